@@ -1,0 +1,1 @@
+"""The generated classroom: videos whose every answer, and the reason for it, is known."""

@@ -1,0 +1,1 @@
+"""Data sets: the schema, the reader, batches, and importers of foreign layouts."""

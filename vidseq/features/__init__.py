@@ -1,0 +1,1 @@
+"""Per-frame CNN features: backbones, extraction, and the store on disk."""

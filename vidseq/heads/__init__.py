@@ -1,0 +1,1 @@
+"""Temporal heads, one file each."""

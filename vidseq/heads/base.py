@@ -1,0 +1,195 @@
+"""The one interface of every temporal head: `init_state` and `scan`; the base class derives all other uses."""
+
+import abc
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+
+#: A head's memory: a NamedTuple of tensors, batch first, returned new by every scan and never changed in place.
+State = NamedTuple
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadConfig:
+    """What every head can be told."""
+
+    dim: int
+    """Width D of input and output."""
+    causal: bool = True
+    """True: an output depends on its frame and the past alone. False: offline labelling only, `forward` alone."""
+
+
+class TemporalHead(nn.Module, abc.ABC):
+    """Mixes information over time: x (B, T, D) -> y (B, T, D).
+
+    A subclass is final and writes `init_state` and `scan` (and `forward_noncausal` if it has such a form).
+    """
+
+    name: ClassVar[str]
+    """The head's word in checkpoints and on the command line."""
+    Config: ClassVar[type[HeadConfig]]
+    """Its options."""
+    supports_noncausal: ClassVar[bool] = False
+    """Whether `causal=False` exists."""
+    streams_exactly: ClassVar[bool] = True
+    """Whether chunked runs equal whole ones. Where not, the class docstring says why."""
+
+    def __init__(self, config: HeadConfig) -> None:
+        super().__init__()
+        if not isinstance(config, self.Config):
+            raise TypeError(f"{self.name} head expects a {self.Config.__qualname__}, got {type(config).__qualname__}.")
+        if config.dim < 1:
+            raise ValueError(f"{self.name} head expects dim of at least 1, got {config.dim}.")
+        if not config.causal and not self.supports_noncausal:
+            raise ValueError(f"{self.name} head has no non-causal form, got causal=False. Use causal=True.")
+        self.config = config
+
+    @property
+    def dim(self) -> int:
+        """Width D of input and output."""
+        return self.config.dim
+
+    # -- what a head writes
+
+    @abc.abstractmethod
+    def init_state(self, batch_size: int) -> Any:
+        """What the head knows before the first frame, on the device and in the type of its parameters.
+
+        Args:
+            batch_size: number of streams B.
+
+        Returns:
+            a NamedTuple of tensors, each (B, ...).
+        """
+
+    @abc.abstractmethod
+    def scan(self, x: Tensor, state: Any, mask: Tensor) -> tuple[Tensor, Any]:
+        """Reads frames that come after those in `state`. Called by the base class, with checked input.
+
+        Args:
+            x: new frames, (B, T, D), T at least 1, zero where invalid.
+            state: from `init_state` or an earlier `scan`; not changed.
+            mask: bool (B, T), True = valid; a row's valid frames come first.
+
+        Returns:
+            y (B, T, D), anything where invalid, and the new state, which invalid frames leave as it was.
+        """
+
+    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Reads a whole video at once, past and future; only for heads with `supports_noncausal`."""
+        raise NotImplementedError(f"{self.name} head has no non-causal form.")
+
+    @property
+    @abc.abstractmethod
+    def context_frames(self) -> int | None:
+        """The furthest past that can reach an output, current frame included; None: no limit."""
+
+    # -- what follows from it
+
+    @final  # type: ignore[misc]  # nn.Module declares forward as an attribute
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Reads whole videos, offline.
+
+        Args:
+            x: features, (B, T, D); T may be 0.
+            mask: bool (B, T), True = valid, a row's valid frames first; None: all valid.
+
+        Returns:
+            y (B, T, D), zero where invalid.
+
+        Raises:
+            ValueError: a shape or the mask does not fit.
+        """
+        x, mask = self._check(x, mask)
+        if x.shape[1] == 0:
+            return x
+        if self.config.causal:
+            y, _ = self.scan(x, self.init_state(x.shape[0]), mask)
+        else:
+            y = self.forward_noncausal(x, mask)
+        return y.masked_fill(~mask[..., None], 0)
+
+    @final
+    def step(self, x: Tensor, state: Any, mask: Tensor | None = None) -> tuple[Tensor, Any]:
+        """Reads any number of new frames, live.
+
+        Args:
+            x: new frames, (B, T, D); T may be 0.
+            state: from `init_state` or an earlier `step`; not changed.
+            mask: bool (B, T), True = valid, a row's valid frames first; None: all valid.
+
+        Returns:
+            y (B, T, D), zero where invalid, and the new state.
+
+        Raises:
+            ValueError: a shape or the mask does not fit, or the head is not causal.
+        """
+        self._require_causal("step")
+        x, mask = self._check(x, mask)
+        if x.shape[1] == 0:
+            return x, state
+        y, state = self.scan(x, state, mask)
+        return y.masked_fill(~mask[..., None], 0), state
+
+    @final
+    def ask(self, queries: Tensor, state: Any) -> Tensor:
+        """Reads the memory with queries: each as if it were the next frame. Queries do not see each other.
+
+        Args:
+            queries: (B, Q, D).
+            state: what has been seen; not advanced.
+
+        Returns:
+            answers (B, Q, D).
+
+        Raises:
+            ValueError: a shape does not fit, or the head is not causal.
+        """
+        self._require_causal("ask")
+        queries, mask = self._check(queries, None)
+        batch, num_queries, dim = queries.shape
+        if num_queries == 0:
+            return queries
+        rows = type(state)(*(part.repeat_interleave(num_queries, dim=0) for part in state))
+        flat = queries.reshape(batch * num_queries, 1, dim)
+        y, _ = self.scan(flat, rows, mask.reshape(batch * num_queries, 1))
+        return y.reshape(batch, num_queries, dim)
+
+    @final
+    def state_bytes(self, batch_size: int = 1, frames: int = 0) -> int:
+        """What streaming must keep after `frames` frames, in bytes; measured on a state."""
+        return sum(part.numel() * part.element_size() for part in self._state_after(batch_size, frames))
+
+    def _state_after(self, batch_size: int, frames: int) -> Any:
+        """A state of the size it has after `frames` frames; heads whose state grows override this."""
+        return self.init_state(batch_size)
+
+    def _require_causal(self, what: str) -> None:
+        if not self.config.causal:
+            raise ValueError(
+                f"{self.name} head with causal=False sees the future, so it cannot {what}. "
+                f"Use forward on whole videos, or causal=True."
+            )
+
+    def _check(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Checks shapes, fills in the mask, and zeroes padding so that nothing in it can leak."""
+        if x.ndim != 3 or x.shape[-1] != self.dim:
+            raise ValueError(f"{self.name} head expects x (B, T, {self.dim}), got {tuple(x.shape)}.")
+        if mask is None:
+            return x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+        if mask.dtype != torch.bool or mask.shape != x.shape[:2]:
+            raise ValueError(
+                f"{self.name} head expects a bool mask {tuple(x.shape[:2])}, True = valid, "
+                f"got {mask.dtype} {tuple(mask.shape)}."
+            )
+        if bool((mask[:, 1:] & ~mask[:, :-1]).any()):
+            raise ValueError(f"{self.name} head expects each row's valid frames first, got a gap in the mask.")
+        return x.masked_fill(~mask[..., None], 0), mask
+
+
+def num_parameters(module: nn.Module) -> int:
+    """Counts the trainable numbers of a module."""
+    return sum(math.prod(parameter.shape) for parameter in module.parameters() if parameter.requires_grad)

@@ -1,0 +1,1 @@
+"""Video files: which frame is on screen when, and writing new ones."""
