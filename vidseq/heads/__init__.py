@@ -1,1 +1,38 @@
-"""Temporal heads, one file each."""
+"""Temporal heads, one file each. A new head is a new file and one import line here."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from vidseq.errors import unknown_name
+from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
+from vidseq.heads.lstm import LSTM
+
+HEADS: dict[str, type[TemporalHead]] = {head.name: head for head in TemporalHead.__subclasses__()}
+"""Every head by its name."""
+
+__all__ = ["HEADS", "LSTM", "HeadConfig", "TemporalHead", "make_head", "num_parameters"]
+
+
+def make_head(name: str, dim: int, options: Mapping[str, object] | None = None, causal: bool = True) -> TemporalHead:
+    """Makes an untrained head.
+
+    Args:
+        name: a key of `HEADS`.
+        dim: width D of input and output.
+        options: fields of the head's Config other than `dim` and `causal`; None: all defaults.
+        causal: False for offline labelling, where the head has such a form.
+
+    Returns:
+        the head, in float32 on the CPU.
+
+    Raises:
+        UserError: an unknown head or option, or a value that does not fit.
+    """
+    if name not in HEADS:
+        raise unknown_name("head", name, HEADS)
+    head = HEADS[name]
+    known = {field.name for field in dataclasses.fields(head.Config)} - {"dim", "causal"}
+    for key in options or {}:
+        if key not in known:
+            raise unknown_name(f"{name} option", key, known)
+    return head(head.Config(dim=dim, causal=causal, **(options or {})))  # type: ignore[arg-type]  # checked by the head

@@ -1,25 +1,45 @@
 """The one interface of every temporal head: `init_state` and `scan`; the base class derives all other uses."""
 
 import abc
+import dataclasses
 import math
+import typing
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from vidseq.errors import UserError
+
 #: A head's memory: a NamedTuple of tensors, batch first, returned new by every scan and never changed in place.
 State = NamedTuple
+
+
+def option(default: Any, *, at_least: float | None = None, at_most: float | None = None) -> Any:
+    """Declares a field of a head's Config together with the values it may take.
+
+    Args:
+        default: value when it is not given.
+        at_least: smallest value allowed; None: no limit.
+        at_most: largest value allowed; None: no limit.
+
+    Returns:
+        the dataclass field.
+    """
+    return dataclasses.field(default=default, metadata={"at_least": at_least, "at_most": at_most})
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeadConfig:
     """What every head can be told."""
 
-    dim: int
+    dim: int = dataclasses.field(metadata={"at_least": 1})
     """Width D of input and output."""
     causal: bool = True
     """True: an output depends on its frame and the past alone. False: offline labelling only, `forward` alone."""
+    dropout: float = option(0.0, at_least=0, at_most=1)
+    """Share of every layer's output that is dropped in training."""
 
 
 class TemporalHead(nn.Module, abc.ABC):
@@ -41,10 +61,9 @@ class TemporalHead(nn.Module, abc.ABC):
         super().__init__()
         if not isinstance(config, self.Config):
             raise TypeError(f"{self.name} head expects a {self.Config.__qualname__}, got {type(config).__qualname__}.")
-        if config.dim < 1:
-            raise ValueError(f"{self.name} head expects dim of at least 1, got {config.dim}.")
+        _check_options(self.name, config)
         if not config.causal and not self.supports_noncausal:
-            raise ValueError(f"{self.name} head has no non-causal form, got causal=False. Use causal=True.")
+            raise UserError(f"{self.name} head has no non-causal form, got causal=False. Use causal=True.")
         self.config = config
 
     @property
@@ -188,6 +207,27 @@ class TemporalHead(nn.Module, abc.ABC):
         if bool((mask[:, 1:] & ~mask[:, :-1]).any()):
             raise ValueError(f"{self.name} head expects each row's valid frames first, got a gap in the mask.")
         return x.masked_fill(~mask[..., None], 0), mask
+
+
+def _check_options(head: str, config: HeadConfig) -> None:
+    """Raises the error of the first option whose type or range is wrong."""
+    hints = typing.get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        value, hint = getattr(config, field.name), hints[field.name]
+        if not _is_a(value, hint):
+            raise UserError(f"{head} head expects {field.name} as {hint.__name__}, got {value!r}.")
+        low, high = field.metadata.get("at_least"), field.metadata.get("at_most")
+        if low is not None and not value >= low:
+            raise UserError(f"{head} head expects {field.name} of at least {low}, got {value}.")
+        if high is not None and not value <= high:
+            raise UserError(f"{head} head expects {field.name} of at most {high}, got {value}.")
+
+
+def _is_a(value: object, hint: type) -> bool:
+    """Like isinstance, but an int will do for a float and a bool is not a number."""
+    if isinstance(value, bool):
+        return hint is bool
+    return isinstance(value, (int, float) if hint is float else hint)
 
 
 def num_parameters(module: nn.Module) -> int:

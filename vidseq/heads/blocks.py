@@ -1,0 +1,118 @@
+"""What heads share: a residual stack of layers, and the plumbing around torch's recurrent kernels."""
+
+import abc
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+#: A layer's memory: tensors, batch first.
+LayerState = tuple[Tensor, ...]
+
+
+class Layer(nn.Module, abc.ABC):
+    """One layer of a head that streams: x (B, T, D) and a state in, y (B, T, D) and the new state out."""
+
+    @abc.abstractmethod
+    def init_state(self, batch_size: int) -> LayerState:
+        """What the layer knows before the first frame."""
+
+    @abc.abstractmethod
+    def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames; `x`, `mask` and the new state are as in `TemporalHead.scan`."""
+
+
+class ResidualStack(nn.Module):
+    """Layers on top of one another, each behind a LayerNorm and around a residual, so that depth trains.
+
+        x = x + layer(norm(x))    for every layer;    y = norm(x) at the end
+
+    Not causal: every layer has a twin that reads the video backwards, and both are added.
+    """
+
+    def __init__(self, dim: int, layers: Iterable[Layer], *, dropout: float, backward: Iterable[Layer] = ()) -> None:
+        super().__init__()
+        self.layers = cast("list[Layer]", nn.ModuleList(layers))
+        self.backward_layers = cast("list[Layer]", nn.ModuleList(backward))
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in self.layers)
+        self.last_norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def init_state(self, batch_size: int) -> LayerState:
+        """The layers' states, one after another: each tensor (B, layers, ...)."""
+        return _stack_states([layer.init_state(batch_size) for layer in self.layers])
+
+    def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames through all layers; see `TemporalHead.scan`."""
+        states = []
+        for index, (norm, layer) in enumerate(zip(self.norms, self.layers)):
+            y, new_state = layer(norm(x), tuple(part[:, index] for part in state), mask)
+            x = x + self.dropout(y)
+            states.append(new_state)
+        return self.last_norm(x), _stack_states(states)
+
+    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Reads whole videos in both directions; see `TemporalHead.forward_noncausal`."""
+        batch_size = x.shape[0]
+        for norm, ahead, back in zip(self.norms, self.layers, self.backward_layers, strict=True):
+            normed = norm(x).masked_fill(~mask[..., None], 0)
+            y, _ = ahead(normed, ahead.init_state(batch_size), mask)
+            y_back, _ = back(reverse_valid(normed, mask), back.init_state(batch_size), mask)
+            x = x + self.dropout(y + reverse_valid(y_back, mask))
+        return self.last_norm(x)
+
+
+def _stack_states(states: list[LayerState]) -> LayerState:
+    return tuple(torch.stack(parts, dim=1) for parts in zip(*states))
+
+
+def reverse_valid(x: Tensor, mask: Tensor) -> Tensor:
+    """Turns each row's valid frames around and leaves its padding where it is.
+
+    Args:
+        x: (B, T, D).
+        mask: bool (B, T), a row's valid frames first.
+
+    Returns:
+        (B, T, D).
+    """
+    position = torch.arange(x.shape[1], device=x.device)[None]
+    length = mask.sum(dim=1, keepdim=True)
+    source = torch.where(mask, length - 1 - position, position)
+    return x.gather(1, source[..., None].expand_as(x))
+
+
+def run_recurrent(kernel: nn.RNNBase, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+    """Runs one of torch's one-layer recurrences so that padding never advances its state.
+
+    Args:
+        kernel: nn.RNN, nn.LSTM or nn.GRU with one layer and `batch_first=True`.
+        x: (B, T, D).
+        state: its tensors, each (B, D).
+        mask: bool (B, T), a row's valid frames first.
+
+    Returns:
+        the hidden values (B, T, D), and the new state.
+    """
+    before = tuple(part[None].contiguous() for part in state)
+    if bool(mask.all()):
+        y, after = kernel(x, _as_torch(before))
+        return y, tuple(part[0] for part in _as_tuple(after))
+    lengths = mask.sum(dim=1)
+    packed = nn.utils.rnn.pack_padded_sequence(  # it refuses empty rows: they read one zero, and are restored below
+        x, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
+    )
+    packed_y, after = kernel(packed, _as_torch(before))
+    y, _ = nn.utils.rnn.pad_packed_sequence(packed_y, batch_first=True, total_length=x.shape[1])
+    moved = (lengths > 0)[:, None]
+    return y, tuple(torch.where(moved, new[0], old[0]) for new, old in zip(_as_tuple(after), before))
+
+
+def _as_torch(state: LayerState) -> Tensor | LayerState:
+    """Torch wants a lone tensor without its tuple."""
+    return state[0] if len(state) == 1 else state
+
+
+def _as_tuple(state: Tensor | LayerState) -> LayerState:
+    return (state,) if isinstance(state, Tensor) else state

@@ -1,0 +1,94 @@
+"""The long short-term memory head."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.blocks import Layer, LayerState, ResidualStack, run_recurrent
+
+
+@dataclass(frozen=True, kw_only=True)
+class LSTMConfig(HeadConfig):
+    """Options of the lstm head."""
+
+    layers: int = option(1, at_least=1)
+    """Recurrences on top of one another."""
+    forget_bias: float = 1.0
+    """Initial bias of the forget gate: the larger, the longer an untrained cell keeps what it holds."""
+
+
+class LSTMState(NamedTuple):
+    """The newest hidden values and cells."""
+
+    hidden: Tensor
+    """(B, layers, D)."""
+    cell: Tensor
+    """(B, layers, D)."""
+
+
+class LSTMLayer(Layer):
+    """One layer of the equations below, by torch's whole-sequence kernel or its one-frame kernel."""
+
+    def __init__(self, dim: int, forget_bias: float) -> None:
+        super().__init__()
+        self.kernel = nn.LSTM(dim, dim, batch_first=True)
+        with torch.no_grad():  # torch orders the gates i, f, g, o and adds two biases
+            _, _, bias_ih, bias_hh = self.kernel.all_weights[0]
+            bias_ih[dim : 2 * dim] = forget_bias
+            bias_hh[dim : 2 * dim] = 0
+
+    def init_state(self, batch_size: int) -> LayerState:
+        """Zeros: nothing has been seen."""
+        zeros = self.kernel.all_weights[0][0].new_zeros(batch_size, self.kernel.hidden_size)
+        return zeros, zeros.clone()
+
+    def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `Layer`."""
+        if x.shape[1] > 1:
+            return run_recurrent(self.kernel, x, state, mask)
+        hidden, cell = torch.lstm_cell(x[:, 0], state, *self.kernel.all_weights[0])
+        new = tuple(torch.where(mask, after, before) for after, before in zip((hidden, cell), state))
+        return hidden[:, None], new
+
+
+class LSTM(TemporalHead):
+    """A recurrent network whose cell is kept or changed by gates, so that gradients reach further back.
+
+        i, f, o = sigmoid(W_ifo x_t + U_ifo h_(t-1) + b_ifo)       write, keep, show?
+        g       = tanh(W_g x_t + U_g h_(t-1) + b_g)                what to write
+        c_t     = f * c_(t-1) + i * g                              c ──×f──(+)──×f──(+)──►
+        h_t     = o * tanh(c_t)                                            i*g      i*g
+
+    Source: Hochreiter and Schmidhuber, Long short-term memory, 1997; forget gate: Gers et al., Learning to forget,
+    2000; forget bias of 1: Jozefowicz et al., 2015. Here: layers are residual behind a LayerNorm. Not causal: a
+    second recurrence per layer reads backwards (Graves and Schmidhuber, 2005).
+    """
+
+    name = "lstm"
+    Config = LSTMConfig
+    supports_noncausal = True
+    context_frames = None
+
+    def __init__(self, config: LSTMConfig) -> None:
+        super().__init__(config)
+        layers, back = (
+            [LSTMLayer(config.dim, config.forget_bias) for _ in range(count)]
+            for count in (config.layers, 0 if config.causal else config.layers)
+        )
+        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
+
+    def init_state(self, batch_size: int) -> LSTMState:
+        """Zeros: nothing has been seen."""
+        return LSTMState(*self.stack.init_state(batch_size))
+
+    def scan(self, x: Tensor, state: LSTMState, mask: Tensor) -> tuple[Tensor, LSTMState]:
+        """Reads new frames; see `TemporalHead.scan`."""
+        y, new_state = self.stack(x, state, mask)
+        return y, LSTMState(*new_state)
+
+    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
+        return self.stack.forward_noncausal(x, mask)
