@@ -2,18 +2,18 @@
 
 How the states of the world show in a `Scene` (what the renderer reads and the world writes):
 
-* children: `Figure.action` is one of `actions.ACTIONS` or "walk"; `holding` is one of `GIFTS` while a child holds it up;
-  `name_tag` is set only for a few seconds at the door.
+* children: `Figure.action` is one of `actions.ACTIONS` or "walk"; `holding` is one of `GIFTS` while a child holds it
+  up; `name_tag` is set only for a few seconds at the door.
 * the teacher: figure "teacher", adult, action "stand", or "show_card" with `holding="card:<symbol of SYMBOLS>"`.
 * television: kind "television", state "on" with `content` one of `PROGRAMMES`, or "off" (black).
-* boxes: kind "box", one of each colour; state "open" with `content` one of `TOYS` (the toy shows above the open box), or
-  "closed" with content None.
+* boxes: kind "box", one of each colour; state "open" with `content` one of `TOYS` (the toy shows above the open box),
+  or "closed" with content None.
 * the chair: kind "chair", color "brown" (plain wood) or a name of `COLORS` for a few seconds.
 * door: kind "door", state "open" while somebody comes in, else "closed".
 * bell and lamp: kinds "bell" and "lamp", state "ringing" or "flashing" for a moment, else "".
-* what stands in a zone has the kinds "rug", "table", "easel", "bookshelf", "sink", "window", "drum", "toy_shelf", "coat_rack";
-  rug, table and door have a colour of `COLORS`.
-* distractors mean nothing: kinds "fly", "balloon", "cat" and "poster", any colour.
+* what stands in a zone has the kinds "rug", "table", "easel", "bookshelf", "sink", "window", "drum", "toy_shelf" and
+  "coat_rack"; rug, table and door have a colour of `COLORS`.
+* distractors mean nothing: kinds "fly", "balloon" and "cat", any colour.
 """
 
 #: Colours that are told apart easily, as RGB. The first few are the ones a small world uses.
