@@ -1,0 +1,102 @@
+"""Rows against the data set they stand in: known videos, labels and splits; times within the video."""
+
+from collections.abc import Collection, Mapping
+
+from vidseq.data.fields import TIME_TOLERANCE, listing, nearest
+from vidseq.data.format import INFO_FILE, VIDEOS_FILE
+from vidseq.data.schema import QUERY_KINDS, DatasetInfo, Query, Segment, Video
+from vidseq.errors import DataError
+
+
+def check_video(where: str, video: Video, info: DatasetInfo) -> None:
+    """Raises `DataError` where a video does not fit its data set."""
+    if video.split not in info.splits:
+        raise DataError(
+            f"{where}: 'split' expects one of the splits of {INFO_FILE} ({', '.join(info.splits)}), got "
+            f"'{video.split}'.{nearest(video.split, info.splits)}"
+        )
+
+
+def check_segment(where: str, segment: Segment, videos: Mapping[str, Video], labels: Collection[str] | None) -> None:
+    """Raises `DataError` where a segment does not fit its data set.
+
+    Args:
+        where: what the message begins with.
+        segment: the segment.
+        videos: the data set's videos by name.
+        labels: its action labels, or None where it lists none.
+    """
+    video = _known_video(where, segment.video, videos)
+    if not 0 <= segment.start < segment.end:
+        raise DataError(
+            f"{where}: a segment expects 0 <= start < end, got start {segment.start} and end {segment.end}."
+        )
+    if segment.end > video.duration + TIME_TOLERANCE:
+        raise DataError(
+            f"{where}: 'end' expects at most the duration of '{video.video}', {video.duration} s, got {segment.end}. "
+            f"Shorten the segment, or correct the duration in {VIDEOS_FILE}."
+        )
+    if labels is not None and segment.label not in labels:
+        raise _unknown_label(where, "label", segment.label, "action", labels)
+
+
+def check_query(
+    where: str,
+    query: Query,
+    videos: Mapping[str, Video],
+    actions: Collection[str] | None,
+    answers: Collection[str] | None,
+) -> None:
+    """Raises `DataError` where a query does not fit its data set.
+
+    Args:
+        where: what the message begins with.
+        query: the query.
+        videos: the data set's videos by name.
+        actions: its action labels, or None where it lists none.
+        answers: its answers, or None where it lists none.
+    """
+    video = _known_video(where, query.video, videos)
+    if not 0 <= query.time <= video.duration + TIME_TOLERANCE:
+        raise DataError(
+            f"{where}: 'time' expects seconds from 0 to the duration of '{video.video}', {video.duration} s, "
+            f"got {query.time}."
+        )
+    for start, end in query.evidence:
+        if not 0 <= start < end <= query.time + TIME_TOLERANCE:
+            raise DataError(
+                f"{where}: 'evidence' expects intervals [start, end] with 0 <= start < end <= time ({query.time}), "
+                f"got [{start}, {end}]. What an answer needs must have been seen before it is asked for."
+            )
+    _check_answer(where, query, actions, answers)
+
+
+def _check_answer(where: str, query: Query, actions: Collection[str] | None, answers: Collection[str] | None) -> None:
+    if query.kind == "next_action":
+        if actions is not None and query.answer not in actions:
+            raise _unknown_label(where, "answer", query.answer, "action", actions)
+    elif query.kind != "question":
+        raise DataError(
+            f"{where}: 'kind' expects one of {', '.join(QUERY_KINDS)}, got '{query.kind}'."
+            f"{nearest(query.kind, QUERY_KINDS)}"
+        )
+    elif query.question is None:
+        raise DataError(f"{where}: a query of kind question expects a 'question', got none.")
+    elif not query.choices and answers is not None and query.answer not in answers:
+        raise _unknown_label(where, "answer", query.answer, "answer", answers)
+    if query.choices and query.answer not in query.choices:
+        raise DataError(f"{where}: 'answer' expects one of the choices {list(query.choices)}, got '{query.answer}'.")
+
+
+def _known_video(where: str, video: str, videos: Mapping[str, Video]) -> Video:
+    if video not in videos:
+        fix = nearest(video, videos) or " Add its row there."
+        raise DataError(f"{where}: 'video' expects one of {VIDEOS_FILE}, got '{video}'.{fix}")
+    return videos[video]
+
+
+def _unknown_label(where: str, key: str, label: str, kind: str, labels: Collection[str]) -> DataError:
+    return DataError(
+        f"{where}: '{key}' expects one of labels.{kind} of {INFO_FILE}, got '{label}'.{nearest(label, labels)} "
+        f"labels.{kind}: {listing(labels)}."
+    )

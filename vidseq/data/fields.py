@@ -1,0 +1,161 @@
+"""One row of a text file: its fields are taken out one by one, and a wrong one says where it stands and why."""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from fractions import Fraction
+
+from vidseq.errors import DataError
+
+#: Times are written to the millisecond; two times that agree to it are one.
+TIME_DECIMALS = 3
+#: How far a rounded time may stand beyond another rounded time, seconds.
+TIME_TOLERANCE = 1.5e-3
+
+_UNSAFE_IN_FILE_NAMES = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """A hint that names the nearest known name, with a space before it; empty where none is near."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def listing(names: Collection[str], most: int = 12) -> str:
+    """Names for a message, shortened where there are many."""
+    shown = ", ".join(list(names)[:most])
+    return f"{shown}, ... ({len(names)} in all)" if len(names) > most else shown or "(none)"
+
+
+def is_number(value: object) -> bool:
+    """Whether a JSON value is a number (JSON's true and false are none)."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def parse_fps(value: object) -> Fraction:
+    """Reads a frame rate.
+
+    Args:
+        value: a rational text such as "30000/1001", a decimal text, or a number.
+
+    Returns:
+        frames a second, above 0.
+
+    Raises:
+        DataError: anything else; says what came.
+    """
+    try:
+        if not is_number(value) and not isinstance(value, str):
+            raise ValueError
+        fps = Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        fps = Fraction(0)
+    if fps <= 0:
+        raise DataError(f'fps expects a rate above 0 such as 25 or "30000/1001", got {value!r}.')
+    return fps
+
+
+class Row:
+    """The fields of one row.
+
+    Args:
+        where: file and line, such as "queries.jsonl:12".
+        values: the row itself.
+    """
+
+    __slots__ = ("values", "where")
+
+    def __init__(self, where: str, values: Mapping[str, object]) -> None:
+        self.where = where
+        self.values = values
+
+    def error(self, message: str) -> DataError:
+        """Makes the error of this row, for the caller to raise."""
+        return DataError(f"{self.where}: {message}")
+
+    def expect(self, key: str, what: str) -> DataError:
+        """Makes the error of a field that should have been `what`."""
+        got = "nothing" if key not in self.values else repr(self.values[key])
+        return self.error(f"'{key}' expects {what}, got {got}.")
+
+    def check_keys(self, required: Collection[str], optional: Collection[str] = ()) -> None:
+        """Refuses unknown and missing fields."""
+        known = [*required, *optional]
+        for key in self.values:
+            if key not in known:
+                raise self.error(f"unknown field '{key}'.{nearest(key, known)} Known fields: {', '.join(known)}.")
+        for key in required:
+            if key not in self.values:
+                raise self.error(f"field '{key}' is missing. Fields every row needs: {', '.join(required)}.")
+
+    def text(self, key: str) -> str:
+        """A text that is not empty."""
+        value = self.values.get(key)
+        if not isinstance(value, str) or not value.strip():
+            raise self.expect(key, "a text")
+        return value
+
+    def optional_text(self, key: str) -> str | None:
+        """A text, or None where the field is missing or null."""
+        return None if self.values.get(key) is None else self.text(key)
+
+    def file_name(self, key: str) -> str:
+        """A text that can be the name of a file on any system."""
+        value = self.text(key)
+        if _UNSAFE_IN_FILE_NAMES.search(value) or value[0] in ". " or value[-1] in ". " or len(value.encode()) > 200:
+            raise self.expect(
+                key, "a name that is safe as a file name (no slashes, no leading dot, at most 200 bytes)"
+            )
+        return value
+
+    def seconds(self, key: str) -> float:
+        """A time or length: a finite number that is not negative."""
+        value = self.values.get(key)
+        if isinstance(value, float) or is_number(value):
+            seconds = float(value)  # type: ignore[arg-type]
+            if 0 <= seconds < math.inf:
+                return seconds
+        raise self.expect(key, "seconds, a finite number that is not negative")
+
+    def optional_seconds(self, key: str) -> float | None:
+        """Seconds, or None where the field is missing or null."""
+        return None if self.values.get(key) is None else self.seconds(key)
+
+    def optional_fps(self, key: str) -> Fraction | None:
+        """A frame rate, or None where the field is missing or null."""
+        value = self.values.get(key)
+        if value is None:
+            return None
+        try:
+            return parse_fps(value)
+        except DataError as problem:
+            raise self.error(str(problem)) from None
+
+    def texts(self, key: str, default: Sequence[str] = ()) -> tuple[str, ...]:
+        """A list of texts without repeats."""
+        value = self.values.get(key)
+        if value is None:
+            return tuple(default)
+        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+            raise self.expect(key, "a list of texts")
+        if len(set(value)) < len(value):
+            twice = next(item for item in value if value.count(item) > 1)
+            raise self.error(f"'{key}' expects every text once, got '{twice}' {value.count(twice)} times.")
+        return tuple(value)
+
+    def pairs(self, key: str, what: str, valid: Callable[[float, float], bool]) -> tuple[tuple[float, float], ...]:
+        """A list of pairs of numbers, each of which `valid` accepts; a null first number is infinity."""
+        value = self.values.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            raise self.expect(key, what)
+        return tuple(self._pair(key, what, valid, item) for item in value)
+
+    def _pair(self, key: str, what: str, valid: Callable[[float, float], bool], item: object) -> tuple[float, float]:
+        if isinstance(item, list) and len(item) == 2:
+            first, second = math.inf if item[0] is None else item[0], item[1]
+            if is_number(first) and is_number(second) and valid(first, second):
+                return float(first), float(second)
+        raise self.error(f"'{key}' expects {what}, got {item!r}.")

@@ -1,0 +1,224 @@
+"""The text files of a data set: a row to a schema object and back."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+
+from vidseq.data.fields import TIME_DECIMALS, Row
+from vidseq.data.schema import DatasetInfo, Query, Segment, Video
+
+INFO_FILE, VIDEOS_FILE, SEGMENTS_FILE, QUERIES_FILE = "dataset.json", "videos.jsonl", "segments.csv", "queries.jsonl"
+SEGMENT_FIELDS = ("video", "start", "end", "label")
+
+_INFO_FIELDS = ("version", "fps", "tasks", "labels", "splits", "licence", "source", "background", "observations")
+_OBSERVATIONS = ("video", "features", "symbolic")
+_QUERY_FIELDS = ("video", "time", "kind", "answer")
+_QUERY_OPTIONS = (
+    *("question", "choices", "family", "evidence", "certificate_seconds"),
+    *("cause", "tier", "pair", "ceiling"),
+)
+
+
+# -- rows to objects
+
+
+def parse_info(row: Row) -> DatasetInfo:
+    """Makes the header of a data set from `dataset.json`."""
+    row.check_keys(("name",), _INFO_FIELDS)
+    observations = row.optional_text("observations") or "video"
+    if observations not in _OBSERVATIONS:
+        raise row.expect("observations", f"one of {', '.join(_OBSERVATIONS)}")
+    labels = _labels(row)
+    background = row.optional_text("background")
+    if background is not None and background not in labels.get("action", (background,)):
+        raise row.error(f"'background' expects one of labels.action, got '{background}'.")
+    return DatasetInfo(
+        name=row.text("name"),
+        version=row.optional_text("version") or "1",
+        fps=row.optional_fps("fps"),
+        tasks=_tasks(row),
+        labels=labels,
+        splits=row.texts("splits", ("train", "val", "test")),
+        licence=row.optional_text("licence") or "unknown",
+        source=row.optional_text("source") or "unknown",
+        background=background,
+        observations=observations,
+    )
+
+
+def _labels(row: Row) -> dict[str, tuple[str, ...]]:
+    labels = row.values.get("labels", {})
+    if not isinstance(labels, dict):
+        raise row.expect("labels", 'an object such as {"action": ["sit", "stand"]}')
+    inner = Row(f"{row.where}: labels", labels)
+    inner.check_keys((), ("action", "answer"))
+    return {kind: inner.texts(kind) for kind in labels}
+
+
+def _tasks(row: Row) -> dict[str, dict[str, float | int | str | bool]]:
+    tasks = row.values.get("tasks", {})
+    expected = 'an object such as {"next_action": {"anticipation_seconds": 1.0}}'
+    if not isinstance(tasks, dict) or not all(isinstance(options, dict) for options in tasks.values()):
+        raise row.expect("tasks", expected)
+    for options in tasks.values():
+        if not all(isinstance(value, (float, int, str)) for value in options.values()):
+            raise row.expect("tasks", expected)
+    return tasks
+
+
+def parse_video(row: Row) -> Video:
+    """Makes a video from a row of `videos.jsonl`."""
+    row.check_keys(("video", "split", "duration"), ("path", "fps", "group"))
+    duration = row.seconds("duration")
+    if duration <= 0:
+        raise row.expect("duration", "seconds above 0")
+    return Video(
+        video=row.file_name("video"),
+        split=row.text("split"),
+        duration=duration,
+        fps=row.optional_fps("fps"),
+        path=row.optional_text("path"),
+        group=row.optional_text("group"),
+    )
+
+
+def parse_segment(row: Row) -> Segment:
+    """Makes a segment from a row of `segments.csv`."""
+    values = row.values
+    return Segment(
+        video=row.text("video"),
+        start=_csv_seconds(row, "start"),
+        end=_csv_seconds(row, "end"),
+        label=row.text("label"),
+        track=str(values.get("track", "")),
+    )
+
+
+def _csv_seconds(row: Row, key: str) -> float:
+    try:
+        seconds = float(str(row.values[key]))
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise row.expect(key, "seconds, a finite number that is not negative")
+    return seconds
+
+
+def parse_query(row: Row) -> Query:
+    """Makes a query from a row of `queries.jsonl`."""
+    row.check_keys(_QUERY_FIELDS, _QUERY_OPTIONS)
+    has = row.values.__contains__
+    return Query(
+        video=row.text("video"),
+        time=row.seconds("time"),
+        kind=row.text("kind"),
+        answer=row.text("answer"),
+        question=row.optional_text("question"),
+        choices=row.texts("choices") if has("choices") else (),
+        family=row.optional_text("family"),
+        evidence=row.pairs("evidence", _EVIDENCE, _is_interval) if has("evidence") else (),
+        certificate_seconds=row.optional_seconds("certificate_seconds"),
+        cause=row.optional_text("cause"),
+        tier=row.optional_text("tier"),
+        pair=row.optional_text("pair"),
+        ceiling=row.pairs("ceiling", _CEILING, _is_ceiling) if has("ceiling") else (),
+    )
+
+
+_EVIDENCE = "a list of intervals [start, end], seconds with 0 <= start < end"
+_CEILING = "a list of [context seconds above 0 (null: all of the past), accuracy from 0 to 1]"
+
+
+def _is_interval(start: float, end: float) -> bool:
+    return 0 <= start < end < math.inf
+
+
+def _is_ceiling(context_seconds: float, accuracy: float) -> bool:
+    return context_seconds > 0 and 0 <= accuracy <= 1
+
+
+# -- objects to text
+
+
+def info_json(info: DatasetInfo) -> str:
+    """The text of `dataset.json`."""
+    values = {
+        "name": info.name,
+        "version": info.version,
+        "fps": _fps_text(info.fps),
+        "tasks": info.tasks,
+        "labels": {kind: list(names) for kind, names in info.labels.items()},
+        "splits": list(info.splits),
+        "licence": info.licence,
+        "source": info.source,
+        "background": info.background,
+        "observations": info.observations,
+    }
+    return json.dumps(_without_none(values), indent=2, ensure_ascii=False) + "\n"
+
+
+def video_json(video: Video) -> str:
+    """The line of a video."""
+    values = {
+        "video": video.video,
+        "path": video.path,
+        "split": video.split,
+        "duration": round_seconds(video.duration),
+        "fps": _fps_text(video.fps),
+        "group": video.group,
+    }
+    return json.dumps(_without_none(values), ensure_ascii=False)
+
+
+def query_json(query: Query) -> str:
+    """The line of a query; fields that say nothing are left out."""
+    values = {
+        "video": query.video,
+        "time": round_seconds(query.time),
+        "kind": query.kind,
+        "question": query.question,
+        "answer": query.answer,
+        "choices": list(query.choices) or None,
+        "family": query.family,
+        "evidence": [[round_seconds(start), round_seconds(end)] for start, end in query.evidence] or None,
+        "certificate_seconds": None if query.certificate_seconds is None else round_seconds(query.certificate_seconds),
+        "cause": query.cause,
+        "tier": query.tier,
+        "pair": query.pair,
+        "ceiling": [_ceiling_json(*point) for point in query.ceiling] or None,
+    }
+    return json.dumps(_without_none(values), ensure_ascii=False)
+
+
+def segments_csv(segments: Iterable[Segment]) -> str:
+    """The text of `segments.csv`; the column track only where a segment has one."""
+    segments = list(segments)
+    tracks = any(segment.track for segment in segments)
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow((*SEGMENT_FIELDS, *(["track"] if tracks else [])))
+    for item in segments:
+        row = (item.video, f"{item.start:.{TIME_DECIMALS}f}", f"{item.end:.{TIME_DECIMALS}f}", item.label)
+        writer.writerow((*row, item.track) if tracks else row)
+    return file.getvalue()
+
+
+def round_seconds(seconds: float) -> float:
+    """A time as it is written: to the millisecond."""
+    return round(float(seconds), TIME_DECIMALS)
+
+
+def _ceiling_json(context_seconds: float, accuracy: float) -> list[float | None]:
+    # Strict JSON has no infinity; null says "all of the past".
+    return [None if math.isinf(context_seconds) else round_seconds(context_seconds), round(float(accuracy), 6)]
+
+
+def _fps_text(fps: Fraction | None) -> str | None:
+    return None if fps is None else str(Fraction(fps))
+
+
+def _without_none(values: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in values.items() if value is not None}

@@ -1,0 +1,48 @@
+"""Next-action queries out of segments: asked a moment before each segment, answered by its label."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from vidseq.data.fields import is_number
+from vidseq.data.format import round_seconds
+from vidseq.data.schema import Query, Segment
+from vidseq.errors import DataError
+
+
+def derive_next_actions(
+    segments: Iterable[Segment], own: Iterable[Query], anticipation_seconds: float, background: str | None = None
+) -> list[Query]:
+    """Makes a next-action query of every segment that has room for one before it.
+
+    Every track counts for itself, so segments that overlap on different tracks each get their query.
+
+    Args:
+        segments: video after video, each video's by start.
+        own: next-action queries that are there already; one with the same video, time and answer is used as it is.
+        anticipation_seconds: how long before a segment's start it is asked; 1 in EPIC-Kitchens.
+        background: a label that is no action and asks for nothing.
+
+    Returns:
+        the queries, in the order of the segments.
+
+    Raises:
+        DataError: `anticipation_seconds` is no number of seconds.
+    """
+    if not is_number(anticipation_seconds) or not 0 <= anticipation_seconds < float("inf"):
+        raise DataError(f"Next action expects anticipation_seconds of at least 0, got {anticipation_seconds}.")
+    ready: defaultdict[tuple[str, float, str], list[Query]] = defaultdict(list)
+    for query in own:
+        ready[query.video, round_seconds(query.time), query.answer].append(query)
+    queries = []
+    for segment in segments:
+        time = round_seconds(segment.start - anticipation_seconds)
+        if time < 0 or segment.label == background:
+            continue
+        same = ready[segment.video, time, segment.label]
+        # Two tracks may start one action at one moment: each takes its own query.
+        queries.append(same.pop(0) if same else _query(segment, time))
+    return queries
+
+
+def _query(segment: Segment, time: float) -> Query:
+    return Query(video=segment.video, time=time, kind="next_action", answer=segment.label)
