@@ -5,12 +5,25 @@ from collections.abc import Mapping
 
 from vidseq.errors import unknown_name
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
+from vidseq.heads.conv import Conv
 from vidseq.heads.lstm import LSTM
+from vidseq.heads.rnn import RNN
+from vidseq.heads.window import Window
 
 HEADS: dict[str, type[TemporalHead]] = {head.name: head for head in TemporalHead.__subclasses__()}
 """Every head by its name."""
 
-__all__ = ["HEADS", "LSTM", "HeadConfig", "TemporalHead", "make_head", "num_parameters"]
+__all__ = [
+    "HEADS",
+    "LSTM",
+    "RNN",
+    "Conv",
+    "HeadConfig",
+    "TemporalHead",
+    "Window",
+    "make_head",
+    "num_parameters",
+]
 
 
 def make_head(name: str, dim: int, options: Mapping[str, object] | None = None, causal: bool = True) -> TemporalHead:

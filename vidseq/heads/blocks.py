@@ -116,3 +116,25 @@ def _as_torch(state: LayerState) -> Tensor | LayerState:
 
 def _as_tuple(state: Tensor | LayerState) -> LayerState:
     return (state,) if isinstance(state, Tensor) else state
+
+
+def advance(past: Tensor, new: Tensor, mask: Tensor, dim: int = 1) -> Tensor:
+    """Moves a row of the latest frames on: drops the oldest, takes in the valid new ones.
+
+    Args:
+        past: the P latest frames, oldest first, (B, ..., P, ...) with P at `dim`; not changed.
+        new: T frames that follow, like `past`.
+        mask: bool (B, T), a row's valid frames first.
+        dim: where frames are counted.
+
+    Returns:
+        the P latest valid frames, like `past`.
+    """
+    size = past.shape[dim]
+    both = torch.cat([past, new], dim=dim)
+    if bool(mask.all()):
+        return both.narrow(dim, new.shape[dim], size).clone()  # a view would keep all frames alive
+    index = mask.sum(dim=1, keepdim=True) + torch.arange(size, device=past.device)
+    shape = [1] * past.ndim
+    shape[0], shape[dim] = index.shape
+    return both.gather(dim, index.view(shape).expand_as(past))

@@ -1,1 +1,1 @@
-"""Kernels that heads share; each has a slow, obvious reference in the tests."""
+"""Kernels that heads share, one function each; every one has a slow, obvious twin in tests/references.py."""

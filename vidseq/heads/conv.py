@@ -1,0 +1,114 @@
+"""The temporal convolution head."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidseq.errors import UserError
+from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.blocks import advance
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvConfig(HeadConfig):
+    """Options of the conv head."""
+
+    layers: int = option(8, at_least=1, at_most=24)
+    """Convolutions on top of one another, with dilations 1, 2, 4, ...; each doubles the context."""
+    kernel_size: int = option(3, at_least=1)
+    """Frames that one convolution looks at; odd when not causal."""
+    channels: int = option(64, at_least=1)
+    """Width inside."""
+
+
+class ConvState(NamedTuple):
+    """The latest inputs of every layer, as far back as its convolution reaches."""
+
+    past: Tensor
+    """(B, sum over layers of (kernel_size - 1) * dilation, channels), layer by layer, oldest first."""
+
+
+class ConvLayer(nn.Module):
+    """A dilated convolution, a ReLU, and a product with a matrix, on frames that carry their past with them."""
+
+    def __init__(self, channels: int, kernel_size: int, dilation: int) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.dilation = dilation
+        self.taps = nn.Linear(kernel_size * channels, channels)
+        self.mix = nn.Linear(channels, channels)
+
+    @property
+    def reach(self) -> int:
+        """Frames beside the current one that the convolution looks at."""
+        return (self.kernel_size - 1) * self.dilation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolves x (B, reach + T, C) to (B, T, C)."""
+        num_frames = x.shape[1] - self.reach
+        taps = [x.narrow(1, tap * self.dilation, num_frames) for tap in range(self.kernel_size)]
+        return self.mix(F.relu(self.taps(torch.cat(taps, dim=-1))))
+
+
+class Conv(TemporalHead):
+    """Dilated convolutions over time: each layer doubles how far back an output sees.
+
+        x = x + mix(relu(sum_k W_k norm(x)_(t - k d) + b)),    d = 1, 2, 4, ...
+
+        d = 4   ────●───────────●───────────●        kernel_size 3: an output of three layers
+        d = 2             ●─────●─────●     │        sees 1 + 2 (1 + 2 + 4) = 15 frames
+        d = 1                   ●──●──●     ▼
+
+    Source: causal form: Bai et al., arXiv:1803.01271; not causal: the dilated convolutions of Lea et al.,
+    arXiv:1611.05267, in the residual layer of Abu Farha and Gall, arXiv:1903.01945, eq. 1. Here: a LayerNorm before
+    each convolution, one convolution a layer. Not causal: the kernel is centred on the frame.
+    """
+
+    name = "conv"
+    Config = ConvConfig
+    supports_noncausal = True
+
+    def __init__(self, config: ConvConfig) -> None:
+        super().__init__(config)
+        if not config.causal and config.kernel_size % 2 == 0:
+            raise UserError(f"conv head with causal=False expects an odd kernel_size, got {config.kernel_size}.")
+        channels = config.channels
+        self.into = nn.Linear(config.dim, channels)
+        self.layers = nn.ModuleList(
+            ConvLayer(channels, config.kernel_size, 2**index) for index in range(config.layers)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in self.layers)
+        self.out = nn.Linear(channels, config.dim)
+        self.last_norm = nn.LayerNorm(config.dim)
+        self.dropout = nn.Dropout(config.dropout)
+        self._reaches = [(config.kernel_size - 1) * 2**index for index in range(config.layers)]
+
+    @property
+    def context_frames(self) -> int:
+        """Current frame and the reach of all layers; half of it lies in the future when not causal."""
+        reach = sum(self._reaches)
+        return 1 + (reach if self.config.causal else reach // 2)
+
+    def init_state(self, batch_size: int) -> ConvState:
+        """Zeros, which is the padding of a convolution."""
+        return ConvState(self.into.weight.new_zeros(batch_size, sum(self._reaches), self.into.out_features))
+
+    def scan(self, x: Tensor, state: ConvState, mask: Tensor) -> tuple[Tensor, ConvState]:
+        """Reads new frames; see `TemporalHead.scan`."""
+        inner, new_pasts = self.into(x), []
+        for norm, layer, past in zip(self.norms, self.layers, state.past.split(self._reaches, dim=1)):
+            normed = norm(inner)
+            inner = inner + self.dropout(layer(torch.cat([past, normed], dim=1)))
+            new_pasts.append(advance(past, normed, mask))
+        return self.last_norm(x + self.out(inner)), ConvState(torch.cat(new_pasts, dim=1))
+
+    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
+        inner = self.into(x)
+        for norm, layer, reach in zip(self.norms, self.layers, self._reaches):
+            normed = norm(inner).masked_fill(~mask[..., None], 0)
+            inner = inner + self.dropout(layer(F.pad(normed, (0, 0, reach // 2, reach // 2))))
+        return self.last_norm(x + self.out(inner))

@@ -1,0 +1,78 @@
+"""The recurrent neural network of the lecture."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.blocks import Layer, LayerState, ResidualStack, run_recurrent
+
+
+@dataclass(frozen=True, kw_only=True)
+class RNNConfig(HeadConfig):
+    """Options of the rnn head."""
+
+    layers: int = option(1, at_least=1)
+    """Recurrences on top of one another."""
+
+
+class RNNState(NamedTuple):
+    """The newest hidden values."""
+
+    hidden: Tensor
+    """(B, layers, D)."""
+
+
+class RNNLayer(Layer):
+    """One layer of the equations below."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.kernel = nn.RNN(dim, dim, batch_first=True)
+        nn.init.orthogonal_(self.kernel.all_weights[0][1])  # W: neither shrinks nor grows what it carries
+        self.show = nn.Linear(dim, dim, bias=False)
+
+    def init_state(self, batch_size: int) -> LayerState:
+        """Zeros: nothing has been seen."""
+        return (self.show.weight.new_zeros(batch_size, self.kernel.hidden_size),)
+
+    def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `Layer`."""
+        hidden, new_state = run_recurrent(self.kernel, x, state, mask)
+        return self.show(hidden), new_state
+
+
+class RNN(TemporalHead):
+    """The plain recurrence: what is remembered is rewritten at every frame.
+
+        h_t = tanh(W h_(t-1) + U x_t + b)          h ──W──(+)──tanh──┬──W──(+)──tanh──┬──►
+        y_t = V h_t                                      U x_1       V y_1  U x_2     V y_2
+
+    Source: Elman, Finding structure in time, 1990. Here: W starts orthogonal; torch keeps b as the sum of two
+    biases; layers are residual behind a LayerNorm. Not causal: a second recurrence per layer reads backwards.
+    """
+
+    name = "rnn"
+    Config = RNNConfig
+    supports_noncausal = True
+    context_frames = None
+
+    def __init__(self, config: RNNConfig) -> None:
+        super().__init__(config)
+        layers = [RNNLayer(config.dim) for _ in range(config.layers)]
+        back = [] if config.causal else [RNNLayer(config.dim) for _ in range(config.layers)]
+        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
+
+    def init_state(self, batch_size: int) -> RNNState:
+        """Zeros: nothing has been seen."""
+        return RNNState(*self.stack.init_state(batch_size))
+
+    def scan(self, x: Tensor, state: RNNState, mask: Tensor) -> tuple[Tensor, RNNState]:
+        """Reads new frames; see `TemporalHead.scan`."""
+        y, new_state = self.stack(x, state, mask)
+        return y, RNNState(*new_state)
+
+    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
+        return self.stack.forward_noncausal(x, mask)

@@ -1,0 +1,140 @@
+"""The sliding-window attention head."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidseq.errors import UserError
+from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.blocks import advance
+from vidseq.ops.banded import banded_attention
+from vidseq.ops.rotary import rotary_angles, rotate
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowConfig(HeadConfig):
+    """Options of the window head."""
+
+    window: int = option(256, at_least=1)
+    """Frames a layer sees, the current one included; when not causal, as many to the other side."""
+    layers: int = option(2, at_least=1)
+    """Transformer blocks on top of one another."""
+    heads: int = option(4, at_least=1)
+    """Attention heads; dim must be a multiple of twice their number."""
+
+
+class WindowState(NamedTuple):
+    """The latest window - 1 frames as every layer keeps them, and how many frames there have been."""
+
+    keys: Tensor
+    """(B, layers, heads, window - 1, width), rotated to their positions, oldest first."""
+    values: Tensor
+    """Like `keys`."""
+    position: Tensor
+    """int64 (B,): frames so far, and so where the next one stands."""
+
+
+class TransformerBlock(nn.Module):
+    """Attention over a band of frames, then a network on each frame, both pre-norm and residual."""
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention_norm = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
+        self.attention_out = nn.Linear(dim, dim, bias=False)
+        self.network_norm = nn.LayerNorm(dim)
+        self.widen = nn.Linear(dim, 4 * dim)
+        self.narrow = nn.Linear(4 * dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def project(self, x: Tensor, angles: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys (both rotated) and values of x (B, T, D), each (B, heads, T, width)."""
+        q, k, v = self.qkv(self.attention_norm(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return rotate(q, angles), rotate(k, angles), v
+
+    def finish(self, x: Tensor, read: Tensor) -> Tensor:
+        """Adds what attention read, (B, heads, T, width), to x (B, T, D), then the network's thoughts on it."""
+        x = x + self.dropout(self.attention_out(read.transpose(1, 2).flatten(2)))
+        return x + self.dropout(self.narrow(F.gelu(self.widen(self.network_norm(x)))))
+
+
+class Window(TemporalHead):
+    """A transformer whose frames attend to the latest W frames only.
+
+        y_t = softmax(q_t . k_j / sqrt(d), t - W < j <= t) v_j          q, k turned to their positions
+
+        t │ ■ . . . . .        W = 3: a row is an output, a column a frame.
+          │ ■ ■ . . . .        Two layers see 2 (W - 1) + 1 = 5 frames.
+          │ ■ ■ ■ . . .
+          │ . ■ ■ ■ . .
+          │ . . ■ ■ ■ .
+          ▼ . . . ■ ■ ■
+
+    Source: Vaswani et al., arXiv:1706.03762; sliding window: Beltagy et al., arXiv:2004.05150, section 3.1; rotary
+    positions: Su et al., arXiv:2104.09864. Here: pre-norm, no global frames. Not causal: W - 1 frames to either side.
+    """
+
+    name = "window"
+    Config = WindowConfig
+    supports_noncausal = True
+    config: WindowConfig
+
+    def __init__(self, config: WindowConfig) -> None:
+        super().__init__(config)
+        if config.dim % (2 * config.heads):
+            raise UserError(
+                f"window head expects dim in multiples of {2 * config.heads} (two numbers a head), got {config.dim}. "
+                f"Change dim or heads."
+            )
+        blocks = (TransformerBlock(config.dim, config.heads, config.dropout) for _ in range(config.layers))
+        self.blocks = cast("list[TransformerBlock]", nn.ModuleList(blocks))
+        self.last_norm = nn.LayerNorm(config.dim)
+        self._width = config.dim // config.heads
+
+    @property
+    def context_frames(self) -> int:
+        """Each layer reaches window - 1 frames further."""
+        return self.config.layers * (self.config.window - 1) + 1
+
+    def init_state(self, batch_size: int) -> WindowState:
+        """An empty past."""
+        config = self.config
+        shape = (batch_size, config.layers, config.heads, config.window - 1, self._width)
+        weight = self.last_norm.weight
+        position = torch.zeros(batch_size, dtype=torch.int64, device=weight.device)
+        return WindowState(weight.new_zeros(shape), weight.new_zeros(shape), position)
+
+    def scan(self, x: Tensor, state: WindowState, mask: Tensor) -> tuple[Tensor, WindowState]:
+        """Reads new frames; see `TemporalHead.scan`."""
+        past, num_frames = self.config.window - 1, x.shape[1]
+        angles = self._angles(state.position[:, None] + torch.arange(num_frames, device=x.device))
+        in_past = torch.arange(past, device=x.device) >= past - state.position[:, None]
+        valid = F.pad(in_past, (0, num_frames), value=True)  # a valid frame never sees a later, invalid one
+        keys, values = [], []
+        for index, block in enumerate(self.blocks):
+            q, k, v = block.project(x, angles)
+            old_k, old_v = state.keys[:, index], state.values[:, index]
+            read = banded_attention(q, torch.cat([old_k, k], dim=2), torch.cat([old_v, v], dim=2), valid, past)
+            x = block.finish(x, read)
+            keys.append(advance(old_k, k, mask, dim=2))
+            values.append(advance(old_v, v, mask, dim=2))
+        new_state = WindowState(torch.stack(keys, dim=1), torch.stack(values, dim=1), state.position + mask.sum(dim=1))
+        return self.last_norm(x), new_state
+
+    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
+        side = self.config.window - 1
+        angles = self._angles(torch.arange(x.shape[1], device=x.device)[None])
+        valid = F.pad(mask, (side, side))
+        for block in self.blocks:
+            q, k, v = block.project(x, angles)
+            k, v = (F.pad(part, (0, 0, side, side)) for part in (k, v))
+            x = block.finish(x, banded_attention(q, k, v, valid, side, side))
+        return self.last_norm(x)
+
+    def _angles(self, positions: Tensor) -> Tensor:
+        return rotary_angles(positions, self._width)[:, None]

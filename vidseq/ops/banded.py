@@ -1,0 +1,71 @@
+"""Attention within a band around the diagonal, in time and memory linear in the number of frames."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+DENSE_FRAMES = 256
+"""Up to this many queries one dense block is fastest."""
+
+
+def banded_attention(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, before: int, after: int = 0) -> Tensor:
+    """Softmax attention of every query on the keys near it.
+
+    Keys start `before` frames earlier than queries and end `after` frames later, so query i sees the keys i to
+    i + before + after. Long inputs are cut into blocks of queries, each with the overlapping slab of keys it needs:
+
+        keys     ├──before──┼──block──┼──after──┤
+        queries             ├──block──┤              T x T is never made
+
+    Args:
+        q: queries, (B, H, T, d).
+        k: keys, (B, H, before + T + after, d).
+        v: values, like `k`.
+        valid: bool (B, before + T + after), False for keys that must not be seen.
+        before: keys seen before the query's own.
+        after: keys seen after the query's own.
+
+    Returns:
+        (B, H, T, d), zero for a query that may see no key.
+    """
+    num_queries, reach = q.shape[2], before + after
+    block = max(32, (reach + 1) // 2)
+    if num_queries <= max(DENSE_FRAMES, 2 * block):
+        return _dense(q, k, v, valid, reach)
+    # The first block alone, for it may look at the empty time before a video; the others then share one mask.
+    last = num_queries - num_queries % block
+    pieces = []
+    for start, end in ((0, block), (block, last), (last, num_queries)):
+        if start < end:
+            keys = slice(start, end + reach)
+            attend = _blocks if start == block else _dense
+            pieces.append(attend(q[:, :, start:end], k[:, :, keys], v[:, :, keys], valid[:, keys], reach))
+    return torch.cat(pieces, dim=2)
+
+
+def _dense(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, reach: int) -> Tensor:
+    """One block: every key is compared with every query, then masked."""
+    mask = _band(q.shape[2], reach, q.device)
+    if not bool(valid.all()):
+        mask = mask & valid[:, None, None]
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+def _blocks(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, reach: int) -> Tensor:
+    """Whole blocks of queries against overlapping slabs of keys, which are views and not copies."""
+    batch, heads, num_queries, _ = q.shape
+    block = max(32, (reach + 1) // 2)
+    num_blocks, slab = num_queries // block, block + reach
+    mask = _band(block, reach, q.device)
+    if not bool(valid.all()):
+        seen = valid.unfold(1, slab, block)[:, None, :, None] & mask  # (B, 1, blocks, block, slab)
+        mask = seen.expand(batch, heads, *seen.shape[2:]).flatten(0, 1)
+    blocks = q.flatten(0, 1).unflatten(1, (num_blocks, block))
+    k, v = (part.flatten(0, 1).unfold(1, slab, block).transpose(2, 3) for part in (k, v))
+    return F.scaled_dot_product_attention(blocks, k, v, attn_mask=mask).view(batch, heads, num_queries, -1)
+
+
+def _band(num_queries: int, reach: int, device: torch.device) -> Tensor:
+    """Bool (queries, queries + reach): True where query i may see key j, 0 <= j - i <= reach."""
+    ones = torch.ones(num_queries, num_queries + reach, dtype=torch.bool, device=device)
+    return ones.triu().tril(reach)
