@@ -1,0 +1,199 @@
+"""Rows: one answered query each. Every table and figure is a group-by of rows: no model is needed to re-score."""
+
+import dataclasses
+import math
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from vidseq.errors import DataError, UserError
+from vidseq.files import atomic_path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One query, answered once: by one run, with one context, under one control or none."""
+
+    run: str
+    """Which trained model, such as the run folder's name."""
+    seed: int
+    """The seed it was trained with."""
+    video: str
+    group: str
+    """What intervals resample: camera or person; the video itself where the data set names none."""
+    time: float
+    """When the query is asked, seconds."""
+    kind: str
+    family: str
+    """What sort of question; the kind where the data set names none."""
+    question: str | None
+    answer: str
+    prediction: str
+    correct: bool
+    rank: int
+    """Place of the answer among the classes, 1 = first; one more than their number where it is not among them."""
+    score: float
+    """Probability of the prediction, in [0, 1]."""
+    context_seconds: float
+    """The model saw frames in (time - context_seconds, time]; infinite for everything, 0 for the question alone."""
+    evidence_age_seconds: float
+    """How long before the query the newest evidence ended; NaN where unknown."""
+    certificate_seconds: float
+    """Length of the shortest set of intervals that suffices; NaN where unknown."""
+    control: str
+    """What was done to the input, such as "blind"; empty for the model's own answer."""
+    dataset: str
+    split: str
+    head: str
+    query: str
+    """Names the query within its split, the same for every run, context and control: what pairing goes by."""
+    context: str
+    """The context as it was asked for, such as "1f", "30s" or "full"."""
+    answer_score: float
+    """Probability of the right answer, in [0, 1]; negative log-likelihood is made from it."""
+    history_seconds: float
+    """How much past there was: time of the query minus time of the video's first frame."""
+    reach_seconds: float
+    """Time from the start of the earliest evidence to the query; NaN where unknown."""
+    cause: str | None
+    """What a next action follows from, where known."""
+    tier: str | None
+    """A harder variant of a family, where there is one."""
+    pair: str | None
+    """Names the minimal pair, where there is one."""
+    ceiling: float
+    """The best accuracy possible with this context; NaN where unknown."""
+
+
+def _column_type(hint: object) -> str:
+    return {float: "float64", int: "int64", bool: "bool"}.get(typing.cast(type, hint), "object")
+
+
+#: The type of each column, in order.
+COLUMNS = {name: _column_type(hint) for name, hint in typing.get_type_hints(Row).items()}
+#: What tells two rows apart. Twice the same is a mistake: it would count a query twice.
+KEY = ("dataset", "split", "run", "seed", "control", "context", "query")
+_MUST_BE_FINITE = ("time", "score", "answer_score", "history_seconds")
+_PROBABILITIES = ("score", "answer_score")
+
+
+def make_rows(columns: typing.Mapping[str, object]) -> pd.DataFrame:
+    """Builds a table of rows from columns; a single value stands for the whole column.
+
+    Args:
+        columns: every field of `Row`, each a value or a sequence (N,).
+
+    Raises:
+        UserError: see `check_rows`.
+    """
+    _check_columns(columns)
+    frame = pd.DataFrame({name: columns[name] for name in COLUMNS})
+    return check_rows(_typed(frame), "Rows")
+
+
+def rows_from(records: Sequence[Row]) -> pd.DataFrame:
+    """Builds a table from single rows; slow for many thousand, see `make_rows`."""
+    return check_rows(
+        _typed(pd.DataFrame([dataclasses.asdict(record) for record in records], columns=list(COLUMNS))), "Rows"
+    )
+
+
+def check_rows(frame: pd.DataFrame, who: str) -> pd.DataFrame:
+    """Gives the table back if it holds what rows must.
+
+    Args:
+        frame: a table with the columns of `Row`; more columns are welcome.
+        who: what to name in the error, such as the file.
+
+    Raises:
+        UserError: a column is missing, a score is NaN or no probability, `correct` disagrees with the rank,
+            or a row comes twice.
+    """
+    _check_columns(frame.columns)
+    for name in _MUST_BE_FINITE:
+        _refuse(frame, ~np.isfinite(frame[name].to_numpy(float)), name, "a finite number", who)
+    for name in _PROBABILITIES:
+        values = frame[name].to_numpy(float)
+        _refuse(frame, (values < 0) | (values > 1 + 1e-6), name, "a probability in [0, 1]", who)
+    _refuse(frame, ~(frame["context_seconds"].to_numpy(float) >= 0), "context_seconds", "at least 0", who)
+    _refuse(frame, frame["rank"].to_numpy() < 1, "rank", "at least 1", who)
+    _refuse(
+        frame,
+        frame["correct"].to_numpy(bool) != (frame["rank"] == 1).to_numpy(),
+        "correct",
+        "True where rank is 1",
+        who,
+    )
+    _refuse(frame, frame.duplicated(list(KEY)).to_numpy(), "query", f"one row for each {', '.join(KEY)}", who)
+    return frame
+
+
+def write_rows(frame: pd.DataFrame, path: Path | str) -> Path:
+    """Writes rows as parquet, whole or not at all.
+
+    Raises:
+        UserError: see `check_rows`; nothing is written.
+    """
+    check_rows(frame, "Rows")
+    with atomic_path(path) as temporary:
+        frame.to_parquet(temporary, index=False)
+    return Path(path)
+
+
+def read_rows(path: Path | str) -> pd.DataFrame:
+    """Reads rows back, in the types they were written in.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DataError: the file is no parquet.
+        UserError: see `check_rows`.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"Rows expect a parquet file, got {path}, which does not exist.")
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} expects parquet, got something else: {str(error).splitlines()[0]}") from error
+    _check_columns(frame.columns)
+    return check_rows(_typed(frame), str(path))
+
+
+def concatenate(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Puts tables of rows one below the other.
+
+    Raises:
+        UserError: a row comes twice, or there is no table.
+    """
+    if not tables:
+        raise UserError("Rows expect at least one table to put together, got none.")
+    return check_rows(pd.concat(tables, ignore_index=True), "Rows")
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    more = [name for name in frame.columns if name not in COLUMNS]
+    typed = frame[list(COLUMNS) + more].astype(COLUMNS)
+    for name, kind in COLUMNS.items():
+        if kind == "object":
+            typed[name] = typed[name].where(typed[name].notna(), None)
+    return typed
+
+
+def _check_columns(names: typing.Iterable[str]) -> None:
+    missing = [name for name in COLUMNS if name not in set(names)]
+    if missing:
+        raise UserError(f"Rows expect the columns of vidseq.evaluation.rows.Row, got none named {', '.join(missing)}.")
+
+
+def _refuse(frame: pd.DataFrame, bad: np.ndarray, name: str, what: str, who: str) -> None:
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        row = frame.iloc[first]
+        value = row[name] if not isinstance(row[name], float) or not math.isnan(row[name]) else "NaN"
+        raise UserError(
+            f"{who} expects {name} to be {what}, got {value} in row {first} "
+            f"(run '{row['run']}', video '{row['video']}', query '{row['query']}', context {row['context']})."
+        )

@@ -1,0 +1,162 @@
+"""Frame-label metrics: accuracy, edit score and segmental F1 (Lea et al., CVPR 2017). All are fractions in [0, 1].
+
+Every choice that changes the number is a named argument: which label is background, and whether F1 is averaged over
+videos or pooled. Frames whose true label is `UNLABELLED` are cut out of both sequences before anything is counted.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from vidseq.errors import UserError
+
+#: The true label of a frame that nobody labelled.
+UNLABELLED = -100
+#: Overlaps (intersection over union) at which F1 is told.
+OVERLAPS = (0.10, 0.25, 0.50)
+#: How F1 is averaged. `per_video`: F1 of each video, then the mean (Lea et al.); `pooled`: counts over all videos.
+F1_AVERAGES = ("per_video", "pooled")
+
+
+class Runs(NamedTuple):
+    """Maximal stretches of one label: `labels`, first frames `starts`, and `ends`, one past the last; each (S,)."""
+
+    labels: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+
+
+class Counts(NamedTuple):
+    """True positives, false positives and false negatives."""
+
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+
+    @property
+    def f1(self) -> float:
+        """2 TP / (2 TP + FP + FN); 0 where nothing was found and nothing was there, as Lea et al. have it."""
+        total = 2 * self.true_positives + self.false_positives + self.false_negatives
+        return 2 * self.true_positives / total if total else 0.0
+
+
+def runs_of(labels: np.ndarray, background: int | None = None) -> Runs:
+    """Cuts frame labels into runs.
+
+    Args:
+        labels: class of each frame, (T,).
+        background: class whose runs are left out; None: all stay.
+    """
+    labels = np.asarray(labels)
+    changes = np.flatnonzero(np.diff(labels)) + 1
+    starts = np.concatenate([[0], changes]).astype(int)[: len(labels)]
+    ends = np.concatenate([changes, [len(labels)]]).astype(int)[: len(labels)]
+    keep = labels[starts] != background if background is not None else np.ones(len(starts), bool)
+    return Runs(labels[starts][keep], starts[keep], ends[keep])
+
+
+def frame_accuracy(predicted: np.ndarray, true: np.ndarray) -> float:
+    """The share of labelled frames that are right, background included; NaN where no frame is labelled."""
+    predicted, true = _labelled(predicted, true)
+    return float((predicted == true).mean()) if len(true) else float("nan")
+
+
+def edit_score(predicted: np.ndarray, true: np.ndarray, background: int | None = None) -> float:
+    """One minus the edit distance between the two orders of segments, over the longer one's number of segments.
+
+    Args:
+        predicted: class of each frame, (T,).
+        true: class of each frame, (T,).
+        background: class left out of both; None: all stay.
+    """
+    predicted, true = _labelled(predicted, true)
+    ours, theirs = runs_of(predicted, background).labels, runs_of(true, background).labels
+    longest = max(len(ours), len(theirs))
+    return 1 - edit_distance(ours, theirs) / longest if longest else 1.0
+
+
+def edit_distance(one: np.ndarray, other: np.ndarray) -> int:
+    """Levenshtein distance: the fewest insertions, deletions and substitutions that turn `one` into `other`."""
+    previous = np.arange(len(other) + 1)
+    for row, item in enumerate(one, start=1):
+        step = np.concatenate([[row], np.minimum(previous[1:] + 1, previous[:-1] + (np.asarray(other) != item))])
+        # An insertion costs one a place: subtracting the place makes the running minimum do all of them at once.
+        places = np.arange(len(other) + 1)
+        previous = np.minimum.accumulate(step - places) + places
+    return int(previous[-1])
+
+
+def segment_counts(predicted: np.ndarray, true: np.ndarray, overlap: float, background: int | None = None) -> Counts:
+    """Matches predicted segments, in order, with the true segment of their class that they overlap most.
+
+    A true segment is found once; what else lands on it is a false positive.
+
+    Args:
+        predicted: class of each frame, (T,).
+        true: class of each frame, (T,).
+        overlap: the least intersection over union of a match, in (0, 1].
+        background: class left out of both; None: all stay.
+    """
+    predicted, true = _labelled(predicted, true)
+    ours, theirs = runs_of(predicted, background), runs_of(true, background)
+    if not len(theirs.labels):
+        return Counts(0, len(ours.labels), 0)
+    found = np.zeros(len(theirs.labels), bool)
+    true_positives = 0
+    for label, start, end in zip(*ours):
+        shared = np.minimum(end, theirs.ends) - np.maximum(start, theirs.starts)
+        union = np.maximum(end, theirs.ends) - np.minimum(start, theirs.starts)
+        score = np.where(theirs.labels == label, shared / union, 0.0)
+        best = int(score.argmax())
+        if score[best] >= overlap and not found[best]:
+            found[best] = True
+            true_positives += 1
+    return Counts(true_positives, len(ours.labels) - true_positives, len(theirs.labels) - true_positives)
+
+
+def segment_f1(
+    predicted: Sequence[np.ndarray],
+    true: Sequence[np.ndarray],
+    overlap: float,
+    background: int | None = None,
+    average: str = "per_video",
+) -> float:
+    """Segmental F1 over videos.
+
+    Args:
+        predicted: a video each, class of each frame.
+        true: the same videos, in the same order.
+        overlap: the least intersection over union of a match.
+        background: class left out; None: all stay.
+        average: one of `F1_AVERAGES`.
+
+    Raises:
+        UserError: no video, or an average that does not exist.
+    """
+    if average not in F1_AVERAGES:
+        raise UserError(f"F1 expects an average among {', '.join(F1_AVERAGES)}, got '{average}'.")
+    if not len(true) or len(predicted) != len(true):
+        raise UserError(
+            f"F1 expects as many predicted as true videos, at least one, got {len(predicted)}, {len(true)}."
+        )
+    counts = [segment_counts(ours, theirs, overlap, background) for ours, theirs in zip(predicted, true)]
+    if average == "per_video":
+        return float(np.mean([count.f1 for count in counts]))
+    return pooled_f1(counts)
+
+
+def pooled_f1(counts: Sequence[Counts]) -> float:
+    """F1 of counts summed over videos."""
+    return Counts(*(sum(column) for column in zip(*counts))).f1
+
+
+def _labelled(predicted: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    predicted, true = np.asarray(predicted), np.asarray(true)
+    if predicted.shape != true.shape or true.ndim != 1:
+        raise UserError(
+            f"Frame-label metrics expect a predicted label for each true one (T,), "
+            f"got {predicted.shape} and {true.shape}."
+        )
+    keep = true != UNLABELLED
+    return predicted[keep], true[keep]
