@@ -1,0 +1,140 @@
+"""The bank of memory units."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidseq.errors import UserError
+from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.blocks import Layer, LayerState, ResidualStack
+from vidseq.ops.slots import slot_scan
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryConfig(HeadConfig):
+    """Options of the memory head."""
+
+    slots: int = option(16, at_least=1)
+    """Memory units S of a layer: how many different things can be kept apart."""
+    readers: int = option(4, at_least=1)
+    """Read heads R; dim must be a multiple of their number, each reads its own dim / R numbers of every unit."""
+    layers: int = option(1, at_least=1)
+    """Banks on top of one another: what one has read, the next can look up."""
+    write_bias: float = -2.0
+    """Initial bias of the write gate: the lower, the fewer frames an untrained head writes, the longer it keeps."""
+
+
+class MemoryState(NamedTuple):
+    """What the slots hold."""
+
+    memory: Tensor
+    """(B, layers, readers, slots, dim / readers)."""
+
+
+class MemoryLayer(Layer):
+    """One bank of memory units."""
+
+    def __init__(self, config: MemoryConfig) -> None:
+        super().__init__()
+        dim, width = config.dim, config.dim // config.readers
+        self.readers, self.slots = config.readers, config.slots
+        self.write_key = nn.Linear(dim, width)
+        self.slot_write_keys = nn.Parameter(torch.randn(config.slots, width))
+        self.slot_read_keys = nn.Parameter(torch.randn(config.readers, config.slots, width))
+        self.gates = nn.Linear(dim, 2)
+        self.value = nn.Linear(dim, dim)
+        self.query = nn.Linear(dim, dim)
+        self.show = nn.Linear(dim, dim)
+        self.out = nn.Linear(dim, dim, bias=False)
+        with torch.no_grad():
+            self.gates.bias.copy_(torch.tensor([config.write_bias, 0.0]))
+
+    def init_state(self, batch_size: int) -> LayerState:
+        """Empty slots."""
+        shape = (batch_size, self.readers, self.slots, self.slot_write_keys.shape[1])
+        return (self.slot_write_keys.new_zeros(shape),)
+
+    def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `Layer`."""
+        query, value = (
+            part.unflatten(-1, (self.readers, -1)).transpose(1, 2) for part in (self.query(x), self.value(x))
+        )
+        write, keep = self.write(x, mask)
+        with torch.autocast(x.device.type, enabled=False):  # hours of small erasures do not fit 8 bits
+            parts = (query, value, write, keep, self.slot_read_keys, *state)
+            read, memory = slot_scan(*(part.to(write.dtype) for part in parts))
+        shown = read.to(x.dtype).transpose(1, 2).flatten(2) * F.silu(self.show(x))
+        return self.out(shown), (memory.to(state[0].dtype),)
+
+    def write(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """How strongly each frame of x (B, T, D) goes into each slot, and what share a slot keeps, both (B, T, S)."""
+        logits = self.write_key(x) @ self.slot_write_keys.T * self.slot_write_keys.shape[1] ** -0.5
+        gate, erase = hard_sigmoid(self.gates(x)).masked_fill(~mask[..., None], 0).split(1, dim=-1)
+        exact = torch.promote_types(x.dtype, torch.float32)
+        write = gate.to(exact) * logits.softmax(dim=-1, dtype=exact)
+        return write, (1 - write * erase).clamp(min=1e-6)
+
+
+class Memory(TemporalHead):
+    """A bank of memory units: each frame may write to a unit, units keep what they hold until it is written over.
+
+        a_t = softmax_s(key(x_t) . k[s])                            which unit is this about?
+        g_t, e_t = gates(x_t), each from exactly 0 to exactly 1     write it? erase what is there?
+        M_t[s] = (1 - g_t e_t a_t[s]) M_(t-1)[s] + g_t a_t[s] value(x_t)
+        p_t = softmax_s(query(x_t) . (k'[s] + M_t[s]))              for every reader: by key and by content
+        y_t = out(sum_s p_t[s] M_t[s] * silu(show(x_t)))
+
+        frame ──g──► unit 1 ████ Frank ████████████████████████████──┐
+              ·      unit 2 ░░░░░░░░░░████ red ████░░░████ blue ███──┼─► readers ──► y
+              ·      unit 3 ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░──┘
+
+    A gate that is exactly 0 writes nothing, so that a fact outlasts any number of frames that don't matter.
+
+    Source: Graves et al., arXiv:1410.5401, section 3: content addressing, erase and add; slots with keys as in Henaff
+    et al., arXiv:1612.03969. Here: a frame finds its unit by the units' keys, not by their contents, and gates see the
+    frame alone: then the memory is a linear recurrence, which `slot_scan` solves in chunks instead of frame by frame.
+    Erasing is one number and not a vector; no addressing by location; readers split a unit's numbers between them.
+    Layers are residual behind a LayerNorm. Not causal: a second bank per layer reads backwards.
+    """
+
+    name = "memory"
+    Config = MemoryConfig
+    supports_noncausal = True
+    context_frames = None
+
+    def __init__(self, config: MemoryConfig) -> None:
+        super().__init__(config)
+        if config.dim % config.readers:
+            raise UserError(
+                f"memory head expects dim in multiples of its {config.readers} readers, got {config.dim}. "
+                f"Change dim or readers."
+            )
+        layers = [MemoryLayer(config) for _ in range(config.layers)]
+        back = [] if config.causal else [MemoryLayer(config) for _ in range(config.layers)]
+        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
+
+    def init_state(self, batch_size: int) -> MemoryState:
+        """Empty slots."""
+        return MemoryState(*self.stack.init_state(batch_size))
+
+    def scan(self, x: Tensor, state: MemoryState, mask: Tensor) -> tuple[Tensor, MemoryState]:
+        """Reads new frames; see `TemporalHead.scan`."""
+        y, new_state = self.stack(x, state, mask)
+        return y, MemoryState(*new_state)
+
+    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
+        return self.stack.forward_noncausal(x, mask)
+
+
+def hard_sigmoid(x: Tensor) -> Tensor:
+    """A sigmoid that reaches exactly 0 and 1, at -2.4 and 2.4; gradients go on as if it did not.
+
+    Source: stretched as in Louizos et al., arXiv:1712.01312, section 3.1; straight-through gradient: Bengio et al.,
+    arXiv:1308.3432.
+    """
+    soft = 1.2 * x.sigmoid() - 0.1
+    return soft + (soft.clamp(0, 1) - soft).detach()

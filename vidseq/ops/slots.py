@@ -1,0 +1,97 @@
+"""A bank of memory slots that is written and read at every frame, without a loop over frames."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CHUNK = 32
+"""Frames whose mutual influence is worked out at once; memory and time grow with slots x CHUNK for a frame."""
+SEGMENT = 64 * CHUNK
+"""Frames in flight at once, which bounds the workspace of a long video."""
+
+
+def slot_scan(
+    query: Tensor, value: Tensor, write: Tensor, keep: Tensor, slot_keys: Tensor, memory: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Writes frames into slots and reads the slots after each write.
+
+    With slots s, frames t and readers r, each of whom owns a part of every slot's content M:
+
+        M_t[s] = keep_t[s] M_(t-1)[s] + write_t[s] value_t                   write
+        p_t[s] = softmax_s(query_t . (slot_keys[s] + M_t[s]) / sqrt(d))      address by key and by content
+        read_t = sum_s p_t[s] M_t[s]                                         read
+
+    M_t is linear in the values written since the start of a chunk, M_t[s] = A_t[s] M_0[s] + sum_j W_tj[s] value_j,
+    where A and W are products of `keep`. So both the addressing and the reading are products of small matrices, and
+    contents are only made where chunks meet. W is a sum of logarithms taken from its own first frame on, then exp of
+    numbers that are never positive: it can neither overflow nor cancel.
+
+    Args:
+        query: (B, R, T, d).
+        value: (B, R, T, d).
+        write: (B, T, S), from 0 to 1; 0 where a frame is invalid.
+        keep: (B, T, S), above 0, at most 1; 1 where a frame is invalid.
+        slot_keys: (R, S, d).
+        memory: contents before the first frame, (B, R, S, d).
+
+    Returns:
+        read (B, R, T, d), and the contents after the last frame (B, R, S, d).
+    """
+    reads = []
+    for start in range(0, query.shape[2], SEGMENT):
+        part = slice(start, start + SEGMENT)
+        read, memory = _scan_segment(
+            query[:, :, part], value[:, :, part], write[:, part], keep[:, part], slot_keys, memory
+        )
+        reads.append(read)
+    return (reads[0] if len(reads) == 1 else torch.cat(reads, dim=2)), memory
+
+
+def _scan_segment(
+    query: Tensor, value: Tensor, write: Tensor, keep: Tensor, slot_keys: Tensor, memory: Tensor
+) -> tuple[Tensor, Tensor]:
+    """`slot_scan` on few enough frames to work on all their chunks at once; n counts chunks, t and j their frames."""
+    num_frames = query.shape[2]
+    chunk = min(CHUNK, num_frames)
+    num_chunks = -(-num_frames // chunk)
+    padding = num_chunks * chunk - num_frames
+    query, value = (  # (B, n, R, t, d)
+        F.pad(part, (0, 0, 0, padding)).unflatten(2, (num_chunks, chunk)).transpose(1, 2) for part in (query, value)
+    )
+    write = F.pad(write, (0, 0, 0, padding)).unflatten(1, (num_chunks, chunk))  # (B, n, t, S)
+    log_keep = F.pad(keep.log(), (0, 0, 0, padding)).unflatten(1, (num_chunks, chunk))
+
+    kept_since = _kept_since(log_keep)  # (B, n, t, S, j)
+    weights = kept_since * write.transpose(2, 3)[:, :, None]
+    kept = log_keep.cumsum(dim=2).exp()  # (B, n, t, S)
+
+    written = torch.einsum("bnsj,bnrjd->bnrsd", weights[:, :, -1], value)
+    starts, memory = _contents_at_chunks(kept[:, :, -1], written, memory)  # (B, n, R, S, d)
+
+    likeness = torch.einsum("bnrtd,bnrjd->bntjr", query, value)
+    old, new = torch.einsum("bnrtd,bnrsd->bntsr", query, starts), weights @ likeness  # (B, n, t, S, R)
+    keys = torch.einsum("bnrtd,rsd->bntsr", query, slot_keys)
+    scores = (keys + kept[..., None] * old + new) * query.shape[-1] ** -0.5
+    address = scores.softmax(dim=3).transpose(3, 4)  # (B, n, t, R, S)
+
+    read_old = torch.einsum("bntrs,bnrsd->bnrtd", address * kept[:, :, :, None], starts)
+    read_new = torch.einsum("bntrj,bnrjd->bnrtd", address @ weights, value)
+    read = (read_old + read_new).transpose(1, 2).flatten(2, 3)
+    return read[:, :, :num_frames], memory
+
+
+def _kept_since(log_keep: Tensor) -> Tensor:
+    """The share of what frame j wrote that slot s still holds after frame t, (B, n, t, S, j), 0 where t < j."""
+    frame = torch.arange(log_keep.shape[2], device=log_keep.device)
+    age = frame[:, None, None] - frame  # (t, 1, j)
+    since = torch.where(age > 0, log_keep[..., None], 0).cumsum(dim=2)
+    return torch.where(age >= 0, since.exp(), 0)
+
+
+def _contents_at_chunks(kept: Tensor, written: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+    """Contents before each chunk (B, n, R, S, d) and after the last, from what a chunk keeps (B, n, S) and writes."""
+    starts = []
+    for share, new in zip(kept[:, :, None, :, None].unbind(1), written.unbind(1)):
+        starts.append(memory)
+        memory = torch.addcmul(new, share, memory)
+    return torch.stack(starts, dim=1), memory
