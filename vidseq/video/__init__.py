@@ -1,1 +1,1 @@
-"""Video files: which frame is on screen when, and writing new ones."""
+"""Video files: frames by time, sampling, resizing, writing."""

@@ -1,0 +1,61 @@
+"""Opening a video file, with one clear error for each way in which that can fail."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from vidseq.errors import VideoError
+
+
+@contextlib.contextmanager
+def open_video(path: Path) -> Iterator[InputContainer]:
+    """Opens a file with PyAV.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        VideoError: a folder, an empty file, or nothing that can be read as a video.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such file.")
+    if path.is_dir():
+        raise VideoError(f"{path}: a folder, not a video file.")
+    if path.stat().st_size == 0:
+        raise VideoError(f"{path}: an empty file (0 bytes).")
+    try:
+        # "file:" keeps a colon in the name from being taken for a protocol
+        container = av.open(f"file:{path}")
+    except (av.error.FFmpegError, OSError) as error:
+        raise VideoError(f"{path}: {_why_unreadable(path, error)}") from error
+    with container:
+        name = container.format.name
+        if name == "image2" or name.endswith("_pipe"):
+            raise VideoError(f"{path}: an image ({name.removesuffix('_pipe')}), not a video.")
+        if name == "tty":
+            raise VideoError(f"{path}: not a video.")
+        yield container
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        return "no permission to read this file."
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[4:8] == b"ftyp":
+        return "an incomplete mp4: its index (moov) is missing, so that nothing can be read. Copy or record it again."
+    return "not a video, or of a format that cannot be read."
+
+
+def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
+    """Gives the packets of one stream that hold data, up to the end of the file or to where it cannot be read on."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.error.FFmpegError):
+            return
+        if packet.size:
+            yield packet

@@ -1,0 +1,202 @@
+"""The packet index of one video stream: what a file says about its frames, read without decoding them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from vidseq.video.container import packets_of
+
+# A keyframe of these codecs clears everything that came before it. H.264 is told apart by its own flag (IDR); the
+# keyframes of other codecs may be open (frames after them may need frames before them), so they start nothing.
+CLOSED_KEYFRAMES = frozenset({"vp8", "vp9", "mjpeg", "prores", "ffv1", "png", "rawvideo", "dnxhd", "huffyuv"})
+# The clock of these containers counts packets, or does not exist: only the order of decoded frames can be trusted.
+COUNTED_CONTAINERS = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "obu", "ivf_raw"})
+H264_SLICES = frozenset({1, 2, 5})
+H264_IDR = 5
+
+
+@dataclass(frozen=True, eq=False)
+class PacketIndex:
+    """What is known of a stream's packets, in the order in which the file holds them.
+
+    Attributes:
+        times: presentation time of each packet in ticks of `time_base`; of no meaning if `counted`. (P,)
+        starts_group: True where decoding can start afresh with nothing from before. (P,)
+        corrupt: True where the file itself marks a packet as damaged. (P,)
+        undecodable: True for packets before the first keyframe, in the file or in time. (P,)
+        damage_group: how far a damaged packet does harm: to later packets of the same number. (P,)
+        order: the packet of each shown frame, in the order in which frames are shown. (N,)
+        seconds: when each shown frame appears, 0 for the first. (N,)
+        end_seconds: when the last frame disappears.
+        start_seconds: the file's own time of the first shown frame.
+        counted: frames must be told apart by counting them, since packets lack times or repeat them.
+        leading: some packet after a keyframe is shown before it.
+        hidden: packets that are not shown: outside an edit list, or not decodable for want of a keyframe.
+        missing: frames that the file's header promises and the file does not hold.
+    """
+
+    times: np.ndarray
+    starts_group: np.ndarray
+    corrupt: np.ndarray
+    undecodable: np.ndarray
+    damage_group: np.ndarray
+    order: np.ndarray
+    seconds: np.ndarray
+    end_seconds: float
+    start_seconds: float
+    time_base: Fraction
+    counted: bool
+    leading: bool
+    discarded: int
+    hidden: int
+    missing: int
+
+    def plan(self, wanted: np.ndarray, fast: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Finds the packets that a decoder must see to show some frames.
+
+        Args:
+            wanted: frame numbers, ascending.
+            fast: leave out what provably has no effect on the wanted frames.
+
+        Returns:
+            bool (P,), True for packets to decode; bool (P,), True for packets whose own frame is wanted.
+        """
+        count = len(self.times)
+        if self.counted or not fast:
+            return ~self.undecodable, np.ones(count, dtype=bool)
+        own = np.zeros(count, dtype=bool)
+        own[self.order[wanted]] = True
+        group = np.cumsum(self.starts_group)
+        last_wanted = np.full(int(group[-1]) + 1, -1)
+        positions = np.flatnonzero(own)
+        last_wanted[group[positions]] = positions  # the last write of a group stays
+        return (np.arange(count) <= last_wanted[group]) & ~self.undecodable, own
+
+    def is_harmed(self, position: int, bad_positions: set[int]) -> bool:
+        """Says whether a packet's frame may be spoilt by damaged packets before it (or is one of them)."""
+        return any(bad <= position and self.damage_group[bad] == self.damage_group[position] for bad in bad_positions)
+
+
+def read_packet_index(container: InputContainer, stream: VideoStream) -> PacketIndex:
+    """Reads all packets of a stream, decoding none.
+
+    Args:
+        container: the open file, at its start.
+        stream: the video stream to read.
+    """
+    codec = stream.codec_context.codec.canonical_name
+    length_bytes = _h264_length_bytes(stream.codec_context.extradata)
+    pts: list[int | None] = []
+    dts: list[int | None] = []
+    flags: list[tuple[bool, bool, bool, bool, bool]] = []
+    durations: list[int] = []
+    for packet in packets_of(container, stream):
+        pts.append(packet.pts)
+        dts.append(packet.dts)
+        durations.append(packet.duration or 0)
+        key = bool(packet.is_keyframe)
+        invisible = codec == "vp8" and not memoryview(packet)[0] >> 4 & 1
+        starts = key and (codec in CLOSED_KEYFRAMES or (codec == "h264" and _is_idr(packet, length_bytes)))
+        flags.append((key, starts, bool(packet.is_corrupt), bool(packet.is_discard), invisible))
+    return _build(container, stream, pts, dts, durations, np.array(flags, dtype=bool).reshape(-1, 5))
+
+
+def _build(
+    container: InputContainer,
+    stream: VideoStream,
+    pts: list[int | None],
+    dts: list[int | None],
+    durations: list[int],
+    flags: np.ndarray,
+) -> PacketIndex:
+    key, starts, corrupt, discard, invisible = flags.T
+    time_base = stream.time_base or Fraction(1, 1000)
+    untimed = not pts or None in pts or len(set(pts)) < len(pts)
+    counted = untimed or container.format.name in COUNTED_CONTAINERS
+    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+    if counted:
+        times = _counted_times(dts, time_base, rate)
+    else:
+        times = np.array(pts, dtype=np.int64)
+    leading = np.zeros(len(times), dtype=bool)
+    undecodable = np.zeros(len(times), dtype=bool)
+    if not counted and key.any():
+        newest_key = np.maximum.accumulate(np.where(key, times, np.iinfo(np.int64).min))
+        leading = times < newest_key
+        undecodable = times < times[np.argmax(key)]
+        undecodable[: np.argmax(key)] = True
+    hidden = discard | invisible | undecodable
+    shown = np.flatnonzero(~hidden)
+    order = shown[np.argsort(times[shown], kind="stable")]
+    ticks = times[order]
+    start = int(ticks[0]) if len(ticks) else 0
+    seconds = (ticks - start) * float(time_base)
+    return PacketIndex(
+        times=times,
+        starts_group=starts,
+        corrupt=corrupt,
+        undecodable=undecodable,
+        damage_group=np.cumsum(key) - leading,
+        order=order,
+        seconds=seconds,
+        end_seconds=_end(seconds, order, durations, time_base, rate),
+        start_seconds=float(start * time_base),
+        time_base=time_base,
+        counted=counted,
+        leading=bool(leading.any()),
+        discarded=int(discard.sum()),
+        hidden=int(hidden.sum()),
+        missing=max(0, len(stream.index_entries) - len(times)) if stream.frames else 0,
+    )
+
+
+def _counted_times(dts: list[int | None], time_base: Fraction, rate: Fraction) -> np.ndarray:
+    """Times of frames that are shown one after another: those of decoding where they grow, else a steady rate."""
+    known = [tick for tick in dts if tick is not None]
+    if known and len(known) == len(dts) and all(a < b for a, b in pairwise(known)):
+        return np.array(known, dtype=np.int64)
+    step = 1 / (rate * time_base)
+    return np.array([round(frame * step) for frame in range(len(dts))], dtype=np.int64)
+
+
+def _end(seconds: np.ndarray, order: np.ndarray, durations: list[int], time_base: Fraction, rate: Fraction) -> float:
+    if not len(seconds):
+        return 0.0
+    last = durations[int(order[-1])] * time_base
+    if last <= 0:
+        last = Fraction(float(np.median(np.diff(seconds)))) if len(seconds) > 1 else 1 / rate
+    return float(seconds[-1]) + float(last)
+
+
+def _h264_length_bytes(extradata: bytes | None) -> int:
+    """How many bytes give the length of each unit; 0 where start codes separate them."""
+    return (extradata[4] & 3) + 1 if extradata and len(extradata) > 4 and extradata[0] == 1 else 0
+
+
+def _is_idr(packet: av.Packet, length_bytes: int) -> bool:
+    for unit in _h264_units(bytes(packet), length_bytes):
+        if unit in H264_SLICES:
+            return unit == H264_IDR
+    return False
+
+
+def _h264_units(data: bytes, length_bytes: int) -> Iterator[int]:
+    """Gives the type of each unit in a packet."""
+    if length_bytes:
+        at = 0
+        while at + length_bytes < len(data):
+            size = int.from_bytes(data[at : at + length_bytes], "big")
+            at += length_bytes
+            yield data[at] & 31
+            at += size
+        return
+    at = data.find(b"\0\0\1")
+    while 0 <= at < len(data) - 3:
+        yield data[at + 3] & 31
+        at = data.find(b"\0\0\1", at + 3)

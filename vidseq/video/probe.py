@@ -1,0 +1,203 @@
+"""What a video file holds, and which decoder can be trusted with it."""
+
+import contextlib
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from vidseq.errors import UserError, VideoError
+from vidseq.video import decord_decoder
+from vidseq.video.container import open_video, packets_of
+from vidseq.video.packets import PacketIndex, read_packet_index
+
+DECODERS = ("auto", "decord", "pyav")
+PICTURE_CODECS = frozenset({"mjpeg", "png", "bmp", "webp", "gif"})
+
+
+@dataclass(frozen=True, eq=False)
+class VideoInfo:
+    """What one video stream of a file holds.
+
+    Attributes:
+        path: the file.
+        container: its format, such as "mp4" (the name that FFmpeg lists first).
+        codec: how frames are coded, such as "h264".
+        stream: number of the stream in the file.
+        width: pixels of an upright frame.
+        height: pixels of an upright frame.
+        rotation: degrees, counter-clockwise, by which stored frames are turned to stand upright: 0, 90, 180 or 270.
+        pts_seconds: when each frame appears, in the order of showing; 0 for the first shown frame. (N,)
+        fps: average rate.
+        duration_seconds: when the last frame disappears.
+        start_seconds: the file's own time of the first shown frame, which is 0 for us.
+        decoder: "decord" or "pyav".
+        decoder_version: version of that package.
+        reason: why this decoder.
+        damage: what is wrong with the file, empty if nothing is known to be.
+        tick_seconds: the unit in which the file counts time.
+        packets: the packet index that all this was read from.
+    """
+
+    path: Path
+    container: str
+    codec: str
+    stream: int
+    width: int
+    height: int
+    rotation: int
+    pts_seconds: np.ndarray = field(repr=False)
+    fps: Fraction
+    duration_seconds: float
+    start_seconds: float
+    decoder: str
+    decoder_version: str
+    reason: str
+    damage: str
+    tick_seconds: float
+    packets: PacketIndex = field(repr=False)
+
+    @property
+    def num_frames(self) -> int:
+        """How many frames are shown."""
+        return len(self.pts_seconds)
+
+
+def probe(path: Path | str, *, stream: int | None = None, decoder: str = "auto") -> VideoInfo:
+    """Reads what a file says about its frames, and chooses the decoder.
+
+    All packets are read and one frame is decoded (for its rotation).
+
+    Args:
+        path: the video file.
+        stream: number of the video stream in the file; None for the first one that is neither a cover picture nor a
+            thumbnail.
+        decoder: "auto" for decord where it can be trusted and PyAV elsewhere; or one of them by name.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        VideoError: the file is not a video that can be read, or decord was asked for and cannot be trusted.
+    """
+    if decoder not in DECODERS:
+        raise UserError(f"probe expects a decoder, got '{decoder}'. Known decoders: {', '.join(DECODERS)}.")
+    path = Path(path)
+    with open_video(path) as container:
+        chosen = _choose_stream(container, path, stream)
+        packets = read_packet_index(container, chosen)
+        if not len(packets.order):
+            raise VideoError(_no_frames(path, container, packets))
+        # a closed container's streams must not be touched, so all that is needed is read here
+        index, codec, name = chosen.index, chosen.codec_context.codec.canonical_name, container.format.name
+        best = container.streams.best("video")
+        doubts = [] if best and best.index == index else [f"it would read another stream than {index}"]
+    rotation, width, height = _first_frame(path, index)
+    doubts += decord_decoder.doubts(path, name, codec, rotation, packets)
+    if decoder == "decord" and doubts:
+        raise VideoError(
+            f"{path}: decord cannot be trusted with this file: {doubts[0]}. Use decoder 'auto' or 'pyav'."
+        )
+    use_decord = decoder != "pyav" and not doubts
+    if decoder != "auto":
+        reason = "asked for"
+    elif doubts:
+        reason = f"decord cannot be trusted: {doubts[0]}"
+    else:
+        reason = "its times agree with the packet index"
+    return VideoInfo(
+        path=path,
+        container=_container_name(name, path),
+        codec=codec,
+        stream=index,
+        width=height if rotation in (90, 270) else width,
+        height=width if rotation in (90, 270) else height,
+        rotation=rotation,
+        pts_seconds=packets.seconds,
+        fps=_average_rate(packets),
+        duration_seconds=packets.end_seconds,
+        start_seconds=packets.start_seconds,
+        decoder="decord" if use_decord else "pyav",
+        decoder_version=decord_decoder.version() if use_decord else av.__version__,
+        reason=reason,
+        damage=_damage(packets),
+        tick_seconds=float(packets.time_base),
+        packets=packets,
+    )
+
+
+def _choose_stream(container: InputContainer, path: Path, wanted: int | None) -> VideoStream:
+    streams = list(container.streams.video)
+    if not streams:
+        kinds = sorted({str(stream.type) for stream in container.streams})
+        raise VideoError(f"{path}: no video stream, only {', '.join(kinds) or 'an empty container'}.")
+    if wanted is not None:
+        for stream in streams:
+            if stream.index == wanted:
+                return stream
+        numbers = ", ".join(str(stream.index) for stream in streams)
+        raise VideoError(f"{path}: stream {wanted} is no video stream. Video streams: {numbers}.")
+    moving = [stream for stream in streams if not _is_picture(stream)]
+    if not moving:
+        raise VideoError(f"{path}: no video stream, only a cover picture.")
+    return moving[0]
+
+
+def _is_picture(stream: VideoStream) -> bool:
+    """Says whether a stream is a cover or a thumbnail: marked as one, or a single image in a picture's coding."""
+    disposition = av.stream.Disposition
+    marked = stream.disposition & (disposition.attached_pic | disposition.timed_thumbnails | disposition.still_image)
+    return bool(marked) or (stream.codec_context.codec.canonical_name in PICTURE_CODECS and stream.frames == 1)
+
+
+def _first_frame(path: Path, stream_index: int) -> tuple[int, int, int]:
+    """Decodes until the first frame: rotation, and width and height as stored.
+
+    Rotation is written beside the stream, where PyAV shows it only with a decoded frame.
+    """
+    with open_video(path) as container:
+        stream = container.streams[stream_index]
+        assert isinstance(stream, VideoStream)
+        stream.codec_context.thread_count = 1
+        for packet in packets_of(container, stream):
+            with contextlib.suppress(av.error.FFmpegError):
+                for frame in packet.decode():
+                    return round(frame.rotation / 90) * 90 % 360, frame.width, frame.height
+        with contextlib.suppress(av.error.FFmpegError):
+            for frame in stream.decode(None):
+                return round(frame.rotation / 90) * 90 % 360, frame.width, frame.height
+    raise VideoError(f"{path}: no frame of its video stream can be decoded.")
+
+
+def _container_name(names: str, path: Path) -> str:
+    """One name out of FFmpeg's list, such as "mov,mp4,m4a": the one in the file's own name if it is there."""
+    choices = names.split(",")
+    suffix = path.suffix.lower().removeprefix(".")
+    aliases = {"matroska,webm": "webm" if suffix == "webm" else "mkv"}
+    if names in aliases:
+        return aliases[names]
+    return suffix if suffix in choices else choices[0]
+
+
+def _average_rate(packets: PacketIndex) -> Fraction:
+    return Fraction(len(packets.seconds) / packets.end_seconds).limit_denominator(1001)
+
+
+def _no_frames(path: Path, container: InputContainer, packets: PacketIndex) -> str:
+    if packets.missing or len(packets.times):
+        return f"{path}: none of its {packets.missing or len(packets.times)} frames can be read; the file is damaged."
+    return f"{path}: a video stream with zero frames."
+
+
+def _damage(packets: PacketIndex) -> str:
+    """What the index alone tells: fewer frames than promised, or packets that are marked as damaged."""
+    if packets.missing:
+        have = len(packets.times)
+        return f"got {have} of {have + packets.missing} frames, the file ends at {packets.end_seconds:.2f} s"
+    shown_corrupt = packets.corrupt[packets.order]
+    if shown_corrupt.any():
+        first = packets.seconds[int(np.argmax(shown_corrupt))]
+        return f"{int(shown_corrupt.sum())} of {len(packets.order)} packets are damaged, the first at {first:.2f} s"
+    return ""

@@ -1,0 +1,128 @@
+"""Writing videos that every browser plays."""
+
+import contextlib
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
+
+from vidseq.errors import UserError, VideoError
+from vidseq.files import atomic_path
+from vidseq.video.sampling import exact_rate
+
+SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
+
+
+class VideoWriter:
+    """Writes H.264, yuv420p, index first ("faststart"); the same frames give the same bytes.
+
+    To be used in a `with` block: the file appears when the block ends well, and nothing is left of it otherwise.
+
+    Args:
+        path: the file to write, .mp4, .m4v, .mov or .mkv; its folder is made if it is missing.
+        fps: frames a second; 29.97 means 30000/1001.
+        crf: quality, 0 (lossless, large) to 51 (small).
+        preset: x264's speed, "ultrafast" to "veryslow".
+
+    Raises:
+        UserError: an ending that cannot hold H.264, or a rate that is not positive.
+    """
+
+    def __init__(self, path: Path | str, *, fps: float | Fraction, crf: int = 20, preset: str = "veryfast") -> None:
+        self.path = Path(path)
+        if self.path.suffix.lower() not in SUFFIXES:
+            raise UserError(f"VideoWriter expects a name that ends in {', '.join(SUFFIXES)}, got '{self.path.name}'.")
+        self.fps = exact_rate(fps)
+        self._options = {"crf": str(crf), "preset": preset}
+        self._cleanup = contextlib.ExitStack()
+        self._container: OutputContainer | None = None
+        self._stream: VideoStream | None = None
+        self._shape: tuple[int, ...] = ()
+        self._count = 0
+
+    def __enter__(self) -> "VideoWriter":
+        temporary = self._cleanup.enter_context(atomic_path(self.path))
+        options = {} if self.path.suffix.lower() == ".mkv" else {"movflags": "+faststart"}
+        self._container = av.open(f"file:{temporary}", "w", options=options)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        except BaseException as own_error:
+            self._abandon()
+            self._cleanup.__exit__(type(own_error), own_error, own_error.__traceback__)
+            raise
+        if kind is not None:
+            self._abandon()
+        self._cleanup.__exit__(kind, error, trace)
+
+    def write(self, images: np.ndarray) -> None:
+        """Adds frames; odd sides are padded by repeating the last row or column.
+
+        Args:
+            images: uint8 RGB, (N, H, W, 3) or one frame (H, W, 3); all of one size.
+
+        Raises:
+            UserError: another shape or type, or a size that differs from the first frame's.
+        """
+        if self._container is None:
+            raise UserError(
+                "VideoWriter expects to be used in a `with` block. Write: with VideoWriter(...) as writer."
+            )
+        images = images[None] if images.ndim == 3 else images
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+            raise UserError(
+                f"VideoWriter expects uint8 images (N, H, W, 3) or (H, W, 3), got {images.dtype} {images.shape}."
+            )
+        self._shape = self._shape or images.shape[1:]
+        if images.shape[1:] != self._shape:
+            raise UserError(f"VideoWriter expects all frames {self._shape}, as the first, got {images.shape[1:]}.")
+        stream = self._stream = self._stream or self._start(*self._shape[:2])
+        for image in images:
+            frame = av.VideoFrame.from_ndarray(_even(image), format="rgb24").reformat(
+                format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+            )
+            frame.pts = self._count
+            self._count += 1
+            self._container.mux(stream.encode(frame))
+
+    def _start(self, height: int, width: int) -> VideoStream:
+        assert self._container is not None
+        stream = self._container.add_stream("libx264", rate=self.fps, options=self._options)
+        stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
+        context = stream.codec_context
+        context.time_base = 1 / self.fps
+        context.thread_count = 1  # more threads give other bytes
+        # players guess the colours of files that do not name them, each in its own way
+        context.colorspace = context.color_primaries = context.color_trc = 1  # ITU-R BT.709
+        context.color_range = ColorRange.MPEG
+        return stream
+
+    def _finish(self) -> None:
+        if self._container is None or self._stream is None:
+            raise VideoError(f"{self.path}: no frame was written.")
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        self._container = None
+
+    def _abandon(self) -> None:
+        if self._container is not None:
+            with contextlib.suppress(av.error.FFmpegError, OSError):
+                self._container.close()
+            self._container = None
+
+
+def _even(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    if height % 2 or width % 2:
+        return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return np.ascontiguousarray(image)
