@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from vidseq.errors import UserError
+from vidseq.features.external import external_fingerprint, import_features
+from vidseq.features.store import FeatureStore
+
+
+@pytest.fixture
+def store(tmp_path):
+    return FeatureStore.create_in(tmp_path / "data", external_fingerprint("i3d", "30/2"))
+
+
+def arrays(lengths, dim=7):
+    rng = np.random.default_rng(0)
+    return {f"v{number}": rng.normal(size=(length, dim)).astype(np.float32) for number, length in enumerate(lengths)}
+
+
+def save(folder, features):
+    folder.mkdir(exist_ok=True)
+    for video, array in features.items():
+        np.save(folder / f"{video}.npy", array)
+    return folder
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("layout", ["auto", "said"])
+def test_both_layouts(tmp_path, store, transposed, layout):
+    features = arrays([5, 9, 9, 7])
+    source = save(tmp_path / "in", {video: array.T if transposed else array for video, array in features.items()})
+    said = "auto" if layout == "auto" else "DT" if transposed else "TD"
+    report = import_features(source, store, layout=said, start=0.5)
+    assert report.done == list(features) and not report.failed and report.num_frames == 30
+    for video, array in features.items():
+        got = store.read(video)
+        np.testing.assert_array_equal(got.features, array.astype(np.float16))
+        np.testing.assert_allclose(got.pts_seconds, 0.5 + np.arange(len(array)) / 15)
+    again = import_features(source, store, layout=said)
+    assert again.skipped == list(features) and not again.done
+
+
+def test_layout_that_cannot_be_told(tmp_path, store):
+    source = save(tmp_path / "in", arrays([5]))
+    with pytest.raises(UserError, match=r"cannot tell frames from features in 1 files like 5 x 7. Say layout 'TD'"):
+        import_features(source, store)
+
+
+def test_bad_files_are_reported_and_the_rest_goes_on(tmp_path, store):
+    features = arrays([5, 6, 8, 9, 10])
+    features["v1"][2, 2] = np.nan
+    features["wide"] = np.zeros((4, 8))
+    features["flat"] = np.zeros(4)
+    features["words"] = np.array([["a"]])
+    source = save(tmp_path / "in", features)
+    (source / "torn.npy").write_bytes((source / "v0.npy").read_bytes()[:-8])
+    (source / "text.npz").write_text("no")
+    np.savez(source / "two.npz", a=features["v0"], b=features["v0"])
+    report = import_features(source, store)
+    assert report.done == ["v0", "v2", "v3", "v4"] == store.videos()
+    reasons = {
+        "v1": "NaN",
+        "wide": "expects width 7 like the other files, got 8",
+        "flat": r"expects numbers with two axes, .* got float64 (4,)",
+        "words": "expects numbers with two axes",
+        "torn": "cannot be read",
+        "text": "cannot be read",
+        "two": "expects an array named 'features', got a, b",
+    }
+    assert report.failed.keys() == reasons.keys()
+    for video, reason in reasons.items():
+        assert all(part in report.failed[video] for part in reason.split(" .* "))
+    assert "7 failed" in report.summary() and "failed: wide: " in report.summary()
+
+
+def test_npz_with_times(tmp_path, store):
+    features = arrays([3, 4])
+    source = tmp_path / "in"
+    source.mkdir()
+    for video, array in features.items():
+        np.savez(source / f"{video}.npz", features=array, pts_seconds=np.arange(len(array)) * 2.0)
+    assert import_features(source, store, layout="TD", videos=["v1", "v9"]).failed == {
+        "v9": f"{source} has no file for it"
+    }
+    np.testing.assert_array_equal(store.read("v1").pts_seconds, [0, 2, 4, 6])
+    assert "v0" not in store
+
+
+def test_misuse(tmp_path, store):
+    with pytest.raises(FileNotFoundError, match=r"expects .npy or .npz files in .*, got none"):
+        import_features(tmp_path, store)
+    with pytest.raises(UserError, match=r"Unknown layout 'td'.* Known layouts: DT, TD, auto"):
+        import_features(tmp_path, store, layout="td")

@@ -1,0 +1,195 @@
+"""What runs a CNN: torch anywhere, OpenVINO on CPUs, where it is several times as fast."""
+
+import abc
+import importlib
+import sys
+import types
+import warnings
+from collections import OrderedDict
+
+import numpy as np
+import torch
+from torch import nn
+
+from vidseq.device import choose_device
+from vidseq.errors import UserError, unknown_name
+
+PRECISIONS = ("float32", "bf16")
+#: Compiled networks kept at a time: one an image size, and one more for single images.
+COMPILED_KEPT = 6
+
+
+class Engine(abc.ABC):
+    """Runs a network on images.
+
+    Args:
+        network: uint8 images (N, H, W, 3) to float32 features (N, D).
+        precision: "float32" or "bf16".
+        batch_size: images at a time.
+        threads: CPU threads to use; None: all.
+        device: where to run, for engines that have a choice.
+    """
+
+    name: str
+
+    def __init__(
+        self,
+        network: nn.Module,
+        precision: str = "float32",
+        batch_size: int = 8,
+        threads: int | None = None,
+        device: str = "auto",
+    ) -> None:
+        if precision not in PRECISIONS:
+            raise unknown_name("precision", precision, PRECISIONS)
+        self.network = network.eval().requires_grad_(False)
+        self.precision = precision
+        self.batch_size = batch_size
+        self.threads = threads
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Runs all images, a batch at a time: uint8 (N, H, W, 3) to float32 (N, D)."""
+        parts = [
+            self._run(images[start : start + self.batch_size]) for start in range(0, len(images), self.batch_size)
+        ]
+        return np.concatenate(parts)
+
+    @abc.abstractmethod
+    def limit_threads(self, threads: int) -> None:
+        """Uses no more than so many CPU threads from now on."""
+
+    @abc.abstractmethod
+    def _run(self, images: np.ndarray) -> np.ndarray: ...
+
+
+class TorchEngine(Engine):
+    """Eager torch on any device; images are channels-last as they come."""
+
+    name = "torch"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        precision: str = "float32",
+        batch_size: int = 8,
+        threads: int | None = None,
+        device: str = "auto",
+    ) -> None:
+        super().__init__(network, precision, batch_size, threads, device)
+        self.device = choose_device(device)
+        self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if threads is not None:
+            self.limit_threads(threads)
+
+    def limit_threads(self, threads: int) -> None:
+        """Limits torch as a whole: it knows no smaller unit."""
+        self.threads = threads
+        torch.set_num_threads(threads)
+
+    def _run(self, images: np.ndarray) -> np.ndarray:
+        batch = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(self.device)
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"),
+        ):
+            return self.network(batch).float().cpu().numpy()
+
+
+class OpenVinoEngine(Engine):
+    """OpenVINO on CPU: a static network is compiled for each image size met, the last few are kept."""
+
+    name = "openvino"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        precision: str = "float32",
+        batch_size: int = 8,
+        threads: int | None = None,
+        device: str = "auto",
+    ) -> None:
+        super().__init__(network, precision, batch_size, threads, device)
+        self.openvino = _import_openvino()
+        self.core = self.openvino.Core()
+        if precision == "bf16" and "BF16" not in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise UserError("Precision bf16 expects a CPU that has it, got one that has not. Use precision float32.")
+        self._compiled: OrderedDict[tuple[int, ...], object] = OrderedDict()
+
+    def limit_threads(self, threads: int) -> None:
+        """Takes effect by compiling anew."""
+        self.threads = threads
+        self._compiled.clear()
+
+    def _run(self, images: np.ndarray) -> np.ndarray:
+        num = 1 if len(images) == 1 else self.batch_size  # a stream asks frame by frame: no padding for it
+        if len(images) < num:
+            padding = np.zeros((num - len(images), *images.shape[1:]), np.uint8)
+            batch = np.concatenate([images, padding])
+        else:
+            batch = np.ascontiguousarray(images)
+        results = self._request(batch.shape).infer({0: batch})  # type: ignore[attr-defined]
+        return results[0][: len(images)].copy()
+
+    def _request(self, shape: tuple[int, ...]) -> object:
+        if shape not in self._compiled:
+            if len(self._compiled) == COMPILED_KEPT:
+                self._compiled.popitem(last=False)
+            self._compiled[shape] = self._compile(shape)
+        self._compiled.move_to_end(shape)
+        return self._compiled[shape]
+
+    def _compile(self, shape: tuple[int, ...]) -> object:
+        model = _converted(self.network, shape)
+        model.reshape(list(shape))  # type: ignore[attr-defined]
+        options = {
+            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bf16": "bf16"}[self.precision],
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        if self.threads is not None:
+            options["INFERENCE_NUM_THREADS"] = str(self.threads)
+        return self.core.compile_model(model, "CPU", options).create_infer_request()
+
+
+ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (TorchEngine, OpenVinoEngine)}
+
+
+def choose_engine(name: str, device: str) -> str:
+    """Turns "auto" into OpenVINO where the device is a CPU and torch elsewhere.
+
+    Raises:
+        UserError: there is no such engine, or OpenVINO was asked for another device than a CPU.
+    """
+    if name not in (*ENGINES, "auto"):
+        raise unknown_name("engine", name, (*ENGINES, "auto"))
+    on_cpu = choose_device(device).type == "cpu"
+    if name == "openvino" and not on_cpu and device != "auto":
+        raise UserError(f"Engine openvino expects device cpu, got {device}. Use engine torch there.")
+    return name if name != "auto" else "openvino" if on_cpu else "torch"
+
+
+def _converted(network: nn.Module, shape: tuple[int, ...]) -> object:
+    """The network as OpenVINO's model for images of this height and width.
+
+    Tracing is deprecated in torch but takes 2 s where `torch.export` takes 6; its warnings are about branches
+    on sizes, which are right here since every size is traced anew.
+    """
+    frontend_module = importlib.import_module("openvino.frontend")
+    decoder_module = importlib.import_module("openvino.frontend.pytorch.ts_decoder")
+    example = torch.zeros(1, *shape[1:], dtype=torch.uint8)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(network, (example,), check_trace=False)
+        decoder = decoder_module.TorchScriptPythonDecoder(traced, example_input=(example,))
+        frontend = frontend_module.FrontEndManager().load_by_framework("pytorch")
+        return frontend.convert(frontend.load(decoder))
+
+
+def _import_openvino() -> types.ModuleType:
+    """Imports OpenVINO without its usage reports: it sends one at every import, unless the reporter is missing."""
+    if "openvino" in sys.modules or "openvino_telemetry" in sys.modules:
+        return importlib.import_module("openvino")
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("openvino")
+    finally:
+        del sys.modules["openvino_telemetry"]

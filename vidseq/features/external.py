@@ -1,0 +1,154 @@
+"""Features that the user already has: .npy and .npz files of other tools into a store. Needs no torch."""
+
+import zipfile
+from collections import Counter
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from vidseq.errors import DataError, UserError, unknown_name
+from vidseq.features.fingerprint import Fingerprint, rational
+from vidseq.features.report import ExtractReport
+from vidseq.features.store import FeatureStore
+from vidseq.progress import progress
+
+#: How the two axes of a file are meant: frames first, or features first.
+LAYOUTS = ("auto", "TD", "DT")
+FEATURES_KEY = "features"
+TIMES_KEY = "pts_seconds"
+
+
+def external_fingerprint(name: str, fps: Fraction | float | str) -> Fingerprint:
+    """The fingerprint of features that were made elsewhere.
+
+    Args:
+        name: what made them, such as "i3d".
+        fps: rows a second.
+    """
+    return Fingerprint(
+        backbone=name,
+        weights="external",
+        input_size=0,
+        resize="external",
+        pooling="external",
+        fps=str(rational(fps)),
+        engine="external",
+        decoder="external",
+    )
+
+
+def import_features(
+    source: Path | str,
+    store: FeatureStore,
+    *,
+    layout: str = "auto",
+    start: float = 0.0,
+    videos: Iterable[str] | None = None,
+) -> ExtractReport:
+    """Copies a folder of feature files into a store, which is safe to repeat after a kill.
+
+    A file is a video, named after it: `.npy` with one array, or `.npz` with one array or with "features", and
+    "pts_seconds" if it has them. Without them, row k stands at start + k / fps seconds.
+
+    Args:
+        source: the folder.
+        store: where to; its fingerprint says the rate, see `external_fingerprint`.
+        layout: "TD" (frames, width), "DT" (width, frames), or "auto": the axis that has one length in all files is
+            the width.
+        start: time of the first row, in seconds.
+        videos: which videos to take; None: all files. One that has no file counts as failed.
+
+    Returns:
+        what became of each file; those with NaN or another width than most are refused and named.
+
+    Raises:
+        FileNotFoundError: no such folder, or no feature files in it.
+        UserError: unknown layout, or one that cannot be told; a full disk.
+    """
+    if layout not in LAYOUTS:
+        raise unknown_name("layout", layout, LAYOUTS)
+    files = {path.stem: path for path in sorted(Path(source).glob("*.np[yz]"))}
+    if not files:
+        raise FileNotFoundError(f"import_features expects .npy or .npz files in {source}, got none. Check the folder.")
+    wanted = list(files) if videos is None else list(videos)
+    report = ExtractReport()
+    shapes = {video: _shape(files[video], report, video) for video in wanted if video in files}
+    dim, transposed = _width({video: shape for video, shape in shapes.items() if shape}, layout)
+    step = 1 / rational(store.fingerprint.fps)
+    for video in progress(wanted, what="Importing features", unit="video"):
+        if video in store:
+            report.skipped.append(video)
+            continue
+        if video not in files:
+            report.failed[video] = f"{source} has no file for it"
+        if video in report.failed:
+            continue
+        try:
+            features, pts_seconds = _read(files[video])
+            features = features.T if transposed else features
+            if features.shape[1] != dim:
+                raise DataError(f"{files[video]} expects width {dim} like the other files, got {features.shape[1]}.")
+            if pts_seconds is None:
+                pts_seconds = start + np.arange(len(features)) * float(step)
+            store.write(
+                video, features, pts_seconds, {"file": files[video].name, "bytes": files[video].stat().st_size}
+            )
+        except DataError as error:
+            report.failed[video] = str(error)
+            continue
+        report.done.append(video)
+        report.num_frames += len(features)
+    return report
+
+
+def _shape(path: Path, report: ExtractReport, video: str) -> tuple[int, int] | None:
+    """Rows and columns of a file, or None and an entry in the report."""
+    try:
+        return _read(path)[0].shape
+    except DataError as error:
+        report.failed[video] = str(error)
+        return None
+
+
+def _width(shapes: dict[str, tuple[int, int]], layout: str) -> tuple[int, bool]:
+    """The width that most files have, and whether they are (D, T)."""
+    if not shapes:
+        return 0, False
+    axes = [Counter(shape[axis] for shape in shapes.values()).most_common(1)[0] for axis in (0, 1)]
+    if layout == "auto":
+        counts = [axes[0][1], axes[1][1]]
+        if counts[0] == counts[1]:
+            raise UserError(
+                f"import_features cannot tell frames from features in {len(shapes)} files like "
+                f"{axes[0][0]} x {axes[1][0]}. Say layout 'TD' (frames first) or 'DT'."
+            )
+        layout = "DT" if counts[0] > counts[1] else "TD"
+    return axes[0 if layout == "DT" else 1][0], layout == "DT"
+
+
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """A file's array, mapped from disk where it can be, and its times if it has them."""
+    try:
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return _two_axes(path, loaded), None
+        with loaded:
+            names = [name for name in loaded.files if name != TIMES_KEY]
+            if FEATURES_KEY not in names and len(names) != 1:
+                raise DataError(f"{path} expects an array named '{FEATURES_KEY}', got {', '.join(names) or 'none'}.")
+            times = loaded[TIMES_KEY] if TIMES_KEY in loaded.files else None
+            return _two_axes(path, loaded[FEATURES_KEY if FEATURES_KEY in names else names[0]]), times
+    except DataError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path} cannot be read: {error}. It expects an array of numbers as np.save writes."
+        ) from error
+
+
+def _two_axes(path: Path, array: np.ndarray) -> np.ndarray:
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise DataError(f"{path} expects numbers with two axes, frames and features, got {array.dtype} {array.shape}.")
+    return array

@@ -1,0 +1,328 @@
+"""Features on disk: a folder a fingerprint, three small files a video. Needs no torch.
+
+```
+<data set>/features/<fingerprint name>/
+  fingerprint.json      what the features were made with
+  <video>.npy           float16 (T, D), read by mmap
+  <video>.pts           float64 (T,) seconds, in NumPy's own format too
+  <video>.meta.json     written last: a video without it does not count as present
+```
+"""
+
+import contextlib
+import errno
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vidseq.errors import DataError, FingerprintError, UserError
+from vidseq.features.fingerprint import Fingerprint
+from vidseq.files import atomic_path, atomic_write
+
+FOLDER = "features"
+HEADER = "fingerprint.json"
+COMMIT_MARK = ".meta.json"
+
+#: Temporary files older than this were left by a run that was killed.
+LEFTOVER_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class VideoFeatures:
+    """One video's features and when each frame was shown."""
+
+    features: np.ndarray
+    """float16 (T, D), mapped from disk: read-only, loaded as it is touched."""
+    pts_seconds: np.ndarray
+    """float64 (T,), never falling."""
+
+
+class FeatureStore:
+    """The features of many videos, all of one fingerprint and one width."""
+
+    def __init__(self, folder: Path, fingerprint: Fingerprint) -> None:
+        self.folder = folder
+        self.fingerprint = fingerprint
+        self._dim: int | None = None
+
+    @classmethod
+    def create(cls, folder: Path | str, fingerprint: Fingerprint) -> "FeatureStore":
+        """Makes an empty store, or opens the one that is there if its fingerprint fits.
+
+        Raises:
+            FingerprintError: the folder holds features made in another way.
+        """
+        folder = Path(folder)
+        if (folder / HEADER).exists():
+            store = cls.open(folder)
+            _check(folder, wanted=fingerprint, got=store.fingerprint)
+        else:
+            with _room_on_disk(folder):
+                atomic_write(folder / HEADER, fingerprint.to_json() + "\n")
+            store = cls(folder, fingerprint)
+        store._remove_leftovers()
+        return store
+
+    @classmethod
+    def create_in(cls, dataset_folder: Path | str, fingerprint: Fingerprint) -> "FeatureStore":
+        """Like `create`, in the place where a data set keeps features of this fingerprint."""
+        return cls.create(Path(dataset_folder) / FOLDER / fingerprint.name, fingerprint)
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "FeatureStore":
+        """Opens a store for reading and writing.
+
+        Raises:
+            FileNotFoundError: the folder is no feature store.
+            DataError: its fingerprint cannot be read.
+        """
+        folder = Path(folder)
+        try:
+            text = (folder / HEADER).read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            raise FileNotFoundError(
+                f"FeatureStore expects {HEADER} in {folder}, got none. Make features with `vidseq features`."
+            ) from None
+        try:
+            return cls(folder, Fingerprint.from_json(text))
+        except UserError as error:
+            raise DataError(f"{folder / HEADER}: {error}") from error
+
+    @classmethod
+    def open_in(cls, dataset_folder: Path | str, fingerprint: Fingerprint | str | None = None) -> "FeatureStore":
+        """Opens a data set's features.
+
+        Args:
+            dataset_folder: the data set.
+            fingerprint: which features; as text, the start of a store's folder name. None: the only ones there are.
+
+        Raises:
+            FileNotFoundError: the data set has no features.
+            FingerprintError: none that fit, or several; lists the choices.
+        """
+        parent = Path(dataset_folder) / FOLDER
+        stores = {path.parent.name: cls.open(path.parent) for path in sorted(parent.glob(f"*/{HEADER}"))}
+        if not stores:
+            raise FileNotFoundError(f"{parent} expects features, got none. Make some with `vidseq features`.")
+        if isinstance(fingerprint, str):
+            fitting = {name: store for name, store in stores.items() if name.startswith(fingerprint)}
+            fitting = {fingerprint: stores[fingerprint]} if fingerprint in stores else fitting
+        elif fingerprint is not None:
+            fitting = {name: store for name, store in stores.items() if fingerprint.matches(store.fingerprint)}
+            fitting = {fingerprint.name: fitting[fingerprint.name]} if fingerprint.name in fitting else fitting
+        else:
+            fitting = stores
+        if len(fitting) == 1:
+            return next(iter(fitting.values()))
+        if len(stores) == 1 and isinstance(fingerprint, Fingerprint):
+            (only,) = stores.values()
+            _check(only.folder, wanted=fingerprint, got=only.fingerprint)
+        count = "several" if fitting else "none"
+        raise FingerprintError(
+            f"{parent} expects to hold the one kind of features asked for, got {count} that fit. "
+            f"Name one of: {', '.join(fitting or stores)}."
+        )
+
+    @property
+    def dim(self) -> int:
+        """Width D of the features.
+
+        Raises:
+            DataError: the store is empty.
+        """
+        dim = self._dim_so_far()
+        if dim is None:
+            raise DataError(f"{self.folder} expects at least one video, got none. Run `vidseq features` first.")
+        return dim
+
+    def videos(self) -> list[str]:
+        """The videos that are present in full, sorted."""
+        return sorted(self._committed())
+
+    def __contains__(self, video: object) -> bool:
+        return isinstance(video, str) and self._path(video, COMMIT_MARK).is_file()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._committed())
+
+    def read(self, video: str) -> VideoFeatures:
+        """Maps a video's features from disk.
+
+        Raises:
+            DataError: the video is not in the store, or its files are damaged.
+        """
+        meta = self._meta(video)
+        try:
+            features = np.load(self._path(video, ".npy"), mmap_mode="r", allow_pickle=False)
+            with self._path(video, ".pts").open("rb") as file:
+                pts_seconds = np.load(file, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise self._damaged(video, str(error)) from error
+        shape = (meta["frames"], meta["dim"])
+        if features.shape != shape or pts_seconds.shape != shape[:1]:
+            raise self._damaged(video, f"{features.shape} features and {pts_seconds.shape} times instead of {shape}")
+        return VideoFeatures(features, pts_seconds)
+
+    def source(self, video: str) -> dict[str, object]:
+        """What was noted of where a video's features come from: file size, decoder and its version, ..."""
+        return dict(self._meta(video)["source"])
+
+    def write(
+        self,
+        video: str,
+        features: np.ndarray,
+        pts_seconds: np.ndarray,
+        source: Mapping[str, object] | None = None,
+    ) -> None:
+        """Adds a video or replaces it; after a crash at any moment the video is there in full or absent.
+
+        Args:
+            video: identifier, safe as a file name.
+            features: (T, D), at least one frame; kept as float16.
+            pts_seconds: (T,), when each frame was shown.
+            source: what to remember of where they come from; must be JSON.
+
+        Raises:
+            DataError: NaN or infinite features, another width than the store's, times that do not fit.
+            UserError: the disk is full; what was there before is as it was, or the video is absent.
+        """
+        kept = self._checked(video, np.asarray(features), np.asarray(pts_seconds, dtype=np.float64))
+        meta = {"frames": kept.shape[0], "dim": kept.shape[1], "source": dict(source or {})}
+        text = json.dumps(meta) + "\n"
+        mark = self._path(video, COMMIT_MARK)
+        with _room_on_disk(self.folder):
+            mark.unlink(missing_ok=True)  # before the data changes: an old mark must not vouch for new files
+            _save(self._path(video, ".npy"), kept)
+            _save(self._path(video, ".pts"), np.asarray(pts_seconds, dtype=np.float64))
+            _sync_folder(self.folder)
+            atomic_write(mark, text)
+            _sync_folder(self.folder)
+        self._dim = kept.shape[1]
+
+    def _checked(self, video: str, features: np.ndarray, pts_seconds: np.ndarray) -> np.ndarray:
+        """The features as float16, once everything about them is right."""
+        _check_name(video)
+        if features.ndim != 2 or 0 in features.shape:
+            raise DataError(f"Video '{video}' expects features (T, D) with at least one frame, got {features.shape}.")
+        if pts_seconds.shape != features.shape[:1]:
+            raise DataError(
+                f"Video '{video}' expects a time for each of {features.shape[0]} frames, got {pts_seconds.shape}."
+            )
+        if not np.isfinite(pts_seconds).all() or (np.diff(pts_seconds) < 0).any():
+            raise DataError(f"Video '{video}' expects pts_seconds that are finite and never fall.")
+        with np.errstate(over="ignore", invalid="ignore"):
+            kept = np.ascontiguousarray(features, dtype=np.float16)
+        finite = np.isfinite(kept).all(axis=1)
+        if not finite.all():
+            frame = int(np.argmin(finite))
+            raise DataError(
+                f"Video '{video}' expects finite features (float16: up to 65504), "
+                f"got NaN, infinite or larger ones in frame {frame}. Check what made them."
+            )
+        dim = self._dim_so_far()
+        if dim is not None and features.shape[1] != dim:
+            raise DataError(
+                f"Video '{video}' expects features of width {dim} like the rest of {self.folder.name}, "
+                f"got width {features.shape[1]}. Use one store a kind of features."
+            )
+        return kept
+
+    def _dim_so_far(self) -> int | None:
+        if self._dim is None:
+            first = next(self._committed(), None)
+            self._dim = None if first is None else int(self._meta(first)["dim"])
+        return self._dim
+
+    def _meta(self, video: str) -> dict:
+        try:
+            meta = json.loads(self._path(video, COMMIT_MARK).read_text(encoding="utf-8"))
+            return {"frames": meta["frames"], "dim": meta["dim"], "source": meta["source"]}
+        except FileNotFoundError:
+            raise DataError(
+                f"Feature store {self.folder.name} expects one of its {len(self)} videos, got '{video}'. "
+                "Run `vidseq features` for the missing ones."
+            ) from None
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise self._damaged(video, f"{COMMIT_MARK} holds {error!r}") from error
+
+    def _damaged(self, video: str, reason: str) -> DataError:
+        return DataError(
+            f"Features of video '{video}' in {self.folder} are damaged: {reason}. "
+            f"Delete {video}{COMMIT_MARK} there and run `vidseq features` again."
+        )
+
+    def _path(self, video: str, suffix: str) -> Path:
+        return self.folder / f"{video}{suffix}"
+
+    def _committed(self) -> Iterator[str]:
+        """Videos with a commit mark; temporary files start with a dot, which no video may."""
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(COMMIT_MARK) and not entry.name.startswith("."):
+                    yield entry.name.removesuffix(COMMIT_MARK)
+
+    def _remove_leftovers(self) -> None:
+        """Deletes temporary files of runs that were killed; young ones may belong to a run that is alive."""
+        for path in self.folder.glob(".*-*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+                    path.unlink()
+
+
+def _check(folder: Path, wanted: Fingerprint, got: Fingerprint) -> None:
+    try:
+        wanted.check(got)
+    except FingerprintError as error:
+        raise FingerprintError(f"{folder}: {error}") from error
+
+
+def _check_name(video: str) -> None:
+    if (
+        not video
+        or video.startswith(".")
+        or any(mark in video for mark in '/\\\0:*?"<>|')
+        or len(video.encode()) > 200
+    ):
+        raise DataError(
+            f"A video's identifier expects to be safe as a file name, got {video!r}. "
+            "Leave out slashes and a leading dot, and keep it under 200 bytes."
+        )
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    """Writes an array whole; `open_memmap` would leave zeros that load, if the process were killed."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes renames survive a power cut; not every file system offers it."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def _room_on_disk(folder: Path) -> Iterator[None]:
+    """Says what to do when the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+            raise
+        raise DiskFullError(
+            f"Feature store expects free space in {folder}, got: {error.strerror}. "
+            "Free some and run the same command again: finished videos are kept."
+        ) from error
+
+
+class DiskFullError(UserError):
+    """No room for features: no video after this one could be written either."""

@@ -1,0 +1,140 @@
+"""Finding and reading the weights of a CNN: a local file, the torch cache, a download when online."""
+
+import hashlib
+import pickle
+import urllib.error
+import urllib.request
+import warnings
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from vidseq.errors import UserError
+from vidseq.files import atomic_path
+from vidseq.progress import progress
+
+#: Seconds without an answer after which a download is given up, so that being offline never looks like a hang.
+DOWNLOAD_TIMEOUT_SECONDS = 15
+DOWNLOAD_CHUNK_BYTES = 1 << 18
+#: Under these keys training scripts like to nest the weights proper.
+WRAPPERS = ("state_dict", "model", "model_state", "net")
+
+
+def load_weights(module: nn.Module, path: Path | str, *, optional: str) -> None:
+    """Puts weights from a file into a network.
+
+    Args:
+        module: the network.
+        path: a `.safetensors` file, or whatever `torch.save` wrote of a state dict; never unpickles code.
+        optional: start of the names of the classifier, which may be missing or of another size.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UserError: the file cannot be read, or belongs to another network.
+    """
+    path = Path(path)
+    weights = _read_weights(path)
+    own = module.state_dict()
+    weights = {
+        name: value for name, value in weights.items() if not name.startswith(optional) or _fits(own, name, value)
+    }
+    missing = [name for name in own if name not in weights and not name.startswith(optional) and not _counter(name)]
+    unknown = [name for name in weights if name not in own]
+    other = [name for name in weights if name in own and not _fits(own, name, weights[name])]
+    for kind, names in (("lacks", missing), ("has the unknown", unknown), ("has another shape of", other)):
+        if names:
+            raise UserError(
+                f"Weights file expects to belong to this network, but {path} {kind} {names[0]}"
+                f"{f' and {len(names) - 1} more' if len(names) > 1 else ''}. Check the backbone's name."
+            )
+    module.load_state_dict(weights, strict=False)
+
+
+def weights_hash(path: Path | str) -> str:
+    """The short SHA-256 of a weights file, for fingerprints."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()[:12]
+
+
+def cached_or_downloaded(url: str, backbone: str) -> Path:
+    """The weights at `url` from the torch cache, which a download fills first if it must.
+
+    Args:
+        url: where they are published; the file name ends in the start of its SHA-256, as torchvision's do.
+        backbone: whose they are, for messages.
+
+    Raises:
+        UserError: not in the cache and not to be had; says where to put them.
+    """
+    name = url.rsplit("/", 1)[-1]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    if path.exists():
+        return path
+    try:
+        _download(url, path)
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", error)
+        raise UserError(
+            f"Backbone '{backbone}' expects pretrained weights, got none: {path} does not exist and "
+            f"{url} cannot be reached ({reason}). Put the file there, or pass its path as weights, "
+            "or use efficientnet_lite0, whose weights are installed with vidseq."
+        ) from error
+    return path
+
+
+def _download(url: str, path: Path) -> None:
+    with (
+        urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_SECONDS) as response,
+        atomic_path(path) as temporary,
+        temporary.open("wb") as file,
+        progress(total=int(response.headers.get("Content-Length", 0)) or None, what=path.name, unit="B") as bar,
+    ):
+        while chunk := response.read(DOWNLOAD_CHUNK_BYTES):
+            file.write(chunk)
+            bar.update(len(chunk))
+        file.flush()
+        wanted = path.stem.rsplit("-", 1)[-1]
+        if not weights_hash(temporary).startswith(wanted):
+            raise UserError(f"Download of {url} expects a SHA-256 that starts with {wanted}, got another. Try again.")
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise FileNotFoundError(f"Weights expect a .pth or .safetensors file, got {path}, which does not exist.")
+    try:
+        weights = load_file(path) if path.suffix == ".safetensors" else _load_pickled_tensors(path)
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"Weights file {path} cannot be read: it is no weights file, or holds more than tensors. "
+            "Save a state dict."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, SafetensorError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"Weights file {path} cannot be read: {reason}. Save a state dict.") from error
+    for wrapper in WRAPPERS:
+        if isinstance(weights, dict) and isinstance(weights.get(wrapper), dict):
+            weights = weights[wrapper]
+    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise UserError(f"Weights file {path} expects a state dict, got {type(weights).__name__}. Save a state dict.")
+    return {name.removeprefix("module."): value for name, value in weights.items()}
+
+
+def _load_pickled_tensors(path: Path) -> object:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about pickle protocols: what cannot be read raises, too
+        return torch.load(path, "cpu", weights_only=True)
+
+
+def _fits(own: dict[str, Tensor], name: str, value: Tensor) -> bool:
+    return name in own and own[name].shape == value.shape
+
+
+def _counter(name: str) -> bool:
+    """Batch normalisation counts its training batches; old files lack that, and it changes no output."""
+    return name.endswith("num_batches_tracked")
