@@ -1,0 +1,1 @@
+"""Drawing the classroom: a canvas, and one file for each sort of thing on it."""
