@@ -128,12 +128,12 @@ def advance(past: Tensor, new: Tensor, mask: Tensor, dim: int = 1) -> Tensor:
         dim: where frames are counted.
 
     Returns:
-        the P latest valid frames, like `past`.
+        the P latest valid frames, like `past`; maybe a view that keeps all frames alive, so copy it into the state.
     """
     size = past.shape[dim]
     both = torch.cat([past, new], dim=dim)
     if bool(mask.all()):
-        return both.narrow(dim, new.shape[dim], size).clone()  # a view would keep all frames alive
+        return both.narrow(dim, new.shape[dim], size)
     index = mask.sum(dim=1, keepdim=True) + torch.arange(size, device=past.device)
     shape = [1] * past.ndim
     shape[0], shape[dim] = index.shape

@@ -1,0 +1,279 @@
+"""What every head promises. A new head is tested here as soon as it is in HEADS."""
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load, save
+from torch import Tensor
+
+from vidseq.heads import HEADS, TemporalHead, make_head, num_parameters
+
+DIM, FRAMES = 8, 23
+SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever depth could go wrong
+    "conv": {"layers": 3, "channels": 6},
+    "lstm": {"layers": 2},
+    "memory": {"layers": 2, "slots": 5, "readers": 2, "write_bias": 0.0},
+    "rnn": {"layers": 2},
+    "window": {"layers": 2, "window": 4, "heads": 2},
+}
+TIGHT = {"rtol": 1e-10, "atol": 1e-10}
+
+every_head = pytest.mark.parametrize("name", sorted(HEADS))
+noncausal_head = pytest.mark.parametrize("name", sorted(name for name in HEADS if HEADS[name].supports_noncausal))
+
+
+def make(name: str, causal: bool = True, dtype: torch.dtype = torch.float64, **more: object) -> TemporalHead:
+    torch.manual_seed(0)
+    return make_head(name, DIM, SMALL.get(name, {}) | more, causal).to(dtype).eval()
+
+
+def frames(batch: int = 2, num_frames: int = FRAMES, dtype: torch.dtype = torch.float64, seed: int = 1) -> Tensor:
+    return torch.randn(batch, num_frames, DIM, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def mask_of(*lengths: int, num_frames: int = FRAMES) -> Tensor:
+    return torch.arange(num_frames) < torch.tensor(lengths)[:, None]
+
+
+def stepped(head: TemporalHead, x: Tensor, chunks: list[int], mask: Tensor | None = None) -> Tensor:
+    state, y, start = head.init_state(x.shape[0]), [], 0
+    for size in chunks:
+        part = slice(start, start + size)
+        out, state = head.step(x[:, part], state, None if mask is None else mask[:, part])
+        y.append(out)
+        start += size
+    assert start == x.shape[1]
+    return torch.cat(y, dim=1)
+
+
+def equal_states(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+CHUNKINGS = [[1] * FRAMES, [2] * (FRAMES // 2) + [1], [5, 1, 9, 0, 2, 6], [FRAMES]]
+
+
+@every_head
+@pytest.mark.parametrize("chunks", CHUNKINGS, ids=["ones", "twos", "uneven", "whole"])
+def test_stepping_equals_forward_in_outputs_and_gradients(name: str, chunks: list[int]) -> None:
+    head, weight = make(name), frames(seed=2)
+    results = []
+    for run in (head, lambda x, mask: stepped(head, x, chunks, mask)):
+        x = frames().requires_grad_()
+        y = run(x, mask_of(FRAMES, 11))
+        head.zero_grad()
+        (y * weight).sum().backward()
+        results.append([y, x.grad, *(p.grad.clone() for p in head.parameters() if p.grad is not None)])
+    for offline, live in zip(*results, strict=True):
+        torch.testing.assert_close(live, offline, **TIGHT)
+
+
+@every_head
+def test_stepping_equals_forward_in_the_largest_output_in_float32(name: str) -> None:
+    head, x = make(name, dtype=torch.float32), frames(dtype=torch.float32)
+    assert torch.equal(stepped(head, x, [1] * FRAMES).argmax(-1), head(x).argmax(-1))
+
+
+@every_head
+def test_long_videos_take_the_same_way(name: str) -> None:
+    """Longer than any block or segment inside a kernel, in chunks that meet none of their borders."""
+    head, x = make(name), frames(1, 2500)
+    with torch.no_grad():
+        torch.testing.assert_close(stepped(head, x, [7, 333, 1, 2100, 59]), head(x), **TIGHT)
+
+
+@every_head
+@settings(max_examples=10, deadline=None)
+@given(takes=st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=1, max_size=6))
+def test_streams_may_run_out_of_step(name: str, takes: list[tuple[int, ...]]) -> None:
+    head, videos = make(name).requires_grad_(False), frames(3, 24)
+    whole = head(videos)
+    state, done = head.init_state(3), [0, 0, 0]
+    for take in takes:
+        x, mask = torch.full((3, 4, DIM), torch.nan, dtype=torch.float64), mask_of(*take, num_frames=4)
+        parts = [slice(start, start + count) for start, count in zip(done, take)]
+        for row, part in enumerate(parts):
+            x[row, : take[row]] = videos[row, part]
+        y, state = head.step(x, state, mask)
+        for row, part in enumerate(parts):
+            torch.testing.assert_close(y[row, : take[row]], whole[row, part], **TIGHT)
+        done = [part.stop for part in parts]
+
+
+@every_head
+@settings(max_examples=10, deadline=None)
+@given(sizes=st.lists(st.integers(0, 9), min_size=1, max_size=8))
+def test_any_chunking_gives_the_same(name: str, sizes: list[int]) -> None:
+    head, x = make(name).requires_grad_(False), frames(1, sum(sizes))
+    torch.testing.assert_close(stepped(head, x, sizes), head(x), **TIGHT)
+
+
+@every_head
+@pytest.mark.parametrize("causal", [True, False])
+def test_padding_never_leaks(name: str, causal: bool) -> None:
+    if not causal and not HEADS[name].supports_noncausal:
+        pytest.skip("has no non-causal form")
+    head, mask = make(name, causal), mask_of(FRAMES, 9)
+    clean = frames().masked_fill(~mask[..., None], 0)
+    dirty = frames().masked_fill(~mask[..., None], torch.nan).requires_grad_()
+    y = head(dirty, mask)
+    y.sum().backward()
+    torch.testing.assert_close(y, head(clean, mask), rtol=0, atol=0)
+    torch.testing.assert_close(y[1, :9], head(frames()[1:, :9])[0], **TIGHT)
+    assert not y[~mask].any() and not dirty.grad[~mask].any()
+    assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in [dirty, *head.parameters()])
+
+
+@every_head
+def test_invalid_frames_leave_the_state_as_it_was(name: str) -> None:
+    head = make(name)
+    _, before = head.step(frames(), head.init_state(2))
+    y, after = head.step(frames(seed=3), before, mask_of(4, 0))
+    assert not y[1].any()
+    for old, new in zip(before, after):
+        assert torch.equal(old[1], new[1])
+    assert not all(torch.equal(old[0], new[0]) for old, new in zip(before, after))
+
+
+@every_head
+def test_state_is_neither_changed_nor_shared(name: str) -> None:
+    head, x = make(name).requires_grad_(False), frames()
+    _, state = head.step(x, head.init_state(2))
+    before = copy.deepcopy(state)
+    _, new = head.step(x, state)
+    head.ask(x, state)
+    assert type(new) is type(state) and equal_states(state, before)
+    memory = [{part.untyped_storage().data_ptr() for part in parts if part.numel()} for parts in (state, new, (x,))]
+    assert not (memory[0] & memory[1] or memory[2] & (memory[0] | memory[1]))
+
+
+@every_head
+def test_state_bytes_are_what_is_kept(name: str) -> None:
+    head = make(name)
+    for batch, count in [(1, 1), (3, FRAMES)]:
+        with torch.no_grad():
+            _, state = head.step(frames(batch, count), head.init_state(batch))
+        assert head.state_bytes(batch, count) == sum(part.untyped_storage().nbytes() for part in state)
+        assert all(part.shape[0] == batch for part in state)
+
+
+@every_head
+def test_nothing_before_a_changed_frame_moves(name: str) -> None:
+    head, x, changed = make(name), frames(), frames()
+    changed[:, 10:] = frames(seed=3)[:, 10:]
+    y, moved = head(x), head(changed)
+    torch.testing.assert_close(moved[:, :10], y[:, :10], **TIGHT)
+    assert bool((moved[:, 10] != y[:, 10]).any())
+
+
+@every_head
+@pytest.mark.parametrize("causal", [True, False])
+def test_context_frames_is_what_a_gradient_reaches(name: str, causal: bool) -> None:
+    if not causal and not HEADS[name].supports_noncausal:
+        pytest.skip("has no non-causal form")
+    head, x = make(name, causal), frames(1, 40).requires_grad_()
+    (head(x)[0, 30] * frames(1, 1)[0, 0]).sum().backward()  # weighted: the sum of a LayerNorm has no gradient
+    reached = (x.grad[0].abs() > 1e-15).any(-1).nonzero().flatten()
+    expected = 0 if head.context_frames is None else 30 - head.context_frames + 1
+    assert int(reached.min()) == expected
+    ahead = 39 if head.context_frames is None else min(39, 30 + head.context_frames - 1)
+    assert int(reached.max()) == (30 if causal else ahead)
+
+
+@every_head
+def test_a_question_is_read_like_a_next_frame_and_forgotten(name: str) -> None:
+    head, queries = make(name), frames(2, 3, seed=4)
+    _, state = head.step(frames(), head.init_state(2), mask_of(FRAMES, 6))
+    answers = head.ask(queries, state)
+    for index in range(3):
+        alone, _ = head.step(queries[:, index : index + 1], state)
+        torch.testing.assert_close(answers[:, index : index + 1], alone, **TIGHT)
+    assert head.ask(queries[:, :0], state).shape == (2, 0, DIM)
+
+
+@every_head
+def test_sizes_at_the_edge(name: str) -> None:
+    head, state = make(name), make(name).init_state(2)
+    assert head(frames(2, 0)).shape == (2, 0, DIM)
+    y, same = head.step(frames(2, 0), state)
+    assert y.shape == (2, 0, DIM) and equal_states(same, state)
+    assert head(frames(0, 3)).shape == (0, 3, DIM)
+    assert not head(frames(), mask_of(0, 0)).any()
+    torch.testing.assert_close(head(frames(3))[:1], head(frames(3)[:1]), **TIGHT)
+
+
+@noncausal_head
+def test_the_noncausal_form_sees_both_ways_and_only_whole_videos(name: str) -> None:
+    head, x = make(name, causal=False), frames()
+    changed = x.clone()
+    changed[:, 12] = frames(seed=3)[:, 12]
+    moved = (head(changed) != head(x)).any(-1)
+    assert bool(moved[:, 11].all() and moved[:, 13].all())
+    with pytest.raises(ValueError, match=f"{name} head with causal=False sees the future, so it cannot step"):
+        head.step(x, make(name).init_state(2))
+    with pytest.raises(ValueError, match=r"so it cannot ask\. Use forward on whole videos, or causal=True\."):
+        head.ask(x, make(name).init_state(2))
+
+
+@every_head
+def test_misuse_gets_one_clear_error(name: str) -> None:
+    head, x = make(name), frames()
+    with pytest.raises(ValueError, match=rf"{name} head expects x \(B, T, 8\), got \(2, 5, 9\)"):
+        head(torch.zeros(2, 5, 9))
+    with pytest.raises(ValueError, match=rf"{name} head expects x \(B, T, 8\), got \(5, 8\)"):
+        head.step(torch.zeros(5, 8), head.init_state(1))
+    with pytest.raises(ValueError, match=r"expects x \(B, T, 8\), got \(2, 8\)"):
+        head.ask(torch.zeros(2, 8), head.init_state(2))
+    with pytest.raises(ValueError, match=r"expects a bool mask \(2, 23\), True = valid, got torch.float64 \(2, 23\)"):
+        head(x, torch.ones(2, FRAMES, dtype=torch.float64))
+    with pytest.raises(ValueError, match=r"expects a bool mask \(2, 23\), True = valid, got torch.bool \(2, 22\)"):
+        head(x, mask_of(1, 1)[:, :-1])
+    with pytest.raises(ValueError, match="expects each row's valid frames first, got a gap in the mask"):
+        head(x, ~mask_of(1, 2))
+    with pytest.raises(ValueError, match=f"{name} head expects dim of at least 1, got 0"):
+        make_head(name, 0)
+    with pytest.raises(ValueError, match=f"{name} head expects dropout of at most 1, got 2"):
+        make_head(name, DIM, {"dropout": 2})
+
+
+@every_head
+def test_copies_and_saved_weights_give_the_same(name: str) -> None:
+    head, x = make(name), frames()
+    torch.manual_seed(7)
+    other = make_head(name, DIM, SMALL.get(name, {})).double().eval()
+    other.load_state_dict(load(save(head.state_dict())))
+    for twin in (copy.deepcopy(head), other):
+        assert torch.equal(twin(x), head(x))
+
+
+@every_head
+def test_half_precision_is_close(name: str) -> None:
+    head, x = make(name, dtype=torch.float32), frames(dtype=torch.float32)
+    exact = head(x)
+    half = copy.deepcopy(head).bfloat16()
+    y, state = half.step(x.bfloat16(), half.init_state(2))
+    assert y.dtype == torch.bfloat16 and half.step(y, state)[0].dtype == torch.bfloat16
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed, state = head.step(x, head.init_state(2), mask_of(FRAMES, 5))
+        live, _ = head.step(x[:, :1], state)
+    assert bool(live.isfinite().all())
+    torch.testing.assert_close(y.float(), exact, rtol=0.1, atol=0.15)
+    torch.testing.assert_close(mixed[0].float(), exact[0], rtol=0.1, atol=0.15)
+
+
+@every_head
+def test_dropout_works_in_training_alone(name: str) -> None:
+    head, x = make(name, dropout=0.5), frames()
+    assert torch.equal(head(x), head(x))
+    assert not torch.equal(head.train()(x), head(x))
+
+
+@every_head
+def test_all_weights_learn(name: str) -> None:
+    head = make(name)
+    (head(frames()) ** 3).sum().backward()
+    still = [weight for weight, value in head.named_parameters() if value.grad is None or not value.grad.any()]
+    assert still == [] and num_parameters(head) > 0

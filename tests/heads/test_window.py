@@ -1,0 +1,37 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from references import band_attention, rotated
+from torch import Tensor, nn
+
+from vidseq.heads import make_head
+
+
+def block_reference(block: nn.Module, x: Tensor, before: int, after: int) -> Tensor:
+    q, k, v = block.qkv(block.attention_norm(x)).chunk(3, dim=-1)
+    q, k, v = (part.unflatten(-1, (block.heads, -1)).transpose(1, 2) for part in (q, k, v))
+    q, k = (torch.stack([rotated(part[:, :, t], t) for t in range(x.shape[1])], dim=2) for part in (q, k))
+    k, v = (F.pad(part, (0, 0, before, after)) for part in (k, v))
+    valid = F.pad(torch.ones(x.shape[:2], dtype=torch.bool), (before, after))
+    read = band_attention(q, k, v, valid, before, after)
+    x = x + block.attention_out(read.transpose(1, 2).flatten(2))
+    return x + block.narrow(F.gelu(block.widen(block.network_norm(x))))
+
+
+@pytest.mark.parametrize("window", [1, 2, 7, 40])
+@pytest.mark.parametrize("causal", [True, False])
+def test_equals_attention_query_by_query(window: int, causal: bool) -> None:
+    torch.manual_seed(0)
+    head = make_head("window", 8, {"window": window, "heads": 2}, causal).double()
+    x = y = torch.randn(2, 20, 8, dtype=torch.float64)
+    for block in head.blocks:
+        y = block_reference(block, y, window - 1, 0 if causal else window - 1)
+    torch.testing.assert_close(head(x), head.last_norm(y), rtol=1e-10, atol=1e-10)
+
+
+def test_where_a_video_starts_does_not_matter() -> None:
+    """Once the window is full of the same frames, the position counter must cancel out."""
+    torch.manual_seed(0)
+    head = make_head("window", 8, {"window": 4, "layers": 1, "heads": 2}).double()
+    x = torch.randn(1, 30, 8, dtype=torch.float64)
+    torch.testing.assert_close(head(x)[:, -5:], head(x[:, -8:])[:, -5:], rtol=1e-10, atol=1e-10)

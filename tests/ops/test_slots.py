@@ -1,0 +1,45 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from references import slots
+
+from vidseq.ops.slots import SEGMENT, slot_scan
+
+
+def inputs(num_frames: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(seed)
+    query, value = torch.randn(2, 2, 3, num_frames, 4, generator=generator, dtype=dtype)
+    write, erase = torch.rand(2, 2, num_frames, 5, generator=generator, dtype=dtype)
+    keep = (1 - write * erase.round()).clamp(min=1e-6)
+    keys, memory = torch.randn(3, 5, 4, generator=generator, dtype=dtype), torch.randn(2, 3, 5, 4, generator=generator)
+    return tuple(part.requires_grad_() for part in (query, value, write, keep, keys, memory.to(dtype)))
+
+
+@settings(max_examples=15, deadline=None)
+@given(num_frames=st.integers(1, 150), seed=st.integers(0, 9))
+def test_chunks_equal_the_equations_frame_by_frame(num_frames: int, seed: int) -> None:
+    parts = inputs(num_frames, seed)
+    results = []
+    for scan in (slot_scan, slots):
+        read, memory = scan(*parts)
+        results.append([read, memory, *torch.autograd.grad((read**2).sum() + (memory**3).sum(), parts)])
+    for fast, slow in zip(*results, strict=True):
+        torch.testing.assert_close(fast, slow, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("num_frames", [SEGMENT, SEGMENT + 1, 2 * SEGMENT + 37])
+def test_segments_join_without_a_seam(num_frames: int) -> None:
+    parts = [part.detach() for part in inputs(num_frames)]
+    for fast, slow in zip(slot_scan(*parts), slots(*parts), strict=True):
+        torch.testing.assert_close(fast, slow, rtol=1e-10, atol=1e-10)
+
+
+def test_errors_stay_within_twice_those_of_the_plain_loop() -> None:
+    """Full erasures are the hard case: their logarithms are large and must not cancel."""
+    query, value, write, _, keys, memory = (part.detach() for part in inputs(500))
+    keep = torch.where(write > 0.7, 1e-6, 1 - write)
+    parts = (query, value, write, keep, keys, memory)
+    single = [part.float() for part in parts]
+    exact = slots(*parts)[0]
+    assert (slot_scan(*single)[0] - exact).abs().max() <= 2 * (slots(*single)[0] - exact).abs().max()
