@@ -17,7 +17,7 @@ LAYERS = [
     {"heads"},
     {"language"},
     {"tasks"},
-    {"model", "checkpoint"},
+    {"model", "reading", "checkpoint"},
     {"training", "predictor", "evaluation", "analysis", "stream", "predictions", "overlay"},
     {"predict"},
     {"cli"},

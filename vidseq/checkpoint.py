@@ -1,0 +1,139 @@
+"""Models on disk: a folder with `model.safetensors` and `config.json`, which is all that predict needs. No pickle."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from vidseq import __version__
+from vidseq.device import choose_device
+from vidseq.errors import FingerprintError, ModelError
+from vidseq.features.fingerprint import Fingerprint
+from vidseq.files import atomic_write
+from vidseq.model import ModelConfig, VideoReasoner
+
+WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
+FORMAT = "vidseq model"
+#: Raised when what is in the folder changes so that older code cannot read it, or newer code not the older.
+FORMAT_VERSION = 1
+
+#: Where a run keeps its models, the one to use by default first.
+RUN_CHECKPOINTS = ("checkpoints/best", "checkpoints/last")
+
+
+def save_model(model: VideoReasoner, folder: Path | str) -> None:
+    """Writes a model; each file is replaced whole or not at all.
+
+    Args:
+        model: on any device; kept in float32 or whatever type it is in.
+        folder: made if it is missing.
+    """
+    folder = Path(folder)
+    weights = {name: part.detach().cpu().contiguous() for name, part in model.state_dict().items()}
+    config = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "vidseq": __version__,
+        "model": model.config.to_json(),
+    }
+    atomic_write(folder / CONFIG_FILE, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+    atomic_write(folder / WEIGHTS_FILE, save(weights))
+
+
+def load_model(
+    folder: Path | str, device: str | torch.device = "auto", *, fingerprint: Fingerprint | None = None
+) -> VideoReasoner:
+    """Reads a model, ready to predict.
+
+    Args:
+        folder: what `save_model` wrote, or a run's folder: then its best model, or its last where there is no best.
+        device: where to put it; "auto" takes the fastest there is.
+        fingerprint: of the features that it shall read; None: not checked.
+
+    Returns:
+        the model in eval mode.
+
+    Raises:
+        ModelError: a file is missing, truncated, of another version, or does not fit the other.
+        FingerprintError: the model wants features that were made in another way; names the field.
+    """
+    folder = find_checkpoint(folder)
+    config = _read_config(folder)
+    if fingerprint is not None and config.fingerprint is not None:
+        try:
+            config.fingerprint.check(fingerprint)
+        except FingerprintError as error:
+            raise FingerprintError(f"Model {folder}: {error}") from None
+    try:
+        with torch.random.fork_rng(devices=[]):  # weights drawn only to be overwritten must not move anyone's dice
+            model = VideoReasoner(config)
+    except (ValueError, TypeError) as error:
+        raise _damaged(folder / CONFIG_FILE, f"no model can be built from it ({error})") from error
+    _load_weights(model, folder / WEIGHTS_FILE)
+    place = choose_device(device) if isinstance(device, str) else device
+    return model.to(place).eval()
+
+
+def find_checkpoint(folder: Path | str) -> Path:
+    """Finds the model in a folder: the folder itself, or a run's best or last.
+
+    Raises:
+        ModelError: there is none.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        what = "a file" if folder.exists() else "nothing"
+        raise ModelError(f"A model expects a folder, got {what} at '{folder}'. Train one with `vidseq train`.")
+    for place in (folder, *(folder / name for name in RUN_CHECKPOINTS)):
+        if (place / CONFIG_FILE).is_file() or (place / WEIGHTS_FILE).is_file():
+            return place
+    raise ModelError(
+        f"A model folder expects {CONFIG_FILE} and {WEIGHTS_FILE}, got neither in '{folder}'. "
+        f"Give the folder of a run or of a checkpoint."
+    )
+
+
+def _read_config(folder: Path) -> ModelConfig:
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise _damaged(path, "it is missing")
+    try:
+        values: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise _damaged(path, f"it is no JSON ({error})") from None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise _damaged(path, f"it does not say format '{FORMAT}'")
+    if values.get("version") != FORMAT_VERSION:
+        raise ModelError(
+            f"This vidseq ({__version__}) expects a model of format version {FORMAT_VERSION}, got "
+            f"{values.get('version')} in {path} (written by vidseq {values.get('vidseq', 'unknown')}). "
+            f"Use that vidseq, or train the model again."
+        )
+    try:
+        return ModelConfig.from_json(values["model"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise _damaged(path, reason) from None
+
+
+def _load_weights(model: VideoReasoner, path: Path) -> None:
+    if not path.is_file():
+        raise _damaged(path, "it is missing")
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, f"it is truncated or no safetensors file ({error})") from None
+    wanted = {name: tuple(part.shape) for name, part in model.state_dict().items()}
+    got = {name: tuple(part.shape) for name, part in weights.items()}
+    for name in sorted(wanted | got):
+        if wanted.get(name) != got.get(name):
+            shapes = f"{wanted.get(name, 'nothing')} expected, {got.get(name, 'nothing')} there"
+            raise _damaged(path, f"it does not fit {CONFIG_FILE}: {name}, {shapes}")
+    model.load_state_dict(weights)
+
+
+def _damaged(path: Path, reason: str) -> ModelError:
+    return ModelError(f"Model file {path} cannot be used: {reason}. Copy the folder again, or train again.")

@@ -1,0 +1,76 @@
+"""Question texts to vectors."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from vidseq.language.vocabulary import PADDING, UNKNOWN
+
+
+def pad_tokens(texts: Sequence[Sequence[int]]) -> Tensor:
+    """Puts texts of different lengths into one tensor.
+
+    Args:
+        texts: the word numbers of each text; a text may be empty.
+
+    Returns:
+        long (N, W), 0 behind the last word; W is at least 1.
+    """
+    width = max([1, *map(len, texts)])
+    tokens = torch.full((len(texts), width), PADDING, dtype=torch.long)
+    for row, text in enumerate(texts):
+        tokens[row, : len(text)] = torch.as_tensor(text, dtype=torch.long)
+    return tokens
+
+
+class QuestionEncoder(nn.Module):
+    """Reads a question in both directions and keeps the strongest response of each channel.
+
+    An empty text gives zeros. In training some words are made unknown, so that a new word does not upset the model.
+
+    Args:
+        vocab_size: numbers in use, padding and unknown included.
+        dim: width D of the vectors; even.
+        dropout: share of channels dropped in training, of words and of vectors.
+        word_dropout: share of words made unknown in training.
+
+    Source: Conneau et al., arXiv:1705.02364, section 3.2.2 (BiLSTM with max pooling).
+    """
+
+    def __init__(self, vocab_size: int, dim: int, *, dropout: float = 0.0, word_dropout: float = 0.0) -> None:
+        super().__init__()
+        if dim % 2:
+            raise ValueError(f"QuestionEncoder expects an even dim, got {dim}. Use {dim + 1}.")
+        self.word_dropout = word_dropout
+        self.embedding = nn.Embedding(vocab_size, dim, padding_idx=PADDING)
+        self.reader = nn.LSTM(dim, dim // 2, batch_first=True, bidirectional=True)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Encodes questions.
+
+        Args:
+            tokens: long (..., W), 0 behind the last word.
+
+        Returns:
+            (..., D).
+        """
+        flat = tokens.reshape(-1, tokens.shape[-1])
+        filled = torch.nonzero((flat != PADDING).any(dim=1)).squeeze(1)
+        vectors = self.embedding.weight.new_zeros(flat.shape[0], self.embedding.embedding_dim)
+        if len(filled):
+            encoded = self._encode(flat.index_select(0, filled))
+            vectors = vectors.to(encoded.dtype).index_copy(0, filled, encoded)
+        return vectors.reshape(*tokens.shape[:-1], -1)
+
+    def _encode(self, tokens: Tensor) -> Tensor:
+        lengths = (tokens != PADDING).sum(dim=1)
+        if self.training and self.word_dropout > 0:
+            lost = torch.rand(tokens.shape, device=tokens.device) < self.word_dropout
+            tokens = torch.where(lost & (tokens != PADDING), UNKNOWN, tokens)
+        words = self.dropout(self.embedding(tokens))
+        packed = pack_padded_sequence(words, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        read, _ = pad_packed_sequence(self.reader(packed)[0], batch_first=True, padding_value=float("-inf"))
+        return self.dropout(read.amax(dim=1))

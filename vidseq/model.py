@@ -1,0 +1,251 @@
+"""The model: features are projected, a temporal head turns them into memory, tasks read that memory."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vidseq.errors import UserError, unknown_name
+from vidseq.features.fingerprint import Fingerprint
+from vidseq.heads import make_head
+from vidseq.language.question import QuestionEncoder
+from vidseq.language.vocabulary import Vocabulary
+from vidseq.tasks import QueryTask, Task, find_task
+from vidseq.tasks.base import DenseTask
+from vidseq.tasks.frame_labels import FrameLabels
+
+#: A feature further from its mean than this many standard deviations counts as this far.
+FARTHEST = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """All that is needed to build a model, and to know what it wants and says."""
+
+    feature_dim: int
+    """Width F of the features."""
+    labels: Mapping[str, tuple[str, ...]]
+    """The class names in order: "action" and "answer"."""
+    tasks: Mapping[str, Mapping[str, Any]]
+    """What it does: task name to the task's options."""
+    dim: int = 128
+    """Width D of the memory."""
+    head: str = "lstm"
+    head_options: Mapping[str, Any] = field(default_factory=dict)
+    causal: bool = True
+    """False: sees past and future, so frame labels only."""
+    vocabulary: tuple[str, ...] = ()
+    """The words of its questions."""
+    fps: str | None = None
+    """Frames a second it was trained at, an exact rational such as "4" or "30000/1001"; None: not known."""
+    fingerprint: Fingerprint | None = None
+    """What its features must be made with; None: not known."""
+    dropout: float = 0.1
+    """Share of channels dropped in training, after the projection, in questions and in decoders."""
+    feature_dropout: float = 0.0
+    """Share of feature channels dropped in training."""
+    word_dropout: float = 0.0
+    """Share of question words made unknown in training."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The config as plain values."""
+        values = dataclasses.asdict(self)
+        values["fingerprint"] = None if self.fingerprint is None else dataclasses.asdict(self.fingerprint)
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "ModelConfig":
+        """Reads what `to_json` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: fields are missing, unknown, or of another kind.
+        """
+        values = dict(values)
+        values["labels"] = {kind: tuple(names) for kind, names in values["labels"].items()}
+        values["vocabulary"] = tuple(values["vocabulary"])
+        if values["fingerprint"] is not None:
+            values["fingerprint"] = Fingerprint(**values["fingerprint"])
+        return cls(**values)
+
+
+class Projection(nn.Module):
+    """Features to the head's width: standardised, normalised, mixed.
+
+    Args:
+        feature_dim: width F of the features.
+        dim: width D of the head.
+        dropout: share of output channels dropped in training.
+        feature_dropout: share of feature channels dropped in training.
+    """
+
+    def __init__(self, feature_dim: int, dim: int, *, dropout: float, feature_dropout: float) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(feature_dim))
+        self.register_buffer("std", torch.ones(feature_dim))
+        self.mean: Tensor
+        self.std: Tensor
+        self.layers = nn.Sequential(
+            nn.LayerNorm(feature_dim), nn.Dropout(feature_dropout), nn.Linear(feature_dim, dim), nn.Dropout(dropout)
+        )
+
+    def standardise_by(self, mean: Tensor, std: Tensor) -> None:
+        """Takes over the training features' mean and standard deviation, (F,) each; a constant feature stays as is."""
+        self.mean.copy_(mean)
+        self.std.copy_(torch.where(std > 1e-6, std, 1.0))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(..., F) to (..., D)."""
+        return self.layers(((features - self.mean) / self.std).clamp(-FARTHEST, FARTHEST))
+
+
+class VideoReasoner(nn.Module):
+    """Reads a video's features into memory, labels its frames, and answers what is asked of the memory.
+
+    Args:
+        config: what to build; weights are drawn from torch's random state.
+
+    Raises:
+        UserError: an unknown head, task or option, or tasks that a non-causal head cannot do.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        if not config.tasks:
+            raise UserError(
+                "A model expects at least one task, got none. Name some of frame_labels, next_action, question."
+            )
+        self.config = config
+        self.vocabulary = Vocabulary(config.vocabulary)
+        self.projection = Projection(
+            config.feature_dim, config.dim, dropout=config.dropout, feature_dropout=config.feature_dropout
+        )
+        self.head = make_head(config.head, config.dim, config.head_options, config.causal)
+        self.tasks = nn.ModuleDict({name: self._make_task(name) for name in config.tasks})
+        self.encoder = self._make_encoder()
+
+    def _make_task(self, name: str) -> Task:
+        task = find_task(name)
+        if not self.config.causal and not issubclass(task, DenseTask):
+            raise UserError(
+                f"A model with causal=False sees the future, so it expects the task frame_labels alone, got '{name}'. "
+                f"Use causal=True to ask."
+            )
+        labels = self.config.labels.get(task.label_kind, ())
+        return task(self.config.dim, labels, self.config.tasks[name], self.config.dropout)
+
+    def _make_encoder(self) -> QuestionEncoder | None:
+        if not any(isinstance(task, QueryTask) for task in self.tasks.values()):
+            return None
+        config = self.config
+        return QuestionEncoder(
+            len(self.vocabulary), config.dim, dropout=config.dropout, word_dropout=config.word_dropout
+        )
+
+    # -- reading
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Reads whole videos, offline.
+
+        Args:
+            features: (B, T, F).
+            mask: bool (B, T), True = valid, a row's valid frames first; None: all valid.
+
+        Returns:
+            y (B, T, D), zero where invalid.
+        """
+        return self.head(self.project(features, mask), mask)
+
+    def project(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Features (B, T, F) to the head's input (B, T, D), zero where invalid."""
+        if features.ndim != 3 or features.shape[-1] != self.config.feature_dim:
+            raise ValueError(
+                f"The model expects features (B, T, {self.config.feature_dim}), got {tuple(features.shape)}."
+            )
+        if mask is not None:  # before anything is computed: NaN in padding must not reach a gradient
+            features = features.masked_fill(~mask[..., None], 0)
+        x = self.projection(features)
+        return x if mask is None else x.masked_fill(~mask[..., None], 0)
+
+    def init_state(self, batch_size: int) -> Any:
+        """What is known before the first frame, for B streams."""
+        return self.head.init_state(batch_size)
+
+    def step(self, features: Tensor, state: Any, mask: Tensor | None = None) -> tuple[Tensor, Any]:
+        """Reads new frames, live.
+
+        Args:
+            features: any number of new frames, (B, T, F).
+            state: from `init_state` or an earlier `step`; not changed.
+            mask: as in `forward`.
+
+        Returns:
+            y (B, T, D), zero where invalid, and the new state.
+        """
+        return self.head.step(self.project(features, mask), state, mask)
+
+    # -- saying
+
+    def frame_logits(self, y: Tensor) -> Tensor:
+        """Class scores of every frame, (B, T, C), from what `forward` or `step` gave."""
+        return self.frame_labels.decode(y)
+
+    @property
+    def frame_labels(self) -> FrameLabels:
+        """The task of that name.
+
+        Raises:
+            UserError: the model was not trained for it.
+        """
+        task = self.find_task("frame_labels")
+        assert isinstance(task, FrameLabels)
+        return task
+
+    def query_task(self, name: str) -> QueryTask:
+        """The query task of this name.
+
+        Raises:
+            UserError: the model was not trained for it, or the task is none that is asked.
+        """
+        task = self.find_task(name)
+        if not isinstance(task, QueryTask):
+            raise UserError(f"Only queries can be asked, got the task '{name}'. Use frame_logits for it.")
+        return task
+
+    def find_task(self, name: str) -> Task:
+        """The task of this name.
+
+        Raises:
+            UserError: the model was not trained for it.
+        """
+        if name not in self.tasks:
+            raise unknown_name("task of this model", name, self.tasks)
+        task = self.tasks[name]
+        assert isinstance(task, Task)
+        return task
+
+    def ask(self, tokens: Tensor, state: Any, task: str) -> Tensor:
+        """Answers queries from what has been seen; queries do not see each other, the state is not advanced.
+
+        Args:
+            tokens: the questions' word numbers, long (B, Q, W), 0 behind the last word; all 0 for no text.
+            state: what has been seen.
+            task: name of a query task.
+
+        Returns:
+            logits (B, Q, C).
+        """
+        vectors = self.query_vectors(tokens, task)
+        return self.query_task(task).decode(self.head.ask(vectors, state), vectors)
+
+    def query_vectors(self, tokens: Tensor, task: str) -> Tensor:
+        """What the head is asked with: tokens (..., W) to vectors (..., D)."""
+        query_task = self.query_task(task)
+        assert self.encoder is not None
+        return query_task.query_vectors(self.encoder(tokens))
+
+    def blind(self, tokens: Tensor, task: str) -> Tensor:
+        """Answers from the question alone: `ask` before the first frame. tokens (B, Q, W) to logits (B, Q, C)."""
+        return self.ask(tokens, self.init_state(tokens.shape[0]), task)

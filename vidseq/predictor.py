@@ -1,0 +1,227 @@
+"""Offline prediction: many clips and queries at a time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidseq.data.batch import pad_features
+from vidseq.data.schema import Query
+from vidseq.errors import DataError, ModelError, UserError
+from vidseq.language.question import pad_tokens
+from vidseq.model import VideoReasoner
+from vidseq.reading import LONGEST_PIECE, Asked, frames_until, read_clips
+from vidseq.tasks import offered_classes
+
+#: Clips are read together up to so many frames, padding counted, and up to so many clips.
+MOST_FRAMES, MOST_CLIPS = 65_536, 256
+
+
+class Predictor:
+    """Answers queries and labels frames with a trained model, in float32, the same way every time.
+
+    Calling it is what evaluation does: one clip a query, cut by the caller to what the query may see.
+
+    Args:
+        model: put into eval mode.
+        labels: the order of classes that scores shall have, by kind ("action", "answer"); None: the model's own.
+
+    Raises:
+        ModelError: `labels` share no class with the model's.
+    """
+
+    def __init__(self, model: VideoReasoner, labels: Mapping[str, Sequence[str]] | None = None) -> None:
+        self.model = model.eval()
+        self._wanted = {kind: tuple(names) for kind, names in (labels or {}).items()}
+        self._columns = {name: self._find_columns(name) for name in model.tasks}
+
+    def classes(self, task: str) -> tuple[str, ...]:
+        """The class of each column of a task's scores."""
+        own = self.model.find_task(task)
+        return self._wanted.get(own.label_kind, own.labels)
+
+    def __call__(
+        self, features: Sequence[np.ndarray], pts_seconds: Sequence[np.ndarray], queries: Sequence[Query]
+    ) -> np.ndarray:
+        """Answers one query of each clip, from all of the clip.
+
+        Args:
+            features: of each clip, (T_i, F); T_i may be 0: then the question is answered blindly.
+            pts_seconds: of each clip, (T_i,); not used by this model.
+            queries: one a clip, all of one kind.
+
+        Returns:
+            log-probabilities, float32 (N, C), -infinity for classes that a query's choices leave out.
+
+        Raises:
+            UserError: queries of several kinds, or of one that the model was not trained for.
+            DataError: features of another width, or with NaN.
+        """
+        kinds = {query.kind for query in queries}
+        if len(kinds) != 1:
+            raise UserError(
+                f"Predictor expects queries of one kind at a time, got {', '.join(sorted(kinds)) or 'none'}."
+            )
+        (task,) = kinds
+        clips = [self._checked(clip) for clip in features]
+        scores: dict[int, np.ndarray] = {}
+        for batch in _batches([len(clip) for clip in clips]):
+            x, mask = pad_features([clips[number] for number in batch])
+            asked = Asked(range(len(batch)), mask.sum(dim=1).tolist(), self._tokens([queries[i] for i in batch]))
+            logits = self._read(x, mask, {task: asked})[task]
+            scores.update(zip(batch, self._scores(task, logits, [queries[i] for i in batch])))
+        return np.stack([scores[number] for number in range(len(queries))])
+
+    def predict(self, features: np.ndarray, pts_seconds: np.ndarray, queries: Sequence[Query]) -> list[np.ndarray]:
+        """Answers many queries of one video, each from the frames up to its time; the video is read once.
+
+        Args:
+            features: (T, F), T at least 1.
+            pts_seconds: (T,), rising.
+            queries: of any kinds, at any times from the first frame on.
+
+        Returns:
+            log-probabilities (C,) of each query, in the order given.
+
+        Raises:
+            UserError: a query before the first frame, or of a kind that the model was not trained for.
+            DataError: features of another width, or with NaN.
+        """
+        clip = self._checked(features)
+        frames = [frames_until(pts_seconds, query.time) for query in queries]
+        for query, seen in zip(queries, frames):
+            if seen == 0:
+                first = f"{pts_seconds[0]:.3f} s" if len(pts_seconds) else "never"
+                raise UserError(
+                    f"A query expects a time at or after the video's first frame ({first}), got {query.time:.3f} s."
+                )
+        scores: dict[int, np.ndarray] = {}
+        for task in sorted({query.kind for query in queries}):
+            numbers = [number for number, query in enumerate(queries) if query.kind == task]
+            of_task = [queries[number] for number in numbers]
+            asked = Asked([0] * len(numbers), [frames[number] for number in numbers], self._tokens(of_task))
+            mask = torch.ones(1, len(clip), dtype=torch.bool)
+            logits = self._read(clip[None], mask, {task: asked})[task]
+            scores.update(zip(numbers, self._scores(task, logits, of_task)))
+        return [scores[number] for number in range(len(queries))]
+
+    @torch.inference_mode()
+    def frame_labels(self, features: np.ndarray) -> np.ndarray:
+        """Labels the frames of one video.
+
+        Args:
+            features: (T, F).
+
+        Returns:
+            probabilities, float32 (T, C), in the order of `classes("frame_labels")`.
+
+        Raises:
+            UserError: the model was not trained for it.
+            DataError: features of another width, or with NaN.
+        """
+        columns = self._columns_of("frame_labels")
+        logits = torch.cat([self.model.frame_logits(y)[0].float() for y in self._outputs(self._checked(features))])
+        return _place(logits.log_softmax(dim=-1), columns).exp().cpu().numpy()
+
+    def _outputs(self, clip: Tensor) -> Iterator[Tensor]:
+        """What the head says of a video, piece after piece where it can stream, for bounded memory."""
+        if not self.model.config.causal:
+            yield self.model(clip[None].to(self._device))
+            return
+        state = self.model.init_state(1)
+        for piece in clip.split(LONGEST_PIECE):
+            y, state = self.model.step(piece[None].to(self._device), state)
+            yield y
+
+    @torch.inference_mode()
+    def _read(self, features: Tensor, mask: Tensor, asked: Mapping[str, Asked]) -> dict[str, Tensor]:
+        if not self.model.config.causal:
+            raise UserError(
+                "A model with causal=False labels whole videos, so it expects no queries, got some. "
+                "Train with causal=True."
+            )
+        return read_clips(self.model, features.to(self._device), mask.to(self._device), asked).logits
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def _tokens(self, queries: Sequence[Query]) -> Tensor:
+        return pad_tokens([self.model.vocabulary.encode(query.question) for query in queries]).to(self._device)
+
+    def _checked(self, features: np.ndarray) -> Tensor:
+        return check_frames(features, self.model.config.feature_dim)
+
+    def _scores(self, task: str, logits: Tensor, queries: Sequence[Query]) -> np.ndarray:
+        scores = restrict(logits.float(), queries, self.model.find_task(task).labels).log_softmax(dim=-1)
+        return _place(scores, self._columns_of(task)).cpu().numpy()
+
+    def _columns_of(self, task: str) -> Tensor | None:
+        self.model.find_task(task)
+        return self._columns[task]
+
+    def _find_columns(self, task: str) -> Tensor | None:
+        """Which of the model's classes each wanted column is, -1 for none; None where they are the same."""
+        own, wanted = self.model.find_task(task).labels, self.classes(task)
+        if own == wanted:
+            return None
+        if not set(own) & set(wanted):
+            raise ModelError(
+                f"The model's classes of {task} expect to be some of the data set's, got none that are: "
+                f"{', '.join(own[:3])}, ... against {', '.join(wanted[:3])}, ... Use a model of this data set."
+            )
+        number = {label: index for index, label in enumerate(own)}
+        return torch.tensor([number.get(label, -1) for label in wanted])
+
+
+def check_frames(features: np.ndarray, feature_dim: int) -> Tensor:
+    """Turns features into a tensor, refusing what no model should see.
+
+    Args:
+        features: (T, F), T may be 0.
+        feature_dim: the width F they should have.
+
+    Returns:
+        float32 (T, F).
+
+    Raises:
+        DataError: another width, NaN or infinity.
+    """
+    frames = torch.from_numpy(np.array(features, dtype=np.float32))
+    if frames.ndim != 2 or frames.shape[1] != feature_dim:
+        raise DataError(
+            f"The model expects features (T, {feature_dim}), got {tuple(frames.shape)}. Use those it was trained on."
+        )
+    if not bool(torch.isfinite(frames).all()):
+        frame = int((~torch.isfinite(frames).all(dim=1)).nonzero()[0])
+        raise DataError(
+            f"The model expects finite features, got NaN or infinity in frame {frame}. Extract them again."
+        )
+    return frames
+
+
+def restrict(logits: Tensor, queries: Sequence[Query], labels: Sequence[str]) -> Tensor:
+    """Rules out the classes that multiple-choice queries do not offer: logits (N, C) of N queries."""
+    offered = torch.stack([offered_classes(query.choices, labels) for query in queries])
+    return logits.masked_fill(~offered.to(logits.device), -torch.inf)
+
+
+def _place(scores: Tensor, columns: Tensor | None) -> Tensor:
+    """Puts log-probabilities into other columns, -infinity where the model has no such class."""
+    if columns is None:
+        return scores
+    columns = columns.to(scores.device)
+    return scores[..., columns.clamp(min=0)].masked_fill(columns < 0, -torch.inf)
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Groups clips of like length, so that little is padded."""
+    batch: list[int] = []
+    for number in sorted(range(len(lengths)), key=lambda number: lengths[number]):
+        if batch and (len(batch) == MOST_CLIPS or (len(batch) + 1) * lengths[number] > MOST_FRAMES):
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch

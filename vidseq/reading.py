@@ -1,0 +1,203 @@
+"""Reading clips in pieces: scan to the first query time, ask, scan on. Training and prediction both do this."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidseq.model import VideoReasoner
+
+#: Clips are scanned in pieces of at most this many frames, for bounded memory.
+LONGEST_PIECE = 4096
+
+
+def frames_until(pts_seconds: np.ndarray, time: float) -> int:
+    """Counts the frames that a query at `time` may use: those shown at or before it.
+
+    Args:
+        pts_seconds: (T,), rising.
+        time: seconds.
+    """
+    return int(np.searchsorted(pts_seconds, time, side="right"))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Queries of one task that are asked of the clips of a batch."""
+
+    rows: Sequence[int]
+    """The clip that each is asked of, (N,)."""
+    frames: Sequence[int]
+    """How many frames of its clip each may see, (N,); 0: it is asked before the first."""
+    tokens: Tensor
+    """Word numbers, long (N, W)."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What reading a batch of clips gave."""
+
+    logits: dict[str, Tensor]
+    """Class scores of each task's queries, (N, C), in the order asked."""
+    y: Tensor
+    """The head's output at the frames read, (B, S, D), in pieces."""
+    frames: Tensor
+    """Which frame of its clip each of them is, long (B, S)."""
+    mask: Tensor
+    """Which of them are frames at all, bool (B, S)."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch that all clips scan together, and the clips that have then come to one of their stops."""
+
+    length: int
+    stops: list[tuple[int, int]]
+    """(clip, frames seen), where something is asked after this piece."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """In which pieces the clips of a batch are read."""
+
+    pieces: list[Piece]
+    frames: Tensor
+    """The frame of its clip that stands at each place of the pieces put together, long (B, S)."""
+    mask: Tensor
+    """Where there is one, bool (B, S); within a piece a row's frames come first."""
+
+
+def plan_pieces(lengths: Sequence[int], stops: Sequence[Sequence[int]], *, whole: bool) -> Plan:
+    """Cuts clips into pieces that end where something is asked.
+
+    Rows run out of step: a piece takes each row to its own next stop, or a fair share of the clip on its way there.
+    With K stops in the row that has most, there are at most about 2 K pieces, together at most about twice as long as
+    the longest clip, however the stops lie.
+
+    Args:
+        lengths: frames of each clip, B of them.
+        stops: for each clip, after how many frames something is asked.
+        whole: read every clip to its end, rather than to its last stop.
+
+    Raises:
+        ValueError: a stop lies beyond its clip.
+    """
+    for length, row in zip(lengths, stops):
+        if row and not 0 <= min(row) <= max(row) <= length:
+            raise ValueError(f"A clip of {length} frames expects queries after 0 to {length} frames, got {max(row)}.")
+    asked = [set(row) for row in stops]
+    ahead = [sorted({*row, *([length] if whole else [])} - {0}) for length, row in zip(lengths, stops)]
+    farthest = max((row[-1] for row in ahead if row), default=0)
+    span = max(1, min(LONGEST_PIECE, math.ceil(farthest / max(1, *map(len, ahead)))))
+    at = [0] * len(lengths)
+    pieces, steps = [], []
+    while any(ahead):
+        steps.append([min(row[0] - start, span) if row else 0 for row, start in zip(ahead, at)])
+        at = [start + step for start, step in zip(at, steps[-1])]
+        arrived = [number for number, row in enumerate(ahead) if row and row[0] == at[number]]
+        due = [(number, at[number]) for number in arrived if at[number] in asked[number]]
+        pieces.append(Piece(max(steps[-1]), due))
+        for number in arrived:
+            del ahead[number][0]
+    return Plan(pieces, *_layout(len(lengths), [piece.length for piece in pieces], steps))
+
+
+def _layout(num_rows: int, widths: Sequence[int], steps: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Says which frame stands where, once all pieces are put together."""
+    frames = np.zeros((num_rows, sum(widths)), dtype=np.int64)
+    mask = np.zeros(frames.shape, dtype=bool)
+    start, at = 0, np.zeros(num_rows, dtype=np.int64)
+    for width, taken in zip(widths, np.array(steps, dtype=np.int64)):
+        offset = np.arange(width)
+        valid = offset < taken[:, None]
+        frames[:, start : start + width] = np.where(valid, at[:, None] + offset, 0)
+        mask[:, start : start + width] = valid
+        start, at = start + width, at + taken
+    return torch.from_numpy(frames), torch.from_numpy(mask)
+
+
+def read_clips(
+    model: VideoReasoner, features: Tensor, mask: Tensor, asked: Mapping[str, Asked], *, whole: bool = False
+) -> Reading:
+    """Reads clips once each and answers every query from the frames that it may see.
+
+    Args:
+        model: gradients flow if they are on.
+        features: (B, T, F).
+        mask: bool (B, T), True = valid, a row's valid frames first.
+        asked: the queries of each query task.
+        whole: read every clip to its end, for frame labels, rather than to its last query.
+
+    Returns:
+        the answers, and the head's output at every frame read.
+    """
+    lengths = mask.sum(dim=1).tolist()
+    if not model.config.causal:
+        frames = torch.arange(features.shape[1], device=features.device).expand(mask.shape)
+        return Reading({}, model(features, mask), frames, mask)
+    queries = _Queries(model, asked)
+    plan = plan_pieces(lengths, queries.stops(len(lengths)), whole=whole)
+    frames, read = plan.frames.to(features.device), plan.mask.to(features.device)
+    x = model.project(features, mask)
+    # Indexed once and split once: slicing piece after piece would make the backward pass quadratic.
+    x = x.gather(1, frames[..., None].expand(-1, -1, x.shape[-1]))
+    widths = [piece.length for piece in plan.pieces]
+    state, ys = model.init_state(len(lengths)), []
+    queries.ask([(row, 0) for row in range(len(lengths))], state)
+    for piece, part, valid in zip(plan.pieces, x.split(widths, dim=1), read.split(widths, dim=1)):
+        y, state = model.head.step(part, state, valid)
+        ys.append(y)
+        queries.ask(piece.stops, state)
+    y = torch.cat(ys, dim=1) if ys else x
+    return Reading(queries.logits(), y, frames, read)
+
+
+class _Queries:
+    """All queries of a batch in one list, so that those at one place are asked together whatever their task."""
+
+    def __init__(self, model: VideoReasoner, asked: Mapping[str, Asked]) -> None:
+        self._model = model
+        self._tasks = {task: len(queries.rows) for task, queries in asked.items()}
+        vectors = [model.query_vectors(queries.tokens, task) for task, queries in asked.items()]
+        self._vectors = torch.cat(vectors) if vectors else None
+        self._at: dict[tuple[int, int], list[int]] = {}
+        places = [place for queries in asked.values() for place in zip(queries.rows, queries.frames)]
+        for number, (row, frames) in enumerate(places):
+            self._at.setdefault((int(row), int(frames)), []).append(number)
+        self._numbers: list[int] = []
+        self._contexts: list[Tensor] = []
+
+    def stops(self, num_rows: int) -> list[list[int]]:
+        """After how many frames each row is asked something."""
+        stops: list[list[int]] = [[] for _ in range(num_rows)]
+        for row, frames in self._at:
+            stops[row].append(frames)
+        return stops
+
+    def ask(self, places: Sequence[tuple[int, int]], state: Any) -> None:
+        """Asks what is due at these places; each query reads the state of its own row."""
+        due = [(row, number) for row, frames in places for number in self._at.get((row, frames), ())]
+        if not due or self._vectors is None:
+            return
+        device = self._vectors.device
+        rows, numbers = (torch.tensor(part, device=device) for part in zip(*due))
+        seen = type(state)(*(part.index_select(0, rows) for part in state))
+        self._contexts.append(self._model.head.ask(self._vectors.index_select(0, numbers)[:, None], seen)[:, 0])
+        self._numbers += numbers.tolist()
+
+    def logits(self) -> dict[str, Tensor]:
+        """The answers of each task, in the order asked."""
+        if self._vectors is None:
+            return {}
+        if self._contexts:
+            order = torch.tensor(self._numbers, device=self._vectors.device).argsort()
+            contexts = torch.cat(self._contexts).index_select(0, order)
+        else:
+            contexts = self._vectors[:0]
+        assert len(contexts) == len(self._vectors), "every query is asked once"
+        parts = zip(self._tasks, contexts.split([*self._tasks.values()]), self._vectors.split([*self._tasks.values()]))
+        return {task: self._model.query_task(task).decode(context, vectors) for task, context, vectors in parts}

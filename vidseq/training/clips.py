@@ -1,0 +1,280 @@
+"""What a step of training sees: clips of videos, and what is asked of each."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidseq.data.batch import pad_features, pad_labels
+from vidseq.data.dataset import Dataset
+from vidseq.data.examples import Example, Examples
+from vidseq.data.schema import Query
+from vidseq.features.store import FeatureStore
+from vidseq.language.question import pad_tokens
+from vidseq.model import VideoReasoner
+from vidseq.reading import Asked, frames_until
+from vidseq.tasks import NextAction, offered_classes
+from vidseq.training_config import TrainConfig
+
+#: Features are kept in memory up to this many bytes, and read again from disk beyond.
+MOST_BYTES_KEPT = 2**30
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips, padded, with their queries and labels."""
+
+    features: Tensor
+    """(B, T, F)."""
+    mask: Tensor
+    """bool (B, T), True = valid."""
+    asked: dict[str, Asked]
+    """The queries of each query task."""
+    targets: dict[str, Tensor]
+    """The class of each query's answer, long (N,)."""
+    offered: dict[str, Tensor]
+    """The classes that each query may be answered with, bool (N, C)."""
+    frame_labels: Tensor | None
+    """long (B, T), or None where they are no task."""
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on another device."""
+
+        def move(parts: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {task: part.to(device) for task, part in parts.items()}
+
+        return Batch(
+            self.features.to(device),
+            self.mask.to(device),
+            {task: replace(asked, tokens=asked.tokens.to(device)) for task, asked in self.asked.items()},
+            move(self.targets),
+            move(self.offered),
+            None if self.frame_labels is None else self.frame_labels.to(device),
+        )
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames [start, stop) of a video, and after how many of the video's frames something is asked."""
+
+    start: int
+    stop: int
+    cuts: tuple[int, ...]
+
+
+class Exam:
+    """The examples of a split with their queries grouped by the frames that they may see.
+
+    Args:
+        examples: videos with features.
+        model: its tasks, classes and vocabulary say what becomes of a query.
+    """
+
+    def __init__(self, examples: Examples, model: VideoReasoner) -> None:
+        self.examples = examples
+        self.dense = "frame_labels" in model.tasks
+        self._labels = {name: model.query_task(name).labels for name in model.tasks if name != "frame_labels"}
+        self._classes = {name: {label: i for i, label in enumerate(labels)} for name, labels in self._labels.items()}
+        self._vocabulary = model.vocabulary
+        self._kept: dict[int, Example] = {}
+        self._cuts: dict[int, dict[int, list[Query]]] = {}
+        self._bytes = 0
+
+    def __getitem__(self, index: int) -> Example:
+        """The example of a video, from memory if it is there."""
+        if index in self._kept:
+            return self._kept[index]
+        example = self.examples[index]
+        self._bytes += example.features.nbytes
+        if self._bytes <= MOST_BYTES_KEPT:
+            self._kept[index] = example
+        return example
+
+    @cached_property
+    def videos(self) -> list[int]:
+        """The videos that anything is known or asked of."""
+        return [index for index in range(len(self.examples)) if self.cuts(index) or self._is_labelled(index)]
+
+    def cuts(self, index: int) -> dict[int, list[Query]]:
+        """The queries of a video by the number of frames that they may see; those of other tasks are left out."""
+        if index not in self._cuts:
+            example = self[index]
+            cuts: defaultdict[int, list[Query]] = defaultdict(list)
+            for query in example.queries:
+                if query.kind in self._labels:
+                    cuts[frames_until(example.pts_seconds, query.time)].append(query)
+            self._cuts[index] = dict(sorted(cuts.items()))
+        return self._cuts[index]
+
+    def whole(self, index: int) -> Clip:
+        """All of a video with all of its queries."""
+        cuts = tuple(self.cuts(index))
+        return Clip(0, len(self[index].features) if self.dense else max((1, *cuts)), cuts)
+
+    def batch(self, clips: Sequence[tuple[int, Clip]]) -> Batch:
+        """Puts clips of videos, each given by its index, into one batch."""
+        features, mask = pad_features([self[index].features[clip.start : clip.stop] for index, clip in clips])
+        found = [
+            (row, cut - clip.start, query)
+            for row, (index, clip) in enumerate(clips)
+            for cut in clip.cuts
+            for query in self.cuts(index)[cut]
+        ]
+        by_task = {task: [item for item in found if item[2].kind == task] for task in self._labels}
+        by_task = {task: items for task, items in by_task.items() if items}
+        return Batch(
+            features,
+            mask,
+            {task: self._asked(items) for task, items in by_task.items()},
+            {task: self._targets(task, [query for _, _, query in items]) for task, items in by_task.items()},
+            {task: self._offered(task, [query for _, _, query in items]) for task, items in by_task.items()},
+            pad_labels([self._frame_labels(index, clip) for index, clip in clips]) if self.dense else None,
+        )
+
+    def _asked(self, items: Sequence[tuple[int, int, Query]]) -> Asked:
+        rows, frames, queries = zip(*items)
+        return Asked(rows, frames, pad_tokens([self._vocabulary.encode(query.question) for query in queries]))
+
+    def _targets(self, task: str, queries: Sequence[Query]) -> Tensor:
+        return torch.tensor([self._classes[task][query.answer] for query in queries])
+
+    def _offered(self, task: str, queries: Sequence[Query]) -> Tensor:
+        return torch.stack([offered_classes(query.choices, self._labels[task]) for query in queries])
+
+    def _frame_labels(self, index: int, clip: Clip) -> Tensor:
+        labels = self[index].frame_labels
+        assert labels is not None, "frame_labels is a task only where there are segments"
+        return labels[clip.start : clip.stop]
+
+    def _is_labelled(self, index: int) -> bool:
+        return self.dense and bool((self._frame_labels(index, Clip(0, len(self[index].features), ())) >= 0).any())
+
+
+class ClipDrawer:
+    """Draws clips for training, the same ones for one seed.
+
+    A step's clips hold all of the past, or (context dropout) are (t - L, t] for one L a step, log-uniform from one
+    frame to everything, and times t at which something is asked. A video then gives as many clips as together are
+    about as long as itself, so that a step costs the same whatever L. Every query whose time lies in a clip is asked,
+    and sees what the clip gives it.
+
+    Args:
+        exam: the training videos.
+        config: context lengths, limits and the seed.
+        causal: False: only whole videos make sense.
+    """
+
+    def __init__(self, exam: Exam, config: TrainConfig, *, causal: bool) -> None:
+        self._exam = exam
+        self._config = config
+        self._causal = causal
+
+    def order(self, epoch: int) -> list[int]:
+        """The videos in the order in which an epoch goes through them."""
+        rng = np.random.default_rng([self._config.seed, epoch])
+        passes = [rng.permutation(self._exam.videos) for _ in range(self._config.clips_per_video)]
+        return np.concatenate(passes).tolist()
+
+    def batch(self, videos: Sequence[int], epoch: int, step: int, rank: int = 0) -> Batch:
+        """Draws the clips of one step.
+
+        Args:
+            videos: which ones.
+            epoch: together with `step` and `rank`, what the dice are seeded with.
+            step: of the epoch.
+            rank: of the process; all processes draw one L.
+        """
+        frames = self._draw_context(np.random.default_rng([self._config.seed, epoch, step]))
+        rng = np.random.default_rng([self._config.seed, epoch, step, rank])
+        return self._exam.batch([(video, clip) for video in videos for clip in self._clips(video, frames, rng)])
+
+    def exam_clips(self, video: int) -> list[Clip]:
+        """The clips by which a video is scored: all of it, or one of `context_seconds` before each query."""
+        seconds = self._config.context_seconds
+        cuts = [cut for cut in self._exam.cuts(video) if cut > 0]
+        if seconds is None or not cuts:
+            return [self._exam.whole(video)]
+        pts_seconds = self._exam[video].pts_seconds
+        return [Clip(context_start(pts_seconds, cut, seconds), cut, (cut,)) for cut in cuts]
+
+    def _draw_context(self, rng: np.random.Generator) -> float:
+        """How many frames a step's clips have; infinity: all of the past."""
+        if self._config.context_seconds is not None:
+            return math.nan
+        if not self._causal or rng.random() < self._config.full_context:
+            return math.inf
+        longest = max(len(self._exam[video].features) for video in self._exam.videos)
+        return math.exp(rng.uniform(0, math.log(longest)))
+
+    def _clips(self, video: int, frames: float, rng: np.random.Generator) -> list[Clip]:
+        if math.isnan(frames):
+            return self._fixed_clips(video, rng)
+        length = len(self._exam[video].features)
+        if frames >= length:
+            return [self._longest_clip(video, rng)]
+        ends = self._draw_ends(video, max(1, min(int(length / frames), self._config.queries_per_clip)), rng)
+        return [self._clip(video, max(0, end - math.ceil(frames)), end, rng) for end in ends]
+
+    def _longest_clip(self, video: int, rng: np.random.Generator) -> Clip:
+        whole = self._exam.whole(video)
+        limit = self._config.max_clip_seconds
+        start, stop = whole.start, whole.stop
+        pts_seconds = self._exam[video].pts_seconds
+        if limit is not None and pts_seconds[stop - 1] - pts_seconds[0] > limit:
+            (stop,) = self._draw_ends(video, 1, rng)
+            start = context_start(pts_seconds, stop, limit)
+        return self._clip(video, start, stop, rng)
+
+    def _fixed_clips(self, video: int, rng: np.random.Generator) -> list[Clip]:
+        """Clips of `context_seconds`, each asked at its end alone, so that every query has just that much past."""
+        assert self._config.context_seconds is not None
+        pts_seconds = self._exam[video].pts_seconds
+        ends = self._draw_ends(video, self._config.queries_per_clip, rng)
+        starts = [context_start(pts_seconds, end, self._config.context_seconds) for end in ends]
+        cuts = self._exam.cuts(video)
+        return [Clip(start, end, (end,) if end in cuts else ()) for start, end in zip(starts, ends)]
+
+    def _draw_ends(self, video: int, count: int, rng: np.random.Generator) -> list[int]:
+        """Where clips end: where something is asked, or anywhere where frames have labels alone."""
+        places = [cut for cut in self._exam.cuts(video) if cut > 0]
+        ends = places or range(1, len(self._exam[video].features) + 1)
+        return sorted(rng.choice(ends, size=min(count, len(ends)), replace=False).tolist())
+
+    def _clip(self, video: int, start: int, stop: int, rng: np.random.Generator) -> Clip:
+        cuts = [cut for cut in self._exam.cuts(video) if start < cut <= stop or cut == start == 0]
+        if len(cuts) > self._config.queries_per_clip:
+            cuts = sorted(rng.choice(cuts, size=self._config.queries_per_clip, replace=False).tolist())
+        return Clip(start, stop, tuple(cuts))
+
+
+def context_start(pts_seconds: np.ndarray, stop: int, context_seconds: float) -> int:
+    """The first frame of a clip that ends before frame `stop` and is `context_seconds` long."""
+    return int(np.searchsorted(pts_seconds, pts_seconds[stop - 1] - context_seconds, side="right"))
+
+
+def uses_own_next_actions(dataset: Dataset) -> bool:
+    """Whether the data set asks for next actions itself, rather than leaving them to be derived from segments."""
+    return any(query.kind == NextAction.name for query in dataset.queries)
+
+
+def make_exam(dataset: Dataset, store: FeatureStore, split: str, model: VideoReasoner) -> Exam:
+    """Gathers what a split teaches or asks a model.
+
+    Args:
+        dataset: the videos and queries.
+        store: their features.
+        split: which videos.
+        model: its tasks say what is used; next actions are derived from segments where the data set asks for none.
+    """
+    derive = NextAction.name in model.tasks and not uses_own_next_actions(dataset)
+    seconds = None
+    if derive:
+        task = model.find_task(NextAction.name)
+        assert isinstance(task, NextAction)
+        seconds = task.options.anticipation_seconds
+    return Exam(Examples(dataset, store, split, anticipation_seconds=seconds), model)

@@ -1,0 +1,157 @@
+"""A run on disk: its config, its environment, its metrics, its models, and what resuming needs."""
+
+import csv
+import dataclasses
+import io
+import json
+import pickle
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from vidseq import __version__
+from vidseq.checkpoint import save_model
+from vidseq.errors import ModelError, UserError
+from vidseq.files import atomic_path, atomic_write
+from vidseq.model import VideoReasoner
+from vidseq.training_config import TrainConfig
+
+#: What may differ when a run is resumed: where it runs, not what it learns.
+FREE_TO_CHANGE = ("device", "strategy")
+
+_PACKAGES = ("torch", "lightning", "numpy", "safetensors")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """The files of a run.
+
+    ```
+    config.yaml  env.json  metrics.csv  tensorboard/
+    checkpoints/{best,last}/model.safetensors config.json
+    checkpoints/last/training.pt          what resuming needs; read without pickle's powers
+    ```
+    """
+
+    path: Path
+
+    @property
+    def best(self) -> Path:
+        """The model that did best on the validation split."""
+        return self.path / "checkpoints" / "best"
+
+    @property
+    def last(self) -> Path:
+        """The newest model."""
+        return self.path / "checkpoints" / "last"
+
+    @property
+    def progress_file(self) -> Path:
+        """What resuming needs."""
+        return self.last / "training.pt"
+
+    @property
+    def metrics_file(self) -> Path:
+        """One row an epoch."""
+        return self.path / "metrics.csv"
+
+    def start(self, config: TrainConfig, about: Mapping[str, Any], *, resume: bool) -> None:
+        """Makes the folder for a new run, or checks that this run can be resumed.
+
+        Args:
+            config: how the run is trained.
+            about: what it is trained on.
+            resume: whether a run may be there.
+
+        Raises:
+            UserError: a run is there that is not to be resumed, or another one than this.
+        """
+        written = {"training": dataclasses.asdict(config), **about}
+        file = self.path / "config.yaml"
+        if file.is_file() and self.progress_file.is_file():
+            if not resume:
+                raise UserError(
+                    f"Training expects a new run folder, got '{self.path}', which holds a run. "
+                    f"Name another, or resume this one."
+                )
+            self._check_same(written, yaml.safe_load(file.read_text(encoding="utf-8")))
+        atomic_write(file, yaml.safe_dump(written, sort_keys=False, allow_unicode=True))
+        atomic_write(self.path / "env.json", json.dumps(_environment(), indent=2) + "\n")
+
+    def _check_same(self, now: Mapping[str, Any], before: Any) -> None:
+        old, new = ({**part.get("training", {}), **part} for part in (before, now))
+        for name in sorted((set(new) | set(old)) - {"training", *FREE_TO_CHANGE}):
+            if old.get(name) != new.get(name):
+                raise UserError(
+                    f"Resuming '{self.path}' expects {name} {old.get(name)!r} as it started, got {new.get(name)!r}. "
+                    f"Use the same, or a new run folder."
+                )
+
+    def save(self, model: VideoReasoner, progress: Mapping[str, Any], *, best: bool) -> None:
+        """Writes the newest model, and the best one if this is it. A kill at any moment leaves a run to resume.
+
+        Args:
+            model: the model as it is.
+            progress: what resuming needs beside the weights; tensors and plain values.
+            best: whether it is the best so far.
+        """
+        if best:
+            save_model(model, self.best)
+        save_model(model, self.last)
+        # One file holds all that resuming needs, weights too, so that no kill can leave halves that do not fit.
+        with atomic_path(self.progress_file) as temporary:
+            torch.save({"model": model.state_dict(), **progress}, temporary)
+
+    def load_progress(self) -> dict[str, Any] | None:
+        """Reads what resuming needs; None where there is nothing to resume.
+
+        Raises:
+            ModelError: the file is damaged, or holds more than tensors and plain values.
+        """
+        if not self.progress_file.is_file():
+            return None
+        try:
+            return torch.load(self.progress_file, map_location="cpu", weights_only=True)
+        except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise ModelError(
+                f"Resuming expects what training saved in {self.progress_file}, got a damaged file ({reason}). "
+                f"Start a new run."
+            ) from None
+
+    def add_metrics(self, row: Mapping[str, float | int | None]) -> None:
+        """Adds an epoch's row to `metrics.csv`, in place of rows that a killed run left for this and later epochs."""
+        rows = [old for old in self._metrics() if int(old["epoch"]) < int(row["epoch"] or 0)]
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(row), lineterminator="\n", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows([*rows, {name: _rounded(value) for name, value in row.items()}])
+        atomic_write(self.metrics_file, text.getvalue())
+
+    def _metrics(self) -> list[dict[str, str]]:
+        if not self.metrics_file.is_file():
+            return []
+        with self.metrics_file.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+
+def _rounded(value: float | int | None) -> float | int | str:
+    if value is None:
+        return ""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def _environment() -> dict[str, Any]:
+    """What the run's result may depend on."""
+    return {
+        "vidseq": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        **{name: metadata.version(name) for name in _PACKAGES},
+    }

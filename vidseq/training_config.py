@@ -1,0 +1,99 @@
+"""What training can be told. Needs no torch, so that the command line can list it at once."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from vidseq.errors import UserError
+
+PRECISIONS = ("32-true", "bf16-mixed")
+MONITORS = ("accuracy", "loss")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How to build and train a model. The defaults suit some tens to hundreds of videos."""
+
+    head: str = "lstm"
+    """Temporal head, one of `vidseq info`'s."""
+    head_options: dict[str, Any] = field(default_factory=dict)
+    """The head's own options, such as {"layers": 2}."""
+    dim: int = 128
+    """Width of the memory; even."""
+    causal: bool = True
+    """False: sees past and future, for offline frame labels alone."""
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Task names with their options; none: what the data set is meant for."""
+
+    epochs: int = 40
+    """Passes over the training videos; an epoch draws `clips_per_video` clips of each."""
+    max_steps: int | None = None
+    """Ends the last epoch early after so many steps of the optimiser, all epochs together."""
+    batch_size: int = 16
+    """Videos a step (of each process)."""
+    lr: float = 2e-3
+    """Highest learning rate; it warms up linearly and falls by a cosine to a hundredth."""
+    warmup: float = 0.05
+    """Share of all steps in which the learning rate rises."""
+    weight_decay: float = 0.05
+    """Pull of the weight matrices towards zero (AdamW)."""
+    gradient_clip: float = 1.0
+    """Longest gradient, by its norm; 0: any."""
+    dropout: float = 0.1
+    """Share of channels dropped in the model's own parts; heads have their own option."""
+    feature_dropout: float = 0.1
+    """Share of feature channels dropped."""
+    word_dropout: float = 0.02
+    """Share of question words made unknown."""
+
+    clips_per_video: int = 1
+    """Clips (or sets of short clips) drawn of each video in an epoch."""
+    full_context: float = 0.5
+    """Share of steps whose clips hold all of the past; the others draw a length L (context dropout)."""
+    context_seconds: float | None = None
+    """Trains and selects at this one context length; None: random lengths, selected at full context."""
+    max_clip_seconds: float | None = None
+    """Longest clip in training, for videos that are too long to be read at once; None: any."""
+    queries_per_clip: int = 16
+    """At most so many different times are asked at in one clip, drawn at random."""
+
+    precision: str = "32-true"
+    """"32-true", or "bf16-mixed" where the device is fast at it."""
+    seed: int = 0
+    patience: int | None = 10
+    """Epochs without a better validation score before training stops; None: never early."""
+    monitor: str = "accuracy"
+    """What "better" means on the validation split: "accuracy" (ties by loss) or "loss"."""
+    device: str = "auto"
+    """"auto", "cpu", "cuda" or "mps"; add the number as in "cuda:1" for one of several."""
+    devices: int = 1
+    """Processes that share each step's work (DDP)."""
+    strategy: str = "auto"
+    """How processes are started, one of Lightning's strategies; "auto": by spawning."""
+
+    def __post_init__(self) -> None:
+        self._check("dim", self.dim >= 2 and self.dim % 2 == 0, "an even width of at least 2")
+        for name in ("epochs", "batch_size", "clips_per_video", "queries_per_clip", "devices"):
+            self._check(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("max_steps", "patience"):
+            self._check(name, getattr(self, name) is None or getattr(self, name) >= 1, "at least 1, or nothing")
+        for name in ("context_seconds", "max_clip_seconds"):
+            self._check(
+                name, getattr(self, name) is None or getattr(self, name) > 0, "more than 0 seconds, or nothing"
+            )
+        self._check("lr", self.lr > 0, "a rate above 0")
+        for name in ("weight_decay", "gradient_clip"):
+            self._check(name, getattr(self, name) >= 0, "at least 0")
+        for name in ("dropout", "feature_dropout", "word_dropout"):
+            self._check(name, 0 <= getattr(self, name) < 1, "a share from 0 to below 1")
+        for name in ("warmup", "full_context"):
+            self._check(name, 0 <= getattr(self, name) <= 1, "a share from 0 to 1")
+        self._check("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
+        self._check("monitor", self.monitor in MONITORS, f"one of {', '.join(MONITORS)}")
+
+    def _check(self, name: str, fits: bool, what: str) -> None:
+        if not fits:
+            raise UserError(f"Training expects {name} as {what}, got {getattr(self, name)!r}.")
+
+
+def _or_one(value: float | None) -> float:
+    return 1 if value is None else value
