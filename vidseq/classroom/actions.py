@@ -15,8 +15,8 @@ class Action:
     """How a question or a caption says it."""
 
 
-#: Activities come in rings of three. From ring i a child goes on to ring i + 1 (the last one leads to the first);
-#: to *which* of the three is decided as `DECIDED_BY` says. `scripts` tells why rings of equal size matter.
+#: Activities come in rings of three. From each ring a child goes on to the ring that `NEXT_RING` says; to *which* of
+#: its three activities is decided as `DECIDED_BY` says. `scripts` tells why rings of equal size matter.
 RINGS: tuple[tuple[Action, Action, Action], ...] = (
     (
         Action("build_blocks", "rug", "building with blocks"),
@@ -50,9 +50,12 @@ RINGS: tuple[tuple[Action, Action, Action], ...] = (
     ),
 )
 
+#: Four rings lead in a circle, the other two to one another; only by whim does a child change sides.
+NEXT_RING = (1, 2, 3, 0, 5, 4)
+
 #: What decides the way from each ring to the next: the teacher's card, the television programme, this child's own
 #: habit, or nothing but the current action.
-DECIDED_BY = ("card", "television", "habit", "current", "habit", "current")
+DECIDED_BY = ("card", "current", "television", "current", "habit", "current")
 
 #: The two activities of arriving, before the rings: at the door, with the name tag showing, then at the coat rack.
 ARRIVAL = (Action("come_in", "door", "coming in"), Action("hang_up_coat", "coats", "hanging up a coat"))

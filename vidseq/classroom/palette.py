@@ -46,7 +46,7 @@ PROGRAMMES = ("rocket", "fish", "clown")
 TOYS = ("teddy", "car", "duck", "robot")
 GIFTS = ("kite", "flag", "trumpet", "umbrella")
 
-HAIR = ("black", "brown", "blond", "ginger")
+HAIR = ("black", "brown", "blond", "red")
 HAIR_STYLES = ("short", "long", "bun", "curly", "tail")
 
 #: (x, depth) of each zone before a video shifts it a little; see `scene.Figure` for the axes.

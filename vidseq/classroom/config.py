@@ -1,0 +1,109 @@
+"""What to generate."""
+
+from dataclasses import dataclass
+
+from vidseq.classroom.palette import COLORS, NAMES
+from vidseq.errors import UserError, unknown_name
+
+FAMILIES = (
+    "next_action",
+    "color_now",
+    "doing",
+    "who",
+    "color_then",
+    "first_last",
+    "hidden",
+    "count",
+    "order",
+    "who_did",
+)
+
+OBSERVATIONS = ("video", "symbolic")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassroomConfig:
+    """A generated data set; the defaults are small enough to learn from pixels within minutes."""
+
+    train_videos: int = 60
+    val_videos: int = 12
+    test_videos: int = 24
+    seconds: float = 60.0
+    """Mean length of a video, 30 to 3600."""
+    seconds_spread: float = 0.1
+    """Lengths are drawn uniformly from seconds * (1 - spread) to seconds * (1 + spread)."""
+    fps: int = 10
+    """Frames a second of the video files."""
+    width: int = 320
+    height: int = 240
+    min_children: int = 2
+    max_children: int = 3
+    num_colors: int = 4
+    """Colours that shirts, boxes and things can have, 4 to 8."""
+    num_names: int = 4
+    """Names that children can have, 4 to 12."""
+    min_action_seconds: float = 4.5
+    """Durations of activities are uniform and the same for all actions, so they tell nothing."""
+    max_action_seconds: float = 7.0
+    noise: float = 0.05
+    """How often a child does just anything next, instead of what card, habit or current action lead to."""
+    event_density: float = 1.0
+    """Multiplies how often cards and television programmes are shown."""
+    questions_per_video: int = 16
+    families: tuple[str, ...] = FAMILIES
+    pair_fraction: float = 0.25
+    """Part of the videos that have a twin with the same present and another past, for minimal pairs."""
+    seed: int = 0
+    observations: str = "video"
+    """"video": MP4 files. "symbolic": a noisy vector of what is visible per frame, no pixels."""
+    feature_fps: int = 4
+    """Rate of symbolic observations, and the rate advised for features."""
+    symbolic_noise: float = 0.1
+    """Standard deviation of the noise on symbolic observations."""
+
+    def __post_init__(self) -> None:
+        _within("seconds", self.seconds, 30.0, 3600.0)
+        _within("seconds_spread", self.seconds_spread, 0.0, 0.5)
+        _within("num_colors", self.num_colors, 4, len(COLORS))
+        _within("num_names", self.num_names, 4, len(NAMES))
+        _within("max_children", self.max_children, 1, min(self.num_colors, self.num_names))
+        _within("min_children", self.min_children, 1, self.max_children)
+        _within("min_action_seconds", self.min_action_seconds, 4.5, self.max_action_seconds)
+        _within("noise", self.noise, 0.0, 1.0)
+        _within("event_density", self.event_density, 0.1, 20.0)
+        _within("pair_fraction", self.pair_fraction, 0.0, 1.0)
+        _within("fps", self.fps, 1, 60)
+        _within("feature_fps", self.feature_fps, 1, 60)
+        _within("width", self.width, 32, 3840)
+        _within("height", self.height, 32, 2160)
+        for number in ("train_videos", "val_videos", "test_videos", "questions_per_video"):
+            _within(number, getattr(self, number), 0, 10**6)
+        _among("family", self.families, FAMILIES)
+        _among("observations", (self.observations,), OBSERVATIONS)
+
+    @property
+    def colors(self) -> tuple[str, ...]:
+        """The colours in use."""
+        return tuple(COLORS)[: self.num_colors]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names in use."""
+        return NAMES[: self.num_names]
+
+    def videos_of(self, split: str) -> int:
+        """How many videos a split has; one of them or more may be twins."""
+        return {"train": self.train_videos, "val": self.val_videos, "test": self.test_videos}[split]
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise UserError(
+            f"ClassroomConfig expects {name} from {low} to {high}, got {value}. Choose a value in between."
+        )
+
+
+def _among(kind: str, values: tuple[str, ...], known: tuple[str, ...]) -> None:
+    for value in values:
+        if value not in known:
+            raise unknown_name(kind, value, known)

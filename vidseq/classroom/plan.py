@@ -1,0 +1,279 @@
+"""Draws a world: first what will be asked and when, then the events that answer it, then what the children do.
+
+Every answer is drawn uniformly and apart from every time, and times are drawn apart from values, so no answer depends
+on the length of the video, the time of the question or the number of events.
+
+How long ago the evidence was seen ("age") is drawn so: with probability 1/2 log-uniformly between `SHORTEST_AGE` and
+the longest age possible, with probability 1/2 uniformly up to it.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import exp, log
+
+import numpy as np
+
+from vidseq.classroom.config import ClassroomConfig
+from vidseq.classroom.palette import GIFTS, HAIR, HAIR_STYLES, PROGRAMMES, SYMBOLS, TOYS
+from vidseq.classroom.scripts import HABIT_RINGS, HABITS, Show, Table, draw_script
+from vidseq.classroom.world import Child, Hide, Hold, Probe, World
+
+#: Seconds; the evidence of a question about the past ended at least this long before.
+SHORTEST_AGE = 0.5
+
+#: Seconds that cards, programmes, colours, opened boxes, presents and name tags can be seen.
+SHOW_SECONDS = (2.2, 3.2)
+
+#: Seconds that a bell rings or the lamp flashes, and the least pause after it.
+SIGNAL_SECONDS = 1.2
+PAUSE_SECONDS = 0.8
+
+#: Children come in at least this far apart where there is time, and no later than this part of the video.
+DOOR_SECONDS = 5.0
+LATEST_ENTRY = 0.5
+
+SPLITS = ("train", "val", "test")
+_LAYOUTS_A_SPLIT = 10_000
+
+
+def draw_world(config: ClassroomConfig, split: str, index: int) -> World:
+    """Draws video number `index` of a split, from the configuration's seed alone."""
+    streams = np.random.SeedSequence([config.seed, SPLITS.index(split), index]).spawn(3)
+    looks, events, scripts = (np.random.default_rng(stream) for stream in streams)
+    seconds = float(round(config.seconds * (1 + config.seconds_spread * looks.uniform(-1, 1))))
+    world = World(
+        video=f"{split}_{index:05d}",
+        split=split,
+        seconds=seconds,
+        layout_seed=SPLITS.index(split) * _LAYOUTS_A_SPLIT + int(looks.integers(_LAYOUTS_A_SPLIT)),
+        children=(),
+        cards=_draw_shows(SYMBOLS, seconds, config.event_density, events),
+        programmes=_draw_shows(PROGRAMMES, seconds, config.event_density, events),
+        chair=(),
+        hides=(),
+        holds=(),
+        rings=(),
+        flashes=(),
+        colors={thing: str(looks.choice(config.colors)) for thing in ("rug", "table", "door")},
+        boxes=tuple(str(color) for color in looks.permutation(config.colors)),
+        probes=(),
+        noise=config.noise,
+    )
+    world = replace(world, children=_draw_children(world, config, looks, scripts))
+    world = _add_chair(world, config, events)
+    world = _add_hides(world, config, events)
+    world = _add_signals(world, events)
+    return _add_holds(world, config, events)
+
+
+def draw_age(longest: float, rng: np.random.Generator) -> float:
+    """Draws how long ago evidence ended, in seconds, from `SHORTEST_AGE` to `longest`; see the module."""
+    longest = max(longest, SHORTEST_AGE)
+    if rng.random() < 0.5:
+        return round(exp(rng.uniform(log(SHORTEST_AGE), log(longest))), 3)
+    return round(rng.uniform(SHORTEST_AGE, longest), 3)
+
+
+def allowed_looks(split: str, colors: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The pairs (shirt, hair style) that children of a split can have; no two splits share one."""
+    parts = {"train": (2, 3, 4), "val": (1,), "test": (0,)}[split]
+    return [
+        (shirt, style)
+        for i, shirt in enumerate(colors)
+        for j, style in enumerate(HAIR_STYLES)
+        if (i + j) % len(HAIR_STYLES) in parts
+    ]
+
+
+@dataclass
+class _Calendar:
+    """Intervals that are taken already; new ones must keep a pause."""
+
+    taken: list[tuple[float, float]]
+
+    def place(self, start: float, end: float) -> bool:
+        start, end = round(start, 3), round(end, 3)
+        free = all(end + PAUSE_SECONDS <= s or start >= e + PAUSE_SECONDS for s, e in self.taken)
+        if free:
+            self.taken.append((start, end))
+        return free
+
+
+def _differing(values: tuple[str, ...], count: int, rng: np.random.Generator) -> list[str]:
+    """Draws values, each uniform but never the same twice running, so that each one matters."""
+    drawn: list[str] = []
+    while len(drawn) < count:
+        drawn.append(str(rng.choice([v for v in values if v not in drawn[-1:]])))
+    return drawn
+
+
+def _draw_shows(values: tuple[str, ...], seconds: float, density: float, rng: np.random.Generator) -> tuple[Show, ...]:
+    """A first show at the very beginning, before any child can need it, and up to two more a density unit."""
+    count = 1 + int(rng.integers(0, 1 + max(1, round(2 * density))))
+    calendar = _Calendar([])
+    start = rng.uniform(0.2, 3.0)
+    calendar.place(start, start + rng.uniform(*SHOW_SECONDS))
+    for _ in range(count - 1):
+        start = rng.uniform(0.0, seconds - 5.0)
+        if start > 7.0:
+            calendar.place(start, start + rng.uniform(*SHOW_SECONDS))
+    times = sorted(calendar.taken)
+    return tuple(Show(*span, value) for span, value in zip(times, _differing(values, len(times), rng)))
+
+
+def _draw_children(
+    world: World, config: ClassroomConfig, looks: np.random.Generator, scripts: np.random.Generator
+) -> tuple[Child, ...]:
+    count = int(looks.integers(config.min_children, config.max_children + 1))
+    pairs = allowed_looks(world.split, config.colors)
+    shirts = [str(shirt) for shirt in looks.permutation(config.colors)][:count]
+    names = [str(name) for name in looks.permutation(config.names)][:count]
+    children = []
+    for number, enters in enumerate(_entries(world.seconds, count, scripts)):
+        tag = round(enters + 0.4, 3)
+        tagged = looks.random() < len(config.names) / (len(config.names) + 1)
+        habits: dict[int, Table] = {ring: HABITS[scripts.integers(len(HABITS))] for ring in HABIT_RINGS}
+        steps = draw_script(
+            enters,
+            world.seconds,
+            {"card": world.cards, "television": world.programmes},
+            habits,
+            (config.min_action_seconds, config.max_action_seconds),
+            config.noise,
+            scripts,
+        )
+        shirt = shirts[number]
+        children.append(
+            Child(
+                child=f"child{number}",
+                shirt=shirt,
+                hair=str(looks.choice(HAIR)),
+                hair_style=str(looks.choice([style for color, style in pairs if color == shirt])),
+                skin=float(looks.random()),
+                name=names[number],
+                tag=(tag, round(tag + _length(looks), 3)) if tagged else None,
+                steps=steps,
+            )
+        )
+    return tuple(children)
+
+
+def _entries(seconds: float, count: int, rng: np.random.Generator) -> list[float]:
+    """When children come in: the first at once, the others at any time of the first half, one after another."""
+    latest = LATEST_ENTRY * seconds
+    apart = min(DOOR_SECONDS, latest / count)
+    times = np.sort(rng.uniform(0.0, latest - apart * (count - 1), size=count))
+    return [0.2, *(round(float(time) + apart * k, 3) for k, time in enumerate(times) if k > 0)]
+
+
+def _asking_time(world: World, rng: np.random.Generator) -> float:
+    return round(rng.uniform(0.35 * world.seconds, world.seconds - 0.5), 3)
+
+
+def _length(rng: np.random.Generator) -> float:
+    return round(rng.uniform(*SHOW_SECONDS), 3)
+
+
+def _happens(choices: int, rng: np.random.Generator) -> bool:
+    """With "unknown" beside `choices` answers, all are equally likely."""
+    return bool(rng.random() < choices / (choices + 1))
+
+
+def _add_chair(world: World, config: ClassroomConfig, rng: np.random.Generator) -> World:
+    time = _asking_time(world, rng)
+    lengths = [_length(rng) for _ in range(int(rng.integers(1, 3)))]
+    start = round(time - draw_age(time - sum(lengths) - 0.2, rng) - sum(lengths), 3)
+    times = [round(start + sum(lengths[:k]), 3) for k in range(len(lengths) + 1)]
+    values = _differing(config.colors, len(lengths), rng)
+    shows = tuple(Show(*span, value) for span, value in zip(pairwise(times), values))
+    happens = _happens(len(config.colors), rng)
+    probe = Probe(subject="chair", time=time, happens=happens)
+    return replace(world, chair=shows if happens else (), probes=(*world.probes, probe))
+
+
+def _add_hides(world: World, config: ClassroomConfig, rng: np.random.Generator) -> World:
+    """Two or three toys are put away, some of them twice; all at different times, so that each can be seen."""
+    calendar = _Calendar([])
+    hides, probes = list(world.hides), list(world.probes)
+    for toy in rng.permutation(TOYS)[: int(rng.integers(2, 4))]:
+        time = _asking_time(world, rng)
+        length = _length(rng)
+        end = round(time - draw_age(time - length - 0.2, rng), 3)
+        spans = [(round(end - length, 3), end)]
+        if rng.random() < 0.5 and end - length > 6.0:
+            start = round(rng.uniform(0.2, end - length - 4.0), 3)
+            spans.insert(0, (start, round(start + length, 3)))
+        boxes = _differing(config.colors, len(spans), rng)
+        happens = _happens(len(config.colors), rng)
+        placed = [calendar.place(*span) for span in spans]
+        if all(placed):
+            probes.append(Probe(subject=str(toy), time=time, happens=happens))
+            if happens:
+                hides += [Hide(toy=str(toy), box=box, start=s, end=e) for (s, e), box in zip(spans, boxes)]
+    return replace(world, hides=tuple(hides), probes=tuple(probes))
+
+
+def _add_signals(world: World, rng: np.random.Generator) -> World:
+    """The one asked about comes 0 to 3 times; the other fills up to a total that tells nothing about the answer."""
+    time = _asking_time(world, rng)
+    total = int(rng.integers(3, 7))
+    asked = int(rng.integers(0, 4))
+    slot = SIGNAL_SECONDS + PAUSE_SECONDS
+    span = total * slot
+    latest_end = time - draw_age(time - span - 0.2, rng)
+    slack = np.sort(rng.uniform(0.2, max(0.2, latest_end - span), size=total))
+    starts = [round(float(s) + slot * k, 3) for k, s in enumerate(slack)]
+    spans = [(s, round(s + SIGNAL_SECONDS, 3)) for s in starts]
+    mine = set(rng.permutation(total)[:asked].tolist())
+    asked_spans = tuple(span for k, span in enumerate(spans) if k in mine)
+    other_spans = tuple(span for k, span in enumerate(spans) if k not in mine)
+    subject = str(rng.choice(["bell", "lamp"]))
+    probe = Probe(subject=subject, time=time, happens=True)
+    rings, flashes = (asked_spans, other_spans) if subject == "bell" else (other_spans, asked_spans)
+    return replace(world, rings=rings, flashes=flashes, probes=(*world.probes, probe))
+
+
+def _add_holds(world: World, config: ClassroomConfig, rng: np.random.Generator) -> World:
+    """Two or three presents are held up, each by a child whose name tag was seen before."""
+    holds, probes = list(world.holds), list(world.probes)
+    calendars = {child.child: _Calendar([]) for child in world.children}
+    for gift in rng.permutation(GIFTS)[: int(rng.integers(2, 4))]:
+        time = _asking_time(world, rng)
+        length = _length(rng)
+        end = round(time - draw_age(time - length - 7.0, rng), 3)
+        start = round(end - length, 3)
+        named = [child for child in world.children if child.tag is not None and child.tag[1] < start - 1.0]
+        happens = _happens(len(config.names), rng)
+        if not named:
+            continue
+        holder = named[int(rng.integers(len(named)))].child
+        if calendars[holder].place(start, end):
+            probes.append(Probe(subject=str(gift), time=time, happens=happens))
+            if happens:
+                holds.append(Hold(gift=str(gift), child=holder, start=start, end=end))
+    return replace(world, holds=tuple(holds), probes=tuple(probes))
+
+
+def twin(world: World, config: ClassroomConfig) -> World:
+    """The same video with another past: every name, hiding place and earlier colour of the chair is another one.
+
+    What children do, and so the present, stays the same wherever nothing of that shows.
+
+    Args:
+        world: the first of the pair.
+        config: what it was drawn from.
+    """
+    rng = np.random.default_rng([config.seed, SPLITS.index(world.split), world.layout_seed])
+
+    def turned(values: tuple[str, ...]) -> dict[str, str]:
+        turn = int(rng.integers(1, len(values)))
+        return {value: values[(k + turn) % len(values)] for k, value in enumerate(values)}
+
+    names, boxes, colors = turned(config.names), turned(config.colors), turned(config.colors)
+    return replace(
+        world,
+        video=f"{world.video}_twin",
+        children=tuple(replace(child, name=names[child.name]) for child in world.children),
+        hides=tuple(replace(hide, box=boxes[hide.box]) for hide in world.hides),
+        chair=tuple(replace(show, value=colors[show.value]) for show in world.chair),
+    )

@@ -1,0 +1,261 @@
+"""What is asked about a world, each question with its answer, evidence, certificate and tier."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidseq.classroom.actions import ACTIONS, RING_OF
+from vidseq.classroom.answers import UNKNOWN, Ask
+from vidseq.classroom.config import ClassroomConfig
+from vidseq.classroom.palette import GIFTS, TOYS, ZONE_WORDS
+from vidseq.classroom.plan import draw_age
+from vidseq.classroom.record import merge
+from vidseq.classroom.scripts import Show
+from vidseq.classroom.staging import showing
+from vidseq.classroom.wording import word
+from vidseq.classroom.world import Child, Hide, Hold, World
+from vidseq.data.schema import Query
+
+Interval = tuple[float, float]
+
+#: Certificates, as EgoSchema measures them (arXiv:2308.09126): the sum of the intervals, those closer than this (in
+#: seconds) merged, and never less than that.
+CERTIFICATE_GAP = 5.0
+SHORTEST_CERTIFICATE = 0.1
+
+#: Seconds of the present that a question about the present needs.
+PRESENT_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question and what makes it up."""
+
+    ask: Ask
+    query: Query
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A question before it has its words."""
+
+    ask: Ask
+    family: str
+    time: float
+    answer: str
+    evidence: tuple[Interval, ...]
+    tier: str | None = None
+    certificate: tuple[Interval, ...] | None = None
+    """Where less than all the evidence suffices: the shortest part that does."""
+
+
+def certificate_seconds(intervals: tuple[Interval, ...]) -> float | None:
+    """Length of a certificate that consists of these intervals, or None for none."""
+    if not intervals:
+        return None
+    merged = merge(intervals, CERTIFICATE_GAP)
+    return round(max(SHORTEST_CERTIFICATE, sum(end - start for start, end in merged)), 3)
+
+
+def make_questions(world: World, config: ClassroomConfig, rng: np.random.Generator) -> list[Asked]:
+    """Draws the questions of a video: as many as the configuration says, its families in turn.
+
+    Args:
+        world: what happens.
+        config: which families, how many questions.
+        rng: random numbers, for choices among questions and for words.
+
+    Returns:
+        questions in order of time.
+    """
+    ready = {name: make for name, make in _FAMILIES.items() if name in config.families}
+    drafts = {name: [draft for draft in make(world, rng) if _fair(world, draft)] for name, make in ready.items()}
+    for offered in drafts.values():
+        rng.shuffle(offered)
+    taken: list[_Draft] = []
+    while len(taken) < config.questions_per_video and any(drafts.values()):
+        for name in rng.permutation(list(drafts)):
+            if drafts[name] and len(taken) < config.questions_per_video:
+                taken.append(drafts[name].pop())
+    return [_finish(world, draft, rng) for draft in sorted(taken, key=lambda draft: draft.time)]
+
+
+def _finish(world: World, draft: _Draft, rng: np.random.Generator) -> Asked:
+    certificate = draft.evidence if draft.certificate is None else draft.certificate
+    query = Query(
+        video=world.video,
+        time=draft.time,
+        kind="question",
+        question=word(draft.ask, rng),
+        answer=draft.answer,
+        family=draft.family,
+        evidence=merge(draft.evidence),
+        certificate_seconds=certificate_seconds(certificate),
+        tier=draft.tier,
+    )
+    return Asked(draft.ask, query)
+
+
+def _fair(world: World, draft: _Draft) -> bool:
+    """Whether the present leaves a memory question open: nothing of its kind may show at the moment it is asked."""
+    time = draft.time
+    if not 0.5 <= time < world.seconds:
+        return False
+    if draft.family in ("who", "who_did"):
+        return not any(child.tag and child.tag[0] <= time < child.tag[1] for child in world.children)
+    if draft.ask.kind == "shown":
+        return showing(world.cards if draft.ask.subject == "card" else world.programmes, time) is None
+    if draft.family in ("hidden", "order"):
+        events: tuple[Hide | Hold, ...] = (*world.hides, *world.holds)
+        return not any(event.start <= time < event.end for event in events)
+    return True
+
+
+def _colors_now(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+    for thing, color in world.colors.items():
+        time = _any_time(world, rng)
+        yield _Draft(Ask("color_now", thing), "color_now", time, color, ((time - PRESENT_SECONDS, time),))
+
+
+def _doings(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+    for _ in range(3):
+        child, time = _any_child(world, rng), _any_time(world, rng)
+        step = child.step_at(time)
+        if step and step.action in RING_OF and time - PRESENT_SECONDS >= step.arrives:
+            yield _Draft(Ask("doing", child.shirt), "doing", time, step.action, ((time - PRESENT_SECONDS, time),))
+
+
+def _whos(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+    for _ in range(6):
+        child = _any_child(world, rng)
+        seen = child.tag[1] if child.tag else child.enters + 3.0
+        time = round(seen + draw_age(world.seconds - seen - 0.5, rng), 3)
+        zone = _alone_at(world, child, time)
+        ask = Ask("name_of", child.shirt) if zone is None or rng.random() < 0.3 else Ask("name_at", zone)
+        later = any(seen < other.enters < time for other in world.children)
+        evidence = (child.tag,) if child.tag else ()
+        tier = "never_happened" if not child.tag else "interference" if later else None
+        yield _Draft(ask, "who", time, child.name if child.tag else UNKNOWN, evidence, tier)
+
+
+def _colors_then(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+    probe = next(probe for probe in world.probes if probe.subject == "chair")
+    which = str(rng.choice(["first", "last"]))
+    if not world.chair:
+        yield _Draft(Ask("color_then", "chair", which), "color_then", probe.time, UNKNOWN, (), "never_happened")
+        return
+    show = world.chair[0 if which == "first" else -1]
+    tier = _tier_of_several(len(world.chair), which)
+    yield _Draft(Ask("color_then", "chair", which), "color_then", probe.time, show.value, (_span(show),), tier)
+
+
+def _firsts_and_lasts(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+    for subject, shows in (("card", world.cards), ("television", world.programmes)):
+        for which in ("first", "last"):
+            known = shows[0] if which == "first" else shows[int(rng.integers(len(shows)))]
+            following = [show.start for show in shows if which == "last" and show.start > known.start]
+            until = min([*following, world.seconds])
+            if until - known.end < 1.0:
+                continue
+            time = round(known.end + draw_age(until - known.end - 0.1, rng), 3)
+            tier = _tier_of_several(sum(show.end <= time for show in shows), which)
+            yield _Draft(Ask("shown", subject, which), "first_last", time, known.value, (_span(known),), tier)
+
+
+def _hidden(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+    for probe in world.probes:
+        if probe.subject not in TOYS:
+            continue
+        which = str(rng.choice(["first", "last"], p=[0.3, 0.7]))
+        ask = Ask("box_of", probe.subject, which)
+        hides = [hide for hide in world.hides if hide.toy == probe.subject]
+        if not hides:
+            yield _Draft(ask, "hidden", probe.time, UNKNOWN, (), "never_happened")
+            continue
+        hide = hides[0 if which == "first" else -1]
+        others = any(other.toy != hide.toy and hide.end < other.end < probe.time for other in world.hides)
+        tier = _tier_of_several(len(hides), which) or ("interference" if others else None)
+        yield _Draft(ask, "hidden", probe.time, hide.box, (_span(hide),), tier)
+
+
+def _counts(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+    probe = next(probe for probe in world.probes if probe.subject in ("bell", "lamp"))
+    spans, others = (world.rings, world.flashes) if probe.subject == "bell" else (world.flashes, world.rings)
+    tier = "never_happened" if not spans else "interference" if others else None
+    yield _Draft(Ask("times", probe.subject), "count", probe.time, str(len(spans)), spans, tier)
+
+
+def _orders(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+    """Which of two events came first; only events that happened once, so that each is seen at one time only."""
+    toys = [hide.toy for hide in world.hides]
+    once = [(hide.toy, _span(hide)) for hide in world.hides if toys.count(hide.toy) == 1]
+    gifts = [(hold.gift, _span(hold)) for hold in world.holds]
+    for kind, events in (("first_hidden", once), ("first_held", gifts)):
+        if len(events) < 2:
+            continue
+        (one, one_span), (other, other_span) = (events[k] for k in rng.permutation(len(events))[:2])
+        seen = max(one_span[1], other_span[1])
+        time = round(seen + draw_age(world.seconds - seen - 0.1, rng), 3)
+        if one_span[0] != other_span[0]:
+            first = one if one_span < other_span else other
+            yield _Draft(Ask(kind, one, other), "order", time, first, (one_span, other_span))
+
+
+def _doers(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+    for probe in world.probes:
+        if probe.subject not in GIFTS:
+            continue
+        hold = next((hold for hold in world.holds if hold.gift == probe.subject), None)
+        ask = Ask("holder", probe.subject)
+        if hold is None:
+            yield _Draft(ask, "who_did", probe.time, UNKNOWN, (), "never_happened")
+            continue
+        child = next(child for child in world.children if child.child == hold.child)
+        assert child.tag is not None, "only children with a name tag hold something up"
+        yield _Draft(ask, "who_did", probe.time, child.name, (child.tag, _span(hold)), "two_hop")
+
+
+#: How the questions of each family are drafted; next actions have their own way.
+_FAMILIES: dict[str, Callable[[World, np.random.Generator], Iterator[_Draft]]] = {
+    "color_now": _colors_now,
+    "doing": _doings,
+    "who": _whos,
+    "color_then": _colors_then,
+    "first_last": _firsts_and_lasts,
+    "hidden": _hidden,
+    "count": _counts,
+    "order": _orders,
+    "who_did": _doers,
+}
+
+
+def _span(event: Show | Hide | Hold) -> Interval:
+    return event.start, event.end
+
+
+def _tier_of_several(count: int, which: str) -> str | None:
+    """The tier of asking for one of several values of one thing, shown one after another."""
+    if count < 2:
+        return None
+    return "overwrite" if which == "last" else "interference"
+
+
+def _any_time(world: World, rng: np.random.Generator) -> float:
+    return round(rng.uniform(1.0, world.seconds - 0.1), 3)
+
+
+def _any_child(world: World, rng: np.random.Generator) -> Child:
+    return world.children[int(rng.integers(len(world.children)))]
+
+
+def _alone_at(world: World, child: Child, time: float) -> str | None:
+    """The zone that this child is at and no other one, or None."""
+    places = {}
+    for other in world.children:
+        step = other.step_at(time)
+        if step is not None and step.arrives <= time:
+            places[other.child] = ACTIONS[step.action].zone
+    zone = places.get(child.child)
+    alone = zone in ZONE_WORDS and list(places.values()).count(zone) == 1
+    return zone if alone else None

@@ -1,0 +1,113 @@
+"""The words of questions: several surface forms of each, none of which has anything to do with the answer."""
+
+import numpy as np
+
+from vidseq.classroom.answers import Ask
+from vidseq.classroom.palette import ZONE_WORDS
+
+_FORMS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("color_now", ""): (
+        "What colour is the {subject}?",
+        "Which colour does the {subject} have now?",
+        "The {subject} has what colour?",
+    ),
+    ("doing", ""): (
+        "What is the child in the {subject} shirt doing?",
+        "What does the child with the {subject} shirt do now?",
+        "The child in {subject}: what is it doing?",
+    ),
+    ("name_of", ""): (
+        "What is the name of the child in the {subject} shirt?",
+        "Who is the child in the {subject} shirt?",
+        "How is the child in {subject} called?",
+    ),
+    ("name_at", ""): (
+        "Who is {zone}?",
+        "Which child is {zone} now?",
+        "What is the name of the child {zone}?",
+    ),
+    ("color_then", "last"): (
+        "What colour was the chair before it was plain wood again?",
+        "Which colour did the chair have last, before the wooden one came back?",
+        "The last coloured chair: what colour was it?",
+    ),
+    ("color_then", "first"): (
+        "What colour was the first coloured chair?",
+        "Which colour did the chair turn to first?",
+        "When the chair first changed, what colour did it get?",
+    ),
+    ("shown card", "last"): (
+        "Which card did the teacher show last?",
+        "What was on the teacher's latest card?",
+        "The last card of the teacher showed what?",
+    ),
+    ("shown card", "first"): (
+        "Which card did the teacher show first?",
+        "What was on the teacher's first card?",
+        "The first card of the teacher showed what?",
+    ),
+    ("shown television", "last"): (
+        "What was on television last?",
+        "Which programme did the television show last?",
+        "The latest programme showed what?",
+    ),
+    ("shown television", "first"): (
+        "What was on television first?",
+        "Which programme did the television show first?",
+        "The first programme showed what?",
+    ),
+    ("box_of", "last"): (
+        "In which box is the {subject}?",
+        "Where is the {subject} now: in the box of which colour?",
+        "What colour is the box with the {subject} in it?",
+    ),
+    ("box_of", "first"): (
+        "In which box was the {subject} put first?",
+        "Where was the {subject} first: in the box of which colour?",
+        "What colour is the box that first had the {subject} in it?",
+    ),
+    ("times", ""): (
+        "How many times did the {subject} {verb}?",
+        "How often did the {subject} {verb} so far?",
+        "The {subject}: how many times did it {verb}?",
+    ),
+    ("first_hidden", ""): (
+        "Which was put into a box first, the {subject} or the {which}?",
+        "What went into a box earlier, the {subject} or the {which}?",
+        "The {subject} and the {which}: which was put away first?",
+    ),
+    ("first_held", ""): (
+        "Which was held up first, the {subject} or the {which}?",
+        "What did a child hold up earlier, the {subject} or the {which}?",
+        "The {subject} and the {which}: which was held up first?",
+    ),
+    ("holder", ""): (
+        "Who held up the {subject}?",
+        "Which child held the {subject} up?",
+        "What is the name of the child that held up the {subject}?",
+    ),
+    ("next", ""): (
+        "What will the child in the {subject} shirt do next?",
+        "What does the child with the {subject} shirt do next?",
+        "The child in {subject}: what comes next?",
+    ),
+}
+
+_VERBS = {"bell": "ring", "lamp": "flash"}
+
+
+def forms_of(ask: Ask) -> tuple[str, ...]:
+    """The surface forms that a question can have, with gaps for its subjects."""
+    kind = f"shown {ask.subject}" if ask.kind == "shown" else ask.kind
+    return _FORMS[(kind, ask.which)] if (kind, ask.which) in _FORMS else _FORMS[(kind, "")]
+
+
+def word(ask: Ask, rng: np.random.Generator) -> str:
+    """Puts a question into words, in one of its surface forms."""
+    form = str(rng.choice(forms_of(ask)))
+    return form.format(
+        subject=ask.subject,
+        which=ask.which,
+        zone=ZONE_WORDS.get(ask.subject, ""),
+        verb=_VERBS.get(ask.subject, ""),
+    )
