@@ -3,6 +3,16 @@
 from dataclasses import dataclass, field
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one video: an error, or so many frames."""
+
+    video: str
+    num_frames: int = 0
+    error: str = ""
+    note: str = ""
+
+
 @dataclass
 class ExtractReport:
     """What a run did; videos are in the order in which they were finished."""
@@ -16,6 +26,16 @@ class ExtractReport:
     """What to know of videos that were done, such as damaged frames that were left out."""
     num_frames: int = 0
     seconds: float = 0.0
+
+    def add(self, outcome: Outcome) -> None:
+        """Enters what became of one more video."""
+        if outcome.error:
+            self.failed[outcome.video] = outcome.error
+            return
+        self.done.append(outcome.video)
+        self.num_frames += outcome.num_frames
+        if outcome.note:
+            self.notes[outcome.video] = outcome.note
 
     def summary(self) -> str:
         """A few lines for people; each failed video has its own."""
