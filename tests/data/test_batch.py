@@ -1,11 +1,12 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidseq.data.batch import lengths_to_mask, pad_features, pad_labels
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 7), min_size=1, max_size=5), st.integers(1, 4))
 def test_padding_keeps_all_and_adds_zeros(lengths: list[int], dim: int) -> None:
     features = [torch.rand(length, dim) + 1 for length in lengths]

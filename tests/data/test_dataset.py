@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidseq.data.dataset import Dataset, read_dataset, write_dataset
@@ -377,6 +377,7 @@ def data_sets(draw: st.DrawFn) -> Dataset:
     return Dataset(Path(), info, videos, segments, queries)
 
 
+@settings(deadline=None, max_examples=50)
 @given(data_sets())
 def test_any_data_set_survives_writing(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> None:
     folder = tmp_path_factory.mktemp("data")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidseq.data.dataset import Dataset, write_dataset
@@ -124,6 +124,7 @@ def test_unknown_label_in_frames() -> None:
         frame_labels_of([Segment(video="v", start=0, end=1, label="cutt")], np.zeros(1), ["cut"])
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 20), st.integers(1, 9), st.integers(0, 2)), max_size=6),
     st.lists(st.integers(0, 30), unique=True),

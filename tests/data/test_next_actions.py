@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidseq.data.next_actions import derive_next_actions
@@ -56,6 +56,7 @@ def slow_reference(segments: list[Segment], milliseconds: int) -> list[tuple[str
     return found
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 2000), st.sampled_from(["cut", "stir"])), max_size=5),
     st.integers(0, 2500),

@@ -37,7 +37,7 @@ def parse_fps(value: object) -> Fraction:
     """Reads a frame rate.
 
     Args:
-        value: a rational text such as "30000/1001", a decimal text, or a number.
+        value: a rational text such as "30000/1001", a decimal text, a fraction, or a number.
 
     Returns:
         frames a second, above 0.
@@ -46,7 +46,7 @@ def parse_fps(value: object) -> Fraction:
         DataError: anything else; says what came.
     """
     try:
-        if not is_number(value) and not isinstance(value, str):
+        if not is_number(value) and not isinstance(value, (str, Fraction)):
             raise ValueError
         fps = Fraction(str(value))
     except (ValueError, ZeroDivisionError):

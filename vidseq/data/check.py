@@ -1,0 +1,158 @@
+"""Reads all of a data set, files and features included, and says what is wrong and how to put it right."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vidseq.data.dataset import Dataset, read_dataset
+from vidseq.data.fields import TIME_TOLERANCE, listing
+from vidseq.data.format import QUERIES_FILE, SEGMENTS_FILE, VIDEOS_FILE
+from vidseq.data.schema import Query, Segment
+from vidseq.data.tables import read_jsonl
+from vidseq.errors import DataError, UserError
+from vidseq.features.store import FOLDER, FeatureStore
+from vidseq.progress import progress
+from vidseq.video.reader import VideoReader
+from vidseq.video.resize import Size
+
+#: Frames are only decoded, not looked at; small ones take little memory.
+_SMALL = Size(32)
+#: How far a file's duration may be from what the data set says, seconds.
+DURATION_TOLERANCE = 0.1
+
+
+def check_dataset(folder: Path | str, *, videos: bool = True, features: bool = True) -> list[str]:
+    """Checks a data set: every row, that no group is in two splits, every video file, all features.
+
+    Args:
+        folder: the data set.
+        videos: whether to decode the first, middle and last second of every video.
+        features: whether to read all features.
+
+    Returns:
+        the problems, each "file:row: what, and the fix"; none if all is well.
+
+    Raises:
+        FileNotFoundError: the folder is no data set.
+    """
+    problems: list[str] = []
+    try:
+        dataset = read_dataset(folder, lambda problem: problems.append(str(problem)))
+    except DataError as problem:
+        return [*problems, str(problem)]
+    rows = _video_rows(dataset)
+    problems += _repeated_rows(dataset)
+    problems += _shared(dataset, rows)
+    if videos:
+        for video in progress(list(dataset.videos), what="Looking at videos", unit="video"):
+            problems += (f"{rows[video]}: {problem}" for problem in _video_problems(dataset, video))
+    if features:
+        problems += _feature_problems(dataset)
+    return problems
+
+
+def _video_rows(dataset: Dataset) -> dict[str, str]:
+    """Where each video stands."""
+    rows = read_jsonl(dataset.folder / VIDEOS_FILE, lambda row: row.values.get("video"), lambda problem: None)
+    return {str(video): where for where, video in reversed(list(rows))}
+
+
+def _repeated_rows(dataset: Dataset) -> Iterator[str]:
+    tables: dict[str, Sequence[Segment | Query]] = {SEGMENTS_FILE: dataset.segments, QUERIES_FILE: dataset.queries}
+    for name, items in tables.items():
+        counts = Counter(items)
+        repeats = len(items) - len(counts)
+        if repeats:
+            first = counts.most_common(1)[0][0]
+            yield f"{name}: expects every row once, got {repeats} repeated, the first {first}. Remove the copies."
+
+
+def _shared(dataset: Dataset, rows: dict[str, str]) -> Iterator[str]:
+    """What would let a model see its test in training: groups or files in two splits."""
+    for group, splits in dataset.shared_groups().items():
+        members = [video for video in dataset.videos if dataset.group_of(video) == group]
+        yield (
+            f"{rows[members[0]]}: group '{group}' stands in {', '.join(splits)}; a group belongs to one split. "
+            f"Move its videos together: {listing(members, 5)}."
+        )
+    users: defaultdict[Path, list[str]] = defaultdict(list)
+    for video in dataset.videos:
+        path = dataset.video_path(video)
+        if path is not None:
+            users[path.resolve()].append(video)
+    for path, names in users.items():
+        if len(names) > 1:
+            yield f"{rows[names[1]]}: the file {path.name} is that of '{names[0]}' too. Remove one of the rows."
+
+
+def _video_problems(dataset: Dataset, video: str) -> Iterator[str]:
+    path, said = dataset.video_path(video), dataset.videos[video]
+    if path is None:
+        return
+    try:
+        with VideoReader(path, size=_SMALL) as reader:
+            info = reader.info
+            if abs(info.duration_seconds - said.duration) > max(DURATION_TOLERANCE, float(1 / info.fps)):
+                yield (
+                    f"'duration' expects the length of {said.path}, {info.duration_seconds:.3f} s, got "
+                    f"{said.duration}. Write that length."
+                )
+            if said.fps is not None and abs(said.fps / info.fps - 1) > 0.01:
+                yield f"'fps' expects the rate of {said.path}, {float(info.fps):.3f}, got {said.fps}. Correct it."
+            reader.frames_at(_times_to_look_at(info.pts_seconds, info.duration_seconds))
+    except FileNotFoundError:
+        yield f"'path' expects a video file, got {said.path}, which does not exist. Correct it, or leave it out."
+    except (UserError, OSError) as problem:
+        yield f"{problem}"
+
+
+def _times_to_look_at(pts_seconds: np.ndarray, duration: float) -> np.ndarray:
+    """Times of all frames of the first, middle and last second."""
+    near = [(pts_seconds >= start) & (pts_seconds < start + 1) for start in (0.0, duration / 2 - 0.5, duration - 1)]
+    return pts_seconds[near[0] | near[1] | near[2]]
+
+
+def _feature_problems(dataset: Dataset) -> Iterator[str]:
+    parent = dataset.folder / FOLDER
+    for folder in sorted(path for path in parent.glob("*") if path.is_dir()):
+        name = f"{FOLDER}/{folder.name}"
+        try:
+            store = FeatureStore.open(folder)
+        except (UserError, OSError) as problem:
+            yield f"{name}: {problem}"
+            continue
+        present = store.videos()
+        missing = [video for video in dataset.videos if video not in store]
+        if missing:
+            yield (
+                f"{name}: expects features of all {len(dataset.videos)} videos, got none of {len(missing)}: "
+                f"{listing(missing, 5)}. Run `vidseq features`."
+            )
+        unknown = [video for video in present if video not in dataset.videos]
+        if unknown:
+            yield f"{name}: holds features of videos that {VIDEOS_FILE} does not name: {listing(unknown, 5)}."
+        known = [video for video in present if video in dataset.videos]
+        for video in progress(known, what="Reading features", unit="video"):
+            yield from (f"{name}/{video}.npy: {problem}" for problem in _stored_problems(dataset, store, video))
+
+
+def _stored_problems(dataset: Dataset, store: FeatureStore, video: str) -> Iterator[str]:
+    try:
+        stored = store.read(video)
+    except DataError as problem:
+        yield str(problem)
+        return
+    features, pts_seconds = stored.features, stored.pts_seconds
+    if features.shape[1] != store.dim:
+        yield f"expects the width of the others, {store.dim}, got {features.shape[1]}. Make them again."
+    bad = int((~np.isfinite(features).all(axis=1)).sum())
+    if bad:
+        yield f"expects finite numbers, got NaN or infinity in {bad} of {len(features)} frames. Make them again."
+    duration = dataset.videos[video].duration
+    if len(pts_seconds) and pts_seconds[-1] > duration + TIME_TOLERANCE:
+        yield (
+            f"expects times up to the video's duration, {duration} s, got {pts_seconds[-1]:.3f}. "
+            f"Correct the duration in {VIDEOS_FILE}, or make the features again."
+        )

@@ -1,0 +1,59 @@
+"""What an importer did, and what it left out."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vidseq.data.dataset import Dataset
+from vidseq.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConversionReport:
+    """The outcome of a conversion."""
+
+    folder: Path
+    """The new data set."""
+    num_videos: int
+    num_segments: int
+    num_queries: int
+    num_features: int
+    """Videos whose features were written."""
+    skipped: tuple[str, ...] = ()
+    """Bad rows that were left out, `file:row: what`."""
+    notes: tuple[str, ...] = ()
+    """What else to know: choices made, things of the source that were not used."""
+
+    def summary(self) -> str:
+        """All of it for people, a line each."""
+        counts = f"{self.num_videos} videos, {self.num_segments} segments, {self.num_queries} queries"
+        lines = [f"{self.folder}: {counts}, features of {self.num_features} videos."]
+        lines += [f"note: {note}" for note in self.notes]
+        lines += [f"skipped: {problem}" for problem in self.skipped]
+        return "\n".join(lines)
+
+
+@dataclass
+class Findings:
+    """Collects what a conversion has to tell. Called with a bad row, it raises it, or lists it if they are skipped."""
+
+    skip_bad: bool
+    skipped: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __call__(self, problem: DataError) -> None:
+        """Takes a bad row."""
+        if not self.skip_bad:
+            raise problem
+        self.skipped.append(str(problem))
+
+    def report(self, dataset: Dataset, num_features: int = 0) -> ConversionReport:
+        """The report of a finished conversion."""
+        return ConversionReport(
+            folder=dataset.folder,
+            num_videos=len(dataset.videos),
+            num_segments=len(dataset.segments),
+            num_queries=len(dataset.queries),
+            num_features=num_features,
+            skipped=tuple(self.skipped),
+            notes=tuple(self.notes),
+        )

@@ -1,0 +1,262 @@
+"""The annotations of EPIC-Kitchens-100: its official CSV, and the short one of RULSTM and what came after it.
+
+```
+EPIC_100_train.csv, EPIC_100_validation.csv            official: a header, times as hours:minutes:seconds
+EPIC_100_verb_classes.csv, EPIC_100_noun_classes.csv   id, key
+EPIC_100_video_info.csv                                video_id, duration, fps, resolution; optional
+training.csv, validation.csv                           short, no header: id, video, start and end frame, verb, noun,
+                                                       action
+actions.csv                                            id, verb, noun, action; goes with the short form
+```
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeVar
+
+from vidseq.data.conversion import ConversionReport, Findings
+from vidseq.data.dataset import write_dataset
+from vidseq.data.fields import Row, listing, parse_fps
+from vidseq.data.format import round_seconds
+from vidseq.data.schema import DatasetInfo, Segment, Video
+from vidseq.data.tables import read_csv
+from vidseq.errors import DataError, unknown_name
+
+Value = TypeVar("Value")
+
+KINDS = ("action", "verb", "noun")
+GROUPS = ("video", "participant")
+#: The split, its official file, its short file.
+_FILES = (
+    ("train", "EPIC_100_train.csv", "training.csv"),
+    ("val", "EPIC_100_validation.csv", "validation.csv"),
+)
+_OFFICIAL = ("video_id", "start_timestamp", "stop_timestamp", "verb_class", "noun_class")
+_SHORT = ("narration_id", "video", "start_frame", "end_frame", "verb", "noun", "action")
+
+
+def convert(
+    source: Path,
+    out: Path,
+    *,
+    labels: str = "action",
+    group: str = "video",
+    fps: str | float | Fraction = 30,
+    name: str = "epic_kitchens_100",
+    skip_bad: bool = False,
+) -> ConversionReport:
+    """Converts the annotations of EPIC-Kitchens-100; the source is not changed.
+
+    The official files are used where they are there for both splits, otherwise the short ones, otherwise what there
+    is. Where no file tells a video's duration, the end of its last action stands for it.
+
+    Args:
+        source: the folder that holds the CSV files.
+        out: the new data set.
+        labels: what a segment's label is: "action" (verb and noun), "verb" or "noun".
+        group: "video", or "participant"; the official splits share participants, which `check_dataset` reports.
+        fps: frames a second of the short files' frame numbers.
+        name: of the data set.
+        skip_bad: leave bad rows out and list them; otherwise the first raises.
+
+    Returns:
+        counts, what was skipped, and what else to know.
+
+    Raises:
+        DataError: names the file and line.
+        FileNotFoundError: the source is not in this layout.
+    """
+    for kind, value, known in (("label", labels, KINDS), ("group", group, GROUPS)):
+        if value not in known:
+            raise unknown_name(kind, value, known)
+    source, rate, findings = Path(source), parse_fps(fps), Findings(skip_bad)
+    files = _chosen_files(source, findings)
+    classes = _Classes(source, labels)
+    by_split = {split: _read(path, rate, classes, findings) for split, path in files}
+    videos = _videos(source, by_split, group, findings)
+    info = DatasetInfo(
+        name=name,
+        version="100",
+        tasks={"next_action": {"anticipation_seconds": 1.0}},
+        labels={"action": classes.names()},
+        licence="CC BY-NC 4.0",
+        source="EPIC-Kitchens-100 annotations, https://github.com/epic-kitchens/epic-kitchens-100-annotations",
+    )
+    segments = [segment for items in by_split.values() for segment in items]
+    return findings.report(write_dataset(out, info, videos, segments))
+
+
+def parse_timestamp(text: str) -> float:
+    """Seconds of a time such as "00:01:02.50".
+
+    Raises:
+        ValueError: it is none.
+    """
+    hours, minutes, seconds = text.strip().split(":")
+    if not (hours.isdecimal() and minutes.isdecimal() and int(minutes) < 60 and 0 <= float(seconds) < 60):
+        raise ValueError(text)
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def _chosen_files(source: Path, findings: Findings) -> list[tuple[str, Path]]:
+    for column in (1, 2):
+        paths = [(row[0], source / row[column]) for row in _FILES]
+        if all(path.is_file() for _, path in paths):
+            return paths
+    found = [(row[0], source / name) for row in _FILES for name in row[1:] if (source / name).is_file()]
+    if not found:
+        names = ", ".join(name for row in _FILES for name in row[1:])
+        raise FileNotFoundError(f"The epic layout expects one of {names} in {source}, got none.")
+    chosen = dict(reversed(found))  # the official file, which comes first, wins
+    findings.notes.append(f"annotations of {' and '.join(path.name for path in chosen.values())} alone.")
+    return list(chosen.items())
+
+
+def _read(path: Path, fps: Fraction, classes: "_Classes", findings: Findings) -> list[Segment]:
+    if path.name.startswith("EPIC"):
+        official = lambda row: _official(row, classes)  # noqa: E731
+        rows = read_csv(path, official, findings, required=_OFFICIAL, other_columns=True)
+    else:
+        rows = read_csv(path, lambda row: _short(row, fps, classes), findings, required=_SHORT, header=_SHORT)
+    return [segment for _, segment in rows]
+
+
+def _official(row: Row, classes: "_Classes") -> Segment:
+    start, end = (
+        _field(row, key, parse_timestamp, "a time such as 00:01:02.50")
+        for key in ("start_timestamp", "stop_timestamp")
+    )
+    return _segment(row, "video_id", start, end, classes.label(row, "verb_class", "noun_class"))
+
+
+def _short(row: Row, fps: Fraction, classes: "_Classes") -> Segment:
+    start, end = (_field(row, key, _whole_number, "a frame number") for key in ("start_frame", "end_frame"))
+    return _segment(row, "video", float(start / fps), float(end / fps), classes.label(row, "verb", "noun"))
+
+
+def _segment(row: Row, video_key: str, start: float, end: float, label: str) -> Segment:
+    if round_seconds(start) >= round_seconds(end):
+        raise row.error(f"an action expects to start before it ends, got {start:.3f} s to {end:.3f} s.")
+    return Segment(video=row.file_name(video_key), start=start, end=end, label=label)
+
+
+def _whole_number(text: str) -> int:
+    if not text.strip().isdecimal():
+        raise ValueError(text)
+    return int(text)
+
+
+def _field(row: Row, key: str, read: Callable[[str], Value], what: str) -> Value:
+    try:
+        return read(str(row.values[key]))
+    except ValueError:
+        raise row.expect(key, what) from None
+
+
+class _Classes:
+    """The names of the classes, and which one an action is of."""
+
+    def __init__(self, source: Path, kind: str) -> None:
+        self._kind = kind
+        self._actions = _action_names(source / "actions.csv") if kind == "action" else {}
+        self._verbs: Mapping[int, str] = {}
+        self._nouns: Mapping[int, str] = {}
+        if not self._actions and kind != "noun":
+            self._verbs = _class_names(source / "EPIC_100_verb_classes.csv")
+        if not self._actions and kind != "verb":
+            self._nouns = _class_names(source / "EPIC_100_noun_classes.csv")
+        self._seen: dict[tuple[int, int], str] = {}
+
+    def label(self, row: Row, verb_key: str, noun_key: str) -> str:
+        """The class of a row; raises `DataError` where it has none."""
+        verb, noun = (_field(row, key, _whole_number, "the number of a class") for key in (verb_key, noun_key))
+        if self._actions:
+            if (verb, noun) not in self._actions:
+                raise row.error(f"expects a verb and a noun of actions.csv, got {verb} and {noun}.")
+            return self._actions[verb, noun]
+        words = [
+            _name(row, key, number, names)
+            for key, number, names in ((verb_key, verb, self._verbs), (noun_key, noun, self._nouns))
+            if names
+        ]
+        return self._seen.setdefault((verb, noun), " ".join(words))
+
+    def names(self) -> tuple[str, ...]:
+        """All classes by number; of actions that no file lists, those that occur."""
+        listed = self._actions or (self._verbs if self._kind == "verb" else self._nouns)
+        if self._kind == "action" and not self._actions:
+            return tuple(self._seen[key] for key in sorted(self._seen))
+        return tuple(listed.values())
+
+
+def _name(row: Row, key: str, number: int, names: Mapping[int, str]) -> str:
+    if number not in names:
+        raise row.error(f"'{key}' expects a class from 0 to {max(names)}, got {number}.")
+    return names[number]
+
+
+def _class_names(path: Path) -> dict[int, str]:
+    if not path.is_file():
+        raise FileNotFoundError(f"The epic layout expects {path.name} in {path.parent} to name its classes, got none.")
+    parse = lambda row: (_field(row, "id", _whole_number, "a number"), row.text("key"))  # noqa: E731
+    rows = read_csv(path, parse, required=("id", "key"), other_columns=True)
+    return dict(sorted(item for _, item in rows))
+
+
+def _action_names(path: Path) -> dict[tuple[int, int], str]:
+    """The name of each pair of verb and noun, by the action's number; empty without such a file."""
+    if not path.is_file():
+        return {}
+    rows = read_csv(path, _action_row, required=("id", "verb", "noun", "action"), other_columns=True)
+    return {pair: name for _, pair, name in sorted(item for _, item in rows)}
+
+
+def _action_row(row: Row) -> tuple[int, tuple[int, int], str]:
+    number, verb, noun = (_field(row, key, _whole_number, "a number") for key in ("id", "verb", "noun"))
+    return number, (verb, noun), row.text("action")
+
+
+def _videos(source: Path, by_split: Mapping[str, Collection[Segment]], group: str, findings: Findings) -> list[Video]:
+    known = _video_rows(source / "EPIC_100_video_info.csv")
+    last: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for split, segments in by_split.items():
+        for segment in segments:
+            last[segment.video, split] = max(last[segment.video, split], segment.end)
+    names = [video for video, _ in last]
+    if len(set(names)) < len(names):
+        twice = next(video for video in names if names.count(video) > 1)
+        raise DataError(f"A video expects one split, got '{twice}' in {' and '.join(by_split)}.")
+    longer = [video for (video, _), end in last.items() if end > known.get(video, (end, None))[0]]
+    if longer:
+        findings.notes.append(
+            f"{len(longer)} videos are made longer, to the end of their last action: {listing(longer, 5)}."
+        )
+    unknown = set(names) - known.keys()
+    if unknown:
+        findings.notes.append(
+            f"the duration of {len(unknown)} videos is not known: the end of their last action stands."
+        )
+    return [
+        Video(
+            video=video,
+            split=split,
+            duration=max(known.get(video, (0.0, None))[0], end),
+            fps=known.get(video, (0.0, None))[1],
+            group=video.split("_")[0] if group == "participant" else None,
+        )
+        for (video, split), end in last.items()
+    ]
+
+
+def _video_rows(path: Path) -> dict[str, tuple[float, Fraction | None]]:
+    """Duration and frame rate of each video that the file tells of."""
+    if not path.is_file():
+        return {}
+    rows = read_csv(path, _video_row, required=("video_id", "duration", "fps"), other_columns=True)
+    return dict(item for _, item in rows)
+
+
+def _video_row(row: Row) -> tuple[str, tuple[float, Fraction | None]]:
+    return row.text("video_id"), (_field(row, "duration", float, "seconds"), row.optional_fps("fps"))
