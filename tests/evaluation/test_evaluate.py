@@ -6,7 +6,8 @@ import pytest
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.evaluation import evaluate as module
-from vidseq.evaluation.evaluate import Run, evaluate
+from vidseq.evaluation.evaluate import evaluate
+from vidseq.evaluation.rows import Run
 
 AGES = {"age0": 0.0, "age6": 6.0, "age24": 24.0}
 

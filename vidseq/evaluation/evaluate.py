@@ -23,7 +23,7 @@ from vidseq.evaluation.controls import (
     swap_past,
 )
 from vidseq.evaluation.marking import Mark, mark
-from vidseq.evaluation.rows import concatenate, make_rows
+from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate, make_rows
 from vidseq.progress import progress
 
 if TYPE_CHECKING:
@@ -45,15 +45,6 @@ _TAKEN_FROM_QUERY = (
 _MAX_BATCH_FRAMES = 65536
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """What rows say about the model that made them."""
-
-    run: str = "model"
-    head: str = ""
-    seed: int = 0
-
-
 def evaluate(
     predict: Predict,
     dataset: "Dataset",
@@ -63,7 +54,7 @@ def evaluate(
     queries: Sequence[Query] | None = None,
     contexts: str | Sequence[str] = "full",
     controls: Sequence[str] = (),
-    run: Run = Run(),
+    run: Run = UNNAMED_RUN,
     train_split: str = "train",
     batch_size: int = 64,
     limit: int | None = None,

@@ -15,13 +15,26 @@ from vidseq.files import atomic_path
 
 
 @dataclass(frozen=True, kw_only=True)
+class Run:
+    """What rows say about the model that made them."""
+
+    run: str = "model"
+    """Which trained model, such as the run folder's name."""
+    head: str = ""
+    seed: int = 0
+    """The seed it was trained with."""
+
+
+#: For a model that needs no name.
+UNNAMED_RUN = Run()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One query, answered once: by one run, with one context, under one control or none."""
 
     run: str
-    """Which trained model, such as the run folder's name."""
     seed: int
-    """The seed it was trained with."""
     video: str
     group: str
     """What intervals resample: camera or person; the video itself where the data set names none."""

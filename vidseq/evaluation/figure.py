@@ -1,0 +1,236 @@
+"""The figure of accuracy against context, with its controls, made from rows alone."""
+
+import itertools
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vidseq.errors import UserError
+from vidseq.evaluation.intervals import VERY_FEW_GROUPS, FewGroupsWarning, Interval, accuracy_interval
+from vidseq.files import atomic_path
+
+#: Colours that the colour-blind tell apart (Okabe and Ito), one a head, the darkest first.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+_GREY = "#666666"
+#: Line styles of controls, which are all grey.
+_STYLES = ((0, (1, 1.5)), (0, (4, 2)), (0, (6, 2, 1, 2)), (0, (2, 1, 2, 4)), (0, (8, 2)))
+#: The main panel goes as far as so large a share of the queries has past.
+_ELIGIBLE_SHARE = 0.5
+_FONT: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "vidseq",
+}
+#: Height of a label, as a share of the panel: labels stand at least so far apart.
+_LABEL_HEIGHT = 0.055
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One set of axes: its title, and the rows in it."""
+
+    title: str
+    rows: pd.DataFrame
+
+
+def context_panels(rows: pd.DataFrame) -> list[Panel]:
+    """Two panels of the same rows: the queries that have the past of every length shown, so that each point is the
+    same set; and all queries, at all lengths.
+
+    Raises:
+        UserError: no rows of a model at different contexts.
+    """
+    longest = eligible_seconds(rows)
+    panels = []
+    if longest > 0:
+        same = rows[rows["history_seconds"] >= longest]
+        same = same[(same["context_seconds"] <= longest) | np.isinf(same["context_seconds"])]
+        panels.append(Panel(f"Queries with {longest:g} s of past or more: the same at every point", same))
+    return [*panels, Panel("All queries", rows)]
+
+
+def family_panels(rows: pd.DataFrame) -> list[Panel]:
+    """One panel a family of questions, in the order in which they come."""
+    return [Panel(str(family), part) for family, part in rows.groupby("family", sort=False)]
+
+
+def eligible_seconds(rows: pd.DataFrame) -> float:
+    """The longest context in seconds that at least half of the queries have the past for; 0 if there is none."""
+    curve = _curve_rows(rows)
+    history = curve.drop_duplicates(["dataset", "split", "query"])["history_seconds"]
+    lengths = sorted(length for length in curve["context_seconds"].unique() if np.isfinite(length))
+    return max((length for length in lengths if (history >= length).mean() >= _ELIGIBLE_SHARE), default=0.0)
+
+
+def context_figure(panels: Sequence[Panel], *, title: str, line: str = "head") -> Figure:
+    """Draws accuracy against context: a line for each head with its 95% interval, controls as level lines.
+
+    Args:
+        panels: see `context_panels` and `family_panels`.
+        title: what is shown, such as "50 Salads: next action, 1 s ahead".
+        line: the column whose values are the lines.
+
+    Returns:
+        the figure; save it with `save_figure`.
+
+    Raises:
+        UserError: no rows of a model at different contexts.
+    """
+    if not panels:
+        raise UserError("A figure expects at least one panel, got none.")
+    columns = min(len(panels), 3)
+    lines = -(-len(panels) // columns)
+    with matplotlib.rc_context(_FONT), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewGroupsWarning)  # told on the figure
+        figure = Figure(figsize=(4.9 * columns, 3.7 * lines + 0.7), layout="constrained")
+        axes = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
+        for axis, panel in itertools.zip_longest(axes, panels):
+            if panel is None:
+                axis.set_visible(False)
+            else:
+                _draw_panel(axis, panel, line)
+        for axis in axes[::columns]:
+            axis.set_ylabel("accuracy (%)")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+        figure.text(0.01, -0.01, _small_print(pd.concat([panel.rows for panel in panels])), va="top", color=_GREY)
+    return figure
+
+
+def save_figure(figure: Figure, stem: Path | str) -> list[Path]:
+    """Writes a figure as `<stem>.svg` and `<stem>.png`, each whole or not at all; the same figure, the same bytes."""
+    paths = [Path(f"{stem}.svg"), Path(f"{stem}.png")]
+    with matplotlib.rc_context(_FONT):
+        for path in paths:
+            with atomic_path(path) as temporary:
+                metadata = {"Date": None} if path.suffix == ".svg" else None
+                figure.savefig(temporary, dpi=160, bbox_inches="tight", pad_inches=0.12, metadata=metadata)
+    return paths
+
+
+def _draw_panel(axis: Axes, panel: Panel, line: str) -> None:
+    curve = _curve_rows(panel.rows)
+    contexts = curve.groupby("context")["context_seconds"].mean().sort_values()
+    places = _places(contexts)
+    labels: list[tuple[float, str, str]] = []
+    for (name, part), color in zip(curve.groupby(line, sort=False), itertools.cycle(COLORS)):
+        labels.append((_draw_line(axis, part, places, color), str(name) or "model", color))
+    if curve["ceiling"].notna().any():
+        known = 100 * curve.groupby("context")["ceiling"].mean().dropna()
+        order = sorted(known.index, key=places.__getitem__)
+        axis.plot([places[name] for name in order], known[order], color="black", lw=1, ls=(0, (3, 1)))
+        labels.append((float(known[order[-1]]), "best possible", "black"))
+    controls = panel.rows[panel.rows["control"] != ""]
+    for (name, part), style in zip(controls.groupby("control", sort=False), itertools.cycle(_STYLES)):
+        value = 100 * float(part["correct"].mean())
+        axis.axhline(value, color=_GREY, lw=1, ls=style, zorder=1)
+        labels.append((value, str(name).replace("_", " "), _GREY))
+    _finish_axes(axis, contexts, places, panel)
+    _write_labels(axis, labels)
+
+
+def _draw_line(axis: Axes, part: pd.DataFrame, places: dict[str, float], color: str) -> float:
+    """Draws one line with its band; gives the height at which it ends, in percent."""
+    points: list[tuple[float, Interval]] = []
+    for context, rows in part.groupby("context"):
+        points.append((places[str(context)], accuracy_interval(rows)))
+    points.sort(key=lambda point: point[0])
+    x = [place for place, _ in points]
+    mean = [100 * interval.mean for _, interval in points]
+    low, high = ([100 * getattr(interval, end) for _, interval in points] for end in ("low", "high"))
+    axis.fill_between(x, low, high, color=color, alpha=0.14, lw=0, zorder=2)
+    axis.plot(x, mean, color=color, lw=1.8, marker="o", ms=3.5, zorder=3)
+    return mean[-1]
+
+
+def _places(contexts: "pd.Series[float]") -> dict[str, float]:
+    """Where each context stands: seconds on a log axis, everything one doubling beyond the longest."""
+    finite = contexts[np.isfinite(contexts)]
+    beyond = 2 * float(finite.max()) if len(finite) else 1.0
+    return {str(name): float(value) if np.isfinite(value) else beyond for name, value in contexts.items()}
+
+
+def _finish_axes(axis: Axes, contexts: "pd.Series[float]", places: dict[str, float], panel: Panel) -> None:
+    axis.set_xscale("log", base=2)
+    ticks = {places[name]: "all" if name == "full" else f"{seconds:.3g}" for name, seconds in contexts.items()}
+    ticks |= {places[name]: str(name) for name in contexts.index if str(name).endswith("f")}
+    axis.set_xticks(list(ticks), list(ticks.values()), fontsize=8)
+    axis.minorticks_off()
+    axis.set_xlabel("past shown to the model (seconds; 1f: one frame)")
+    queries = panel.rows.drop_duplicates(["dataset", "split", "query"])
+    axis.set_title(
+        f"{panel.title}\nn = {len(queries):,} queries, {queries['group'].nunique()} groups", loc="left", fontsize=9
+    )
+    axis.grid(axis="y", color="#E6E6E6", lw=0.8)
+    axis.set_axisbelow(True)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    axis.margins(x=0.03)
+
+
+def _write_labels(axis: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
+    """Names each line at its right end, moved up or down where names would touch."""
+    bottom, top = axis.get_ylim()
+    heights = _spread([(value - bottom) / (top - bottom) for value, _, _ in labels])
+    for height, (value, name, color) in zip(heights, labels):
+        text = f"{name}  {value:.1f}"
+        axis.annotate(
+            text,
+            (1.02, height),
+            xycoords="axes fraction",
+            color=color,
+            va="center",
+            fontsize=8.5,
+            annotation_clip=False,
+        )
+
+
+def _spread(heights: Sequence[float]) -> list[float]:
+    """Moves heights apart to at least `_LABEL_HEIGHT`, each cluster about its own middle."""
+    clusters: list[list[int]] = []
+    centre: list[float] = []
+    for place in sorted(range(len(heights)), key=heights.__getitem__):
+        clusters.append([place])
+        centre.append(heights[place])
+        while len(clusters) > 1 and _gap(clusters, centre) < 0:
+            last, middle = clusters.pop(), centre.pop()
+            size = len(clusters[-1]) + len(last)
+            centre[-1] = (centre[-1] * len(clusters[-1]) + middle * len(last)) / size
+            clusters[-1] += last
+    spread = [0.0] * len(heights)
+    for cluster, middle in zip(clusters, centre):
+        for number, place in enumerate(cluster):
+            spread[place] = middle + (number - (len(cluster) - 1) / 2) * _LABEL_HEIGHT
+    return spread
+
+
+def _gap(clusters: Sequence[Sequence[int]], centre: Sequence[float]) -> float:
+    return centre[-1] - centre[-2] - (len(clusters[-1]) + len(clusters[-2])) / 2 * _LABEL_HEIGHT
+
+
+def _curve_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    curve = rows[rows["control"] == ""]
+    if curve["context"].nunique() < 2:
+        raise UserError(
+            f"A context figure expects a model's rows at two contexts or more, got {curve['context'].nunique()}."
+        )
+    return curve
+
+
+def _small_print(rows: pd.DataFrame) -> str:
+    groups, seeds = rows["group"].nunique(), rows["seed"].nunique()
+    text = (
+        f"Bands: 95% bootstrap intervals over groups ({groups}) and seeds ({seeds}). "
+        "Grey: controls, with all of the past unless their name says otherwise; mean over lines."
+    )
+    if groups < VERY_FEW_GROUPS:
+        text += f" Only {groups} groups: intervals are rough."
+    return text

@@ -1,0 +1,132 @@
+"""Scores frame labels: one row a video, counts kept, so that every convention can be told from the rows alone."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from vidseq.errors import UserError
+from vidseq.evaluation.rows import UNNAMED_RUN, Run
+from vidseq.evaluation.segment_metrics import (
+    F1_AVERAGES,
+    OVERLAPS,
+    Counts,
+    edit_score,
+    frame_accuracy,
+    pooled_f1,
+    segment_counts,
+)
+
+if TYPE_CHECKING:
+    from vidseq.data.dataset import Dataset
+    from vidseq.features.store import FeatureStore
+
+#: Whether the background class counts in edit and F1: "out" (Lea et al.) or "in". Accuracy always counts it.
+BACKGROUNDS = ("out", "in")
+#: The numbers of `summarise_frame_labels`, in order.
+METRICS = ("accuracy", "edit", *(f"f1@{round(100 * overlap)}" for overlap in OVERLAPS))
+_COUNTS = Counts._fields
+
+
+def true_frame_labels(dataset: "Dataset", store: "FeatureStore", split: str) -> dict[str, np.ndarray]:
+    """The class of each frame of a split's videos, (T,) each; -100 where there is none."""
+    from vidseq.data.examples import frame_labels_of  # needs torch, which scoring does not
+
+    labels, background = dataset.action_labels, dataset.info.background
+    return {
+        video.video: frame_labels_of(
+            dataset.segments_of(video.video), store.read(video.video).pts_seconds, labels, background
+        ).numpy()
+        for video in dataset.split(split)
+    }
+
+
+def evaluate_frame_labels(
+    predicted: Mapping[str, np.ndarray],
+    dataset: "Dataset",
+    store: "FeatureStore",
+    split: str,
+    *,
+    run: Run = UNNAMED_RUN,
+    decoding: str = "",
+    background: str = "out",
+) -> pd.DataFrame:
+    """Scores predicted frame labels against a split's segments.
+
+    Args:
+        predicted: the class of each frame, (T,), of each video; classes are numbers in `dataset.action_labels`.
+        dataset: what is true.
+        store: the times of the frames.
+        split: which videos.
+        run: what to write into the rows.
+        decoding: how labels were made from scores, to be written into the rows.
+        background: one of `BACKGROUNDS`.
+
+    Returns:
+        one row a video: run, head, seed, dataset, split, decoding, background, video, group, num_frames, accuracy,
+        edit, and for each overlap f1@K, true_positives@K, false_positives@K, false_negatives@K.
+
+    Raises:
+        UserError: a video without prediction, or of another length.
+    """
+    if background not in BACKGROUNDS:
+        raise UserError(f"Frame labels expect background among {', '.join(BACKGROUNDS)}, got '{background}'.")
+    name = dataset.info.background
+    left_out = dataset.action_labels.index(name) if name is not None and background == "out" else None
+    rows = []
+    for video, true in true_frame_labels(dataset, store, split).items():
+        if video not in predicted or np.shape(predicted[video]) != true.shape:
+            shape = np.shape(predicted[video]) if video in predicted else "none"
+            raise UserError(
+                f"Frame labels expect a class for each of the {len(true)} frames of '{video}', got {shape}."
+            )
+        rows.append(
+            {
+                **{"run": run.run, "head": run.head, "seed": run.seed, "dataset": dataset.info.name, "split": split},
+                **{"decoding": decoding, "background": background, "video": video, "group": dataset.group_of(video)},
+                "num_frames": len(true),
+                **_score(np.asarray(predicted[video]), true, left_out),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def summarise_frame_labels(rows: pd.DataFrame, average: str = "per_video") -> dict[str, float]:
+    """The numbers that are published: accuracy and edit a video, then the mean; F1 by either convention.
+
+    Args:
+        rows: of one run on one split.
+        average: one of `F1_AVERAGES`.
+
+    Returns:
+        fractions by the names of `METRICS`.
+
+    Raises:
+        UserError: no rows, or an average that does not exist.
+    """
+    if average not in F1_AVERAGES or not len(rows):
+        raise UserError(
+            f"A summary of frame labels expects rows and an average among {', '.join(F1_AVERAGES)}, "
+            f"got {len(rows)} rows and '{average}'."
+        )
+    summary = {name: float(rows[name].mean()) for name in METRICS}
+    if average == "pooled":
+        for metric in METRICS[2:]:
+            overlap = metric.removeprefix("f1@")
+            counts = rows[[f"{count}@{overlap}" for count in _COUNTS]].to_numpy()
+            summary[metric] = pooled_f1([Counts(*row) for row in counts])
+    return summary
+
+
+def _score(predicted: np.ndarray, true: np.ndarray, background: int | None) -> dict[str, float]:
+    scores = {
+        "accuracy": frame_accuracy(predicted, true),
+        "edit": edit_score(predicted, true, background),
+    }
+    for overlap, metric in zip(OVERLAPS, METRICS[2:]):
+        counts = segment_counts(predicted, true, overlap, background)
+        scores[metric] = counts.f1
+        for name, count in counts._asdict().items():
+            scores[f"{name}@{metric.removeprefix('f1@')}"] = count
+    return scores
