@@ -13,7 +13,7 @@ from vidseq.features.fingerprint import Fingerprint
 from vidseq.heads import make_head
 from vidseq.language.question import QuestionEncoder
 from vidseq.language.vocabulary import Vocabulary
-from vidseq.tasks import QueryTask, Task, find_task
+from vidseq.tasks import TASKS, QueryTask, Task, find_task
 from vidseq.tasks.base import DenseTask
 from vidseq.tasks.frame_labels import FrameLabels
 
@@ -114,9 +114,7 @@ class VideoReasoner(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         if not config.tasks:
-            raise UserError(
-                "A model expects at least one task, got none. Name some of frame_labels, next_action, question."
-            )
+            raise UserError(f"A model expects at least one task, got none. Known tasks: {', '.join(TASKS)}.")
         self.config = config
         self.vocabulary = Vocabulary(config.vocabulary)
         self.projection = Projection(
@@ -161,7 +159,7 @@ class VideoReasoner(nn.Module):
     def project(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """Features (B, T, F) to the head's input (B, T, D), zero where invalid."""
         if features.ndim != 3 or features.shape[-1] != self.config.feature_dim:
-            raise ValueError(
+            raise UserError(
                 f"The model expects features (B, T, {self.config.feature_dim}), got {tuple(features.shape)}."
             )
         if mask is not None:  # before anything is computed: NaN in padding must not reach a gradient

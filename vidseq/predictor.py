@@ -60,9 +60,8 @@ class Predictor:
         """
         kinds = {query.kind for query in queries}
         if len(kinds) != 1:
-            raise UserError(
-                f"Predictor expects queries of one kind at a time, got {', '.join(sorted(kinds)) or 'none'}."
-            )
+            names = ", ".join(sorted(kinds)) or "none"
+            raise UserError(f"Predictor expects queries of one kind at a time, got {names}. Call it once a kind.")
         (task,) = kinds
         clips = [self._checked(clip) for clip in features]
         scores: dict[int, np.ndarray] = {}

@@ -66,9 +66,7 @@ class Stream:
         if wanted is not None:
             wanted.check(backbone.fingerprint(wanted.fps, decoder=wanted.decoder))
         if fps is None:
-            raise UserError(
-                "Stream expects a model that knows its frame rate to read images, got one without. Push features."
-            )
+            raise UserError("Stream expects a model that knows its frame rate, got one without. Push features.")
         return Fraction(fps)
 
     def push(self, frames: np.ndarray, pts_seconds: Sequence[float] | np.ndarray) -> None:

@@ -57,13 +57,13 @@ class QuestionEncoder(nn.Module):
         Returns:
             (..., D).
         """
-        flat = tokens.reshape(-1, tokens.shape[-1])
+        flat = tokens.flatten(0, -2)
         filled = torch.nonzero((flat != PADDING).any(dim=1)).squeeze(1)
         vectors = self.embedding.weight.new_zeros(flat.shape[0], self.embedding.embedding_dim)
         if len(filled):
             encoded = self._encode(flat.index_select(0, filled))
             vectors = vectors.to(encoded.dtype).index_copy(0, filled, encoded)
-        return vectors.reshape(*tokens.shape[:-1], -1)
+        return vectors.reshape(*tokens.shape[:-1], vectors.shape[-1])
 
     def _encode(self, tokens: Tensor) -> Tensor:
         lengths = (tokens != PADDING).sum(dim=1)

@@ -1,0 +1,137 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from vidseq.checkpoint import load_model, save_model
+from vidseq.errors import FingerprintError, ModelError
+from vidseq.model import VideoReasoner
+
+
+@pytest.fixture
+def folder(toy_model: VideoReasoner, tmp_path: Path) -> Path:
+    save_model(toy_model, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_what_is_saved_is_what_is_loaded(toy_model: VideoReasoner, folder: Path) -> None:
+    loaded = load_model(folder, "cpu")
+    assert loaded.config == toy_model.config
+    assert not loaded.training
+    features = torch.randn(1, 5, 6)
+    assert torch.equal(loaded(features), toy_model(features))
+
+
+def test_loading_does_not_move_the_dice(folder: Path) -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    load_model(folder, "cpu")
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_run_gives_its_best_model_and_else_its_last(toy_model: VideoReasoner, tmp_path: Path) -> None:
+    save_model(toy_model, tmp_path / "checkpoints" / "last")
+    load_model(tmp_path, "cpu")
+    save_model(toy_model, tmp_path / "checkpoints" / "best")
+    (tmp_path / "checkpoints" / "last" / "config.json").write_text("{")
+    load_model(tmp_path, "cpu")
+
+
+def test_a_full_disk_leaves_the_old_model(
+    toy_model: VideoReasoner, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_model(toy_model, folder)
+    monkeypatch.undo()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(ModelError, match=rf"Model file .*{name} cannot be used: it is missing\. Copy"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_truncated_weights_are_refused(folder: Path, share: float) -> None:
+    file = folder / "model.safetensors"
+    data = file.read_bytes()
+    file.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(ModelError, match=r"model\.safetensors cannot be used: it is truncated or no safetensors file"):
+        load_model(folder)
+
+
+def test_a_truncated_config_is_refused(folder: Path) -> None:
+    file = folder / "config.json"
+    file.write_text(file.read_text()[:100])
+    with pytest.raises(ModelError, match=r"config\.json cannot be used: it is no JSON"):
+        load_model(folder)
+
+
+def _change_config(folder: Path, change: dict[str, object], inside: str | None = None) -> None:
+    file = folder / "config.json"
+    values = json.loads(file.read_text())
+    (values if inside is None else values[inside]).update(change)
+    file.write_text(json.dumps(values))
+
+
+def test_another_version_is_refused(folder: Path) -> None:
+    _change_config(folder, {"version": 99, "vidseq": "9.0"})
+    message = r"expects a model of format version 1, got 99 in .*config\.json \(written by vidseq 9\.0\)\. Use"
+    with pytest.raises(ModelError, match=message):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "inside", "message"),
+    [
+        ({"format": "other"}, None, r"it does not say format 'vidseq model'"),
+        ({"dim": 10}, "model", r"it does not fit config\.json: .*expected, .* there"),
+        ({"dim": "wide"}, "model", r"no model can be built from it"),
+        ({"head": "transformer9"}, "model", r"no model can be built from it \(Unknown head 'transformer9'"),
+        ({"surprise": 1}, "model", r"surprise"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused(
+    folder: Path, change: dict[str, object], inside: str | None, message: str
+) -> None:
+    _change_config(folder, change, inside)
+    with pytest.raises(ModelError, match=message):
+        load_model(folder)
+
+
+def test_a_config_that_lacks_a_field_is_refused(folder: Path) -> None:
+    file = folder / "config.json"
+    values = json.loads(file.read_text())
+    del values["model"]["labels"]
+    file.write_text(json.dumps(values))
+    with pytest.raises(ModelError, match=r"config\.json cannot be used: 'labels' is missing\."):
+        load_model(folder)
+
+
+def test_features_made_in_another_way_are_refused(toy_model: VideoReasoner, folder: Path) -> None:
+    own = toy_model.config.fingerprint
+    assert own is not None
+    load_model(folder, "cpu", fingerprint=own)
+    with pytest.raises(FingerprintError, match=r"Model .*: Features expect fps '4', got '8'\."):
+        load_model(folder, "cpu", fingerprint=dataclasses.replace(own, fps="8"))
+
+
+def test_folders_without_a_model_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"expects config\.json and model\.safetensors, got neither in"):
+        load_model(tmp_path)
+    with pytest.raises(ModelError, match=r"A model expects a folder, got nothing at '.*nowhere'\. Train one"):
+        load_model(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ModelError, match=r"A model expects a folder, got a file at"):
+        load_model(tmp_path / "file")

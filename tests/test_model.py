@@ -1,0 +1,94 @@
+import dataclasses
+
+import pytest
+import torch
+
+from vidseq.errors import UserError
+from vidseq.language.question import pad_tokens
+from vidseq.model import ModelConfig, Projection, VideoReasoner
+
+
+def test_step_by_step_is_the_whole_video(toy_model: VideoReasoner) -> None:
+    features = torch.randn(2, 9, 6)
+    mask = torch.arange(9) < torch.tensor([[9], [5]])
+    whole = toy_model(features, mask)
+    state, parts = toy_model.init_state(2), []
+    for start in range(0, 9, 4):
+        y, state = toy_model.step(features[:, start : start + 4], state, mask[:, start : start + 4])
+        parts.append(y)
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole)
+    assert toy_model.frame_logits(whole).shape == (2, 9, 2)
+
+
+def test_queries_do_not_see_each_other_and_leave_the_state(toy_model: VideoReasoner) -> None:
+    _, state = toy_model.step(torch.randn(1, 5, 6), toy_model.init_state(1))
+    before = [part.clone() for part in state]
+    tokens = pad_tokens([[2, 3], [4, 5], []])
+    together = toy_model.ask(tokens[None], state, "question")
+    for number in range(3):
+        torch.testing.assert_close(toy_model.ask(tokens[None, [number]], state, "question")[0, 0], together[0, number])
+    for old, new in zip(before, state):
+        assert torch.equal(old, new)
+
+
+def test_blind_is_asking_before_the_first_frame(toy_model: VideoReasoner) -> None:
+    tokens = pad_tokens([[2, 3]])[None]
+    torch.testing.assert_close(
+        toy_model.blind(tokens, "question"), toy_model.ask(tokens, toy_model.init_state(1), "question")
+    )
+
+
+def test_nan_in_padding_reaches_neither_output_nor_gradient(toy_model: VideoReasoner) -> None:
+    features = torch.randn(1, 6, 6)
+    features[:, 4:] = float("nan")
+    y = toy_model(features, torch.arange(6)[None] < 4)
+    assert torch.isfinite(y).all()
+    y.sum().backward()
+    assert all(p.grad is None or bool(torch.isfinite(p.grad).all()) for p in toy_model.parameters())
+
+
+def test_features_are_standardised() -> None:
+    projection = Projection(3, 4, dropout=0.0, feature_dropout=0.0)
+    features = torch.randn(50, 3) * torch.tensor([1.0, 100.0, 0.0]) + torch.tensor([0.0, 1000.0, 7.0])
+    projection.standardise_by(features.mean(0), features.std(0))
+    moved = torch.randn(50, 3) * torch.tensor([1.0, 100.0, 0.0]) + torch.tensor([0.0, 1000.0, 7.0])
+    assert torch.isfinite(projection(moved)).all()
+    assert projection.std.tolist()[2] == 1  # a constant feature stays as it is
+    scaled = Projection(3, 4, dropout=0.0, feature_dropout=0.0)
+    scaled.load_state_dict(projection.state_dict())
+    scaled.standardise_by(features.mean(0) * 2, features.std(0) * 2)
+    torch.testing.assert_close(scaled(moved * 2)[:, :2], projection(moved)[:, :2], atol=1e-4, rtol=1e-4)
+
+
+def test_config_survives_json(toy_config: ModelConfig) -> None:
+    assert ModelConfig.from_json(toy_config.to_json()) == toy_config
+
+
+def test_a_noncausal_model_labels_frames_alone(toy_config: ModelConfig) -> None:
+    with pytest.raises(UserError, match=r"causal=False sees the future, .* got 'next_action'\. Use"):
+        VideoReasoner(dataclasses.replace(toy_config, causal=False))
+    model = VideoReasoner(dataclasses.replace(toy_config, causal=False, tasks={"frame_labels": {}})).eval()
+    features = torch.randn(1, 5, 6)
+    changed = features.clone()
+    changed[:, -1] = torch.randn(6)
+    assert (model(features) - model(changed))[:, 0].abs().max() > 1e-6
+    with pytest.raises(ValueError, match="cannot step"):
+        model.step(features, model.init_state(1))
+
+
+def test_misuse_is_named(toy_config: ModelConfig, toy_model: VideoReasoner) -> None:
+    with pytest.raises(UserError, match=r"The model expects features \(B, T, 6\), got \(1, 4, 5\)\."):
+        toy_model(torch.randn(1, 4, 5))
+    with pytest.raises(UserError, match=r"expects at least one task, got none\. Known tasks: frame_labels"):
+        VideoReasoner(dataclasses.replace(toy_config, tasks={}))
+    with pytest.raises(UserError, match=r"Unknown task 'answers'"):
+        VideoReasoner(dataclasses.replace(toy_config, tasks={"answers": {}}))
+    with pytest.raises(UserError, match=r"Unknown head 'lstn'\. Did you mean 'lstm'\?"):
+        VideoReasoner(dataclasses.replace(toy_config, head="lstn"))
+    with pytest.raises(UserError, match=r"Unknown lstm option 'layer'\. Did you mean 'layers'\?"):
+        VideoReasoner(dataclasses.replace(toy_config, head_options={"layer": 2}))
+    labels_only = VideoReasoner(dataclasses.replace(toy_config, tasks={"frame_labels": {}}))
+    with pytest.raises(UserError, match=r"Unknown task of this model 'question'"):
+        labels_only.ask(torch.zeros(1, 1, 1, dtype=torch.long), labels_only.init_state(1), "question")
+    with pytest.raises(UserError, match=r"Only queries can be asked, got the task 'frame_labels'\."):
+        toy_model.query_task("frame_labels")
