@@ -114,8 +114,9 @@ def _draw_name_tag(image: np.ndarray, figure: Figure, name: str) -> None:
     pen = _stand(image, figure)
     mask = text_mask(name, max(10, round(0.26 * pen.unit)))
     half, high = mask.shape[1] / 2 + 0.07 * pen.unit, mask.shape[0] + 0.02 * pen.unit
-    column = min(max(pen.x, half + 2), width - half - 2)
-    row = max(pen.y - 1.08 * pen.unit, high + 2)
+    margin = 0.02 * pen.unit + 4
+    column = min(max(pen.x, half + margin), width - half - margin)
+    row = max(pen.y - 1.08 * pen.unit, high + margin)
     plate = Pen(image, column, row, pen.unit)
     wide, tall = half / pen.unit, high / pen.unit
     plate.polygon(((-0.05, 0.01), (0.05, 0.01), (0, -0.06)), _PLATE_EDGE)
