@@ -75,7 +75,7 @@ class MemoryLayer(Layer):
         gate, erase = hard_sigmoid(self.gates(x)).masked_fill(~mask[..., None], 0).split(1, dim=-1)
         exact = torch.promote_types(x.dtype, torch.float32)
         write = gate.to(exact) * logits.softmax(dim=-1, dtype=exact)
-        return write, (1 - write * erase).clamp(min=1e-6)
+        return write, (1 - write * erase).clamp(min=0)
 
 
 class Memory(TemporalHead):

@@ -1,12 +1,14 @@
 """A bank of memory slots that is written and read at every frame, without a loop over frames."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CHUNK = 32
+CHUNK = 16
 """Frames whose mutual influence is worked out at once; memory and time grow with slots x CHUNK for a frame."""
-SEGMENT = 64 * CHUNK
+SEGMENT = 128 * CHUNK
 """Frames in flight at once, which bounds the workspace of a long video."""
 
 
@@ -23,14 +25,14 @@ def slot_scan(
 
     M_t is linear in the values written since the start of a chunk, M_t[s] = A_t[s] M_0[s] + sum_j W_tj[s] value_j,
     where A and W are products of `keep`. So both the addressing and the reading are products of small matrices, and
-    contents are only made where chunks meet. W is a sum of logarithms taken from its own first frame on, then exp of
-    numbers that are never positive: it can neither overflow nor cancel.
+    contents are only made where chunks meet. The products are multiplied out, without logarithms or quotients, so that
+    full erasures lose no digits.
 
     Args:
         query: (B, R, T, d).
         value: (B, R, T, d).
         write: (B, T, S), from 0 to 1; 0 where a frame is invalid.
-        keep: (B, T, S), above 0, at most 1; 1 where a frame is invalid.
+        keep: (B, T, S), from 0 to 1; 1 where a frame is invalid.
         slot_keys: (R, S, d).
         memory: contents before the first frame, (B, R, S, d).
 
@@ -59,11 +61,10 @@ def _scan_segment(
         F.pad(part, (0, 0, 0, padding)).unflatten(2, (num_chunks, chunk)).transpose(1, 2) for part in (query, value)
     )
     write = F.pad(write, (0, 0, 0, padding)).unflatten(1, (num_chunks, chunk))  # (B, n, t, S)
-    log_keep = F.pad(keep.log(), (0, 0, 0, padding)).unflatten(1, (num_chunks, chunk))
+    keep = F.pad(keep, (0, 0, 0, padding), value=1).unflatten(1, (num_chunks, chunk))
 
-    kept_since = _kept_since(log_keep)  # (B, n, t, S, j)
-    weights = kept_since * write.transpose(2, 3)[:, :, None]
-    kept = log_keep.cumsum(dim=2).exp()  # (B, n, t, S)
+    weights = _Weights.apply(write, keep)  # (B, n, t, S, j)
+    kept = keep.cumprod(dim=2)  # (B, n, t, S)
 
     written = torch.einsum("bnsj,bnrjd->bnrsd", weights[:, :, -1], value)
     starts, memory = _contents_at_chunks(kept[:, :, -1], written, memory)  # (B, n, R, S, d)
@@ -80,12 +81,35 @@ def _scan_segment(
     return read[:, :, :num_frames], memory
 
 
-def _kept_since(log_keep: Tensor) -> Tensor:
-    """The share of what frame j wrote that slot s still holds after frame t, (B, n, t, S, j), 0 where t < j."""
-    frame = torch.arange(log_keep.shape[2], device=log_keep.device)
-    age = frame[:, None, None] - frame  # (t, 1, j)
-    since = torch.where(age > 0, log_keep[..., None], 0).cumsum(dim=2)
-    return torch.where(age >= 0, since.exp(), 0)
+class _Weights(torch.autograd.Function):
+    """How much of frame j's value is in slot s after frame t.
+
+        W_t[s, j] = keep_t[s] W_(t-1)[s, j] + [t = j] write_t[s]
+
+    Written by hand, for autograd would keep a copy of W for every frame of a chunk.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, write: Tensor, keep: Tensor) -> Tensor:
+        """Makes W (B, n, t, S, j) from (B, n, t, S) twice."""
+        weights = torch.diag_embed(write.transpose(2, 3), dim1=2, dim2=4)
+        frames, shares = weights.unbind(2), keep[..., None].unbind(2)
+        for now, before, share in zip(frames[1:], frames, shares[1:]):
+            now.addcmul_(before, share)
+        ctx.save_for_backward(weights, keep)
+        return weights
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        """The same recurrence, from the last frame to the first."""
+        weights, keep = ctx.saved_tensors
+        total = gradients[0].clone(memory_format=torch.contiguous_format)
+        frames, shares = total.unbind(2), keep[..., None].unbind(2)
+        for frame in reversed(range(len(frames) - 1)):
+            frames[frame].addcmul_(frames[frame + 1], shares[frame + 1])
+        of_write = total.diagonal(dim1=2, dim2=4).transpose(2, 3)
+        of_keep = torch.einsum("bntsj,bntsj->bnts", total[:, :, 1:], weights[:, :, :-1])
+        return of_write, F.pad(of_keep, (0, 0, 1, 0))
 
 
 def _contents_at_chunks(kept: Tensor, written: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
