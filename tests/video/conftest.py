@@ -83,6 +83,24 @@ def coded_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
     return make
 
 
+def remux(source: Path, path: Path, shift: int = 0, drop: int = 0, options: dict[str, str] | None = None) -> Path:
+    """Copies packets without coding them anew: without the first `drop`, and `shift` ticks later."""
+    with av.open(str(source)) as given, av.open(str(path), "w", options=options or {}) as made:
+        stream = made.add_stream_from_template(given.streams.video[0])
+        for position, packet in enumerate(given.demux(video=0)):
+            if packet.size and position >= drop:
+                assert packet.pts is not None and packet.dts is not None
+                packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
+                made.mux(packet)
+    return path
+
+
+@pytest.fixture(scope="session", name="remux")
+def remux_fixture() -> Callable[..., Path]:
+    """The function that copies packets."""
+    return remux
+
+
 @pytest.fixture(scope="session", name="coded_frame")
 def coded_frame_fixture() -> Callable[..., np.ndarray]:
     """The function that draws a number."""

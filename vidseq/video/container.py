@@ -9,6 +9,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from vidseq.errors import VideoError
+from vidseq.video.length import mp4_boxes
 
 
 @contextlib.contextmanager
@@ -27,7 +28,7 @@ def open_video(path: Path) -> Iterator[InputContainer]:
         raise VideoError(f"{path}: an empty file (0 bytes).")
     try:
         # "file:" keeps a colon in the name from being taken for a protocol
-        container = av.open(f"file:{path}")
+        container = av.open(f"file:{path}", metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(f"{path}: {_why_unreadable(path, error)}") from error
     with container:
@@ -42,9 +43,10 @@ def open_video(path: Path) -> Iterator[InputContainer]:
 def _why_unreadable(path: Path, error: Exception) -> str:
     if isinstance(error, PermissionError):
         return "no permission to read this file."
-    with path.open("rb") as file:
-        head = file.read(12)
-    if head[4:8] == b"ftyp":
+    boxes = {name for name, _ in mp4_boxes(path)}
+    if b"moov" in boxes:
+        return "a damaged mp4: its index (moov) cannot be read. Copy or record it again."
+    if b"ftyp" in boxes:
         return "an incomplete mp4: its index (moov) is missing, so that nothing can be read. Copy or record it again."
     return "not a video, or of a format that cannot be read."
 

@@ -2,17 +2,20 @@
 
 import importlib.metadata
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from vidseq.video.packets import PacketIndex
 
 # All others have been seen to give wrong frames silently (MPEG-TS, AVI), or cannot be opened.
 TRUSTED_CONTAINERS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv"})
 TIME_TOLERANCE_SECONDS = 2e-3  # Matroska counts milliseconds, and decord keeps times in single precision
-BLOCK_BYTES = 64 << 20
+BLOCK_BYTES = 32 << 20  # of full-size frames, read at once, unless one group needs more
+GROUP_BYTES = 128 << 20  # of full-size frames between two keyframes
 
 
 def version() -> str:
@@ -20,7 +23,7 @@ def version() -> str:
     return importlib.metadata.version("decord")
 
 
-def doubts(path: Path, container: str, codec: str, rotation: int, packets: PacketIndex) -> list[str]:
+def doubts(path: Path, container: str, codec: str, rotation: int, packets: PacketIndex, frame_bytes: int) -> list[str]:
     """Says why decord should not read a file.
 
     Args:
@@ -29,6 +32,7 @@ def doubts(path: Path, container: str, codec: str, rotation: int, packets: Packe
         codec: FFmpeg's name of its coding.
         rotation: degrees by which frames are to be turned.
         packets: its packet index.
+        frame_bytes: bytes of one full-size RGB frame.
 
     Returns:
         reasons, the first one enough; empty if decord can be trusted.
@@ -40,8 +44,11 @@ def doubts(path: Path, container: str, codec: str, rotation: int, packets: Packe
         (packets.counted, "packets lack times or repeat them"),
         (packets.discarded > 0, "an edit list hides frames"),
         (packets.hidden > packets.discarded, "some packets show no frame"),
-        (bool(packets.missing or packets.corrupt.any()), "the file is damaged"),
         (packets.leading, "groups of frames are open"),
+        (
+            int(np.bincount(packets.key_group).max()) * frame_bytes > GROUP_BYTES,
+            f"keyframes are so far apart that it would hold over {GROUP_BYTES >> 20} MB of frames",
+        ),
     ]
     found = [reason for doubtful, reason in checks if doubtful]
     return found or _compare_times(path, packets)
@@ -95,20 +102,24 @@ class DecordDecoder:
 
         for block in self._blocks(wanted):
             try:
-                images = self._reader.get_batch(block.tolist()).asnumpy()
+                batch = self._reader.get_batch(block.tolist())
                 # without this, decord decodes on while nobody asks, up to the whole file in memory
                 self._reader.seek(0)
             except decord.DECORDError as error:
                 raise RuntimeError("decord failed while decoding") from error
-            yield from zip(block.tolist(), images)
+            yield from zip(block.tolist(), torch.utils.dlpack.from_dlpack(batch.to_dlpack()).numpy())
 
     def _blocks(self, wanted: np.ndarray) -> Iterator[np.ndarray]:
-        """Cuts the wanted frames where groups start, so that no group is decoded twice, and where memory ends."""
-        limit = max(1, BLOCK_BYTES // self._frame_bytes)
-        group = np.cumsum(self._packets.starts_group)[self._packets.order[wanted]]
-        for same_group in np.split(wanted, np.flatnonzero(np.diff(group)) + 1):
-            for at in range(0, len(same_group), limit):
-                yield same_group[at : at + limit]
+        """Cuts the wanted frames where a group starts, so that none is decoded twice, before they get too large."""
+        limit = BLOCK_BYTES // self._frame_bytes
+        groups = self._packets.key_group[self._packets.order[wanted]]
+        starts = np.flatnonzero(np.diff(groups, prepend=groups[0] - 1))
+        first = 0
+        for start, stop in pairwise([*starts.tolist(), len(wanted)]):
+            if stop - first > limit and start > first:
+                yield wanted[first:start]
+                first = start
+        yield wanted[first:]
 
 
 def _open(path: Path) -> Any:

@@ -17,6 +17,7 @@ from vidseq.video.container import packets_of
 CLOSED_KEYFRAMES = frozenset({"vp8", "vp9", "mjpeg", "prores", "ffv1", "png", "rawvideo", "dnxhd", "huffyuv"})
 # The clock of these containers counts packets, or does not exist: only the order of decoded frames can be trusted.
 COUNTED_CONTAINERS = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "obu", "ivf_raw"})
+INTERLACED = frozenset({2, 3, 4, 5})  # FFmpeg's numbers for orders of fields
 H264_SLICES = frozenset({1, 2, 5})
 H264_IDR = 5
 
@@ -30,7 +31,7 @@ class PacketIndex:
         starts_group: True where decoding can start afresh with nothing from before. (P,)
         corrupt: True where the file itself marks a packet as damaged. (P,)
         undecodable: True for packets before the first keyframe, in the file or in time. (P,)
-        damage_group: how far a damaged packet does harm: to later packets of the same number. (P,)
+        key_group: number of the keyframe that a packet follows, in the file and in time. (P,)
         order: the packet of each shown frame, in the order in which frames are shown. (N,)
         seconds: when each shown frame appears, 0 for the first. (N,)
         end_seconds: when the last frame disappears.
@@ -45,7 +46,7 @@ class PacketIndex:
     starts_group: np.ndarray
     corrupt: np.ndarray
     undecodable: np.ndarray
-    damage_group: np.ndarray
+    key_group: np.ndarray
     order: np.ndarray
     seconds: np.ndarray
     end_seconds: float
@@ -68,8 +69,11 @@ class PacketIndex:
             bool (P,), True for packets to decode; bool (P,), True for packets whose own frame is wanted.
         """
         count = len(self.times)
-        if self.counted or not fast:
-            return ~self.undecodable, np.ones(count, dtype=bool)
+        if self.counted:
+            return np.ones(count, dtype=bool), np.ones(count, dtype=bool)
+        if not fast:
+            last = int(self.order[wanted].max())
+            return (np.arange(count) <= last) & ~self.undecodable, np.ones(count, dtype=bool)
         own = np.zeros(count, dtype=bool)
         own[self.order[wanted]] = True
         group = np.cumsum(self.starts_group)
@@ -80,7 +84,7 @@ class PacketIndex:
 
     def is_harmed(self, position: int, bad_positions: set[int]) -> bool:
         """Says whether a packet's frame may be spoilt by damaged packets before it (or is one of them)."""
-        return any(bad <= position and self.damage_group[bad] == self.damage_group[position] for bad in bad_positions)
+        return any(bad <= position and self.key_group[bad] == self.key_group[position] for bad in bad_positions)
 
 
 def read_packet_index(container: InputContainer, stream: VideoStream) -> PacketIndex:
@@ -142,7 +146,7 @@ def _build(
         starts_group=starts,
         corrupt=corrupt,
         undecodable=undecodable,
-        damage_group=np.cumsum(key) - leading,
+        key_group=np.cumsum(key) - leading,
         order=order,
         seconds=seconds,
         end_seconds=_end(seconds, order, durations, time_base, rate),

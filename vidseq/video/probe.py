@@ -13,7 +13,8 @@ from av.video.stream import VideoStream
 from vidseq.errors import UserError, VideoError
 from vidseq.video import decord_decoder
 from vidseq.video.container import open_video, packets_of
-from vidseq.video.packets import PacketIndex, read_packet_index
+from vidseq.video.length import promised_bytes
+from vidseq.video.packets import INTERLACED, PacketIndex, read_packet_index
 
 DECODERS = ("auto", "decord", "pyav")
 PICTURE_CODECS = frozenset({"mjpeg", "png", "bmp", "webp", "gif"})
@@ -92,10 +93,12 @@ def probe(path: Path | str, *, stream: int | None = None, decoder: str = "auto")
             raise VideoError(_no_frames(path, container, packets))
         # a closed container's streams must not be touched, so all that is needed is read here
         index, codec, name = chosen.index, chosen.codec_context.codec.canonical_name, container.format.name
-        best = container.streams.best("video")
-        doubts = [] if best and best.index == index else [f"it would read another stream than {index}"]
+        doubts = _stream_doubts(container, chosen)
+    damage = _damage(path, packets)
     rotation, width, height = _first_frame(path, index)
-    doubts += decord_decoder.doubts(path, name, codec, rotation, packets)
+    if damage:
+        doubts.append("the file is damaged")
+    doubts += decord_decoder.doubts(path, name, codec, rotation, packets, 3 * width * height)
     if decoder == "decord" and doubts:
         raise VideoError(
             f"{path}: decord cannot be trusted with this file: {doubts[0]}. Use decoder 'auto' or 'pyav'."
@@ -122,7 +125,7 @@ def probe(path: Path | str, *, stream: int | None = None, decoder: str = "auto")
         decoder="decord" if use_decord else "pyav",
         decoder_version=decord_decoder.version() if use_decord else av.__version__,
         reason=reason,
-        damage=_damage(packets),
+        damage=damage,
         tick_seconds=float(packets.time_base),
         packets=packets,
     )
@@ -143,6 +146,18 @@ def _choose_stream(container: InputContainer, path: Path, wanted: int | None) ->
     if not moving:
         raise VideoError(f"{path}: no video stream, only a cover picture.")
     return moving[0]
+
+
+def _stream_doubts(container: InputContainer, stream: VideoStream) -> list[str]:
+    """Reasons against decord that need the open file."""
+    context = stream.codec_context
+    deep = context.format is not None and context.format.components[0].bits > 8
+    checks = [
+        (len(container.streams.video) > 1, "it might read another video stream"),
+        (deep, "its colours differ on more than 8 bits"),
+        (context.field_order in INTERLACED, "its colours differ on interlaced frames"),
+    ]
+    return [reason for doubtful, reason in checks if doubtful]
 
 
 def _is_picture(stream: VideoStream) -> bool:
@@ -191,13 +206,16 @@ def _no_frames(path: Path, container: InputContainer, packets: PacketIndex) -> s
     return f"{path}: a video stream with zero frames."
 
 
-def _damage(packets: PacketIndex) -> str:
-    """What the index alone tells: fewer frames than promised, or packets that are marked as damaged."""
+def _damage(path: Path, packets: PacketIndex) -> str:
+    """What can be known without decoding: fewer frames or bytes than promised, or packets marked as damaged."""
+    have = len(packets.times)
     if packets.missing:
-        have = len(packets.times)
         return f"got {have} of {have + packets.missing} frames, the file ends at {packets.end_seconds:.2f} s"
     shown_corrupt = packets.corrupt[packets.order]
     if shown_corrupt.any():
         first = packets.seconds[int(np.argmax(shown_corrupt))]
         return f"{int(shown_corrupt.sum())} of {len(packets.order)} packets are damaged, the first at {first:.2f} s"
+    promised, length = promised_bytes(path), path.stat().st_size
+    if promised and promised > length:
+        return f"cut short, {length} of {promised} bytes: the file ends at {packets.end_seconds:.2f} s"
     return ""

@@ -11,12 +11,11 @@ from av.video.stream import VideoStream
 
 from vidseq.errors import VideoError
 from vidseq.video.container import open_video, packets_of
-from vidseq.video.packets import PacketIndex
+from vidseq.video.packets import INTERLACED, PacketIndex
 
 # Only H.264 marks pictures that nothing else refers to without exception (nal_ref_idc = 0); HEVC's mark holds for one
 # temporal layer only, and others have none that FFmpeg honours.
 SKIPS_UNREFERENCED = frozenset({"h264"})
-INTERLACED = frozenset({2, 3, 4, 5})
 
 
 class PyavDecoder:
@@ -51,43 +50,61 @@ class PyavDecoder:
             VideoError: a frame is damaged or missing.
         """
         done = 0
-        for number, frame in self._find(wanted, fast=True):
-            if number != wanted[done] and not self.bad_packets:
-                break
-            yield number, self._upright(frame)
-            done = int(np.searchsorted(wanted, number)) + 1
-        if done == len(wanted):
-            return
-        if not self._packets.counted:
-            # leaving packets out must never cost a frame: look for it again among all of them
-            for number, frame in self._find(wanted[done:], fast=False):
-                if number != wanted[done] and not self._skip_bad:
+        # leaving packets out must never cost a frame: what is missing is looked for once more among all of them
+        for fast in (True,) if self._packets.counted else (True, False):
+            for number, frame in self._find(wanted[done:], fast):
+                if number < wanted[done]:
+                    continue  # damaged streams may show a frame again
+                if number != wanted[done] and not (self.bad_packets if fast else self._skip_bad):
                     break
                 yield number, self._upright(frame)
                 done = int(np.searchsorted(wanted, number)) + 1
-        if done < len(wanted) and not self._skip_bad:
+                if done == len(wanted):
+                    return
+        if not self._skip_bad:
             raise self._broken(int(self._packets.order[wanted[done]]), "its frame cannot be decoded")
 
     def _find(self, wanted: np.ndarray, fast: bool) -> Iterator[tuple[int, VideoFrame]]:
         """Decodes in one pass and gives those wanted frames that come out whole."""
         packets = self._packets
+        decoded = self._decode(*packets.plan(wanted, fast))
+        if packets.counted:
+            yield from self._count_out(wanted, decoded)
+            return
         numbers = {int(packets.times[packets.order[number]]): int(number) for number in wanted}
-        left = len(numbers)
-        for shown, frame in enumerate(self._decode(*packets.plan(wanted, fast))):
-            key = (
-                int(packets.times[packets.order[min(shown, len(packets.order) - 1)]]) if packets.counted else frame.pts
-            )
-            number = numbers.get(key) if key is not None else None
-            if number is None:
-                continue
-            position = int(packets.order[number])
+        # a frame can only be called whole when all that it may refer to has come out, which may be shown after it
+        latest_reference = np.maximum.accumulate(packets.times)
+        held: list[tuple[int, VideoFrame]] = []
+        for frame in decoded:
+            number = numbers.get(frame.pts) if frame.pts is not None else None
             if frame.is_corrupt:
-                self._note(position, "its frame is damaged")
-            if not packets.is_harmed(position, self.bad_packets):
-                yield number, frame
-            left -= 1
-            if not left:
+                self._note(self._position_of(frame.pts), "its frame is damaged")
+            if number is not None:
+                held.append((number, frame))
+            while held and frame.pts is not None and latest_reference[packets.order[held[0][0]]] <= frame.pts:
+                yield from self._whole(*held.pop(0))
+        for number, frame in held:
+            yield from self._whole(number, frame)
+
+    def _count_out(self, wanted: np.ndarray, decoded: Iterator[VideoFrame]) -> Iterator[tuple[int, VideoFrame]]:
+        """Tells frames apart by their order alone; nothing after damage can be trusted."""
+        last, asked = int(wanted[-1]), set(wanted.tolist())
+        for number, frame in enumerate(decoded):
+            if frame.is_corrupt:
+                self._note(int(self._packets.order[min(number, last)]), "its frame is damaged")
                 return
+            if number in asked:
+                yield number, frame
+            if number == last:
+                return
+
+    def _whole(self, number: int, frame: VideoFrame) -> Iterator[tuple[int, VideoFrame]]:
+        if not self._packets.is_harmed(int(self._packets.order[number]), self.bad_packets):
+            yield number, frame
+
+    def _position_of(self, pts: int | None) -> int:
+        found = np.flatnonzero(self._packets.times == (-1 if pts is None else pts))
+        return int(found[0]) if len(found) else 0
 
     def _decode(self, feed: np.ndarray, own: np.ndarray) -> Iterator[VideoFrame]:
         """Gives every frame that comes out of the packets in `feed`."""

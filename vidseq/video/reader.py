@@ -147,6 +147,8 @@ class VideoReader:
 
     def _decode(self, numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Gives full-size frames by ascending number; goes on with PyAV where decord gives up."""
+        if not len(numbers):
+            return
         if self.info.decoder == "decord":
             done = -1
             try:
