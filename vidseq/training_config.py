@@ -75,11 +75,9 @@ class TrainConfig:
         for name in ("epochs", "batch_size", "clips_per_video", "queries_per_clip", "devices"):
             self._check(name, getattr(self, name) >= 1, "at least 1")
         for name in ("max_steps", "patience"):
-            self._check(name, getattr(self, name) is None or getattr(self, name) >= 1, "at least 1, or nothing")
+            self._check(name, _or_one(getattr(self, name)) >= 1, "at least 1, or nothing")
         for name in ("context_seconds", "max_clip_seconds"):
-            self._check(
-                name, getattr(self, name) is None or getattr(self, name) > 0, "more than 0 seconds, or nothing"
-            )
+            self._check(name, _or_one(getattr(self, name)) > 0, "more than 0, or nothing")
         self._check("lr", self.lr > 0, "a rate above 0")
         for name in ("weight_decay", "gradient_clip"):
             self._check(name, getattr(self, name) >= 0, "at least 0")

@@ -209,7 +209,7 @@ class ClipDrawer:
         if not self._causal or rng.random() < self._config.full_context:
             return math.inf
         longest = max(len(self._exam[video].features) for video in self._exam.videos)
-        return math.exp(rng.uniform(0, math.log(longest)))
+        return math.floor(math.exp(rng.uniform(0, math.log(longest + 1))))
 
     def _clips(self, video: int, frames: float, rng: np.random.Generator) -> list[Clip]:
         if math.isnan(frames):
@@ -217,8 +217,8 @@ class ClipDrawer:
         length = len(self._exam[video].features)
         if frames >= length:
             return [self._longest_clip(video, rng)]
-        ends = self._draw_ends(video, max(1, min(int(length / frames), self._config.queries_per_clip)), rng)
-        return [self._clip(video, max(0, end - math.ceil(frames)), end, rng) for end in ends]
+        ends = self._draw_ends(video, max(1, min(int(length // frames), self._config.queries_per_clip)), rng)
+        return [self._clip(video, max(0, end - int(frames)), end, rng) for end in ends]
 
     def _longest_clip(self, video: int, rng: np.random.Generator) -> Clip:
         whole = self._exam.whole(video)

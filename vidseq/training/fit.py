@@ -48,6 +48,7 @@ def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | 
     folder = RunFolder(Path(out))
     model = build_model(dataset, store, config)
     train = make_exam(dataset, store, "train", model)
+    fit_statistics(model, train)
     about = {
         "dataset": dataset.info.name,
         "features": store.fingerprint.name,
@@ -55,8 +56,6 @@ def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | 
     }
     folder.start(config, about, resume=resume)
     saved = folder.load_progress() if resume else None
-    if saved is None:
-        fit_statistics(model, train)
     lesson = Lesson(model, config, train, _val_exam(dataset, store, model), folder, saved)
     if not lesson.finished:
         with _quiet(), _restored(), torch.random.fork_rng(devices=[]):

@@ -116,14 +116,14 @@ class Lesson(LightningModule):
         return batch.to(device)
 
     def on_train_epoch_start(self) -> None:
-        """Seeds dropout."""
-        (seed,) = np.random.SeedSequence([self.config.seed, self.epoch, self.global_rank]).generate_state(1)
-        torch.manual_seed(int(seed))
+        """Starts the clock."""
         self._started = time.perf_counter()
         self._losses = []
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Sets the learning rate."""
+        """Seeds dropout and sets the learning rate."""
+        (seed,) = np.random.SeedSequence([self.config.seed, self.epoch, batch_idx, self.global_rank]).generate_state(1)
+        torch.manual_seed(int(seed))
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, torch.optim.Optimizer)
         for group in optimizer.param_groups:

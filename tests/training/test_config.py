@@ -1,0 +1,33 @@
+import subprocess
+import sys
+
+import pytest
+
+from vidseq.errors import UserError
+from vidseq.training_config import TrainConfig
+
+
+def test_listing_the_options_needs_no_torch() -> None:
+    code = "import sys, vidseq.training_config; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("dim", 7, "an even width"),
+        ("epochs", 0, "at least 1"),
+        ("max_steps", 0, "at least 1, or nothing"),
+        ("context_seconds", 0.0, "more than 0, or nothing"),
+        ("lr", 0.0, "a rate above 0"),
+        ("lr", float("nan"), "a rate above 0"),
+        ("weight_decay", -1.0, "at least 0"),
+        ("dropout", 1.0, "a share from 0 to below 1"),
+        ("full_context", 1.5, "a share from 0 to 1"),
+        ("precision", "16", "one of 32-true, bf16-mixed"),
+        ("monitor", "test", "one of accuracy, loss"),
+    ],
+)
+def test_wrong_values_are_refused(name: str, value: object, what: str) -> None:
+    with pytest.raises(UserError, match=rf"Training expects {name} as {what}.*, got {value!r}\."):
+        TrainConfig(**{name: value})  # type: ignore[arg-type]
