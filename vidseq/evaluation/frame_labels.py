@@ -1,6 +1,6 @@
 """Scores frame labels: one row a video, counts kept, so that every convention can be told from the rows alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,8 +64,8 @@ def evaluate_frame_labels(
         background: one of `BACKGROUNDS`.
 
     Returns:
-        one row a video: run, head, seed, dataset, split, decoding, background, video, group, num_frames, accuracy,
-        edit, and for each overlap f1@K, true_positives@K, false_positives@K, false_negatives@K.
+        one row a video: run, head, seed, split, dataset, version, decoding, background, video, group, num_frames,
+        accuracy, edit, and for each overlap f1@K, true_positives@K, false_positives@K, false_negatives@K.
 
     Raises:
         UserError: a video without prediction, or of another length.
@@ -83,7 +83,8 @@ def evaluate_frame_labels(
             )
         rows.append(
             {
-                **{"run": run.run, "head": run.head, "seed": run.seed, "dataset": dataset.info.name, "split": split},
+                **{"run": run.run, "head": run.head, "seed": run.seed, "split": split},
+                **{"dataset": dataset.info.name, "version": dataset.info.version},
                 **{"decoding": decoding, "background": background, "video": video, "group": dataset.group_of(video)},
                 "num_frames": len(true),
                 **_score(np.asarray(predicted[video]), true, left_out),
@@ -117,6 +118,26 @@ def summarise_frame_labels(rows: pd.DataFrame, average: str = "per_video") -> di
             counts = rows[[f"{count}@{overlap}" for count in _COUNTS]].to_numpy()
             summary[metric] = pooled_f1([Counts(*row) for row in counts])
     return summary
+
+
+def frame_label_table(rows: pd.DataFrame, by: Sequence[str], average: str = "per_video") -> pd.DataFrame:
+    """The published numbers in percent for each combination of some columns: each split's, then the mean over splits.
+
+    Args:
+        rows: of `evaluate_frame_labels`.
+        by: the columns to tell apart, such as head and decoding.
+        average: one of `F1_AVERAGES`.
+
+    Returns:
+        the columns `by`, those of `METRICS` in percent with one digit, and num_videos.
+    """
+    lines = []
+    for names, part in rows.groupby(list(by), sort=False):
+        splits = [summarise_frame_labels(split, average) for _, split in part.groupby(["dataset", "version", "seed"])]
+        means = pd.DataFrame(splits).mean()
+        line = {**dict(zip(by, names)), **{metric: round(100 * means[metric], 1) for metric in METRICS}}
+        lines.append({**line, "num_videos": part["video"].nunique()})
+    return pd.DataFrame(lines)
 
 
 def _score(predicted: np.ndarray, true: np.ndarray, background: int | None) -> dict[str, float]:

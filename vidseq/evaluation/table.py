@@ -73,9 +73,9 @@ def pivot_accuracy(rows: pd.DataFrame, index: str = "family", columns: str = "he
     return wide.reset_index()
 
 
-def to_markdown(table: pd.DataFrame) -> str:
-    """A table as Markdown: numbers right, fractions with three digits, missing as a dash."""
-    texts = [[_text(value) for value in row] for row in table.itertuples(index=False)]
+def to_markdown(table: pd.DataFrame, digits: int = 3) -> str:
+    """A table as Markdown: numbers right, `digits` behind the point where there is one, missing as a dash."""
+    texts = [[_text(value, digits) for value in row] for row in table.itertuples(index=False)]
     numeric = [pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
     header = [str(name) for name in table.columns]
     widths = [max(3, len(name), *(len(row[place]) for row in texts)) for place, name in enumerate(header)]
@@ -103,7 +103,7 @@ def write_table(table: pd.DataFrame, path: Path | str) -> None:
     atomic_write(path, forms[suffix](table))
 
 
-def _text(value: object) -> str:
+def _text(value: object, digits: int) -> str:
     if value is None or value != value:
         return "–"
-    return f"{value:.3f}" if isinstance(value, float) else str(value).replace("|", "\\|")
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value).replace("|", "\\|")

@@ -1,0 +1,76 @@
+"""The 50 Salads recipes, end to end on a tiny data set in the same layout."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vidseq.errors import UserError
+from vidseq.evaluation.rows import read_rows
+from vidseq.heads import HEADS
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+LABELS = ("background", "cut", "mix", "serve")
+pytestmark = pytest.mark.filterwarnings("ignore::vidseq.evaluation.intervals.FewGroupsWarning")
+
+
+def recipe(name):
+    spec = importlib.util.spec_from_file_location(name, RECIPES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def salads(tmp_path_factory):
+    """Six people, two videos each; features tell the labels, with noise."""
+    folder, random = tmp_path_factory.mktemp("salads"), np.random.default_rng(0)
+    for name in ("groundTruth", "splits", "features/split1"):
+        (folder / name).mkdir(parents=True)
+    (folder / "mapping.txt").write_text("".join(f"{n} {label}\n" for n, label in enumerate(LABELS)))
+    bundles = {"train": "", "test": ""}
+    for person in range(1, 7):
+        for take in (1, 2):
+            video = f"{person:02d}-{take}"
+            order = [0, 1, 2, 3] if random.random() < 0.5 else [0, 2, 1, 3]
+            labels = np.repeat(order, random.integers(8, 14, 4))
+            features = np.eye(4)[labels] * 2 + random.normal(size=(len(labels), 4)) * 0.3
+            np.save(folder / "features/split1" / f"{video}.npy", features.astype(np.float16))
+            (folder / "groundTruth" / f"{video}.txt").write_text("".join(LABELS[n] + "\n" for n in labels))
+            bundles["test" if person > 4 else "train"] += f"{video}.txt\n"
+    for name, text in bundles.items():
+        (folder / "splits" / f"{name}.split1.bundle").write_text(text)
+    return folder
+
+
+def test_frames(salads, tmp_path, capsys):
+    recipe("salads_frames").main(salads, tmp_path, splits="1", heads="conv,memory", epochs=8)
+    rows = pd.read_csv(tmp_path / "rows.csv")
+    forms = {(head, "causal") for head in ("conv", "memory")}
+    forms |= {(head, "offline") for head in ("conv", "memory") if HEADS[head].supports_noncausal}
+    assert set(zip(rows["head"], rows["form"])) == forms
+    assert len(rows) == len(forms) * 2 * 4
+    assert rows["group"].nunique() == 2
+    assert rows["accuracy"].mean() > 0.5
+    printed = capsys.readouterr().out
+    assert len(pd.read_csv(tmp_path / "table.csv")) == len(forms) * 2
+    assert "| conv   | offline | segments       |" in printed
+
+
+def test_next_action(salads, tmp_path, capsys):
+    recipe("salads_next_action").main(salads, tmp_path, splits="1", heads="lstm", contexts="1f,1s,full", epochs=4)
+    rows = read_rows(tmp_path / "rows.parquet")
+    assert set(rows["control"]) == {"", "blind", "last_frame", "shuffled", "majority", "repeat_last_label"}
+    assert len(rows) == 4 * 3 * (3 + 5)
+    assert (rows["time"] >= 1.5).all()  # a second before the first action, which follows background
+    for name in ("context.svg", "context.png", "accuracy.csv", "table.md"):
+        assert (tmp_path / name).stat().st_size > 0
+    assert "repeat_last_label" in capsys.readouterr().out
+
+
+def test_a_head_that_does_not_exist(salads, tmp_path):
+    for name in ("salads_frames", "salads_next_action"):
+        with pytest.raises(UserError, match=r"Unknown head 'lstn'\. Did you mean 'lstm'"):
+            recipe(name).main(salads, tmp_path, heads="lstn")
