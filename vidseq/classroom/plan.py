@@ -127,7 +127,6 @@ def _draw_children(
     count = int(looks.integers(config.min_children, config.max_children + 1))
     pairs = allowed_looks(world.split, config.colors)
     shirts = [str(shirt) for shirt in looks.permutation(config.colors)][:count]
-    names = [str(name) for name in looks.permutation(config.names)][:count]
     children = []
     for number, enters in enumerate(_entries(world.seconds, count, scripts)):
         tag = round(enters + 0.4, 3)
@@ -150,7 +149,7 @@ def _draw_children(
                 hair=str(looks.choice(HAIR)),
                 hair_style=str(looks.choice([style for color, style in pairs if color == shirt])),
                 skin=float(looks.random()),
-                name=names[number],
+                name=str(looks.choice(config.names)),  # apart from one another: no name can be told from the others'
                 tag=(tag, round(tag + _length(looks), 3)) if tagged else None,
                 steps=steps,
             )
@@ -187,7 +186,7 @@ def _add_chair(world: World, config: ClassroomConfig, rng: np.random.Generator) 
     values = _differing(config.colors, len(lengths), rng)
     shows = tuple(Show(*span, value) for span, value in zip(pairwise(times), values))
     happens = _happens(len(config.colors), rng)
-    probe = Probe(subject="chair", time=time, happens=happens)
+    probe = Probe(subject="chair", time=time, happens=happens, spans=tuple(pairwise(times)))
     return replace(world, chair=shows if happens else (), probes=(*world.probes, probe))
 
 
@@ -207,7 +206,7 @@ def _add_hides(world: World, config: ClassroomConfig, rng: np.random.Generator) 
         happens = _happens(len(config.colors), rng)
         placed = [calendar.place(*span) for span in spans]
         if all(placed):
-            probes.append(Probe(subject=str(toy), time=time, happens=happens))
+            probes.append(Probe(subject=str(toy), time=time, happens=happens, spans=tuple(spans)))
             if happens:
                 hides += [Hide(toy=str(toy), box=box, start=s, end=e) for (s, e), box in zip(spans, boxes)]
     return replace(world, hides=tuple(hides), probes=tuple(probes))
@@ -222,13 +221,14 @@ def _add_signals(world: World, rng: np.random.Generator) -> World:
     span = total * slot
     latest_end = time - draw_age(time - span - 0.2, rng)
     slack = np.sort(rng.uniform(0.2, max(0.2, latest_end - span), size=total))
+    slack[-1] = max(0.2, latest_end - span)
     starts = [round(float(s) + slot * k, 3) for k, s in enumerate(slack)]
     spans = [(s, round(s + SIGNAL_SECONDS, 3)) for s in starts]
     mine = set(rng.permutation(total)[:asked].tolist())
     asked_spans = tuple(span for k, span in enumerate(spans) if k in mine)
     other_spans = tuple(span for k, span in enumerate(spans) if k not in mine)
     subject = str(rng.choice(["bell", "lamp"]))
-    probe = Probe(subject=subject, time=time, happens=True)
+    probe = Probe(subject=subject, time=time, happens=True, spans=asked_spans)
     rings, flashes = (asked_spans, other_spans) if subject == "bell" else (other_spans, asked_spans)
     return replace(world, rings=rings, flashes=flashes, probes=(*world.probes, probe))
 
@@ -248,7 +248,7 @@ def _add_holds(world: World, config: ClassroomConfig, rng: np.random.Generator) 
             continue
         holder = named[int(rng.integers(len(named)))].child
         if calendars[holder].place(start, end):
-            probes.append(Probe(subject=str(gift), time=time, happens=happens))
+            probes.append(Probe(subject=str(gift), time=time, happens=happens, spans=((start, end),)))
             if happens:
                 holds.append(Hold(gift=str(gift), child=holder, start=start, end=end))
     return replace(world, holds=tuple(holds), probes=tuple(probes))

@@ -187,19 +187,22 @@ def _counts(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
 
 
 def _orders(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
-    """Which of two events came first; only events that happened once, so that each is seen at one time only."""
-    toys = [hide.toy for hide in world.hides]
-    once = [(hide.toy, _span(hide)) for hide in world.hides if toys.count(hide.toy) == 1]
-    gifts = [(hold.gift, _span(hold)) for hold in world.holds]
-    for kind, events in (("first_hidden", once), ("first_held", gifts)):
-        if len(events) < 2:
+    """Which of two events came first, or "unknown" if one of them never came; of those that come once at most."""
+    for kind, subjects in (("first_hidden", TOYS), ("first_held", GIFTS)):
+        probes = [probe for probe in world.probes if probe.subject in subjects and len(probe.spans) == 1]
+        if len(probes) < 2:
             continue
-        (one, one_span), (other, other_span) = (events[k] for k in rng.permutation(len(events))[:2])
-        seen = max(one_span[1], other_span[1])
+        one, other = (probes[k] for k in rng.permutation(len(probes))[:2])
+        if not (one.happens or other.happens) or one.spans[0][0] == other.spans[0][0]:
+            continue
+        ask = Ask(kind, one.subject, other.subject)
+        seen = max(one.spans[0][1], other.spans[0][1])
         time = round(seen + draw_age(world.seconds - seen - 0.1, rng), 3)
-        if one_span[0] != other_span[0]:
-            first = one if one_span < other_span else other
-            yield _Draft(Ask(kind, one, other), "order", time, first, (one_span, other_span))
+        if one.happens and other.happens:
+            first = min(one, other, key=lambda probe: probe.spans)
+            yield _Draft(ask, "order", time, first.subject, (*one.spans, *other.spans))
+        else:
+            yield _Draft(ask, "order", time, UNKNOWN, (), "never_happened")
 
 
 def _doers(world: World, rng: np.random.Generator) -> Iterator[_Draft]:

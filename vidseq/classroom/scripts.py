@@ -33,7 +33,8 @@ ANTICIPATION_SECONDS = 1.0
 #: All habits there are, equally likely.
 HABITS: tuple[Table, ...] = tuple(permutations(range(3)))
 
-_TURNS: tuple[Table, ...] = tuple(tuple((place + turn) % 3 for place in range(3)) for turn in range(3))
+#: The ways that a card or programme can turn a ring, equally likely.
+TURNS: tuple[Table, ...] = tuple(tuple((place + turn) % 3 for place in range(3)) for turn in range(3))
 _FIXED: dict[int, Table] = {1: (1, 2, 0), 3: (2, 0, 1), 5: (1, 2, 0)}
 
 #: The rings that habit decides.
@@ -83,12 +84,12 @@ def tables(decider: str, ring: int) -> tuple[Table, ...]:
     """
     if decider == "current":
         return (_FIXED[ring],)
-    return HABITS if decider == "habit" else _TURNS
+    return HABITS if decider == "habit" else TURNS
 
 
 def shown_table(value: str) -> Table:
     """The table that a card's symbol or a programme commands."""
-    return _TURNS[(SYMBOLS if value in SYMBOLS else PROGRAMMES).index(value)]
+    return TURNS[(SYMBOLS if value in SYMBOLS else PROGRAMMES).index(value)]
 
 
 def follow(action: str, table: Table) -> str:

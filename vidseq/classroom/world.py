@@ -61,6 +61,8 @@ class Probe:
     time: float
     """When it shall be asked about, seconds."""
     happens: bool
+    spans: tuple[tuple[float, float], ...]
+    """When it happens, or would, seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
