@@ -38,7 +38,8 @@ class VideoWriter:
         if self.path.suffix.lower() not in SUFFIXES:
             raise UserError(f"VideoWriter expects a name that ends in {', '.join(SUFFIXES)}, got '{self.path.name}'.")
         self.fps = exact_rate(fps)
-        self._options = {"crf": str(crf), "preset": preset}
+        # x264's macroblock tree, in its SIMD form, gives other bytes now and then
+        self._options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
         self._cleanup = contextlib.ExitStack()
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
