@@ -54,6 +54,7 @@ def main(
     out: Path = Path("runs/salads_frames"),
     splits: str = "1,2,3,4,5",
     heads: str = "all",
+    forms: str = "offline,causal",
     seed: int = 0,
     limit: int | None = None,
     epochs: int = SETTINGS.epochs,
@@ -65,6 +66,7 @@ def main(
         out: folder for data sets, runs, rows and the table.
         splits: which official splits.
         heads: names, or all.
+        forms: offline (past and future), causal (the past alone), or both.
         seed: of training.
         limit: only the first so many training videos, to try it out.
         epochs: passes over the training videos.
@@ -77,10 +79,11 @@ def main(
     for split in map(int, splits.split(",")):
         dataset, store = convert_split(data, out / f"split{split}", split, limit)
         for head in names:
-            for causal in (False, True) if HEADS[head].supports_noncausal else (True,):
+            for form in forms_of(head, forms):
+                causal = form == "causal"
                 config = dataclasses.replace(SETTINGS, head=head, causal=causal, seed=seed, epochs=epochs)
                 config = dataclasses.replace(config, head_options=HEAD_OPTIONS.get(head, {}))
-                run = out / f"{head}-{'causal' if causal else 'offline'}-split{split}-seed{seed}"
+                run = out / f"{head}-{form}-split{split}-seed{seed}"
                 fit(dataset, store, config, run, resume=True)
                 tables += score(run, dataset, store)
                 rows = pd.concat(tables, ignore_index=True)
@@ -88,6 +91,15 @@ def main(
     table = frame_label_table(rows, ["head", "form", "decoding"])
     write_table(table, out / "table.csv")
     print(to_markdown(table, digits=1))
+
+
+def forms_of(head: str, forms: str) -> list[str]:
+    """The forms asked for that a head has."""
+    asked = forms.split(",")
+    for form in asked:
+        if form not in ("offline", "causal"):
+            raise unknown_name("form", form, ("offline", "causal"))
+    return [form for form in asked if form == "causal" or HEADS[head].supports_noncausal]
 
 
 def convert_split(data: Path, folder: Path, split: int, limit: int | None) -> tuple[Dataset, FeatureStore]:
