@@ -19,8 +19,8 @@ LAYERS = [
     {"tasks"},
     {"model", "reading", "checkpoint"},
     {"training", "predictor", "evaluation", "analysis", "stream", "predictions", "overlay"},
-    {"predict"},
-    {"cli"},
+    {"predict", "info"},
+    {"verbs", "cli"},
 ]
 
 #: What the classroom may use: it generates data and knows no model.

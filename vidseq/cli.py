@@ -1,0 +1,229 @@
+"""One command, `vidseq`: every verb calls one library function. Nothing heavy is imported until a verb runs."""
+
+import dataclasses
+import difflib
+import inspect
+import re
+import sys
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from types import UnionType
+from typing import Any, NoReturn, TypeAlias
+
+from jsonargparse import ArgumentParser, Namespace
+
+from vidseq import __version__, verbs
+from vidseq.errors import unknown_name
+
+
+@dataclasses.dataclass(frozen=True)
+class LaterVerbs:
+    """Verbs that are known only once their library is imported."""
+
+    summary: str
+    load: Callable[[], Mapping[str, "Verb"]]
+
+
+#: What a verb runs, or its own verbs.
+Verb: TypeAlias = "Callable[..., int | None] | Mapping[str, Verb] | LaterVerbs"
+
+#: The verbs.
+VERBS: Mapping[str, "Verb"] = {
+    "classroom": verbs.classroom,
+    "data": {
+        "init": verbs.data_init,
+        "check": verbs.data_check,
+        "convert": LaterVerbs("Converts a data set from another layout; --from says which.", verbs.converters),
+        "browse": verbs.data_browse,
+    },
+    "features": verbs.features,
+    "train": verbs.train,
+    "evaluate": verbs.evaluate,
+    "predict": verbs.predict,
+    "info": verbs.info,
+}  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+        arguments: what stands behind `vidseq` on the command line; None: take it from there.
+
+    Returns:
+        exit status: 0 all well; 1 done, but some inputs failed and were named; 2 a user's mistake; 130 interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    try:
+        return _run([word for word in words if word != "--debug"])
+    except SystemExit as end:
+        return int(end.code or 0)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("\nvidseq: interrupted. Run the same command again to go on where it stopped.", file=sys.stderr)
+        return 130
+    except (ValueError, OSError) as error:
+        if debug:
+            raise
+        print(f"vidseq: {_message(error)}", file=sys.stderr)
+        return 2
+
+
+def _run(words: list[str]) -> int:
+    if words[:1] == ["--version"]:
+        print(f"vidseq {__version__}")
+        return 0
+    path, verb = _find_verb(_after_from(words))
+    rest = _after_from(words)[len(path) :]
+    if isinstance(verb, Mapping):
+        _overview(path, verb).parse_args(rest or ["--help"])
+        raise AssertionError("an overview without a verb ends in help or an error")
+    parser = _verb_parser(path, verb)
+    settings = parser.parse_args(_spell(_name_first_words(rest, verb), verb))
+    return verb(**_call_arguments(verb, parser.instantiate(settings))) or 0
+
+
+def _after_from(words: list[str]) -> list[str]:
+    """Takes `data convert --from LAYOUT` for the verb `data convert LAYOUT`."""
+    if words[:2] == ["data", "convert"] and "--from" in words[:-1]:
+        place = words.index("--from")
+        return [*words[:2], words[place + 1], *words[2:place], *words[place + 2 :]]
+    return words
+
+
+def _name_first_words(words: Sequence[str], run: Callable[..., int | None]) -> list[str]:
+    """Lets the first parameters stand without their names, as in `vidseq data check my_data`."""
+    configs = _config_classes(run)
+    names = [
+        name
+        for name, parameter in inspect.signature(run).parameters.items()
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and name not in configs
+    ]
+    named: list[str] = []
+    for name, word in zip(names, words):
+        if word.startswith("-"):
+            break
+        named += [f"--{name}", word]
+    return named + list(words[len(named) // 2 :])
+
+
+def _find_verb(words: Sequence[str]) -> tuple[list[str], "Callable[..., int | None] | Mapping[str, Verb]"]:
+    """Follows the first words as far as they name verbs."""
+    verb: Any = VERBS
+    path: list[str] = []
+    for word in words:
+        if not isinstance(verb, Mapping) or word.startswith("-"):
+            break
+        if word not in verb:
+            raise unknown_name("verb", word, verb)
+        path.append(word)
+        verb = verb[word]
+        verb = verb.load() if isinstance(verb, LaterVerbs) else verb
+    return path, verb
+
+
+class _Parser(ArgumentParser):
+    """A parser that says one line and exits with 2."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        unknown = re.match(r"unrecognized arguments: (.*)", message, re.IGNORECASE)
+        options = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
+        if unknown:
+            word = unknown[1].split()[0]
+            near = difflib.get_close_matches(word.split("=")[0], options, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            message = f"Unknown option '{word}'.{hint} `{self.prog} --help` lists all of them."
+        else:
+            message = re.sub(r"\s+", " ", message)
+        print(f"vidseq: {message}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def _overview(path: Sequence[str], verbs_here: Mapping[str, Verb]) -> ArgumentParser:
+    """Lists the verbs at one place; parsers of their own are built only for the one that runs."""
+    description = "Temporal reasoning on video: what do I see, and what happens next?"
+    parser = _Parser(prog=" ".join(["vidseq", *path]), description=None if path else description)
+    if not path:
+        parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        parser.add_argument("--version", action="store_true", help="print the version")
+    subcommands = parser.add_subcommands(dest="verb", required=True)
+    for name, verb in verbs_here.items():
+        summary = _summary(verb)
+        subcommands.add_subcommand(name, _Parser(description=summary), help=summary)
+    return parser
+
+
+def _verb_parser(path: Sequence[str], run: Callable[..., int | None]) -> ArgumentParser:
+    parser = _Parser(
+        prog=f"vidseq {' '.join(path)}",
+        description=_summary(run),
+        epilog="Dashes and underscores in option names mean the same. An option that takes a list may be repeated.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", action="config", help="a YAML file of options; options given beside it win")
+    parser.add_function_arguments(run, as_positional=False, fail_untyped=True, skip=set(_config_classes(run)))
+    for config in _config_classes(run).values():
+        parser.add_class_arguments(config)
+    return parser
+
+
+def _config_classes(run: Callable[..., int | None]) -> dict[str, type]:
+    """The parameters whose type is a dataclass: their fields are options of the verb."""
+    hints = {name: hint for name, hint in typing.get_type_hints(run).items() if name != "return"}
+    return {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint) and isinstance(hint, type)}
+
+
+def _call_arguments(run: Callable[..., int | None], settings: Namespace) -> dict[str, Any]:
+    """Puts the options together again as the verb's parameters."""
+    values = {name: value for name, value in vars(settings).items() if name != "config"}
+    for parameter, config in _config_classes(run).items():
+        fields = [field.name for field in dataclasses.fields(config)]
+        values[parameter] = config(**{name: values.pop(name) for name in fields})
+    return values
+
+
+def _options_of(run: Callable[..., int | None], fits: Callable[[object], bool]) -> set[str]:
+    """The options whose type fits."""
+    hints = typing.get_type_hints(run)
+    for config in _config_classes(run).values():
+        hints |= typing.get_type_hints(config)
+    return {name for name, hint in hints.items() if fits(hint)}
+
+
+def _is_list(hint: object) -> bool:
+    if isinstance(hint, UnionType):
+        return any(_is_list(part) for part in typing.get_args(hint))
+    return typing.get_origin(hint) in (list, tuple)
+
+
+def _spell(words: Sequence[str], run: Callable[..., int | None]) -> list[str]:
+    """Writes options as the parser wants them: underscores, a plus where a list goes on, a value for every flag."""
+    lists, flags = _options_of(run, _is_list), _options_of(run, lambda hint: hint is bool)
+    spelt = []
+    for word, following in zip(words, [*words[1:], ""]):
+        option = re.fullmatch(r"--([A-Za-z][\w-]*)(\.[^=]*)?(=.*)?", word, re.DOTALL)
+        if option:
+            name = option[1].replace("-", "_")
+            word = f"--{name}{'+' if name in lists else ''}{option[2] or ''}{option[3] or ''}"
+            if name in flags and not option[3] and following not in ("true", "false"):
+                word += "=true"
+        spelt.append(word)
+    return spelt
+
+
+def _summary(verb: Verb) -> str:
+    if isinstance(verb, LaterVerbs):
+        return verb.summary
+    return f"{', '.join(verb)}." if isinstance(verb, Mapping) else (verb.__doc__ or "").strip().splitlines()[0]
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.strerror}: {error.filename}"
+    return str(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

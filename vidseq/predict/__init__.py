@@ -1,0 +1,1 @@
+"""Predicting on video files, cameras and streams."""

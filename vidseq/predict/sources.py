@@ -1,0 +1,69 @@
+"""What a source names, and the CNN that a model needs."""
+
+import glob
+from pathlib import Path
+
+from vidseq.errors import ModelError
+from vidseq.features.base import Backbone
+from vidseq.features.cnn import BACKBONES, build_backbone
+from vidseq.model import VideoReasoner
+from vidseq.video.live import is_live
+
+#: Endings of files that a folder is searched for.
+VIDEO_SUFFIXES = frozenset(
+    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".3gp"]
+)
+
+
+def find_sources(source: str) -> list[str]:
+    """Turns a source into the files, cameras or addresses that it names.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+    """
+    if is_live(source):
+        return [source]
+    path = Path(source)
+    if path.is_dir():
+        found = sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES)
+    else:
+        found = [source] if path.exists() else sorted(glob.glob(source, recursive=True))
+    if not found:
+        raise FileNotFoundError(
+            f"--source expects a video file, folder, glob, camera number or stream address, got nothing at '{source}'."
+        )
+    return found
+
+
+def backbone_of(model: VideoReasoner, weights: str = "pretrained", device: str = "auto") -> Backbone:
+    """Builds the CNN that makes the features a model was trained on.
+
+    Args:
+        model: knows its features' fingerprint.
+        weights: the weights that the fingerprint was made with.
+        device: for torch.
+
+    Raises:
+        ModelError: the model was trained on features that no CNN here makes.
+        FingerprintError: the weights are others.
+    """
+    wanted = model.config.fingerprint
+    if wanted is None or wanted.backbone not in BACKBONES:
+        name = "unknown features" if wanted is None else f"features '{wanted.backbone}'"
+        raise ModelError(
+            f"Predicting on a video expects a model trained on a CNN's features, got one trained on {name}. "
+            "Use the model on such features from Python (vidseq.Predictor), or train one on `vidseq features`."
+        )
+    engine = "auto" if wanted.precision == "float32" else wanted.engine
+    backbone = build_backbone(
+        wanted.backbone,
+        weights="random" if weights == "pretrained" and wanted.weights.startswith("random") else weights,
+        engine=engine,
+        precision=wanted.precision,
+        pooling=wanted.pooling,
+        resize=wanted.resize,
+        input_size=wanted.input_size,
+        device=device,
+    )
+    wanted.check(backbone.fingerprint(wanted.fps, decoder=wanted.decoder))
+    return backbone

@@ -1,0 +1,253 @@
+"""What the command's verbs do: each reads its options, calls one library function, and prints what came of it.
+
+Signatures and docstrings are the command line's options and help. Heavy imports wait until a verb runs.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from vidseq.classroom.config import ClassroomConfig
+from vidseq.training_config import TrainConfig
+
+if TYPE_CHECKING:
+    from vidseq.data.conversion import ConversionReport
+
+
+def classroom(out: Path, config: ClassroomConfig, *, workers: int = 2) -> None:
+    """Generates a classroom: videos whose every answer, and the reason for it, is known.
+
+    Args:
+        out: folder of the new data set.
+        config: what to generate.
+        workers: processes that draw videos at the same time.
+    """
+    from vidseq.classroom.generate import generate
+
+    print(f"{generate(out, config, workers=workers)}: done. Next: vidseq features --data {out}")
+
+
+def data_init(
+    source: Path, *, out: Path | None = None, name: str | None = None, seed: int = 0, skip_bad: bool = False
+) -> None:
+    """Turns a folder of videos, loose or a folder a class, into a data set.
+
+    Args:
+        source: the folder; it is not changed, unless it is to hold the data set itself.
+        out: folder of the data set; the source if left out.
+        name: what to call it; the folder's name if left out.
+        seed: decides which videos go into which split.
+        skip_bad: leave out files that cannot be read, and list them.
+    """
+    from vidseq.data.init import init_dataset
+
+    print(init_dataset(source, out, name=name, seed=seed, skip_bad=skip_bad).summary())
+
+
+def data_check(data: Path) -> int:
+    """Reads a whole data set and prints each problem with its place and the fix.
+
+    Args:
+        data: folder of the data set.
+    """
+    from vidseq.data.check import check_dataset
+
+    problems = check_dataset(data)
+    print("\n".join([*problems, f"{data}: {len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}."]))
+    return 1 if problems else 0
+
+
+def data_browse(data: Path, *, out: Path | None = None, limit: int = 40) -> None:
+    """Writes one HTML page with thumbnails, timelines and queries.
+
+    Args:
+        data: folder of the data set.
+        out: the page; browse.html in the data set's folder if left out.
+        limit: at most so many videos, from every split its share.
+    """
+    from vidseq.data.browse import write_browser
+
+    print(write_browser(data, out or data / "browse.html", limit=limit))
+
+
+def features(
+    data: Path,
+    *,
+    fps: str = "4",
+    backbone: str = "efficientnet_lite0",
+    weights: str = "pretrained",
+    pooling: str = "mean",
+    resize: Literal["crop", "whole"] = "crop",
+    input_size: int = 224,
+    precision: Literal["float32", "bf16"] = "float32",
+    engine: Literal["auto", "torch", "openvino"] = "auto",
+    device: str = "auto",
+    workers: int = 2,
+    limit: int | None = None,
+    skip_bad: bool = False,
+    source: Path | None = None,
+) -> int:
+    """Makes per-frame CNN features of every video, or takes over features that are there already.
+
+    Args:
+        data: folder of the data set.
+        fps: frames a second to sample, such as 4 or 30000/1001.
+        backbone: the CNN.
+        weights: "pretrained", a .pth or .safetensors file, or "random".
+        pooling: "mean", or a grid such as 2x3 that keeps where things are.
+        resize: the middle square, or the whole picture in its own shape.
+        input_size: side of the square that the CNN sees, or of one of the same area.
+        precision: bf16 is faster and less exact (feature cosine about 0.998).
+        engine: what runs the CNN; auto is OpenVINO on CPUs and torch elsewhere.
+        device: for torch.
+        workers: videos at the same time.
+        limit: only the first so many videos.
+        skip_bad: leave damaged frames out of a video, rather than the video out of the features.
+        source: folder of .npy or .npz files, one a video, to take over instead of running a CNN; then backbone is
+            the name to give them.
+    """
+    from vidseq.data.dataset import Dataset
+    from vidseq.data.features import extract_dataset_features, import_dataset_features
+    from vidseq.features.cnn import build_backbone
+
+    dataset = Dataset.load(data)
+    if source is not None:
+        report = import_dataset_features(dataset, source, backbone, fps)
+    else:
+        cnn = build_backbone(
+            backbone,
+            weights=weights,
+            engine=engine,
+            precision=precision,
+            pooling=pooling,
+            resize=resize,
+            input_size=input_size,
+            device=device,
+        )
+        report = extract_dataset_features(dataset, cnn, fps, workers=workers, limit=limit, skip_bad=skip_bad)
+    print(report.summary())
+    return 1 if report.failed else 0
+
+
+def train(data: Path, out: Path, config: TrainConfig, *, features: str | None = None, resume: bool = False) -> None:
+    """Trains a model on a data set's features.
+
+    Args:
+        data: folder of the data set.
+        out: folder of the run, such as runs/lstm.
+        config: how to build and train it.
+        features: which features, by the start of their folder's name; needed if there are several.
+        resume: go on with the run that is there.
+    """
+    from vidseq.data.dataset import Dataset
+    from vidseq.features.store import FeatureStore
+    from vidseq.training import fit
+
+    dataset = Dataset.load(data)
+    print(fit(dataset, FeatureStore.open_in(data, features), config, out, resume=resume))
+
+
+def evaluate(
+    data: Path,
+    model: list[Path],
+    *,
+    split: str = "test",
+    contexts: str = "full",
+    controls: list[str] | None = None,
+    out: Path | None = None,
+    features: str | None = None,
+    device: str = "auto",
+    limit: int | None = None,
+) -> None:
+    """Scores models on a data set: a table by family, one row a query on disk, and a figure over contexts.
+
+    Args:
+        data: folder of the data set.
+        model: a run's or model's folder; may be repeated.
+        split: which videos.
+        contexts: how much of the past to show, such as 1f,1s,2s,...,full.
+        controls: blind, last_frame, shuffled, swapped_past, evidence_only, majority, repeat_last_label.
+        out: folder for rows.parquet, tables and figures.
+        features: which features, by the start of their folder's name; needed if there are several.
+        device: where to compute.
+        limit: only the first so many queries.
+    """
+    from vidseq.evaluation.verb import evaluate_models
+
+    print(evaluate_models(data, model, split=split, contexts=contexts, controls=controls or [], out=out,
+                          features=features, device=device, limit=limit))  # fmt: skip
+
+
+def predict(
+    source: str,
+    model: Path,
+    *,
+    question: list[str] | None = None,
+    at: list[float] | None = None,
+    next_question: list[str] | None = None,
+    every: float = 1.0,
+    out: Path | None = None,
+    save_video: Path | None = None,
+    stream: bool = False,
+    context: float | None = None,
+    weights: str = "pretrained",
+    device: str = "auto",
+    top: int = 5,
+    limit: int | None = None,
+    skip_bad: bool = False,
+) -> int:
+    """Answers questions about videos and names the next action.
+
+    Args:
+        source: a video file, a folder, a glob, a camera number such as 0, or a stream's address.
+        model: a run's or model's folder.
+        question: what to ask; may be repeated.
+        at: when to ask each question, in seconds; at the end if left out. One time holds for all questions.
+        next_question: whose next action to name, such as "What will the child in the red shirt do next?"; may be
+            repeated; the standing question if left out.
+        every: seconds from one next action to the following one.
+        out: .jsonl, .csv or .srt; one JSON object a line on standard output if left out.
+        save_video: writes the video with what is predicted drawn on it; a folder if there are several sources.
+        stream: print each row as soon as it is known.
+        context: show the model only so many seconds of the past.
+        weights: a local file with the backbone's weights, if they are not the pretrained ones.
+        device: where to compute.
+        top: how many answers to rank.
+        limit: only the first so many seconds of each source.
+        skip_bad: go on without damaged frames.
+    """
+    from vidseq.predict.plan import Plan
+    from vidseq.predict.run import predict_sources
+
+    plan = Plan(questions=tuple(question or ()), at=tuple(at or ()), next_questions=tuple(next_question or ()),
+                every=every, context_seconds=context, top=top, limit_seconds=limit)  # fmt: skip
+    failed = predict_sources(source, model, plan, out=out, save_video=save_video, live=stream, weights=weights,
+                             device=device, skip_bad=skip_bad)  # fmt: skip
+    return 1 if failed else 0
+
+
+def info(path: Path | None = None) -> None:
+    """Tells what a video, data set, model or run is; without a path, what vidseq has and runs on.
+
+    Args:
+        path: a video file, or the folder of a data set, model or run.
+    """
+    from vidseq.info import describe
+
+    print(describe(path))
+
+
+def converters() -> dict[str, Callable[..., None]]:
+    """A verb for each foreign layout, with the options of its importer."""
+    from vidseq.data.importers import IMPORTERS
+
+    return {layout: _printing(convert) for layout, convert in IMPORTERS.items()}
+
+
+def _printing(convert: Callable[..., "ConversionReport"]) -> Callable[..., None]:
+    @functools.wraps(convert)
+    def verb(**options: object) -> None:
+        print(convert(**options).summary())
+
+    return verb
