@@ -145,7 +145,9 @@ def _choose_stream(container: InputContainer, path: Path, wanted: int | None) ->
     moving = [stream for stream in streams if not _is_picture(stream)]
     if not moving:
         raise VideoError(f"{path}: no video stream, only a cover picture.")
-    return moving[0]
+    # Matroska does not mark covers: beside another coding, one for pictures is a cover or a thumbnail
+    films = [stream for stream in moving if stream.codec_context.codec.canonical_name not in PICTURE_CODECS]
+    return (films or moving)[0]
 
 
 def _stream_doubts(container: InputContainer, stream: VideoStream) -> list[str]:
@@ -161,10 +163,11 @@ def _stream_doubts(container: InputContainer, stream: VideoStream) -> list[str]:
 
 
 def _is_picture(stream: VideoStream) -> bool:
-    """Says whether a stream is a cover or a thumbnail: marked as one, or a single image in a picture's coding."""
+    """Says whether a stream is marked as a cover or a thumbnail."""
     disposition = av.stream.Disposition
-    marked = stream.disposition & (disposition.attached_pic | disposition.timed_thumbnails | disposition.still_image)
-    return bool(marked) or (stream.codec_context.codec.canonical_name in PICTURE_CODECS and stream.frames == 1)
+    return bool(
+        stream.disposition & (disposition.attached_pic | disposition.timed_thumbnails | disposition.still_image)
+    )
 
 
 def _first_frame(path: Path, stream_index: int) -> tuple[int, int, int]:
