@@ -58,7 +58,7 @@ def init_dataset(
     out: Path | str | None = None,
     *,
     name: str | None = None,
-    fps: str | float | Fraction | None = None,
+    fps: str | float | None = None,
     splits: Mapping[str, float] = PROPORTIONS,
     split_file: Path | str | None = None,
     group: str | None = None,
@@ -260,7 +260,7 @@ def _info(
     name: str,
     labelled: list[FoundVideo],
     splits: Mapping[str, str],
-    fps: str | float | Fraction | None,
+    fps: str | float | None,
     question: str | None,
 ) -> DatasetInfo:
     classes = tuple(sorted({str(item.label) for item in labelled}))

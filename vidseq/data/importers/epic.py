@@ -43,7 +43,7 @@ def convert(
     *,
     labels: str = "action",
     group: str = "video",
-    fps: str | float | Fraction = 30,
+    fps: str | float = 30,
     name: str = "epic_kitchens_100",
     skip_bad: bool = False,
 ) -> ConversionReport:

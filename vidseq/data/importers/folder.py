@@ -1,7 +1,6 @@
 """A folder a class, in folders a split or not: what Kinetics, UCF101 and most small data sets look like on disk."""
 
 from collections.abc import Mapping
-from fractions import Fraction
 from pathlib import Path
 
 from vidseq.data.conversion import ConversionReport
@@ -13,7 +12,7 @@ def convert(
     out: Path,
     *,
     name: str | None = None,
-    fps: str | float | Fraction | None = None,
+    fps: str | float | None = None,
     splits: Mapping[str, float] = PROPORTIONS,
     split_file: Path | None = None,
     group: str | None = None,

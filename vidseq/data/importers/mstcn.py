@@ -36,7 +36,7 @@ def convert(
     source: Path,
     out: Path,
     *,
-    fps: str | float | Fraction,
+    fps: str | float,
     split: int = 1,
     group: str | None = None,
     background: str | None = None,

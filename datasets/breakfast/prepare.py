@@ -1,0 +1,50 @@
+"""Breakfast in the layout of MS-TCN to vidseq's form, a data set a split.
+
+Command:   python datasets/breakfast/prepare.py SOURCE OUT [--validation 0.15]
+           SOURCE holds groundTruth, mapping.txt, splits and, where there are any, features.
+Cost:      about 4 s a split without features.
+Expected:  OUT/split1 ... OUT/split4, 1,712 videos and 8,359 segments each.
+"""
+
+from pathlib import Path
+
+from jsonargparse import auto_cli
+
+from vidseq.data.importers import mstcn
+
+SPLITS = range(1, 5)
+#: "P03_cam01_P03_milk" is person P03; several cameras filmed each performance, so videos are not independent.
+PERSON = r"^(P\d+)_"
+
+
+def prepare(
+    source: Path, out: Path, fps: str = "15", validation: float = 0.0, seed: int = 0, cut_to_shorter: bool = False
+) -> None:
+    """Converts all four splits; people are never in two parts of one.
+
+    Args:
+        source: the folder that holds groundTruth.
+        out: gets a folder a split.
+        fps: rate of the labels.
+        validation: share of the training people to carve out.
+        seed: of that choice.
+        cut_to_shorter: where labels and features differ in length, keep the frames that have both.
+    """
+    for split in SPLITS:
+        report = mstcn.convert(
+            source,
+            out / f"split{split}",
+            fps=fps,
+            split=split,
+            group=PERSON,
+            background="SIL",
+            validation=validation,
+            seed=seed,
+            name="breakfast",
+            cut_to_shorter=cut_to_shorter,
+        )
+        print(report.summary())
+
+
+if __name__ == "__main__":
+    auto_cli(prepare, as_positional=True)

@@ -1,0 +1,44 @@
+"""The generated classroom, in three sizes.
+
+Command:   python datasets/classroom/prepare.py OUT [--size small|standard|long] [--observations video|symbolic]
+Cost:      see the README; `--workers` draws several videos at a time.
+Expected:  a data set that `vidseq data check` has nothing to say about.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import auto_cli
+
+from vidseq.classroom.config import ClassroomConfig
+from vidseq.classroom.generate import generate
+
+SIZES = {
+    "small": ClassroomConfig(train_videos=4, val_videos=2, test_videos=2, seconds=30.0),
+    "standard": ClassroomConfig(),
+    "long": ClassroomConfig(train_videos=20, val_videos=5, test_videos=10, seconds=600.0),
+}
+
+
+def prepare(
+    out: Path,
+    size: Literal["small", "standard", "long"] = "standard",
+    observations: Literal["video", "symbolic"] = "video",
+    seed: int = 0,
+    workers: int = 2,
+) -> None:
+    """Generates a classroom; `vidseq classroom` has all options.
+
+    Args:
+        out: the new data set.
+        size: how many videos, and how long.
+        observations: pixels, or a vector of what is visible.
+        seed: of everything.
+        workers: processes.
+    """
+    print(generate(out, dataclasses.replace(SIZES[size], observations=observations, seed=seed), workers=workers))
+
+
+if __name__ == "__main__":
+    auto_cli(prepare, as_positional=True)

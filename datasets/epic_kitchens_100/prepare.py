@@ -1,0 +1,37 @@
+"""EPIC-Kitchens-100 annotations to vidseq's form.
+
+Command:   python datasets/epic_kitchens_100/prepare.py SOURCE OUT [--labels action|verb|noun]
+           SOURCE holds the official CSV files, or the short ones of RULSTM.
+Cost:      about 3 s.
+Expected:  633 videos, 76,885 segments; 76,763 next-action queries at 1 s.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import auto_cli
+
+from vidseq.data.importers import epic
+
+
+def prepare(
+    source: Path,
+    out: Path,
+    labels: Literal["action", "verb", "noun"] = "action",
+    group: Literal["video", "participant"] = "video",
+    skip_bad: bool = False,
+) -> None:
+    """Converts training and validation.
+
+    Args:
+        source: the folder of the CSV files.
+        out: the new data set.
+        labels: what a segment's label is.
+        group: what videos that are not independent share.
+        skip_bad: leave bad rows out and list them.
+    """
+    print(epic.convert(source, out, labels=labels, group=group, skip_bad=skip_bad).summary())
+
+
+if __name__ == "__main__":
+    auto_cli(prepare, as_positional=True)
