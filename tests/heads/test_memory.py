@@ -11,6 +11,7 @@ HOUR = 4 * 3600
 
 def layer_reference(layer: nn.Module, x: Tensor) -> Tensor:
     address = (layer.write_key(x) @ layer.slot_write_keys.T / layer.slot_write_keys.shape[1] ** 0.5).softmax(-1)
+    address = torch.where(address < 0.1 / layer.slots, 0, address)
     gates = (1.2 * layer.gates(x).sigmoid() - 0.1).clamp(0, 1)
     write = gates[..., :1] * address
     keep = 1 - write * gates[..., 1:]

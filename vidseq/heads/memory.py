@@ -23,8 +23,12 @@ class MemoryConfig(HeadConfig):
     """Read heads R; dim must be a multiple of their number, each reads its own dim / R numbers of every unit."""
     layers: int = option(1, at_least=1)
     """Banks on top of one another: what one has read, the next can look up."""
-    write_bias: float = -2.0
+    write_bias: float = -1.0
     """Initial bias of the write gate: the lower, the fewer frames an untrained head writes, the longer it keeps."""
+
+
+NEGLIGIBLE = 0.1
+"""A unit that gets less than this part of an even share of a write is left alone."""
 
 
 class MemoryState(NamedTuple):
@@ -50,7 +54,7 @@ class MemoryLayer(Layer):
         self.show = nn.Linear(dim, dim)
         self.out = nn.Linear(dim, dim, bias=False)
         with torch.no_grad():
-            self.gates.bias.copy_(torch.tensor([config.write_bias, 0.0]))
+            self.gates.bias.copy_(torch.tensor([config.write_bias, 0.0]))  # erase: half of what is written over
 
     def init_state(self, batch_size: int) -> LayerState:
         """Empty slots."""
@@ -74,14 +78,15 @@ class MemoryLayer(Layer):
         logits = self.write_key(x) @ self.slot_write_keys.T * self.slot_write_keys.shape[1] ** -0.5
         gate, erase = hard_sigmoid(self.gates(x)).masked_fill(~mask[..., None], 0).split(1, dim=-1)
         exact = torch.promote_types(x.dtype, torch.float32)
-        write = gate.to(exact) * logits.softmax(dim=-1, dtype=exact)
+        address = logits.softmax(dim=-1, dtype=exact)
+        write = gate.to(exact) * address.masked_fill(address < NEGLIGIBLE / self.slots, 0)
         return write, (1 - write * erase).clamp(min=0)
 
 
 class Memory(TemporalHead):
     """A bank of memory units: each frame may write to a unit, units keep what they hold until it is written over.
 
-        a_t = softmax_s(key(x_t) . k[s])                            which unit is this about?
+        a_t = softmax_s(key(x_t) . k[s]), 0 where negligible        which unit is this about?
         g_t, e_t = gates(x_t), each from exactly 0 to exactly 1     write it? erase what is there?
         M_t[s] = (1 - g_t e_t a_t[s]) M_(t-1)[s] + g_t a_t[s] value(x_t)
         p_t = softmax_s(query(x_t) . (k'[s] + M_t[s]))              for every reader: by key and by content
@@ -91,7 +96,8 @@ class Memory(TemporalHead):
               ·      unit 2 ░░░░░░░░░░████ red ████░░░████ blue ███──┼─► readers ──► y
               ·      unit 3 ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░──┘
 
-    A gate that is exactly 0 writes nothing, so that a fact outlasts any number of frames that don't matter.
+    Gates and addresses that are exactly 0 write nothing, so that a fact outlasts any number of frames that don't
+    matter or are about something else.
 
     Source: Graves et al., arXiv:1410.5401, section 3: content addressing, erase and add; slots with keys as in Henaff
     et al., arXiv:1612.03969. Here: a frame finds its unit by the units' keys, not by their contents, and gates see the
