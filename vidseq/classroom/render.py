@@ -8,14 +8,14 @@ from functools import partial
 import cv2
 import numpy as np
 
-from vidseq.classroom.drawing.canvas import Color, Pen, blend
+from vidseq.classroom.drawing.canvas import Pen
 from vidseq.classroom.drawing.figures import ADULT_SCALE, Joints, draw_figure
 from vidseq.classroom.drawing.light import draw_shadow, lit, shaken
+from vidseq.classroom.drawing.name_tags import draw_name_tag
 from vidseq.classroom.drawing.poses import pose_of
 from vidseq.classroom.drawing.room import room
 from vidseq.classroom.drawing.stage import place
 from vidseq.classroom.drawing.symbols import draw_card
-from vidseq.classroom.drawing.text import text_mask
 from vidseq.classroom.drawing.things import BACKDROP, draw_thing, order_of
 from vidseq.classroom.drawing.toys import draw_toy
 from vidseq.classroom.scene import Figure, Scene, Thing
@@ -26,9 +26,6 @@ SMALLEST = (160, 90)
 _FINE = 540
 """Pictures up to this height are drawn twice as large and shrunk, for smooth edges."""
 _CARD = "card:"
-_PLATE: Color = (255, 255, 255)
-_PLATE_EDGE: Color = (40, 60, 110)
-_LETTERS: Color = (20, 26, 44)
 
 
 def render(scene: Scene, width: int, height: int) -> np.ndarray:
@@ -80,7 +77,7 @@ def _draw_all(image: np.ndarray, scene: Scene) -> None:
         draw()
     for figure in scene.figures:
         if figure.name_tag is not None:
-            _draw_name_tag(image, figure, figure.name_tag)
+            draw_name_tag(_stand(image, figure), figure.name_tag)
 
 
 def _draw_person(image: np.ndarray, figure: Figure) -> None:
@@ -106,20 +103,3 @@ def _draw_held(pen: Pen, joints: Joints, holding: str) -> None:
     else:
         x, y = joints.left
         draw_toy(pen.at((x - 0.12, y - 0.03), scale=0.42, mirrored=False), holding)
-
-
-def _draw_name_tag(image: np.ndarray, figure: Figure, name: str) -> None:
-    """Draws the name on a plate over the head, moved into the picture where it would be cut."""
-    width = image.shape[1]
-    pen = _stand(image, figure)
-    mask = text_mask(name, max(10, round(0.26 * pen.unit)))
-    half, high = mask.shape[1] / 2 + 0.07 * pen.unit, mask.shape[0] + 0.02 * pen.unit
-    margin = 0.02 * pen.unit + 4
-    column = min(max(pen.x, half + margin), width - half - margin)
-    row = max(pen.y - 1.08 * pen.unit, high + margin)
-    plate = Pen(image, column, row, pen.unit)
-    wide, tall = half / pen.unit, high / pen.unit
-    plate.polygon(((-0.05, 0.01), (0.05, 0.01), (0, -0.06)), _PLATE_EDGE)
-    plate.rounded(-wide - 0.02, -0.02, 2 * wide + 0.04, tall + 0.04, 0.08, _PLATE_EDGE)
-    plate.rounded(-wide, 0, 2 * wide, tall, 0.07, _PLATE)
-    blend(image, mask, round(column - mask.shape[1] / 2), round(row - high / 2 - mask.shape[0] * 0.47), _LETTERS)

@@ -110,18 +110,19 @@ def draw_coat_rack(pen: Pen, thing: Thing) -> None:
 
 
 def draw_chair(pen: Pen, thing: Thing) -> None:
-    """A chair with a broad back, whose colour is to be seen from afar."""
+    """A solid chair with a broad back, whose colour is to be seen from afar."""
     color = color_of(thing.color)
     dark = shade(color, 0.7)
-    for x in (-0.2, 0.14):
-        pen.rectangle(x + 0.015, 0.04, 0.05, 0.24, shade(color, 0.55))
-    pen.rounded(-0.2, 0.32, 0.4, 0.34, 0.06, dark)
-    pen.rounded(-0.19, 0.34, 0.38, 0.32, 0.05, color)
-    pen.rounded(-0.1, 0.47, 0.2, 0.06, 0.03, shade(color, 0.8))
-    pen.polygon(((-0.2, 0.34), (0.2, 0.34), (0.24, 0.24), (-0.24, 0.24)), mix(color, _WHITE, 0.25))
-    pen.rounded(-0.24, 0.19, 0.48, 0.07, 0.03, color)
     for x in (-0.23, 0.17):
-        pen.rectangle(x, 0.0, 0.06, 0.2, dark)
+        pen.rectangle(x + 0.015, 0.05, 0.05, 0.24, shade(color, 0.55))
+    pen.rounded(-0.24, 0.3, 0.48, 0.42, 0.09, dark)
+    pen.rounded(-0.225, 0.32, 0.45, 0.39, 0.08, color)
+    pen.rounded(-0.09, 0.55, 0.18, 0.06, 0.03, dark)
+    pen.polygon(((-0.24, 0.36), (0.24, 0.36), (0.28, 0.25), (-0.28, 0.25)), mix(color, _WHITE, 0.22))
+    pen.rounded(-0.28, 0.13, 0.56, 0.13, 0.03, color)
+    pen.rectangle(-0.26, 0.13, 0.52, 0.02, dark)
+    for x in (-0.27, 0.2):
+        pen.rectangle(x, 0.0, 0.07, 0.14, dark)
 
 
 def draw_door(pen: Pen, thing: Thing) -> None:
