@@ -5,7 +5,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from vidseq.classroom.actions import RING_OF
+from vidseq.classroom.actions import NEXT_RING, RING_OF
 from vidseq.classroom.ceiling import Past, context_grid
 from vidseq.classroom.record import Fact, Record
 from vidseq.classroom.scripts import ACTIVITIES, HABITS, TURNS, decided_by, tables, transition_probability
@@ -128,3 +128,18 @@ def test_ceilings_rise_with_context(lessons):
 def test_the_context_grid_runs_from_one_frame_to_everything():
     assert context_grid(20.0, 4.0) == (0.25, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0)
     assert context_grid(3600.0, 1.0)[-2:] == (2048.0, 3600.0)
+
+
+def test_which_habits_are_asked_about_tells_nothing_of_them(lessons):
+    """Had a child to come back to the very same activity first, the way round its habit takes would show."""
+    turns = [0, 0, 0]
+    for lesson in lessons.values():
+        scripts = {child.shirt: child.steps for child in lesson.world.children}
+        for item in lesson.asked:
+            if item.query.cause == "habit":
+                before = next(s for s in scripts[item.ask.subject] if s.start <= item.query.time < s.end)
+                (ring, place), (following, turned) = RING_OF[before.action], RING_OF[item.query.answer]
+                turns[(turned - place) % 3] += following == NEXT_RING[ring]
+    expected = sum(turns) / 3
+    assert expected > 60
+    assert sum((count - expected) ** 2 / expected for count in turns) < 30, turns
