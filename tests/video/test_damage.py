@@ -22,14 +22,15 @@ def cut(source: Path, path: Path, part: float = 0.6) -> Path:
     return path
 
 
-def spoil(source: Path, path: Path, packet: int) -> Path:
-    """Overwrites most of one packet."""
+def spoil(source: Path, path: Path, packet: int, keep: float = 0.0) -> Path:
+    """Overwrites one packet, but for its head and a part to keep."""
     with av.open(str(source)) as container:
         target = [packet for packet in container.demux(video=0) if packet.size][packet]
         at, size = target.pos, target.size
     assert at is not None
     data = bytearray(source.read_bytes())
-    data[at + 4 : at + size] = b"\x55" * (size - 4)
+    first = at + max(4, int(keep * size))
+    data[first : at + size] = b"\x55" * (at + size - first)
     path.write_bytes(bytes(data))
     return path
 
@@ -100,6 +101,19 @@ def test_a_spoilt_packet(packet: int, decoder: str, coded_video: Make, tmp_path:
         assert left == shown
         some = reader.frames_at([0.0, (packet + 0.5) / 30, 1.9])
         assert codes(some.images) == [number for number in (0, packet, 57) if number in shown]
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.5, 0.8])
+def test_frames_that_refer_to_damage_are_left_out(keep: float, coded_video: Make, tmp_path: Path) -> None:
+    """What is given is exactly what a whole file gives, although B-frames are shown before the damage."""
+    source = coded_video(
+        "many_b.mkv", count=60, options={"g": "30", "bf": "3", "sc_threshold": "0", "b_strategy": "0"}
+    )
+    whole = {time: image for image, time in VideoReader(source, decoder="pyav")}
+    for packet in range(9, 16):
+        path = spoil(source, tmp_path / f"{packet}.mkv", packet, keep)
+        given = [(time, image) for image, time in VideoReader(path, decoder="pyav", skip_bad=True)]
+        assert all(np.array_equal(image, whole[time]) for time, image in given), packet
 
 
 def test_damage_is_told_by_the_probe(coded_video: Make, tmp_path: Path) -> None:
