@@ -39,7 +39,9 @@ def save_model(model: VideoReasoner, folder: Path | str) -> None:
         "vidseq": __version__,
         "model": model.config.to_json(),
     }
-    atomic_write(folder / CONFIG_FILE, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+    if not (folder / CONFIG_FILE).is_file() or (folder / CONFIG_FILE).read_bytes() != text.encode():
+        atomic_write(folder / CONFIG_FILE, text)  # training saves every epoch, but the config stays
     atomic_write(folder / WEIGHTS_FILE, save(weights))
 
 

@@ -247,9 +247,7 @@ def test_what_cannot_be_learnt_is_told(toy_world: World, tmp_path: Path) -> None
         bare = Dataset(dataset.folder, dataset.info, dataset.videos, segments, queries)
         fit(bare, store, config(**options), tmp_path / "run")
 
-    with pytest.raises(
-        UserError, match=r"Task question expects questions in queries\.jsonl, got none in data set 'toy'"
-    ):
+    with pytest.raises(UserError, match=r"Task question expects questions in queries\.jsonl, got none"):
         train(dataset.segments, [], tasks={"question": {}})
     with pytest.raises(UserError, match=r"expects a data set with segments or queries, got none in 'toy'\."):
         train([], [])
@@ -274,12 +272,10 @@ def test_an_early_fact_is_learnt_by_memory_and_not_without(toy_world: World, tmp
 
 
 @pytest.mark.slow
-def test_two_processes_learn_together(toy_world: World, tmp_path: Path) -> None:
-    learn = config(epochs=3, devices=2, batch_size=8)
-    first = fit(*toy_world, learn, tmp_path / "first")
-    assert [row["step"] for row in metrics(first)] == ["3", "6", "9"]
-    losses = [float(row["train_loss"]) for row in metrics(first)]
+def test_two_processes_learn_together(toy_world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run = fit(*toy_world, config(epochs=3, devices=2, batch_size=8), tmp_path / "run")
+    assert capfd.readouterr() == ("", "")
+    assert [row["step"] for row in metrics(run)] == ["3", "6", "9"]
+    losses = [float(row["train_loss"]) for row in metrics(run)]
     assert losses[-1] < losses[0]
-    load_model(first, "cpu")
-    second = fit(*toy_world, learn, tmp_path / "second")
-    assert same(weights(first), weights(second))
+    load_model(run, "cpu")

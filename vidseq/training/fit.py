@@ -87,7 +87,7 @@ def _run(lesson: Lesson, device: torch.device) -> None:
         enable_progress_bar=False,
         enable_model_summary=False,
         logger=TensorBoardLogger(lesson.folder.path, name=None, version="tensorboard"),
-        callbacks=[_Start(), _Bar()],
+        callbacks=[_Silence(), _Start(), _Bar()],
     )
     try:
         trainer.fit(lesson)
@@ -96,10 +96,7 @@ def _run(lesson: Lesson, device: torch.device) -> None:
 
 
 def _strategy(config: TrainConfig) -> str:
-    if config.strategy != "auto" or config.devices == 1:
-        return config.strategy
-    # A step may hold no query of some task, whose weights then get no gradient.
-    return "ddp_spawn_find_unused_parameters_true"
+    return "ddp_spawn" if config.strategy == "auto" and config.devices > 1 else config.strategy
 
 
 class _Start(Callback):
@@ -109,6 +106,18 @@ class _Start(Callback):
         assert isinstance(pl_module, Lesson)
         if trainer.is_global_zero and not pl_module.folder.progress_file.exists():
             pl_module.save(best=False)
+
+
+class _Silence(Callback):
+    """Travels to spawned processes, where Lightning starts as talkative as ever, and silences it on arrival."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrive, ()
+
+
+def _arrive() -> _Silence:
+    _silence()
+    return _Silence()
 
 
 class _Bar(Callback):
@@ -137,21 +146,28 @@ class _Bar(Callback):
             self._bar = None
 
 
+_LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric")
+
+
+def _silence() -> None:
+    """Keeps Lightning's tips to itself; errors are errors still."""
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps Lightning's tips to itself; errors are errors still."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
-    levels = [logger.level for logger in loggers]
+    """Silence for a while."""
+    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"lightning\..*")
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        _silence()
         try:
-            for logger in loggers:
-                logger.setLevel(logging.ERROR)
             yield
         finally:
-            for logger, level in zip(loggers, levels):
-                logger.setLevel(level)
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
 
 
 @contextlib.contextmanager
