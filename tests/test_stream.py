@@ -157,3 +157,12 @@ def test_time_only_runs_forward(toy_model: VideoReasoner, features: np.ndarray) 
     for times in ([2.0, 3.0], [3.0, 2.5], [3.0, np.nan]):
         with pytest.raises(UserError, match=r"expects pts_seconds that are finite and rise"):
             stream.push(features[:2], times)
+
+
+def test_the_model_sees_what_the_store_would_have_kept(
+    toy_model: VideoReasoner, backbone: MeanColor, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, seen = toy_model.step, []
+    monkeypatch.setattr(toy_model, "step", lambda features, state: (seen.append(features), step(features, state))[1])
+    Stream(toy_model, backbone).push(images[:1], [0.0])
+    assert seen[0].tolist() == backbone(images[:1]).astype(np.float16).astype(np.float32)[None].tolist()
