@@ -84,6 +84,11 @@ def test_calibration_is_the_slow_one(pairs):
     assert expected_calibration_error(rows) == pytest.approx(slow_calibration_error(scores, correct, 15), abs=1e-9)
 
 
+def test_a_bin_holds_its_upper_edge():
+    rows = pd.DataFrame({"score": [0.2, 0.19], "correct": [False, True]})  # both in (2/15, 3/15]
+    assert expected_calibration_error(rows) == pytest.approx((1 - 0.39) / 2)
+
+
 def test_a_calibrated_model_has_no_error():
     random = np.random.default_rng(0)
     score = random.uniform(size=200_000)
