@@ -1,0 +1,236 @@
+"""Times `vidseq features` against its own parts and against a plain loop, all in one run.
+
+    python tools/benchmark_features.py                       # on a generated 720p video at 30 frames a second
+    python tools/benchmark_features.py --source film.mp4 --backbone mobilenet_v3_small --weights random
+
+Each row runs in a process of its own, which tells its peak of resident memory. Costs about a minute for 20 s of video
+on 2 cores. Expected on 2 free cores: "ours" at least 0.85 of the slower of "decode" and "CNN", and at least 4 times
+the plain loop.
+"""
+
+import argparse
+import multiprocessing
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vidseq.features.cnn import CnnBackbone, CnnConfig
+from vidseq.features.extract import extract_features
+from vidseq.features.store import FeatureStore
+from vidseq.video.probe import probe
+from vidseq.video.reader import VideoReader
+from vidseq.video.resize import Size, resize
+from vidseq.video.sampling import exact_rate, sample_times
+from vidseq.video.writer import VideoWriter
+
+HEIGHT, WIDTH, FPS = 720, 1280, 30
+WARM_UP_SECONDS, COPIES_A_WORKER = 0.5, 3
+TARGET_OF_PARTS, TARGET_OF_PLAIN, TARGET_MEMORY_MB, TARGET_RESIZE = 0.85, 4.0, 1500, 1.1
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is measured: sampling a video at a rate with a backbone, a number of times."""
+
+    path: Path
+    fps: float
+    config: CnnConfig
+    workers: int = 1
+    copies: int = 1
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What it took: frames that were sampled, seconds by the clock and of all CPUs, peak resident megabytes."""
+
+    num_frames: int
+    seconds: float
+    cpu_seconds: float
+    memory_mb: float
+
+    @property
+    def rate(self) -> float:
+        """Sampled frames a second."""
+        return self.num_frames / self.seconds
+
+
+Timing = tuple[int, float, float]
+
+
+def decode(job: Job) -> Timing:
+    """Gets the sampled frames at full size."""
+    return _timed_sampling(VideoReader(job.path), job)
+
+
+def decode_and_resize(job: Job) -> Timing:
+    """Gets the sampled frames as the CNN wants them."""
+    return _timed_sampling(VideoReader(job.path, size=Size(job.config.input_size)), job)
+
+
+def cnn(job: Job) -> Timing:
+    """Runs the CNN on frames that are in memory."""
+    backbone = CnnBackbone(job.config)
+    with VideoReader(job.path, size=backbone.size) as reader:
+        images = next(reader.sample(job.fps, end=min(8.0, reader.info.duration_seconds), chunk=64)).images
+    num = len(sample_times(probe(job.path).duration_seconds, job.fps))
+    images = np.resize(images, (num, *images.shape[1:]))
+    backbone(images[: backbone.batch_size])
+    started = _now()
+    backbone(images)
+    return num, *(_now() - started)
+
+
+def plain_loop(job: Job) -> Timing:
+    """What a first script does: decord, one frame at a time, through eager torch."""
+    import decord
+
+    backbone = CnnBackbone(
+        CnnConfig(name=job.config.name, weights=job.config.weights, engine="torch", batch_size=1, device="cpu")
+    )
+    started = _now()
+    reader = decord.VideoReader(str(job.path))
+    step = reader.get_avg_fps() / job.fps
+    numbers = [round(number * step) for number in range(int(len(reader) / step))]
+    for number in numbers:
+        backbone(resize(reader[number].asnumpy()[None], backbone.size))
+    return len(numbers), *(_now() - started)
+
+
+def ours(job: Job) -> Timing:
+    """`vidseq features`; compiling the CNN is not counted, starting worker processes is."""
+    backbone = CnnBackbone(job.config)
+    backbone(np.zeros((job.config.batch_size, job.config.input_size, job.config.input_size, 3), np.uint8))
+    with tempfile.TemporaryDirectory() as folder:
+        store = FeatureStore.create_in(folder, backbone.fingerprint(job.fps))
+        videos = [(f"copy{number}", job.path) for number in range(job.copies)]
+        started = _now()
+        report = extract_features(videos, store, backbone, job.fps, workers=job.workers)
+        taken = _now() - started
+    if report.failed:
+        raise SystemExit(report.summary())
+    return report.num_frames, *taken
+
+
+def measure(what: Callable[[Job], Timing], job: Job) -> Cost:
+    """Runs one of the above in a fresh process."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_in_process, what, job).result()
+
+
+def generate(path: Path, seconds: float) -> Path:
+    """Writes a 720p video with what real ones cost a decoder: texture that moves, things that cross it, noise."""
+    rng = np.random.default_rng(0)
+    coarse = torch.from_numpy(rng.random((1, 3, HEIGHT // 8, WIDTH // 4), dtype=np.float32))
+    wall = torch.nn.functional.interpolate(coarse, (HEIGHT, 2 * WIDTH), mode="bicubic")[0].permute(1, 2, 0)
+    background = (wall.clamp(0, 1) * 200).numpy().astype(np.uint8)
+    grain = rng.integers(0, 12, (4, HEIGHT, WIDTH, 1), dtype=np.uint8)
+    with VideoWriter(path, fps=FPS) as writer:
+        for number in range(round(seconds * FPS)):
+            left = number * 3 % WIDTH
+            image = background[:, left : left + WIDTH] + grain[number % 4]
+            for thing in range(6):
+                top, side = 100 * thing, (number * (5 + 3 * thing)) % (WIDTH - 160)
+                image[top : top + 160, side : side + 160] = 40 * thing
+            writer.write(image)
+    return path
+
+
+def table(costs: dict[str, Cost], job: Job) -> str:
+    """The rows, and what they say of the targets."""
+    info = probe(job.path)
+    lines = [
+        f"{info.width} x {info.height} {info.codec}, {info.duration_seconds:.0f} s, read by {info.decoder}; "
+        f"{float(job.fps):g} frames a second; {job.config.name} {job.config.precision} on {job.config.engine}; "
+        f"{torch.get_num_threads()} threads",
+        "",
+        "| | frames a second | times real time | CPU ms a frame | peak memory, MB |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {cost.rate:.1f} | {cost.rate / float(job.fps):.1f} "
+        f"| {1000 * cost.cpu_seconds / cost.num_frames:.1f} | {cost.memory_mb:.0f} |"
+        for name, cost in costs.items()
+    ]
+    rate = {name: cost.rate for name, cost in costs.items()}
+    slower = min(rate["decode"], rate["CNN"])
+    ratios = [
+        ("ours / slower of decode and CNN", rate["ours"] / slower, ">=", TARGET_OF_PARTS),
+        ("ours / plain loop", rate["ours"] / rate["plain loop"], ">=", TARGET_OF_PLAIN),
+        ("decode + resize / decode, time", rate["decode"] / rate["decode + resize"], "<=", TARGET_RESIZE),
+        ("peak memory of ours, MB", costs["ours"].memory_mb, "<=", TARGET_MEMORY_MB),
+    ]
+    if "2 processes" in rate:
+        ratios.append(("2 processes / 1 process", rate["2 processes"] / rate["1 process"], ">", 1.0))
+    lines += ["", "| ratio | measured | target |", "|---|---|---|"]
+    lines += [f"| {name} | {value:.2f} | {sign} {target:g} |" for name, value, sign, target in ratios]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Reads the command line, measures, prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", type=Path, help="a video file; without it one is generated")
+    parser.add_argument("--seconds", type=float, default=20, help="length of the generated video")
+    parser.add_argument("--fps", type=float, default=4, help="frames a second to sample")
+    parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--weights", default="pretrained")
+    parser.add_argument("--engine", default="openvino")
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument(
+        "--workers", action="store_true", help=f"also measure one and two processes on {2 * COPIES_A_WORKER} copies"
+    )
+    options = parser.parse_args()
+    config = CnnConfig(
+        name=options.backbone, weights=options.weights, engine=options.engine, precision=options.precision
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = options.source or generate(Path(folder) / "generated.mp4", options.seconds)
+        job = Job(path, options.fps, config)
+        costs = {
+            "decode": measure(decode, job),
+            "decode + resize": measure(decode_and_resize, job),
+            "CNN": measure(cnn, job),
+            "plain loop": measure(plain_loop, job),
+            "ours": measure(ours, job),
+        }
+        if options.workers:
+            several = replace(job, copies=2 * COPIES_A_WORKER)
+            costs["1 process"] = measure(ours, several)
+            costs["2 processes"] = measure(ours, replace(several, workers=2))
+        print(table(costs, job))
+
+
+def _in_process(what: Callable[[Job], Timing], job: Job) -> Cost:
+    num_frames, seconds, cpu_seconds = what(job)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Cost(num_frames, seconds, cpu_seconds, peak / (1 << 20 if sys.platform == "darwin" else 1 << 10))
+
+
+def _timed_sampling(reader: VideoReader, job: Job) -> Timing:
+    torch.set_num_threads(1)  # one thread reads, here as there; a second one that idles would burn CPU time
+    with reader:
+        for _ in reader.sample(job.fps, end=WARM_UP_SECONDS):
+            pass
+        started = _now()
+        num = sum(len(frames) for frames in reader.sample(exact_rate(job.fps), chunk=job.config.batch_size))
+        taken = _now() - started
+    return num, *taken
+
+
+def _now() -> np.ndarray:
+    """The clock, and the CPU time of this process and its ended children: other programs disturb that less."""
+    times = os.times()
+    return np.array([time.perf_counter(), times.user + times.system + times.children_user + times.children_system])
+
+
+if __name__ == "__main__":
+    main()
