@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import json
 import time
@@ -5,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vidseq.data.dataset import Dataset, read_dataset, write_dataset
@@ -104,6 +105,7 @@ def test_empty_lines_do_not_count_but_keep_their_number(folder: Path) -> None:
         ({"duration": -1}, r"^videos.jsonl:1: 'duration' expects seconds, .* got -1"),
         ({"duration": 0}, r"^videos.jsonl:1: 'duration' expects seconds above 0, got 0"),
         ({"duration": "10"}, r"'duration' expects seconds, .* got '10'"),
+        ({"duration": 10**400}, r"'duration' expects seconds, a finite number"),
         ({"duration": True}, r"'duration' expects seconds, .* got True"),
         ({"duration": float("nan")}, r"^videos.jsonl:1: expects finite numbers, got NaN"),
         ({"fps": "30/0"}, r"^videos.jsonl:1: fps expects a rate above 0 such as 25 or \"30000/1001\", got '30/0'"),
@@ -380,10 +382,35 @@ def data_sets(draw: st.DrawFn) -> Dataset:
     return Dataset(Path(), info, videos, segments, queries)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(data_sets())
 def test_any_data_set_survives_writing(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> None:
     folder = tmp_path_factory.mktemp("data")
     dataset = dataclasses.replace(dataset, folder=folder)
     dataset.save()
     assert Dataset.load(folder) == dataset
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["dataset.json", "videos.jsonl", "segments.csv", "queries.jsonl"]),
+    st.integers(0, 600),
+    st.integers(0, 4),
+    st.binary(max_size=4)
+    | st.sampled_from([b'"', b"null", b"[]", b"{}", b"-1", b"1e999", b"NaN", b"\n", b"\x00", b","]),
+)
+def test_damaged_files_are_refused_or_read(
+    good_and_bad: tuple[Path, Path], name: str, place: int, length: int, insert: bytes
+) -> None:
+    good, bad = good_and_bad
+    for path in good.iterdir():
+        (bad / path.name).write_bytes(path.read_bytes())
+    content = (good / name).read_bytes()
+    (bad / name).write_bytes(content[:place] + insert + content[place + length :])
+    with contextlib.suppress(DataError):
+        Dataset.load(bad)
+
+
+@pytest.fixture
+def good_and_bad(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return folder, tmp_path_factory.mktemp("bad")

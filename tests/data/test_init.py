@@ -162,6 +162,14 @@ def test_bad_files_are_all_named(make: Make) -> None:
     assert report.num_videos == 2 and len(report.skipped) == 2
 
 
+def test_a_truncated_file_is_bad(make: Make, clip: bytes) -> None:
+    folder = make("a.mp4")
+    (folder / "b.mp4").write_bytes(clip[: len(clip) * 7 // 10])
+    with pytest.raises(DataError, match=r"(?s)^1 of 2 videos cannot be read:.*b.mp4: got \d of 5 frames"):
+        init_dataset(folder)
+    assert init_dataset(folder, skip_bad=True).num_videos == 1
+
+
 def test_an_existing_data_set_is_kept(make: Make) -> None:
     folder = make("a.mp4")
     init_dataset(folder)

@@ -12,6 +12,8 @@ from vidseq.errors import DataError
 TIME_DECIMALS = 3
 #: How far a rounded time may stand beyond another rounded time, seconds.
 TIME_TOLERANCE = 1.5e-3
+#: A thousand years; a time above is no time.
+MAX_SECONDS = 3.2e10
 
 _UNSAFE_IN_FILE_NAMES = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
 
@@ -112,10 +114,9 @@ class Row:
     def seconds(self, key: str) -> float:
         """A time or length: a finite number that is not negative."""
         value = self.values.get(key)
-        if isinstance(value, float) or is_number(value):
-            seconds = float(value)  # type: ignore[arg-type]
-            if 0 <= seconds < math.inf:
-                return seconds
+        # JSON's true and false are no numbers, though Python's are.
+        if isinstance(value, (float, int)) and value is not True and value is not False and 0 <= value <= MAX_SECONDS:
+            return float(value)
         raise self.expect(key, "seconds, a finite number that is not negative")
 
     def optional_seconds(self, key: str) -> float | None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
-from vidseq.data.fields import TIME_DECIMALS, Row
+from vidseq.data.fields import MAX_SECONDS, TIME_DECIMALS, Row
 from vidseq.data.schema import DatasetInfo, Query, Segment, Video
 
 INFO_FILE, VIDEOS_FILE, SEGMENTS_FILE, QUERIES_FILE = "dataset.json", "videos.jsonl", "segments.csv", "queries.jsonl"
@@ -102,7 +102,7 @@ def _csv_seconds(row: Row, key: str) -> float:
         seconds = float(str(row.values[key]))
     except ValueError:
         seconds = math.nan
-    if not 0 <= seconds < math.inf:
+    if not 0 <= seconds <= MAX_SECONDS:
         raise row.expect(key, "seconds, a finite number that is not negative")
     return seconds
 
@@ -133,11 +133,11 @@ _CEILING = "a list of [context seconds above 0 (null: all of the past), accuracy
 
 
 def _is_interval(start: float, end: float) -> bool:
-    return 0 <= start < end < math.inf
+    return 0 <= start < end <= MAX_SECONDS
 
 
 def _is_ceiling(context_seconds: float, accuracy: float) -> bool:
-    return context_seconds > 0 and 0 <= accuracy <= 1
+    return (0 < context_seconds <= MAX_SECONDS or context_seconds == math.inf) and 0 <= accuracy <= 1
 
 
 # -- objects to text
