@@ -32,7 +32,7 @@ class ClassroomConfig:
     """Mean length of a video, 30 to 3600."""
     seconds_spread: float = 0.1
     """Lengths are drawn uniformly from seconds * (1 - spread) to seconds * (1 + spread)."""
-    fps: int = 10
+    fps: int = 8
     """Frames a second of the video files."""
     width: int = 320
     height: int = 240
@@ -49,7 +49,7 @@ class ClassroomConfig:
     """How often a child does just anything next, instead of what card, habit or current action lead to."""
     event_density: float = 1.0
     """Multiplies how often cards and television programmes are shown."""
-    questions_per_video: int = 16
+    questions_per_video: int = 40
     families: tuple[str, ...] = FAMILIES
     pair_fraction: float = 0.25
     """Part of the videos that have a twin with the same present and another past, for minimal pairs."""

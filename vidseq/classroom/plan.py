@@ -186,7 +186,7 @@ def _add_chair(world: World, config: ClassroomConfig, rng: np.random.Generator) 
     values = _differing(config.colors, len(lengths), rng)
     shows = tuple(Show(*span, value) for span, value in zip(pairwise(times), values))
     happens = _happens(len(config.colors), rng)
-    probe = Probe(subject="chair", time=time, happens=happens, spans=tuple(pairwise(times)))
+    probe = Probe(subject="chair", time=time, over=times[-1], happens=happens, spans=tuple(pairwise(times)))
     return replace(world, chair=shows if happens else (), probes=(*world.probes, probe))
 
 
@@ -206,7 +206,7 @@ def _add_hides(world: World, config: ClassroomConfig, rng: np.random.Generator) 
         happens = _happens(len(config.colors), rng)
         placed = [calendar.place(*span) for span in spans]
         if all(placed):
-            probes.append(Probe(subject=str(toy), time=time, happens=happens, spans=tuple(spans)))
+            probes.append(Probe(subject=str(toy), time=time, over=end, happens=happens, spans=tuple(spans)))
             if happens:
                 hides += [Hide(toy=str(toy), box=box, start=s, end=e) for (s, e), box in zip(spans, boxes)]
     return replace(world, hides=tuple(hides), probes=tuple(probes))
@@ -228,7 +228,7 @@ def _add_signals(world: World, rng: np.random.Generator) -> World:
     asked_spans = tuple(span for k, span in enumerate(spans) if k in mine)
     other_spans = tuple(span for k, span in enumerate(spans) if k not in mine)
     subject = str(rng.choice(["bell", "lamp"]))
-    probe = Probe(subject=subject, time=time, happens=True, spans=asked_spans)
+    probe = Probe(subject=subject, time=time, over=spans[-1][1], happens=True, spans=asked_spans)
     rings, flashes = (asked_spans, other_spans) if subject == "bell" else (other_spans, asked_spans)
     return replace(world, rings=rings, flashes=flashes, probes=(*world.probes, probe))
 
@@ -248,7 +248,7 @@ def _add_holds(world: World, config: ClassroomConfig, rng: np.random.Generator) 
             continue
         holder = named[int(rng.integers(len(named)))].child
         if calendars[holder].place(start, end):
-            probes.append(Probe(subject=str(gift), time=time, happens=happens, spans=((start, end),)))
+            probes.append(Probe(subject=str(gift), time=time, over=end, happens=happens, spans=((start, end),)))
             if happens:
                 holds.append(Hold(gift=str(gift), child=holder, start=start, end=end))
     return replace(world, holds=tuple(holds), probes=tuple(probes))

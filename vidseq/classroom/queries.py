@@ -14,10 +14,13 @@ from vidseq.classroom.record import merge
 from vidseq.classroom.scripts import Show
 from vidseq.classroom.staging import showing
 from vidseq.classroom.wording import word
-from vidseq.classroom.world import Child, Hide, Hold, World
+from vidseq.classroom.world import Child, Hide, Hold, Probe, World
 from vidseq.data.schema import Query
 
 Interval = tuple[float, float]
+
+#: How often each thing is offered for asking, at other times and in other words.
+REPEATS = 4
 
 #: Certificates, as EgoSchema measures them (arXiv:2308.09126): the sum of the intervals, those closer than this (in
 #: seconds) merged, and never less than that.
@@ -113,13 +116,13 @@ def _fair(world: World, draft: _Draft) -> bool:
 
 
 def _colors_now(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
-    for thing, color in world.colors.items():
+    for thing, color in REPEATS * list(world.colors.items()):
         time = _any_time(world, rng)
         yield _Draft(Ask("color_now", thing), "color_now", time, color, ((time - PRESENT_SECONDS, time),))
 
 
 def _doings(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
-    for _ in range(3):
+    for _ in range(3 * REPEATS):
         child, time = _any_child(world, rng), _any_time(world, rng)
         step = child.step_at(time)
         if step and step.action in RING_OF and time - PRESENT_SECONDS >= step.arrives:
@@ -127,7 +130,7 @@ def _doings(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
 
 
 def _whos(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
-    for _ in range(6):
+    for _ in range(3 * REPEATS):
         child = _any_child(world, rng)
         seen = child.tag[1] if child.tag else child.enters + 3.0
         time = round(seen + draw_age(world.seconds - seen - 0.5, rng), 3)
@@ -141,17 +144,19 @@ def _whos(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
 
 def _colors_then(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
     probe = next(probe for probe in world.probes if probe.subject == "chair")
-    which = str(rng.choice(["first", "last"]))
-    if not world.chair:
-        yield _Draft(Ask("color_then", "chair", which), "color_then", probe.time, UNKNOWN, (), "never_happened")
-        return
-    show = world.chair[0 if which == "first" else -1]
-    tier = _tier_of_several(len(world.chair), which)
-    yield _Draft(Ask("color_then", "chair", which), "color_then", probe.time, show.value, (_span(show),), tier)
+    for time in _asking_times(world, probe, rng):
+        which = str(rng.choice(["first", "last"]))
+        ask = Ask("color_then", "chair", which)
+        if world.chair:
+            show = world.chair[0 if which == "first" else -1]
+            tier = _tier_of_several(len(world.chair), which)
+            yield _Draft(ask, "color_then", time, show.value, (_span(show),), tier)
+        else:
+            yield _Draft(ask, "color_then", time, UNKNOWN, (), "never_happened")
 
 
 def _firsts_and_lasts(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
-    for subject, shows in (("card", world.cards), ("television", world.programmes)):
+    for subject, shows in REPEATS * (("card", world.cards), ("television", world.programmes)):
         for which in ("first", "last"):
             known = shows[0] if which == "first" else shows[int(rng.integers(len(shows)))]
             following = [show.start for show in shows if which == "last" and show.start > known.start]
@@ -165,30 +170,33 @@ def _firsts_and_lasts(world: World, rng: np.random.Generator) -> Iterator[_Draft
 
 def _hidden(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
     for probe in world.probes:
-        if probe.subject not in TOYS:
-            continue
-        which = str(rng.choice(["first", "last"], p=[0.3, 0.7]))
-        ask = Ask("box_of", probe.subject, which)
-        hides = [hide for hide in world.hides if hide.toy == probe.subject]
-        if not hides:
-            yield _Draft(ask, "hidden", probe.time, UNKNOWN, (), "never_happened")
-            continue
-        hide = hides[0 if which == "first" else -1]
-        others = any(other.toy != hide.toy and hide.end < other.end < probe.time for other in world.hides)
-        tier = _tier_of_several(len(hides), which) or ("interference" if others else None)
-        yield _Draft(ask, "hidden", probe.time, hide.box, (_span(hide),), tier)
+        if probe.subject in TOYS:
+            hides = [hide for hide in world.hides if hide.toy == probe.subject]
+            for time in _asking_times(world, probe, rng):
+                yield _where(world, probe, hides, time, str(rng.choice(["first", "last"], p=[0.3, 0.7])))
+
+
+def _where(world: World, probe: Probe, hides: list[Hide], time: float, which: str) -> _Draft:
+    ask = Ask("box_of", probe.subject, which)
+    if not hides:
+        return _Draft(ask, "hidden", time, UNKNOWN, (), "never_happened")
+    hide = hides[0 if which == "first" else -1]
+    others = any(other.toy != hide.toy and hide.end < other.end < time for other in world.hides)
+    tier = _tier_of_several(len(hides), which) or ("interference" if others else None)
+    return _Draft(ask, "hidden", time, hide.box, (_span(hide),), tier)
 
 
 def _counts(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
     probe = next(probe for probe in world.probes if probe.subject in ("bell", "lamp"))
     spans, others = (world.rings, world.flashes) if probe.subject == "bell" else (world.flashes, world.rings)
     tier = "never_happened" if not spans else "interference" if others else None
-    yield _Draft(Ask("times", probe.subject), "count", probe.time, str(len(spans)), spans, tier)
+    for time in _asking_times(world, probe, rng):
+        yield _Draft(Ask("times", probe.subject), "count", time, str(len(spans)), spans, tier)
 
 
 def _orders(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
     """Which of two events came first, or "unknown" if one of them never came; of those that come once at most."""
-    for kind, subjects in (("first_hidden", TOYS), ("first_held", GIFTS)):
+    for kind, subjects in REPEATS * (("first_hidden", TOYS), ("first_held", GIFTS)):
         probes = [probe for probe in world.probes if probe.subject in subjects and len(probe.spans) == 1]
         if len(probes) < 2:
             continue
@@ -207,16 +215,19 @@ def _orders(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
 
 def _doers(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
     for probe in world.probes:
-        if probe.subject not in GIFTS:
-            continue
-        hold = next((hold for hold in world.holds if hold.gift == probe.subject), None)
-        ask = Ask("holder", probe.subject)
-        if hold is None:
-            yield _Draft(ask, "who_did", probe.time, UNKNOWN, (), "never_happened")
-            continue
-        child = next(child for child in world.children if child.child == hold.child)
-        assert child.tag is not None, "only children with a name tag hold something up"
-        yield _Draft(ask, "who_did", probe.time, child.name, (child.tag, _span(hold)), "two_hop")
+        if probe.subject in GIFTS:
+            for time in _asking_times(world, probe, rng):
+                yield _who_held(world, probe, time)
+
+
+def _who_held(world: World, probe: Probe, time: float) -> _Draft:
+    hold = next((hold for hold in world.holds if hold.gift == probe.subject), None)
+    ask = Ask("holder", probe.subject)
+    if hold is None:
+        return _Draft(ask, "who_did", time, UNKNOWN, (), "never_happened")
+    child = next(child for child in world.children if child.child == hold.child)
+    assert child.tag is not None, "only children with a name tag hold something up"
+    return _Draft(ask, "who_did", time, child.name, (child.tag, _span(hold)), "two_hop")
 
 
 #: How the questions of each family are drafted; next actions have their own way.
@@ -242,6 +253,12 @@ def _tier_of_several(count: int, which: str) -> str | None:
     if count < 2:
         return None
     return "overwrite" if which == "last" else "interference"
+
+
+def _asking_times(world: World, probe: Probe, rng: np.random.Generator) -> list[float]:
+    """When a probe is asked about: at its time, and a few times more at ages drawn anew."""
+    longest = world.seconds - probe.over - 0.1
+    return [probe.time, *(round(probe.over + draw_age(longest, rng), 3) for _ in range(REPEATS - 1))]
 
 
 def _any_time(world: World, rng: np.random.Generator) -> float:

@@ -59,7 +59,9 @@ class Probe:
     subject: str
     """The chair, a toy, a present, the bell or the lamp."""
     time: float
-    """When it shall be asked about, seconds."""
+    """When it shall be asked about first, seconds; may be asked about again at any later time."""
+    over: float
+    """When all that belongs to it is over, seconds."""
     happens: bool
     spans: tuple[tuple[float, float], ...]
     """When it happens, or would, seconds."""
