@@ -116,6 +116,13 @@ def test_frames_that_refer_to_damage_are_left_out(keep: float, coded_video: Make
         assert all(np.array_equal(image, whole[time]) for time, image in given), packet
 
 
+def test_skipping_damage_needs_a_decoder_that_notices_it(coded_video: Make) -> None:
+    path = coded_video("whole_plain.mkv", **GROUPS)
+    assert VideoReader(path).info.decoder == "decord"
+    info = VideoReader(path, skip_bad=True).info
+    assert (info.decoder, info.reason) == ("pyav", "decord does not tell which frames are damaged")
+
+
 def test_damage_is_told_by_the_probe(coded_video: Make, tmp_path: Path) -> None:
     path = cut(coded_video("whole_cut.mkv", **GROUPS), tmp_path / "told.mkv")
     info = probe(path)

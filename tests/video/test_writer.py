@@ -46,6 +46,7 @@ def test_browsers_can_play_it(tmp_path: Path, coded_frame: Draw) -> None:
     path = write(tmp_path / "out.mp4", [coded_frame(number) for number in range(5)])
     names = [name for name, _ in mp4_boxes(path)]
     assert names.index(b"moov") < names.index(b"mdat"), "the index comes first"
+    assert b"moof" not in names
     with av.open(str(path)) as container:
         context = container.streams.video[0].codec_context
         assert (context.codec.canonical_name, context.pix_fmt) == ("h264", "yuv420p")

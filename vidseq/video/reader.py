@@ -37,7 +37,8 @@ class VideoReader:
     """Reads frames by time in seconds; 0 is the first frame that is shown.
 
     Frames are decoded in order from the start of the file, by decord where it is known to be exact and by PyAV
-    elsewhere; `info.decoder` and `info.reason` tell. `len()` is the number of frames, iterating gives each frame and
+    elsewhere; `info.decoder` and `info.reason` tell. Both give the same pictures; but decord is slower, needs more
+    memory, and shows some damaged frames without a word where PyAV raises. `len()` is the number of frames, iterating gives each frame and
     its time.
 
     Args:
@@ -62,6 +63,8 @@ class VideoReader:
         skip_bad: bool = False,
     ) -> None:
         self.info: VideoInfo = probe(path, stream=stream, decoder=decoder)
+        if skip_bad and decoder == "auto" and self.info.decoder == "decord":
+            self._take_pyav("decord does not tell which frames are damaged")
         if self.info.damage and not skip_bad:
             raise VideoError(f"{path}: {self.info.damage}. Use skip_bad (--skip-bad) to go on without the rest.")
         self.size = size
@@ -162,11 +165,12 @@ class VideoReader:
                     raise VideoError(f"{self.info.path}: decord cannot decode it. Use decoder 'auto'.") from error
             self._decord = None
             numbers = numbers[numbers > done]
-            self.info = replace(
-                self.info, decoder="pyav", decoder_version=av.__version__, reason="decord failed while decoding"
-            )
+            self._take_pyav("decord failed while decoding")
         info = self.info
         yield from PyavDecoder(info.path, info.stream, info.rotation, info.packets, self._skip_bad).decode(numbers)
+
+    def _take_pyav(self, reason: str) -> None:
+        self.info = replace(self.info, decoder="pyav", decoder_version=av.__version__, reason=reason)
 
     def _sized(self, image: np.ndarray) -> np.ndarray:
         return image if self.size is None else resize(image[None], self.size)[0]
