@@ -38,8 +38,8 @@ class VideoReader:
 
     Frames are decoded in order from the start of the file, by decord where it is known to be exact and by PyAV
     elsewhere; `info.decoder` and `info.reason` tell. Both give the same pictures; but decord is slower, needs more
-    memory, and shows some damaged frames without a word where PyAV raises. `len()` is the number of frames, iterating gives each frame and
-    its time.
+    memory, and shows some damaged frames without a word where PyAV raises. `len()` is the number of frames, iterating
+    gives each frame and its time.
 
     Args:
         path: the video file.
