@@ -27,7 +27,7 @@ def find_sources(source: str) -> list[str]:
     if path.is_dir():
         found = sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES)
     else:
-        found = [source] if path.exists() else sorted(glob.glob(source, recursive=True))
+        found = [source] if path.exists() else sorted(glob.glob(source, recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
     if not found:
         raise FileNotFoundError(
             f"--source expects a video file, folder, glob, camera number or stream address, got nothing at '{source}'."

@@ -140,7 +140,7 @@ def _build(
     order = shown[np.argsort(times[shown], kind="stable")]
     ticks = times[order]
     start = int(ticks[0]) if len(ticks) else 0
-    seconds = (ticks - start) * float(time_base)
+    seconds = (ticks - start) * time_base.numerator / time_base.denominator
     return PacketIndex(
         times=times,
         starts_group=starts,
@@ -149,7 +149,7 @@ def _build(
         key_group=np.cumsum(key) - leading,
         order=order,
         seconds=seconds,
-        end_seconds=_end(seconds, order, durations, time_base, rate),
+        end_seconds=_end(ticks - start, seconds, durations[int(order[-1])] if len(order) else 0, time_base, rate),
         start_seconds=float(start * time_base),
         time_base=time_base,
         counted=counted,
@@ -169,13 +169,14 @@ def _counted_times(dts: list[int | None], time_base: Fraction, rate: Fraction) -
     return np.array([round(frame * step) for frame in range(len(dts))], dtype=np.int64)
 
 
-def _end(seconds: np.ndarray, order: np.ndarray, durations: list[int], time_base: Fraction, rate: Fraction) -> float:
-    if not len(seconds):
+def _end(ticks: np.ndarray, seconds: np.ndarray, last: int, time_base: Fraction, rate: Fraction) -> float:
+    """When the last frame disappears; exact, so that no sampling time slips in before it by rounding."""
+    if not len(ticks):
         return 0.0
-    last = durations[int(order[-1])] * time_base
-    if last <= 0:
-        last = Fraction(float(np.median(np.diff(seconds)))) if len(seconds) > 1 else 1 / rate
-    return float(seconds[-1]) + float(last)
+    if last > 0:
+        return float((int(ticks[-1]) + last) * time_base)
+    step = Fraction(float(np.median(np.diff(seconds)))) if len(seconds) > 1 else 1 / rate
+    return float(int(ticks[-1]) * time_base + step)
 
 
 def _h264_length_bytes(extradata: bytes | None) -> int:

@@ -1,0 +1,86 @@
+"""The command line: one line for every mistake, exit status 2, and no traceback unless asked for."""
+
+from pathlib import Path
+
+import pytest
+
+from vidseq.cli import VERBS, LaterVerbs, main
+
+
+def verb_paths() -> list[list[str]]:
+    paths: list[list[str]] = []
+    for name, verb in VERBS.items():
+        paths += [[name, inner] for inner in verb] if isinstance(verb, dict) else [[name]]
+    return paths
+
+
+@pytest.mark.parametrize("path", verb_paths(), ids=" ".join)
+def test_every_verb_has_help(path: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*path, "--help"]) == 0
+    assert "usage: vidseq " + " ".join(path) in capsys.readouterr().out
+
+
+def test_every_layout_has_help_with_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    data = VERBS["data"]
+    assert isinstance(data, dict)
+    convert = data["convert"]
+    assert isinstance(convert, LaterVerbs)
+    for layout in convert.load():
+        assert main(["data", "convert", "--from", layout, "--help"]) == 0
+        assert "--source" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["tain"], "Unknown verb 'tain'. Did you mean 'train'?"),
+        (["data", "chek"], "Unknown verb 'chek'. Did you mean 'check'?"),
+        (["data", "convert", "--from", "mstc"], "Unknown verb 'mstc'. Did you mean 'mstcn'?"),
+        (["train", "--data", "d", "--out", "o", "--haed", "lstm"], "Unknown option '--haed'. Did you mean '--head'?"),
+        (["train", "--data", "d", "--out", "o", "--lr", "fast"], 'Parser key "lr": Expected a .*float.*fast'),
+        (["train", "--data", "d", "--out", "o", "--lr", "-1"], "Training expects lr as a rate above 0, got -1.0"),
+        (["train", "--out", "o"], "required: data"),
+        (["data", "check", "nowhere"], "A data set expects the file dataset.json in nowhere"),
+        (["info", "nowhere"], "info expects a file or folder, got nothing at 'nowhere'"),
+        (["predict", "x.mp4", "--model", "nowhere"], "expects a video file, folder"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import re
+
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert re.search(message, error) and error.count("\n") == 1 and "Traceback" not in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_debug_shows_where(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        main(["data", "check", str(tmp_path / "nowhere"), "--debug"])
+
+
+def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(path: Path | None) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vidseq.info.describe", interrupted)
+    assert main(["info"]) == 130
+    assert "Run the same command again" in capsys.readouterr().err
+
+
+def test_options_come_from_a_file_too_and_the_line_wins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = tmp_path / "options.yaml"
+    options.write_text("seconds: 33\nfps: 7\n")
+    words = ["classroom", "--config", str(options), "--out", str(tmp_path / "data"), "--fps", "8", "--print_config"]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert "seconds: 33" in printed and "fps: 8" in printed
+
+
+def test_info_describes_this_installation(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info"]) == 0
+    printed = capsys.readouterr().out
+    assert "lstm" in printed and "efficientnet_lite0" in printed and "mstcn" in printed
