@@ -128,7 +128,7 @@ class OpenVinoEngine(Engine):
         else:
             batch = np.ascontiguousarray(images)
         results = self._request(batch.shape).infer({0: batch})  # type: ignore[attr-defined]
-        return results[0][: len(images)].copy()
+        return results[0][: len(images)]  # still the engine's own memory; `__call__` copies it
 
     def _request(self, shape: tuple[int, ...]) -> object:
         if shape not in self._compiled:
