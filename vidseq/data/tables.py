@@ -131,9 +131,20 @@ def _json_object(where: str, text: str) -> dict[str, object]:
         raise DataError(f"{where}: {problem}") from None
     except RecursionError:
         raise DataError(f"{where}: expects one JSON object, got one nested too deep.") from None
+    if "\\ud" in text.lower() and _has_half_a_character(value):
+        raise DataError(f"{where}: expects text, got half a character (\\ud800 to \\udfff alone). Write it in UTF-8.")
     if not isinstance(value, dict):
         raise DataError(f"{where}: expects one JSON object in braces, got {text.strip()[:60]}.")
     return value
+
+
+def _has_half_a_character(value: object) -> bool:
+    """Whether a JSON value holds text that no file can: JSON may escape half of a pair of surrogates."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _no_constant(name: str) -> NoReturn:
