@@ -48,7 +48,7 @@ class ClassroomConfig:
     noise: float = 0.05
     """How often a child does just anything next, instead of what card, habit or current action lead to."""
     event_density: float = 1.0
-    """Multiplies how often cards and television programmes are shown."""
+    """Multiplies how often cards and programmes are shown and things change colour."""
     questions_per_video: int = 40
     families: tuple[str, ...] = FAMILIES
     pair_fraction: float = 0.25

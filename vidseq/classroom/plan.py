@@ -54,7 +54,7 @@ def draw_world(config: ClassroomConfig, split: str, index: int) -> World:
         holds=(),
         rings=(),
         flashes=(),
-        colors={thing: str(looks.choice(config.colors)) for thing in ("rug", "table", "door")},
+        colors={thing: _draw_colors(config, seconds, events) for thing in ("rug", "table", "door")},
         boxes=tuple(str(color) for color in looks.permutation(config.colors)),
         probes=(),
         noise=config.noise,
@@ -119,6 +119,14 @@ def _draw_shows(values: tuple[str, ...], seconds: float, density: float, rng: np
             calendar.place(start, start + rng.uniform(*SHOW_SECONDS))
     times = sorted(calendar.taken)
     return tuple(Show(*span, value) for span, value in zip(times, _differing(values, len(times), rng)))
+
+
+def _draw_colors(config: ClassroomConfig, seconds: float, rng: np.random.Generator) -> tuple[Show, ...]:
+    """Colours of something that is exchanged now and then, up to twice a density unit."""
+    changes = rng.uniform(1.0, seconds - 1.0, size=int(rng.integers(0, 1 + max(1, round(2 * config.event_density)))))
+    times = [0.0, *sorted({round(float(change), 3) for change in changes}), seconds]
+    values = _differing(config.colors, len(times) - 1, rng)
+    return tuple(Show(*span, value) for span, value in zip(pairwise(times), values))
 
 
 def _draw_children(

@@ -116,9 +116,12 @@ def _fair(world: World, draft: _Draft) -> bool:
 
 
 def _colors_now(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
-    for thing, color in REPEATS * list(world.colors.items()):
+    for thing, shows in REPEATS * list(world.colors.items()):
         time = _any_time(world, rng)
-        yield _Draft(Ask("color_now", thing), "color_now", time, color, ((time - PRESENT_SECONDS, time),))
+        show = showing(shows, time)
+        if show is not None and show.start < time:
+            seen = (max(show.start, time - PRESENT_SECONDS), time)
+            yield _Draft(Ask("color_now", thing), "color_now", time, show.value, (seen,))
 
 
 def _doings(world: World, rng: np.random.Generator) -> Iterator[_Draft]:

@@ -124,12 +124,14 @@ def showing(shows: tuple[Show, ...], time: float) -> Show | None:
 
 def _things(world: World, time: float, zones: dict[str, tuple[float, float]]) -> tuple[Thing, ...]:
     things = [
-        Thing(thing=kind, kind=kind, x=zones[zone][0], depth=zones[zone][1], color=world.colors.get(kind, "brown"))
+        Thing(thing=kind, kind=kind, x=zones[zone][0], depth=zones[zone][1], color=_color(world, kind, time))
         for kind, zone in _FURNITURE.items()
     ]
     entering = any(child.enters <= time < child.enters + DOOR_OPEN_SECONDS for child in world.children)
     programme, chair = showing(world.programmes, time), showing(world.chair, time)
-    things.append(_thing("door", zones["door"], color=world.colors["door"], state="open" if entering else "closed"))
+    things.append(
+        _thing("door", zones["door"], color=_color(world, "door", time), state="open" if entering else "closed")
+    )
     things.append(
         _thing(
             "television",
@@ -150,6 +152,11 @@ def _things(world: World, time: float, zones: dict[str, tuple[float, float]]) ->
 
 def _thing(kind: str, place: tuple[float, float], *, color: str, state: str = "", content: str | None = None) -> Thing:
     return Thing(thing=kind, kind=kind, x=place[0], depth=place[1], color=color, state=state, content=content)
+
+
+def _color(world: World, thing: str, time: float) -> str:
+    show = showing(world.colors.get(thing, ()), time)
+    return show.value if show else "brown"
 
 
 def _box(world: World, color: str, place: tuple[float, float], time: float) -> Thing:

@@ -87,8 +87,8 @@ class World:
     """When the bell rings."""
     flashes: tuple[tuple[float, float], ...]
     """When the lamp flashes."""
-    colors: dict[str, str]
-    """Colour of the rug, the table and the door."""
+    colors: dict[str, tuple[Show, ...]]
+    """Colours of the rug, the table and the door, one after another without gaps."""
     boxes: tuple[str, ...]
     """Colours of the boxes, left to right."""
     probes: tuple[Probe, ...]
@@ -107,7 +107,7 @@ class World:
         facts += [Fact(h.start, h.end, h.child, "holds", h.gift) for h in self.holds]
         facts += [Fact(start, end, "bell", "signal", "rings") for start, end in self.rings]
         facts += [Fact(start, end, "lamp", "signal", "flashes") for start, end in self.flashes]
-        facts += [Fact(0.0, self.seconds, thing, "color", color) for thing, color in self.colors.items()]
+        facts += [Fact(s.start, s.end, thing, "color", s.value) for thing, shows in self.colors.items() for s in shows]
         return Record(tuple(sorted(facts)))
 
 
