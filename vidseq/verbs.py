@@ -29,20 +29,45 @@ def classroom(out: Path, config: ClassroomConfig, *, workers: int = 2) -> None:
 
 
 def data_init(
-    source: Path, *, out: Path | None = None, name: str | None = None, seed: int = 0, skip_bad: bool = False
-) -> None:
+    source: Path,
+    *,
+    out: Path | None = None,
+    name: str | None = None,
+    group: str | None = None,
+    split_file: Path | None = None,
+    classes: bool = True,
+    seed: int = 0,
+    overwrite: bool = False,
+    skip_bad: bool = False,
+) -> int:
     """Turns a folder of videos, loose or a folder a class, into a data set.
 
     Args:
-        source: the folder; it is not changed, unless it is to hold the data set itself.
+        source: the folder; no video is touched.
         out: folder of the data set; the source if left out.
         name: what to call it; the folder's name if left out.
+        group: regular expression that finds a video's person or camera in its name; groups never share a split.
+        split_file: CSV with the columns video and split; drawn by chance if left out.
+        classes: whether folders name classes.
         seed: decides which videos go into which split.
+        overwrite: replace a data set that is there.
         skip_bad: leave out files that cannot be read, and list them.
     """
     from vidseq.data.init import init_dataset
 
-    print(init_dataset(source, out, name=name, seed=seed, skip_bad=skip_bad).summary())
+    report = init_dataset(
+        source,
+        out,
+        name=name,
+        group=group,
+        split_file=split_file,
+        classes=classes,
+        seed=seed,
+        overwrite=overwrite,
+        skip_bad=skip_bad,
+    )
+    print(report.summary())
+    return 1 if report.skipped else 0
 
 
 def data_check(data: Path) -> int:
@@ -82,6 +107,7 @@ def features(
     input_size: int = 224,
     precision: Literal["float32", "bf16"] = "float32",
     engine: Literal["auto", "torch", "openvino"] = "auto",
+    decoder: Literal["auto", "decord", "pyav"] = "auto",
     device: str = "auto",
     workers: int = 2,
     limit: int | None = None,
@@ -100,6 +126,7 @@ def features(
         input_size: side of the square that the CNN sees, or of one of the same area.
         precision: bf16 is faster and less exact (feature cosine about 0.998).
         engine: what runs the CNN; auto is OpenVINO on CPUs and torch elsewhere.
+        decoder: auto is decord where its times agree with the packet index, PyAV elsewhere; pyav notices more damage.
         device: for torch.
         workers: videos at the same time.
         limit: only the first so many videos.
@@ -125,7 +152,9 @@ def features(
             input_size=input_size,
             device=device,
         )
-        report = extract_dataset_features(dataset, cnn, fps, workers=workers, limit=limit, skip_bad=skip_bad)
+        report = extract_dataset_features(
+            dataset, cnn, fps, decoder=decoder, workers=workers, limit=limit, skip_bad=skip_bad
+        )
     print(report.summary())
     return 1 if report.failed else 0
 
@@ -238,16 +267,18 @@ def info(path: Path | None = None) -> None:
     print(describe(path))
 
 
-def converters() -> dict[str, Callable[..., None]]:
+def converters() -> dict[str, Callable[..., int]]:
     """A verb for each foreign layout, with the options of its importer."""
     from vidseq.data.importers import IMPORTERS
 
     return {layout: _printing(convert) for layout, convert in IMPORTERS.items()}
 
 
-def _printing(convert: Callable[..., "ConversionReport"]) -> Callable[..., None]:
+def _printing(convert: Callable[..., "ConversionReport"]) -> Callable[..., int]:
     @functools.wraps(convert)
-    def verb(**options: object) -> None:
-        print(convert(**options).summary())
+    def verb(**options: object) -> int:
+        report = convert(**options)
+        print(report.summary())
+        return 1 if report.skipped else 0
 
     return verb

@@ -17,6 +17,7 @@ def extract_dataset_features(
     backbone: Backbone,
     fps: Fraction | float | str,
     *,
+    decoder: str = "auto",
     workers: int = 1,
     limit: int | None = None,
     skip_bad: bool = False,
@@ -27,6 +28,7 @@ def extract_dataset_features(
         dataset: its videos need files.
         backbone: the CNN.
         fps: frames a second to sample.
+        decoder: "auto", "decord" or "pyav", see `VideoReader`.
         workers: videos at the same time.
         limit: only the first so many videos; None: all.
         skip_bad: leave damaged frames out of a video, rather than the video out of the features.
@@ -43,8 +45,8 @@ def extract_dataset_features(
             f"Data set '{dataset.info.name}' expects videos with a path to make features of, got none. "
             "Name the files in videos.jsonl, or take over features that you have (--source)."
         )
-    store = FeatureStore.create_in(dataset.folder, backbone.fingerprint(fps))
-    return extract_features(files, store, backbone, fps, workers=workers, skip_bad=skip_bad)
+    store = FeatureStore.create_in(dataset.folder, backbone.fingerprint(fps, decoder))
+    return extract_features(files, store, backbone, fps, decoder=decoder, workers=workers, skip_bad=skip_bad)
 
 
 def import_dataset_features(

@@ -20,7 +20,13 @@ from vidseq.video.reader import VideoReader
 
 
 def video_features(
-    path: Path | str, backbone: Backbone, fps: str, *, limit_seconds: float | None = None, skip_bad: bool = False
+    path: Path | str,
+    backbone: Backbone,
+    fps: str,
+    *,
+    decoder: str = "auto",
+    limit_seconds: float | None = None,
+    skip_bad: bool = False,
 ) -> tuple[VideoFeatures, float]:
     """Reads a video through a CNN.
 
@@ -28,6 +34,7 @@ def video_features(
         path: the video file.
         backbone: the CNN.
         fps: frames a second to sample.
+        decoder: as the model's features were decoded.
         limit_seconds: only the first so many seconds.
         skip_bad: leave damaged frames out.
 
@@ -35,7 +42,7 @@ def video_features(
         the features, float16 as they are stored, and when what was read ends, in seconds.
     """
     parts, times = [], []
-    with VideoReader(path, size=backbone.size, skip_bad=skip_bad) as reader:
+    with VideoReader(path, size=backbone.size, decoder=decoder, skip_bad=skip_bad) as reader:
         end = min(reader.info.duration_seconds, limit_seconds or math.inf)
         total = math.ceil(end * Fraction(fps))
         with progress(total=total, what=f"Reading {Path(path).name}", unit="frame") as bar:

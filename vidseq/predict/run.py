@@ -117,17 +117,20 @@ def _rows_of(
     path: str, model: VideoReasoner, backbone: Backbone, plan: Plan, *, live: bool, skip_bad: bool
 ) -> Iterable[Prediction]:
     fps = _fps_of(model)
+    decoder = model.config.fingerprint.decoder if model.config.fingerprint else "auto"
     if is_live(path):
         with closing(LiveReader(path)) as camera:
             yield from stream_video(model, backbone, path, camera.sample(Fraction(fps)), plan)
     elif live:
-        with VideoReader(path, size=backbone.size, skip_bad=skip_bad) as reader:
+        with VideoReader(path, size=backbone.size, decoder=decoder, skip_bad=skip_bad) as reader:
             end = min(reader.info.duration_seconds, plan.limit_seconds or math.inf)
             plan.check_within(end)
             frames = _each_once(reader, Fraction(fps), end)
             yield from stream_video(model, backbone, Path(path).stem, frames, plan, end)
     else:
-        features, end = video_features(path, backbone, fps, limit_seconds=plan.limit_seconds, skip_bad=skip_bad)
+        features, end = video_features(
+            path, backbone, fps, decoder=decoder, limit_seconds=plan.limit_seconds, skip_bad=skip_bad
+        )
         yield from predict_video(model, Path(path).stem, features, end, plan)
 
 
