@@ -7,7 +7,9 @@ from vidseq.classroom.generate import make_lessons
 
 @pytest.fixture(scope="session")
 def config():
-    return ClassroomConfig(train_videos=400, val_videos=0, test_videos=0, questions_per_video=24, seed=11)
+    return ClassroomConfig(
+        train_videos=400, val_videos=0, test_videos=0, questions_per_video=24, num_toys=4, num_gifts=4, seed=11
+    )
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ def test_worlds_of_any_length_and_number_of_children_keep_the_rules(seconds, chi
     config = ClassroomConfig(
         seconds=seconds, num_colors=8, num_names=12, min_children=children, max_children=children, event_density=2.0
     )
-    for index in range(8):
+    for index in range(24 if seconds == 30.0 else 6):
         world = draw_world(config, "test", index)
         assert len(world.children) == children
         assert len({child.shirt for child in world.children}) == children
@@ -45,6 +45,8 @@ def test_worlds_of_any_length_and_number_of_children_keep_the_rules(seconds, chi
         for hold in world.holds:
             holder = next(child for child in world.children if child.child == hold.child)
             assert holder.tag is not None and holder.tag[1] < hold.start
+        for probe in world.probes:
+            assert probe.over <= probe.time - SHORTEST_AGE + 1e-3
         signals = sorted((*world.rings, *world.flashes))
         assert all(a[1] < b[0] for a, b in itertools.pairwise(signals))
 
@@ -53,6 +55,11 @@ def test_worlds_of_any_length_and_number_of_children_keep_the_rules(seconds, chi
     ("change", "message"),
     [
         ({"seconds": 10.0}, r"ClassroomConfig expects seconds from 30.0 to 3600.0, got 10.0\."),
+        (
+            {"seconds": 30.0, "seconds_spread": 0.5},
+            r"expects the shortest video's seconds from 25.0 to 3600.0, got 15.0",
+        ),
+        ({"num_toys": 9}, r"ClassroomConfig expects num_toys from 2 to 4, got 9\."),
         ({"max_children": 5}, r"ClassroomConfig expects max_children from 1 to 4, got 5\."),
         ({"min_children": 4, "max_children": 3}, r"ClassroomConfig expects min_children from 1 to 3, got 4\."),
         ({"families": ("whom",)}, r"Unknown family 'whom'\. Did you mean 'who'\?"),

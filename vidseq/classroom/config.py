@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vidseq.classroom.palette import COLORS, NAMES
+from vidseq.classroom.palette import COLORS, GIFTS, NAMES, TOYS
 from vidseq.errors import UserError, unknown_name
 
 FAMILIES = (
@@ -42,6 +42,10 @@ class ClassroomConfig:
     """Colours that shirts, boxes and things can have, 4 to 8."""
     num_names: int = 4
     """Names that children can have, 4 to 12."""
+    num_toys: int = 2
+    """Toys that are put into boxes, 2 to 4."""
+    num_gifts: int = 2
+    """Presents that children hold up, 2 to 4."""
     min_action_seconds: float = 4.5
     """Durations of activities are uniform and the same for all actions, so they tell nothing."""
     max_action_seconds: float = 7.0
@@ -64,8 +68,11 @@ class ClassroomConfig:
     def __post_init__(self) -> None:
         _within("seconds", self.seconds, 30.0, 3600.0)
         _within("seconds_spread", self.seconds_spread, 0.0, 0.5)
+        _within("the shortest video's seconds", self.seconds * (1 - self.seconds_spread), 25.0, 3600.0)
         _within("num_colors", self.num_colors, 4, len(COLORS))
         _within("num_names", self.num_names, 4, len(NAMES))
+        _within("num_toys", self.num_toys, 2, len(TOYS))
+        _within("num_gifts", self.num_gifts, 2, len(GIFTS))
         _within("max_children", self.max_children, 1, min(self.num_colors, self.num_names))
         _within("min_children", self.min_children, 1, self.max_children)
         _within("min_action_seconds", self.min_action_seconds, 4.5, self.max_action_seconds)

@@ -186,6 +186,11 @@ def _happens(choices: int, rng: np.random.Generator) -> bool:
     return bool(rng.random() < choices / (choices + 1))
 
 
+def _some(things: tuple[str, ...], rng: np.random.Generator) -> list[str]:
+    """Two or three of some things, in any order."""
+    return [str(thing) for thing in rng.permutation(things)[: int(rng.integers(2, 4))]]
+
+
 def _add_chair(world: World, config: ClassroomConfig, rng: np.random.Generator) -> World:
     time = _asking_time(world, rng)
     lengths = [_length(rng) for _ in range(int(rng.integers(1, 3)))]
@@ -199,10 +204,10 @@ def _add_chair(world: World, config: ClassroomConfig, rng: np.random.Generator) 
 
 
 def _add_hides(world: World, config: ClassroomConfig, rng: np.random.Generator) -> World:
-    """Two or three toys are put away, some of them twice; all at different times, so that each can be seen."""
+    """Some toys are put away, some of them twice; all at different times, so that each can be seen."""
     calendar = _Calendar([])
     hides, probes = list(world.hides), list(world.probes)
-    for toy in rng.permutation(TOYS)[: int(rng.integers(2, 4))]:
+    for toy in _some(TOYS[: config.num_toys], rng):
         time = _asking_time(world, rng)
         length = _length(rng)
         end = round(time - draw_age(time - length - 0.2, rng), 3)
@@ -214,18 +219,18 @@ def _add_hides(world: World, config: ClassroomConfig, rng: np.random.Generator) 
         happens = _happens(len(config.colors), rng)
         placed = [calendar.place(*span) for span in spans]
         if all(placed):
-            probes.append(Probe(subject=str(toy), time=time, over=end, happens=happens, spans=tuple(spans)))
+            probes.append(Probe(subject=toy, time=time, over=end, happens=happens, spans=tuple(spans)))
             if happens:
-                hides += [Hide(toy=str(toy), box=box, start=s, end=e) for (s, e), box in zip(spans, boxes)]
+                hides += [Hide(toy=toy, box=box, start=s, end=e) for (s, e), box in zip(spans, boxes)]
     return replace(world, hides=tuple(hides), probes=tuple(probes))
 
 
 def _add_signals(world: World, rng: np.random.Generator) -> World:
     """The one asked about comes 0 to 3 times; the other fills up to a total that tells nothing about the answer."""
     time = _asking_time(world, rng)
-    total = int(rng.integers(3, 7))
-    asked = int(rng.integers(0, 4))
     slot = SIGNAL_SECONDS + PAUSE_SECONDS
+    total = min(int(rng.integers(3, 7)), int((time - 0.7) / slot))
+    asked = int(rng.integers(0, 4))
     span = total * slot
     latest_end = time - draw_age(time - span - 0.2, rng)
     slack = np.sort(rng.uniform(0.2, max(0.2, latest_end - span), size=total))
@@ -242,10 +247,10 @@ def _add_signals(world: World, rng: np.random.Generator) -> World:
 
 
 def _add_holds(world: World, config: ClassroomConfig, rng: np.random.Generator) -> World:
-    """Two or three presents are held up, each by a child whose name tag was seen before."""
+    """Some presents are held up, each by a child whose name tag was seen before."""
     holds, probes = list(world.holds), list(world.probes)
     calendars = {child.child: _Calendar([]) for child in world.children}
-    for gift in rng.permutation(GIFTS)[: int(rng.integers(2, 4))]:
+    for gift in _some(GIFTS[: config.num_gifts], rng):
         time = _asking_time(world, rng)
         length = _length(rng)
         end = round(time - draw_age(time - length - 7.0, rng), 3)
@@ -256,9 +261,9 @@ def _add_holds(world: World, config: ClassroomConfig, rng: np.random.Generator) 
             continue
         holder = named[int(rng.integers(len(named)))].child
         if calendars[holder].place(start, end):
-            probes.append(Probe(subject=str(gift), time=time, over=end, happens=happens, spans=((start, end),)))
+            probes.append(Probe(subject=gift, time=time, over=end, happens=happens, spans=((start, end),)))
             if happens:
-                holds.append(Hold(gift=str(gift), child=holder, start=start, end=end))
+                holds.append(Hold(gift=gift, child=holder, start=start, end=end))
     return replace(world, holds=tuple(holds), probes=tuple(probes))
 
 
