@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 
 import pytest
@@ -21,14 +22,25 @@ def test_step_by_step_is_the_whole_video(toy_model: VideoReasoner) -> None:
 
 
 def test_queries_do_not_see_each_other_and_leave_the_state(toy_model: VideoReasoner) -> None:
-    _, state = toy_model.step(torch.randn(1, 5, 6), toy_model.init_state(1))
-    before = [part.clone() for part in state]
+    with torch.no_grad():
+        _, state = toy_model.step(torch.randn(1, 5, 6), toy_model.init_state(1))
+    before = copy.deepcopy(state)
     tokens = pad_tokens([[2, 3], [4, 5], []])
     together = toy_model.ask(tokens[None], state, "question")
     for number in range(3):
         torch.testing.assert_close(toy_model.ask(tokens[None, [number]], state, "question")[0, 0], together[0, number])
-    for old, new in zip(before, state):
+    for old, new in zip([*before.memory, before.present], [*state.memory, state.present]):
         assert torch.equal(old, new)
+
+
+def test_the_present_is_the_newest_valid_output(toy_model: VideoReasoner) -> None:
+    features = torch.randn(3, 6, 6)
+    mask = torch.arange(6) < torch.tensor([[6], [2], [0]])
+    y, state = toy_model.step(features, toy_model.init_state(3), mask)
+    torch.testing.assert_close(state.present, torch.stack([y[0, 5], y[1, 1], torch.zeros(8)]))
+    later = toy_model.step(features[:, :0], state, mask[:, :0])[1]
+    none_valid = toy_model.step(features, state, torch.zeros_like(mask))[1]
+    assert torch.equal(later.present, state.present) and torch.equal(none_valid.present, state.present)
 
 
 def test_blind_is_asking_before_the_first_frame(toy_model: VideoReasoner) -> None:

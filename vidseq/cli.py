@@ -195,7 +195,7 @@ def _options_of(run: Callable[..., int | None], fits: Callable[[object], bool]) 
 def _is_list(hint: object) -> bool:
     if isinstance(hint, UnionType):
         return any(_is_list(part) for part in typing.get_args(hint))
-    return typing.get_origin(hint) in (list, tuple)
+    return typing.get_origin(hint) is list
 
 
 def _spell(words: Sequence[str], run: Callable[..., int | None]) -> list[str]:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +69,20 @@ class ModelConfig:
         if values["fingerprint"] is not None:
             values["fingerprint"] = Fingerprint(**values["fingerprint"])
         return cls(**values)
+
+
+class ModelState(NamedTuple):
+    """What a model keeps of B streams; never changed in place."""
+
+    memory: Any
+    """The head's state."""
+    present: Tensor
+    """The head's output at the newest frame, (B, D); zero before the first."""
+
+    def rows(self, numbers: Tensor) -> "ModelState":
+        """The states of some streams, (N,), each as often as it is named."""
+        memory = type(self.memory)(*(part.index_select(0, numbers) for part in self.memory))
+        return ModelState(memory, self.present.index_select(0, numbers))
 
 
 class Projection(nn.Module):
@@ -167,11 +181,12 @@ class VideoReasoner(nn.Module):
         x = self.projection(features)
         return x if mask is None else x.masked_fill(~mask[..., None], 0)
 
-    def init_state(self, batch_size: int) -> Any:
+    def init_state(self, batch_size: int) -> ModelState:
         """What is known before the first frame, for B streams."""
-        return self.head.init_state(batch_size)
+        present = next(self.head.parameters()).new_zeros(batch_size, self.config.dim)
+        return ModelState(self.head.init_state(batch_size), present)
 
-    def step(self, features: Tensor, state: Any, mask: Tensor | None = None) -> tuple[Tensor, Any]:
+    def step(self, features: Tensor, state: ModelState, mask: Tensor | None = None) -> tuple[Tensor, ModelState]:
         """Reads new frames, live.
 
         Args:
@@ -182,7 +197,12 @@ class VideoReasoner(nn.Module):
         Returns:
             y (B, T, D), zero where invalid, and the new state.
         """
-        return self.head.step(self.project(features, mask), state, mask)
+        return self.scan(self.project(features, mask), state, mask)
+
+    def scan(self, x: Tensor, state: ModelState, mask: Tensor | None = None) -> tuple[Tensor, ModelState]:
+        """Reads new frames that are projected already; otherwise as `step`."""
+        y, memory = self.head.step(x, state.memory, mask)
+        return y, ModelState(memory, _newest(y, mask, state.present))
 
     # -- saying
 
@@ -224,7 +244,7 @@ class VideoReasoner(nn.Module):
         assert isinstance(task, Task)
         return task
 
-    def ask(self, tokens: Tensor, state: Any, task: str) -> Tensor:
+    def ask(self, tokens: Tensor, state: ModelState, task: str) -> Tensor:
         """Answers queries from what has been seen; queries do not see each other, the state is not advanced.
 
         Args:
@@ -236,7 +256,8 @@ class VideoReasoner(nn.Module):
             logits (B, Q, C).
         """
         vectors = self.query_vectors(tokens, task)
-        return self.query_task(task).decode(self.head.ask(vectors, state), vectors)
+        present = state.present[:, None].expand_as(vectors)
+        return self.query_task(task).decode(self.head.ask(vectors, state.memory), vectors, present)
 
     def query_vectors(self, tokens: Tensor, task: str) -> Tensor:
         """What the head is asked with: tokens (..., W) to vectors (..., D)."""
@@ -247,3 +268,14 @@ class VideoReasoner(nn.Module):
     def blind(self, tokens: Tensor, task: str) -> Tensor:
         """Answers from the question alone: `ask` before the first frame. tokens (B, Q, W) to logits (B, Q, C)."""
         return self.ask(tokens, self.init_state(tokens.shape[0]), task)
+
+
+def _newest(y: Tensor, mask: Tensor | None, before: Tensor) -> Tensor:
+    """Each row's newest valid output, (B, D); what it was before where nothing valid came."""
+    if y.shape[1] == 0:
+        return before
+    if mask is None:
+        return y[:, -1]
+    count = mask.sum(dim=1)
+    last = (count - 1).clamp(min=0)[:, None, None].expand(-1, 1, y.shape[-1])
+    return torch.where((count > 0)[:, None], y.gather(1, last)[:, 0], before)

@@ -3,13 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vidseq.model import VideoReasoner
+from vidseq.model import ModelState, VideoReasoner
 
 #: Clips are scanned in pieces of at most this many frames, for bounded memory.
 LONGEST_PIECE = 4096
@@ -149,7 +148,7 @@ def read_clips(
     state, ys = model.init_state(len(lengths)), []
     queries.ask([(row, 0) for row in range(len(lengths))], state)
     for piece, part, valid in zip(plan.pieces, x.split(widths, dim=1), read.split(widths, dim=1)):
-        y, state = model.head.step(part, state, valid)
+        y, state = model.scan(part, state, valid)
         ys.append(y)
         queries.ask(piece.stops, state)
     y = torch.cat(ys, dim=1) if ys else x
@@ -170,6 +169,7 @@ class _Queries:
             self._at.setdefault((int(row), int(frames)), []).append(number)
         self._numbers: list[int] = []
         self._contexts: list[Tensor] = []
+        self._presents: list[Tensor] = []
 
     def stops(self, num_rows: int) -> list[list[int]]:
         """After how many frames each row is asked something."""
@@ -178,26 +178,35 @@ class _Queries:
             stops[row].append(frames)
         return stops
 
-    def ask(self, places: Sequence[tuple[int, int]], state: Any) -> None:
+    def ask(self, places: Sequence[tuple[int, int]], state: ModelState) -> None:
         """Asks what is due at these places; each query reads the state of its own row."""
         due = [(row, number) for row, frames in places for number in self._at.get((row, frames), ())]
         if not due or self._vectors is None:
             return
         device = self._vectors.device
         rows, numbers = (torch.tensor(part, device=device) for part in zip(*due))
-        seen = type(state)(*(part.index_select(0, rows) for part in state))
-        self._contexts.append(self._model.head.ask(self._vectors.index_select(0, numbers)[:, None], seen)[:, 0])
+        seen = state.rows(rows)
+        self._contexts.append(self._model.head.ask(self._vectors[numbers][:, None], seen.memory)[:, 0])
+        self._presents.append(seen.present)
         self._numbers += numbers.tolist()
 
     def logits(self) -> dict[str, Tensor]:
         """The answers of each task, in the order asked."""
         if self._vectors is None:
             return {}
-        if self._contexts:
-            order = torch.tensor(self._numbers, device=self._vectors.device).argsort()
-            contexts = torch.cat(self._contexts).index_select(0, order)
-        else:
-            contexts = self._vectors[:0]
+        contexts, presents = self._in_order(self._contexts), self._in_order(self._presents)
         assert len(contexts) == len(self._vectors), "every query is asked once"
-        parts = zip(self._tasks, contexts.split([*self._tasks.values()]), self._vectors.split([*self._tasks.values()]))
-        return {task: self._model.query_task(task).decode(context, vectors) for task, context, vectors in parts}
+        sizes = [*self._tasks.values()]
+        parts = zip(self._tasks, contexts.split(sizes), self._vectors.split(sizes), presents.split(sizes))
+        return {
+            task: self._model.query_task(task).decode(context, vectors, present)
+            for task, context, vectors, present in parts
+        }
+
+    def _in_order(self, parts: Sequence[Tensor]) -> Tensor:
+        """What was collected place after place, in the order in which the queries came."""
+        assert self._vectors is not None
+        if not parts:
+            return self._vectors[:0]
+        order = torch.tensor(self._numbers, device=self._vectors.device).argsort()
+        return torch.cat(list(parts)).index_select(0, order)

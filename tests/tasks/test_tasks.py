@@ -68,14 +68,15 @@ def test_the_standing_query_needs_no_text() -> None:
     task = NextAction(8, ("a", "b"), {}, 0.0)
     vectors = task.query_vectors(torch.zeros(1, 8))
     assert vectors.any()
-    assert task.decode(torch.randn(1, 8), vectors).shape == (1, 2)
+    assert task.decode(torch.randn(1, 8), vectors, torch.randn(1, 8)).shape == (1, 2)
 
 
-def test_the_decoder_sees_context_and_question() -> None:
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_the_decoder_sees_context_question_and_present(part: int) -> None:
     task = Question(8, ("a", "b", "c"), {}, 0.0).eval()
-    context, vectors = torch.randn(2, 8), torch.randn(2, 8)
-    assert (task.decode(context, vectors) - task.decode(context.flip(0), vectors)).abs().max() > 1e-4
-    assert (task.decode(context, vectors) - task.decode(context, vectors.flip(0))).abs().max() > 1e-4
+    parts = [torch.randn(2, 8), torch.randn(2, 8), torch.randn(2, 8)]
+    changed = [given.flip(0) if number == part else given for number, given in enumerate(parts)]
+    assert (task.decode(*parts) - task.decode(*changed)).abs().max() > 1e-4
 
 
 def test_choices_restrict_the_classes() -> None:

@@ -106,8 +106,9 @@ class QueryTask(Task):
     """A task that is asked for at a time: a query vector reads the memory, a decoder turns what it read into classes.
 
     The query vector of a text is its encoding and the task's own learned vector, added and projected to the head's
-    input; without a text the encoding is zero, and the learned vector is the standing query. The decoder sees what
-    was read, the query vector, and their product.
+    input; without a text the encoding is zero, and the learned vector is the standing query. The decoder sees the
+    query vector, what was read, the present (the head's output at the newest frame, so that memory need not hold what
+    is in view), and both multiplied with the query vector.
     """
 
     def __init__(self, dim: int, labels: Sequence[str], options: Mapping[str, object], dropout: float) -> None:
@@ -115,7 +116,7 @@ class QueryTask(Task):
         self.standing = nn.Parameter(torch.randn(dim) * 0.5)
         self.to_query = nn.Linear(dim, dim)
         self.decoder = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(3 * dim, dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(dim, len(labels))
+            nn.Dropout(dropout), nn.Linear(5 * dim, dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(dim, len(labels))
         )
 
     def query_vectors(self, text_vectors: Tensor) -> Tensor:
@@ -129,17 +130,19 @@ class QueryTask(Task):
         """
         return self.to_query(text_vectors + self.standing)
 
-    def decode(self, context: Tensor, vectors: Tensor) -> Tensor:
+    def decode(self, context: Tensor, vectors: Tensor, present: Tensor) -> Tensor:
         """Turns what a query read into class scores.
 
         Args:
             context: what the head answered, (..., D).
             vectors: what it was asked with, (..., D).
+            present: the head's output at the newest frame, (..., D).
 
         Returns:
             logits (..., C).
         """
-        return self.decoder(torch.cat([context, vectors, context * vectors], dim=-1))
+        seen = [context, context * vectors, present, present * vectors]
+        return self.decoder(torch.cat([vectors, *seen], dim=-1))
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """What training makes small: cross-entropy over the queries that have a target.
