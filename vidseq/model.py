@@ -46,7 +46,7 @@ class ModelConfig:
     dropout: float = 0.1
     """Share of channels dropped in training, after the projection, in questions and in decoders."""
     feature_dropout: float = 0.0
-    """Share of feature channels dropped in training."""
+    """Share of feature channels dropped in training, each for a whole clip."""
     word_dropout: float = 0.0
     """Share of question words made unknown in training."""
 
@@ -85,6 +85,27 @@ class ModelState(NamedTuple):
         return ModelState(memory, self.present.index_select(0, numbers))
 
 
+class ClipDropout(nn.Module):
+    """Drops channels of a whole clip at a time, so that what a video always looks like cannot be learnt by heart.
+
+    Source: Gal and Ghahramani, arXiv:1512.05287 (one mask for all times).
+
+    Args:
+        share: of channels dropped in training.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, F) to (B, T, F)."""
+        if not self.training or self.share == 0:
+            return x
+        kept = torch.rand(x.shape[0], 1, x.shape[-1], device=x.device) >= self.share
+        return x * (kept / (1 - self.share)).to(x.dtype)
+
+
 class Projection(nn.Module):
     """Features to the head's width: standardised, normalised, mixed.
 
@@ -92,7 +113,7 @@ class Projection(nn.Module):
         feature_dim: width F of the features.
         dim: width D of the head.
         dropout: share of output channels dropped in training.
-        feature_dropout: share of feature channels dropped in training.
+        feature_dropout: share of feature channels dropped in training, each for a whole clip.
     """
 
     def __init__(self, feature_dim: int, dim: int, *, dropout: float, feature_dropout: float) -> None:
@@ -102,7 +123,10 @@ class Projection(nn.Module):
         self.mean: Tensor
         self.std: Tensor
         self.layers = nn.Sequential(
-            nn.LayerNorm(feature_dim), nn.Dropout(feature_dropout), nn.Linear(feature_dim, dim), nn.Dropout(dropout)
+            nn.LayerNorm(feature_dim),
+            ClipDropout(feature_dropout),
+            nn.Linear(feature_dim, dim),
+            nn.Dropout(dropout),
         )
 
     def standardise_by(self, mean: Tensor, std: Tensor) -> None:

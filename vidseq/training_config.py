@@ -41,7 +41,7 @@ class TrainConfig:
     dropout: float = 0.1
     """Share of channels dropped in the model's own parts; heads have their own option."""
     feature_dropout: float = 0.1
-    """Share of feature channels dropped."""
+    """Share of feature channels dropped, each for a whole clip."""
     word_dropout: float = 0.02
     """Share of question words made unknown."""
 

@@ -1,0 +1,154 @@
+"""The demo: a generated classroom, from video files to answers, next actions and a comparison of four heads.
+
+Command:   python recipes/classroom.py --out demo
+Cost:      about 10 minutes on 2 CPU cores; run again after a stop, it goes on where it was.
+Expected:  a table of accuracy by question family for conv, lstm, memory and window beside the controls blind, last
+           frame and majority; a figure of accuracy against context; an annotated test video. The README has the table.
+
+Everything is read from pixels: H.264 files are made, decoded, and seen by an ImageNet CNN. Options of the world and of
+training are set by name, such as --world.train_videos 20 --training.epochs 2.
+"""
+
+import dataclasses
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import auto_cli
+
+from vidseq.classroom.config import ClassroomConfig
+from vidseq.classroom.generate import generate
+from vidseq.data.browse import write_browser
+from vidseq.data.dataset import Dataset
+from vidseq.data.features import extract_dataset_features
+from vidseq.evaluation.verb import evaluate_models
+from vidseq.features.cnn import build_backbone
+from vidseq.features.store import FeatureStore
+from vidseq.predict.plan import Plan
+from vidseq.predict.run import predict_sources
+from vidseq.training import TrainConfig, fit
+
+FEATURES_A_SECOND = 2
+CONTROLS = ("blind", "last_frame", "majority")
+#: Facts hardly depend on a video's length, so many short videos teach most a minute of computing.
+WORLD = ClassroomConfig(
+    train_videos=200,
+    val_videos=16,
+    test_videos=30,
+    seconds=30.0,
+    fps=5,
+    min_children=1,
+    max_children=2,
+    families=("next_action", "color_now", "doing", "color_then", "first_last", "hidden"),
+)
+TRAINING = TrainConfig(
+    epochs=14,
+    batch_size=8,
+    queries_per_clip=64,
+    lr=3e-3,
+    dropout=0.3,
+    feature_dropout=0.6,
+    weight_decay=0.1,
+    full_context=0.7,
+    patience=None,
+)
+HEAD_OPTIONS: dict[str, dict[str, Any]] = {"conv": {"layers": 6}, "window": {"window": 64, "layers": 1}}
+
+
+def main(
+    out: Path = Path("demo"),
+    heads: str = "conv,lstm,memory,window",
+    world: ClassroomConfig = WORLD,
+    training: TrainConfig = TRAINING,
+    pooling: str = "2x3",
+    contexts: str = "1f,2s,4s,8s,16s,full",
+    workers: int = 2,
+) -> None:
+    """Runs the demo.
+
+    Args:
+        out: folder for all that is made.
+        heads: which heads to compare.
+        world: what to generate.
+        training: how to train; its head is replaced by each of `heads`.
+        pooling: "mean", or a grid that keeps where things are.
+        contexts: how much of the past to show, for the figure.
+        workers: processes.
+    """
+    data, report = out / "data", out / "report"
+    print(f"1/5  Drawing a classroom: {out / 'browse.html'} shows it.", flush=True)
+    dataset = Dataset.load(generate(data, world, workers=workers))
+    write_browser(data, out / "browse.html", limit=8)
+    print("2/5  Looking at every frame with a CNN.", flush=True)
+    look(dataset, pooling, workers)
+    print(f"3/5  Training {heads}.", flush=True)
+    runs = train(data, heads.split(","), training, out / "runs", workers)
+    print("4/5  Asking about videos that they have not seen: accuracy in percent, 95% intervals over videos.\n")
+    print(evaluate_models(data, runs, contexts=contexts, controls=CONTROLS, out=report), flush=True)
+    print("5/5  Annotating a video.", flush=True)
+    annotate(dataset, runs[-1], out)
+    print(closing_words(out, runs[-1]))
+
+
+def look(dataset: Dataset, pooling: str, workers: int) -> None:
+    """Makes the features of every video; ends the demo if one cannot be read."""
+    backbone = build_backbone(pooling=pooling, resize="whole")
+    report = extract_dataset_features(dataset, backbone, FEATURES_A_SECOND, workers=workers)
+    print(f"     {report.summary()}")
+    if report.failed:
+        raise SystemExit(1)
+
+
+def train(data: Path, heads: list[str], training: TrainConfig, out: Path, workers: int) -> list[Path]:
+    """Trains the heads, several at a time, each in a process of its own."""
+    jobs = [
+        dataclasses.replace(training, head=head, head_options=HEAD_OPTIONS.get(head, {}) | training.head_options)
+        for head in heads
+    ]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
+        return list(pool.map(train_one, [data] * len(jobs), jobs, [out / job.head for job in jobs]))
+
+
+def one_thread() -> None:
+    """Lets processes that run side by side use one core each."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def train_one(data: Path, config: TrainConfig, out: Path) -> Path:
+    """Trains one head, or goes on with it."""
+    return fit(Dataset.load(data), FeatureStore.open_in(data), config, out, resume=True)
+
+
+def annotate(dataset: Dataset, run: Path, out: Path) -> None:
+    """Predicts on the first test video, asking what the data set asks of it, and draws the answers on it."""
+    video = dataset.split("test")[0].video
+    queries = dataset.queries_of(video)
+    questions = [query for query in queries if query.kind == "question"][::5]
+    nexts = sorted({query.question for query in queries if query.kind == "next_action" and query.question})
+    plan = Plan(
+        questions=tuple(query.question or "" for query in questions),
+        at=tuple(query.time for query in questions),
+        next_questions=tuple(nexts[:1]),
+    )
+    path = dataset.video_path(video)
+    predict_sources(str(path), run, plan, out=out / "predictions.jsonl", save_video=out / "annotated.mp4")
+
+
+def closing_words(out: Path, run: Path) -> str:
+    """What was made, and how to go on."""
+    return f"""
+Look at {out}/browse.html (the videos and what is asked of them), {out}/report/context.png (accuracy against
+context), {out}/annotated.mp4 (what {run.name} says of a video), {out}/predictions.jsonl (the same as rows).
+
+Go on with
+  vidseq predict {out}/data/videos --model {run} --out rows.csv
+  vidseq evaluate --data {out}/data --model {run} --contexts 1f,2s,4s,8s,full --controls shuffled --out report
+  vidseq train --data {out}/data --out {out}/runs/rnn --head rnn
+  vidseq data init YOUR_VIDEOS --out my_data"""
+
+
+if __name__ == "__main__":
+    auto_cli(main)
