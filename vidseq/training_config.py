@@ -42,6 +42,12 @@ class TrainConfig:
     """Share of channels dropped in the model's own parts; heads have their own option."""
     feature_dropout: float = 0.1
     """Share of feature channels dropped, each for a whole clip."""
+    feature_noise: float = 0.0
+    """Noise added to features, drawn for each frame, in standard deviations of each channel."""
+    feature_drift: float = 0.0
+    """Noise added to features that changes slowly, likewise: for features fitted to the training videos."""
+    drift_seconds: float = 10.0
+    """How slowly: from one independent value to the next."""
     word_dropout: float = 0.02
     """Share of question words made unknown."""
 
@@ -79,7 +85,8 @@ class TrainConfig:
         for name in ("context_seconds", "max_clip_seconds"):
             self._check(name, _or_one(getattr(self, name)) > 0, "more than 0, or nothing")
         self._check("lr", self.lr > 0, "a rate above 0")
-        for name in ("weight_decay", "gradient_clip"):
+        self._check("drift_seconds", self.drift_seconds > 0, "more than 0 seconds")
+        for name in ("weight_decay", "gradient_clip", "feature_noise", "feature_drift"):
             self._check(name, getattr(self, name) >= 0, "at least 0")
         for name in ("dropout", "feature_dropout", "word_dropout"):
             self._check(name, 0 <= getattr(self, name) < 1, "a share from 0 to below 1")

@@ -3,6 +3,8 @@
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from vidseq.errors import UserError
 from vidseq.model import VideoReasoner
 from vidseq.reading import Reading, read_clips
 from vidseq.training.clips import Batch, ClipDrawer, Exam
+from vidseq.training.disturbance import disturb
 from vidseq.training.run_folder import RunFolder
 from vidseq.training_config import TrainConfig
 
@@ -131,7 +134,7 @@ class Lesson(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch."""
-        reading = self._read(batch)
+        reading = self._read(replace(batch, features=self._disturbed(batch.features)))
         loss = torch.stack(
             [
                 self.model.find_task(name).options.weight * loss
@@ -150,6 +153,11 @@ class Lesson(LightningModule):
         ):  # processes wait for every weight's gradient, even of a task not asked in this step
             loss = loss + 0 * torch.stack([parameter.sum() for parameter in self.model.parameters()]).sum()
         return loss
+
+    def _disturbed(self, features: Tensor) -> Tensor:
+        frames = max(1, round(self.config.drift_seconds * float(Fraction(self.model.config.fps or 1))))
+        noise, drift = self.config.feature_noise, self.config.feature_drift
+        return disturb(features, self.model.projection.std, noise=noise, drift=drift, drift_frames=frames)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Counts."""
