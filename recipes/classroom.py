@@ -40,17 +40,15 @@ WORLD = ClassroomConfig(
     fps=5,
     min_children=1,
     max_children=2,
-    families=("next_action", "color_now", "doing", "color_then", "first_last", "hidden"),
+    families=("next_action", "color_now", "doing", "first_last", "color_then"),
 )
 TRAINING = TrainConfig(
-    epochs=14,
+    epochs=12,
     batch_size=8,
     queries_per_clip=64,
-    lr=3e-3,
-    dropout=0.3,
-    feature_dropout=0.6,
+    feature_dropout=0.3,
     weight_decay=0.1,
-    full_context=0.7,
+    full_context=0.8,
     patience=None,
 )
 HEAD_OPTIONS: dict[str, dict[str, Any]] = {"conv": {"layers": 6}, "window": {"window": 64, "layers": 1}}

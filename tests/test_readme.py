@@ -1,0 +1,62 @@
+"""What the README says runs: its Python, its commands, the files that it names."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from vidseq.cli import main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands(first: str) -> list[list[str]]:
+    """The commands that start with a word, wherever they stand in a console block, comments cut off."""
+    lines = "\n".join(blocks("console")).replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True) for line in lines if line.split()[:1] == [first]]
+
+
+@pytest.mark.parametrize("command", commands("vidseq"), ids=" ".join)
+def test_every_vidseq_command_has_its_options(
+    command: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*command[1:], "--print_config"]) == 0, capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", commands("python"), ids=" ".join)
+def test_every_script_is_there_and_has_its_options(command: list[str]) -> None:
+    script = (ROOT / command[1]).read_text(encoding="utf-8")
+    for word in command[2:]:
+        if word.startswith("--"):
+            name = word[2:].split("=")[0].split(".")[0].replace("-", "_")
+            assert re.search(rf"\b{name}\b", script), f"{command[1]} knows no {word}"
+
+
+@pytest.mark.parametrize("command", commands("make"), ids=" ".join)
+def test_every_make_target_is_there(command: list[str]) -> None:
+    assert re.search(rf"^{command[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("number", range(len(blocks("python"))))
+def test_the_python_runs(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(blocks("python")[number], f"README.md, Python block {number}", "exec"), {"__name__": "readme"})
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"\b(?:vidseq|docs|datasets|recipes|tools|tests)/[\w./]*", README)))
+)
+def test_every_path_is_there(path: str) -> None:
+    assert (ROOT / path.rstrip(".")).exists()
+
+
+def test_there_is_something_to_test() -> None:
+    assert commands("vidseq") and commands("python") and commands("make") and blocks("python")
