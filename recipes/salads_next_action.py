@@ -42,10 +42,13 @@ SETTINGS = TrainConfig(
         "next_action": {"anticipation_seconds": ANTICIPATION_SECONDS},
         "frame_labels": {"smoothing": 0.15},
     },
-    feature_dropout=0.5,
-    dropout=0.3,
+    dim=64,
+    feature_dropout=0.2,
+    dropout=0.1,
+    feature_noise=1.0,
+    feature_drift=2.0,
     batch_size=4,
-    lr=1e-3,
+    lr=2e-3,
     epochs=40,
     full_context=0.5,
     patience=None,
@@ -86,7 +89,7 @@ def main(
         for head in names:
             run = out / f"{head}-split{split}-seed{seed}"
             config = dataclasses.replace(SETTINGS, head=head, seed=seed, epochs=epochs)
-            config = dataclasses.replace(config, head_options=HEAD_OPTIONS.get(head, {}))
+            config = dataclasses.replace(config, head_options={"dropout": 0.2, **HEAD_OPTIONS.get(head, {})})
             fit(dataset, store, config, run, resume=True)
             predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint))
             about = Run(run=run.name, head=head, seed=seed)
