@@ -60,7 +60,7 @@ def main(
     world: ClassroomConfig = WORLD,
     training: TrainConfig = TRAINING,
     pooling: str = "2x3",
-    contexts: str = "1f,2s,4s,8s,16s,full",
+    contexts: str = "1f,4s,16s,full",
     workers: int = 2,
 ) -> None:
     """Runs the demo.
