@@ -41,3 +41,11 @@ def test_word_dropout_is_for_training_alone() -> None:
 def test_an_odd_width_is_refused() -> None:
     with pytest.raises(ValueError, match=r"expects an even dim, got 7\. Use 8\."):
         QuestionEncoder(9, 7)
+
+
+def test_texts_asked_many_times_are_told_apart_and_agree() -> None:
+    encoder = QuestionEncoder(9, 8).eval()
+    tokens = torch.tensor([[2, 3, 0], [4, 0, 0], [2, 3, 0], [0, 0, 0], [5, 6, 7], [4, 0, 0]])
+    together = encoder(tokens)
+    for row, text in zip(together, tokens):
+        torch.testing.assert_close(row, encoder(text[None])[0])
