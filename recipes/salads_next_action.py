@@ -7,6 +7,7 @@ Expected:  a table, and a figure of accuracy from one frame to everything beside
            shuffled past, majority answer and repeat the last label. Each query is asked 1 s before an action starts
            (background is no action), each model trained once with random context lengths ("given"). For orientation:
            past labels alone, told rightly, give about 50 to 58% (n-grams, unordered bag of the past).
+           Repeating the last label is never right where one segment follows another at once: labels always change.
 
 The CNN features of training videos are too good to choose settings by (see salads_frames.py), so training runs for a
 fixed number of epochs, and frame labels are trained beside the next action to steady it.

@@ -228,9 +228,9 @@ def _curve_rows(rows: pd.DataFrame) -> pd.DataFrame:
 def _small_print(rows: pd.DataFrame) -> str:
     groups, seeds = rows["group"].nunique(), rows["seed"].nunique()
     text = (
-        f"Bands: 95% bootstrap intervals over groups ({groups}) and seeds ({seeds}). "
+        f"Bands: 95% bootstrap intervals over groups ({groups}) and seeds ({seeds}).\n"
         "Grey: controls, with all of the past unless their name says otherwise; mean over lines."
     )
     if groups < VERY_FEW_GROUPS:
-        text += f" Only {groups} groups: intervals are rough."
+        text += f"\nOnly {groups} groups: intervals are rough."
     return text
