@@ -1,0 +1,35 @@
+"""The block that every attention head is made of."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidseq.ops.rotary import rotate
+
+
+class TransformerBlock(nn.Module):
+    """Attention of a kind that its head chooses, then a network on each frame, both pre-norm and residual.
+
+    Source: Vaswani et al., arXiv:1706.03762; pre-norm: Xiong et al., arXiv:2002.04745; rotary positions: Su et al.,
+    arXiv:2104.09864.
+    """
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention_norm = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
+        self.attention_out = nn.Linear(dim, dim, bias=False)
+        self.network_norm = nn.LayerNorm(dim)
+        self.widen = nn.Linear(dim, 4 * dim)
+        self.narrow = nn.Linear(4 * dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def project(self, x: Tensor, angles: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys (both rotated) and values of x (B, T, D), each (B, heads, T, width)."""
+        q, k, v = self.qkv(self.attention_norm(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return rotate(q, angles), rotate(k, angles), v
+
+    def finish(self, x: Tensor, read: Tensor) -> Tensor:
+        """Adds what attention read, (B, heads, T, width), to x (B, T, D), then the network's thoughts on it."""
+        x = x + self.dropout(self.attention_out(read.transpose(1, 2).flatten(2)))
+        return x + self.dropout(self.narrow(F.gelu(self.widen(self.network_norm(x)))))
