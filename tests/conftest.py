@@ -5,12 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from vidseq.data.dataset import Dataset, write_dataset
 from vidseq.data.schema import DatasetInfo, Query, Segment, Video
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.store import FeatureStore
 from vidseq.model import ModelConfig, VideoReasoner
+
+settings.register_profile("vidseq", deadline=None)  # the machine may be busy
+settings.load_profile("vidseq")
 
 TOY_FPS = 4
 TOY_COLORS = ("red", "green", "blue")

@@ -113,7 +113,7 @@ def test_a_higher_probability_has_a_longer_bar() -> None:
     assert lengths[0] < 0.5 * lengths[1] < 0.25 * lengths[2]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=200), st.integers(1, 300), st.integers(1, 4), st.integers(8, 40))
 def test_wrapping_keeps_to_its_rows(text: str, width: int, rows: int, size: int) -> None:
     wrapped = wrap(text, width, rows, size)

@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vidseq.features.cnn import CnnBackbone, CnnConfig
+from vidseq.features.cnn import CnnBackbone
+from vidseq.features.cnn_config import CnnConfig
 from vidseq.features.extract import extract_features
 from vidseq.features.store import FeatureStore
 from vidseq.video.probe import probe
@@ -94,7 +95,7 @@ def plain_loop(job: Job) -> Timing:
     import decord
 
     backbone = CnnBackbone(
-        CnnConfig(name=job.config.name, weights=job.config.weights, engine="torch", batch_size=1, device="cpu")
+        CnnConfig(backbone=job.config.backbone, weights=job.config.weights, engine="torch", batch_size=1, device="cpu")
     )
     started = _now()
     reader = decord.VideoReader(str(job.path))
@@ -149,7 +150,7 @@ def table(costs: dict[str, Cost], job: Job) -> str:
     info = probe(job.path)
     lines = [
         f"{info.width} x {info.height} {info.codec}, {info.duration_seconds:.0f} s, read by {info.decoder}; "
-        f"{float(job.fps):g} frames a second; {job.config.name} {job.config.precision} on {job.config.engine}; "
+        f"{float(job.fps):g} frames a second; {job.config.backbone} {job.config.precision} on {job.config.engine}; "
         f"{torch.get_num_threads()} threads",
         "",
         "| | frames a second | times real time | CPU ms a frame | peak memory, MB |",
@@ -190,7 +191,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     config = CnnConfig(
-        name=options.backbone, weights=options.weights, engine=options.engine, precision=options.precision
+        backbone=options.backbone, weights=options.weights, engine=options.engine, precision=options.precision
     )
     with tempfile.TemporaryDirectory() as folder:
         path = options.source or generate(Path(folder) / "generated.mp4", options.seconds)

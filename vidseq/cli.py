@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import UnionType
 from typing import Any, NoReturn, TypeAlias
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
 from vidseq import __version__, verbs
 from vidseq.errors import unknown_name
@@ -164,6 +164,7 @@ def _verb_parser(path: Sequence[str], run: Callable[..., int | None]) -> Argumen
     )
     parser.add_argument("--config", action="config", help="a YAML file of options; options given beside it win")
     parser.add_function_arguments(run, as_positional=False, fail_untyped=True, skip=set(_config_classes(run)))
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)  # the fields of configs explain themselves
     for config in _config_classes(run).values():
         parser.add_class_arguments(config)
     return parser

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vidseq.classroom.config import ClassroomConfig
+from vidseq.features.cnn_config import CnnConfig
 from vidseq.training_config import TrainConfig
 
 if TYPE_CHECKING:
@@ -98,17 +99,10 @@ def data_browse(data: Path, *, out: Path | None = None, limit: int = 40) -> None
 
 def features(
     data: Path,
+    cnn: CnnConfig,
     *,
     fps: str = "4",
-    backbone: str = "efficientnet_lite0",
-    weights: str = "pretrained",
-    pooling: str = "mean",
-    resize: Literal["crop", "whole"] = "crop",
-    input_size: int = 224,
-    precision: Literal["float32", "bf16"] = "float32",
-    engine: Literal["auto", "torch", "openvino"] = "auto",
     decoder: Literal["auto", "decord", "pyav"] = "auto",
-    device: str = "auto",
     workers: int = 2,
     limit: int | None = None,
     skip_bad: bool = False,
@@ -118,16 +112,9 @@ def features(
 
     Args:
         data: folder of the data set.
+        cnn: which CNN, and how it is run.
         fps: frames a second to sample, such as 4 or 30000/1001.
-        backbone: the CNN.
-        weights: "pretrained", a .pth or .safetensors file, or "random".
-        pooling: "mean", or a grid such as 2x3 that keeps where things are.
-        resize: the middle square, or the whole picture in its own shape.
-        input_size: side of the square that the CNN sees, or of one of the same area.
-        precision: bf16 is faster and less exact (feature cosine about 0.998).
-        engine: what runs the CNN; auto is OpenVINO on CPUs and torch elsewhere.
         decoder: auto is decord where its times agree with the packet index, PyAV elsewhere; pyav notices more damage.
-        device: for torch.
         workers: videos at the same time.
         limit: only the first so many videos.
         skip_bad: leave damaged frames out of a video, rather than the video out of the features.
@@ -136,24 +123,14 @@ def features(
     """
     from vidseq.data.dataset import Dataset
     from vidseq.data.features import extract_dataset_features, import_dataset_features
-    from vidseq.features.cnn import build_backbone
+    from vidseq.features.cnn import CnnBackbone
 
     dataset = Dataset.load(data)
     if source is not None:
-        report = import_dataset_features(dataset, source, backbone, fps)
+        report = import_dataset_features(dataset, source, cnn.backbone, fps)
     else:
-        cnn = build_backbone(
-            backbone,
-            weights=weights,
-            engine=engine,
-            precision=precision,
-            pooling=pooling,
-            resize=resize,
-            input_size=input_size,
-            device=device,
-        )
         report = extract_dataset_features(
-            dataset, cnn, fps, decoder=decoder, workers=workers, limit=limit, skip_bad=skip_bad
+            dataset, CnnBackbone(cnn), fps, decoder=decoder, workers=workers, limit=limit, skip_bad=skip_bad
         )
     print(report.summary())
     return 1 if report.failed else 0

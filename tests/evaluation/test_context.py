@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vidseq.errors import UserError
@@ -39,7 +39,6 @@ def test_contexts_that_cannot_be_read(text, longest, message):
         parse_contexts(text, longest)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(
     st.lists(st.floats(0, 100), min_size=1, max_size=30, unique=True).map(sorted),
     st.floats(0, 120),

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss, top_k_accuracy_score
 
@@ -76,7 +76,6 @@ def slow_calibration_error(scores, correct, bins):
     return error
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.tuples(st.integers(0, 1000), st.booleans()), min_size=1, max_size=40))
 def test_calibration_is_the_slow_one(pairs):
     scores, correct = [score / 1000 for score, _ in pairs], [right for _, right in pairs]
@@ -122,7 +121,6 @@ def test_an_answer_that_is_no_class_is_last():
     assert mark(np.log([0.6, 0.4]), ["a", "b"], query("z")) == Mark("a", False, 3, pytest.approx(0.6), 0.0)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.floats(-30, 30), min_size=1, max_size=7), st.integers(0, 6))
 def test_rank_one_and_right_are_the_same(scores, answer):
     classes = CLASSES[: len(scores)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vidseq.errors import UserError
@@ -109,13 +109,11 @@ def test_nothing_there():
     assert [len(part) for part in runs_of(empty)] == [0, 0, 0]
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(label_lists, label_lists)
 def test_edit_distance_is_the_slow_one(one, other):
     assert edit_distance(np.array(one, int), np.array(other, int)) == slow_edit_distance(one, other)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(pairs_of_videos(), st.sampled_from([*OVERLAPS, 1.0]), st.sampled_from([None, 0]))
 def test_counts_are_the_slow_ones(videos, overlap, background):
     predicted, true = videos
@@ -124,7 +122,6 @@ def test_counts_are_the_slow_ones(videos, overlap, background):
     )
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(pairs_of_videos(), st.permutations([0, 1, 2, 3]))
 def test_names_of_classes_do_not_matter(videos, names):
     predicted, true = (np.array(video) for video in videos)
@@ -133,14 +130,12 @@ def test_names_of_classes_do_not_matter(videos, names):
     assert segment_counts(*renamed, 0.5, names[0]) == segment_counts(predicted, true, 0.5, 0)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=24))
 def test_the_truth_is_perfect(labels):
     video = np.array(labels)
     assert frame_accuracy(video, video) == edit_score(video, video) == segment_f1([video], [video], 1.0) == 1
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(pairs_of_videos())
 def test_more_overlap_finds_no_more(videos):
     predicted, true = (np.array(video) for video in videos)

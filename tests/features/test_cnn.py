@@ -139,7 +139,7 @@ def test_fingerprint_holds_the_options():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"name": "resnet81"}, "Unknown backbone 'resnet81'. Did you mean 'resnet18'"),
+        ({"backbone": "resnet81"}, "Unknown backbone 'resnet81'. Did you mean 'resnet18'"),
         ({"engine": "onnx"}, r"Unknown engine 'onnx'.* Known engines: auto, openvino, torch"),
         ({"precision": "int8"}, r"Unknown precision 'int8'. Known precisions: bf16, float32"),
         ({"pooling": "max"}, "pooling expects 'mean' or ROWSxCOLUMNS, got 'max'"),
@@ -153,7 +153,7 @@ def test_fingerprint_holds_the_options():
 )
 def test_misuse(options, message):
     with pytest.raises(UserError, match=message):
-        build_backbone(**{"name": "resnet18", "weights": "random", **options})
+        build_backbone(**{"backbone": "resnet18", "weights": "random", **options})
 
 
 @pytest.mark.parametrize("images", [np.zeros((1, 64, 64, 3), np.float32), np.zeros((64, 64, 3), np.uint8)])

@@ -30,7 +30,7 @@ def some_features(num_frames=5, dim=3, seed=0):
     return np.random.default_rng(seed).normal(size=(num_frames, dim)).astype(np.float32)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     features=hnp.arrays(
         st.sampled_from([np.float16, np.float32, np.float64]),

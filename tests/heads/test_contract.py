@@ -86,7 +86,7 @@ def test_long_videos_take_the_same_way(name: str) -> None:
 
 
 @every_head
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(takes=st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=1, max_size=6))
 def test_streams_may_run_out_of_step(name: str, takes: list[tuple[int, ...]]) -> None:
     head, videos = make(name).requires_grad_(False), frames(3, 24)
@@ -104,7 +104,7 @@ def test_streams_may_run_out_of_step(name: str, takes: list[tuple[int, ...]]) ->
 
 
 @every_head
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(sizes=st.lists(st.integers(0, 9), min_size=1, max_size=8))
 def test_any_chunking_gives_the_same(name: str, sizes: list[int]) -> None:
     head, x = make(name).requires_grad_(False), frames(1, sum(sizes))

@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from references import lstm_layer, reversed_frames, rnn_layer
 from torch import Tensor, nn
 
 from vidseq.heads import make_head
+from vidseq.heads.blocks import run_recurrent
 
 
 def reference(head: nn.Module, x: Tensor, both_ways: bool = False) -> Tensor:
@@ -21,6 +24,38 @@ def reference(head: nn.Module, x: Tensor, both_ways: bool = False) -> Tensor:
             y = y + reversed_frames(*layer_of(head.stack.backward_layers[index]), norm(x))
         x = x + y
     return head.stack.last_norm(x)
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+@given(lengths=st.lists(st.integers(0, 7), min_size=1, max_size=5), width=st.integers(1, 7), seed=st.integers(0, 99))
+def test_rows_of_any_lengths_run_as_if_alone(
+    kind: type[nn.RNNBase], lengths: list[int], width: int, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    num_frames = max([width, *lengths])
+    kernel = kind(3, 4, batch_first=True).double()
+    x = torch.randn(len(lengths), num_frames, 3, dtype=torch.float64, requires_grad=True)
+    parts = 2 if kind is nn.LSTM else 1
+    state = tuple(torch.randn(len(lengths), 4, dtype=torch.float64) for _ in range(parts))
+    mask = torch.arange(num_frames) < torch.tensor(lengths)[:, None]
+    y, after = run_recurrent(kernel, x, state, mask)
+    assert y.shape == (len(lengths), num_frames, 4)
+    alone = [
+        run_recurrent(kernel, x[i : i + 1, :n], tuple(part[i : i + 1] for part in state), mask[i : i + 1, :n])
+        for i, n in enumerate(lengths)
+        if n
+    ]
+    rows = [i for i, n in enumerate(lengths) if n]
+    for i, (own_y, own_after) in zip(rows, alone):
+        torch.testing.assert_close(y[i, : lengths[i]], own_y[0])
+        for part, own in zip(after, own_after):
+            torch.testing.assert_close(part[i], own[0])
+    for part, old in zip(after, state):
+        torch.testing.assert_close(part[~mask.any(dim=1)], old[~mask.any(dim=1)])
+    if rows:
+        (gradient,) = torch.autograd.grad(y[mask].square().sum(), x, retain_graph=True)
+        (expected,) = torch.autograd.grad(sum(own.square().sum() for own, _ in alone), x)
+        torch.testing.assert_close(gradient, expected)
 
 
 @pytest.mark.parametrize("name", ["rnn", "lstm"])

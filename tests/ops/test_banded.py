@@ -14,7 +14,7 @@ def inputs(num_queries: int, reach: int, dtype: torch.dtype = torch.float64) -> 
     return *(torch.randn(shape, generator=generator, dtype=dtype).requires_grad_() for shape in shapes), valid
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(num_queries=st.integers(1, 40), before=st.integers(0, 12), after=st.integers(0, 12), whole=st.booleans())
 def test_short_bands_equal_the_reference(num_queries: int, before: int, after: int, whole: bool) -> None:
     q, k, v, valid = inputs(num_queries, before + after)

@@ -16,7 +16,7 @@ def inputs(num_frames: int, seed: int = 0, dtype: torch.dtype = torch.float64) -
     return tuple(part.requires_grad_() for part in (query, value, write, keep, keys, memory.to(dtype)))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(num_frames=st.integers(1, 150), seed=st.integers(0, 9))
 def test_chunks_equal_the_equations_frame_by_frame(num_frames: int, seed: int) -> None:
     parts = inputs(num_frames, seed)

@@ -39,7 +39,7 @@ def slow_score(labels, scores, known, score_weight, follow_weight, open_end=Fals
     return total
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(1, 6), st.sampled_from([0.1, 0.5, 2.0]), st.sampled_from([0.0, 0.5, 1.0]))
 def test_the_best_of_all_segmentations(seed, frames, score_weight, follow_weight):
     scores, known = log_probabilities(seed, frames), model()
@@ -50,7 +50,7 @@ def test_the_best_of_all_segmentations(seed, frames, score_weight, follow_weight
     assert found.tolist() == best.tolist()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(1, 6))
 def test_online_gives_the_newest_label_of_the_best_so_far(seed, frames):
     scores, known = log_probabilities(seed, frames), model()
@@ -63,7 +63,6 @@ def test_online_gives_the_newest_label_of_the_best_so_far(seed, frames):
     assert SegmentDecoder(known).step(scores).tolist() == expected
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.integers(0, 7), min_size=1, max_size=6))
 def test_chunks_do_not_matter(sizes):
     scores = log_probabilities(0, sum(sizes))

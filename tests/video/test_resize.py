@@ -66,7 +66,7 @@ def test_sides_of_the_whole_frame(height: int, width: int, sides: tuple[int, int
 
 
 @given(height=st.integers(16, 700), width=st.integers(16, 700), pixels=st.sampled_from([96, 160, 224, 300]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_nothing_is_squashed(height: int, width: int, pixels: int) -> None:
     """A frame with a square in the middle has a square in the middle afterwards."""
     if max(height, width) > 3 * min(height, width):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from vidseq.errors import UserError, unknown_name
 from vidseq.features.base import Backbone
+from vidseq.features.cnn_config import CnnConfig
 from vidseq.features.engines import ENGINES, choose_engine
 from vidseq.features.fingerprint import Fingerprint, rational
 from vidseq.features.weights import cached_or_downloaded, load_weights, weights_hash
@@ -131,37 +132,21 @@ class FeatureNetwork(nn.Module):
         return self.norm(self.pool(self.layers(x))).permute(0, 2, 3, 1).flatten(1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class CnnConfig:
-    """The arguments of `build_backbone`, which explains them."""
-
-    name: str = "efficientnet_lite0"
-    weights: str = "pretrained"
-    engine: str = "auto"
-    precision: str = "float32"
-    pooling: str = "mean"
-    resize: str = "crop"
-    input_size: int = 224
-    device: str = "auto"
-    batch_size: int = 8
-    threads: int | None = None
-
-
 class CnnBackbone(Backbone):
     """A CNN on an engine. Copies and other processes make it anew from its config."""
 
     def __init__(self, config: CnnConfig) -> None:
-        if config.name not in BACKBONES:
-            raise unknown_name("backbone", config.name, BACKBONES)
+        if config.backbone not in BACKBONES:
+            raise unknown_name("backbone", config.backbone, BACKBONES)
         if config.batch_size < 1:
             raise UserError(f"Backbone expects batch_size of at least 1, got {config.batch_size}.")
         self.size = Size(config.input_size, config.resize)  # type: ignore[arg-type]
-        row = BACKBONES[config.name]
+        row = BACKBONES[config.backbone]
         grid = _grid(config.pooling, config.input_size)
         engine = choose_engine(config.engine, config.device)
-        network, self.weights = make_network(config.name, config.weights)
+        network, self.weights = make_network(config.backbone, config.weights)
         self.config = config
-        self.name, self.batch_size, self.dim = config.name, config.batch_size, row.dim * grid[0] * grid[1]
+        self.name, self.batch_size, self.dim = config.backbone, config.batch_size, row.dim * grid[0] * grid[1]
         self.engine = ENGINES[engine](
             FeatureNetwork(row, network, grid), config.precision, config.batch_size, config.threads, config.device
         )
@@ -195,31 +180,19 @@ class CnnBackbone(Backbone):
 
 
 def build_backbone(
-    name: str = "efficientnet_lite0",
+    backbone: str = CnnConfig.backbone,
     *,
-    weights: str | Path = "pretrained",
-    engine: str = "auto",
-    precision: str = "float32",
-    pooling: str = "mean",
-    resize: str = "crop",
-    input_size: int = 224,
-    device: str = "auto",
-    batch_size: int = 8,
-    threads: int | None = None,
+    weights: str | Path = CnnConfig.weights,
+    engine: str = CnnConfig.engine,
+    precision: str = CnnConfig.precision,
+    pooling: str = CnnConfig.pooling,
+    resize: str = CnnConfig.resize,
+    input_size: int = CnnConfig.input_size,
+    device: str = CnnConfig.device,
+    batch_size: int = CnnConfig.batch_size,
+    threads: int | None = CnnConfig.threads,
 ) -> CnnBackbone:
-    """Makes a CNN that turns frames into features.
-
-    Args:
-        name: one of `BACKBONES`.
-        weights: "pretrained" (ImageNet), the path of a `.pth` or `.safetensors` file, or "random" (seed 0).
-        engine: "torch", "openvino", or "auto": OpenVINO on CPUs, torch elsewhere.
-        precision: "float32", or "bf16", which is faster and less exact (feature cosine about 0.998).
-        pooling: "mean" over the picture, or a grid "ROWSxCOLUMNS" of means, which keeps where things are.
-        resize: "crop" (the middle square) or "whole" (all of the picture, its shape kept).
-        input_size: side of the square that the CNN sees; "whole" keeps about its area.
-        device: for torch; "auto" takes the best there is.
-        batch_size: images at a time.
-        threads: CPU threads; None: all.
+    """Makes a CNN that turns frames into features; `CnnConfig` tells what each argument means.
 
     Raises:
         UserError: unknown name or option, or weights that cannot be had.
@@ -227,7 +200,7 @@ def build_backbone(
     """
     return CnnBackbone(
         CnnConfig(
-            name=name,
+            backbone=backbone,
             weights=str(weights),
             engine=engine,
             precision=precision,
@@ -246,7 +219,7 @@ def make_network(name: str, weights: str) -> tuple[nn.Module, str]:
 
     Args:
         name: one of `BACKBONES`.
-        weights: as for `build_backbone`.
+        weights: as in `CnnConfig`.
 
     Returns:
         the network, and what a fingerprint says of its weights.
