@@ -26,18 +26,17 @@ from jsonargparse import auto_cli
 
 from vidseq.checkpoint import load_model
 from vidseq.data.dataset import Dataset
-from vidseq.data.importers import mstcn
+from vidseq.data.importers.fifty_salads import convert_split
 from vidseq.errors import unknown_name
 from vidseq.evaluation.frame_labels import evaluate_frame_labels, frame_label_table, true_frame_labels
 from vidseq.evaluation.rows import Run
 from vidseq.evaluation.table import to_markdown, write_table
 from vidseq.features.store import FeatureStore
-from vidseq.heads import HEADS
+from vidseq.heads import HEADS, head_names
 from vidseq.predictor import Predictor
 from vidseq.tasks.segment_decoding import SegmentDecoder, SegmentModel, decode_segments
 from vidseq.training import TrainConfig, fit
 
-FRAMES_A_SECOND = 3
 SETTINGS = TrainConfig(
     tasks={"frame_labels": {"smoothing": 0.15}},
     dim=64,
@@ -59,7 +58,7 @@ def main(
     data: Path,
     out: Path = Path("runs/salads_frames"),
     splits: str = "1,2,3,4,5",
-    heads: str = "all",
+    heads: str = "conv,rnn,lstm,memory,window",
     forms: str = "offline,causal",
     seed: int = 0,
     limit: int | None = None,
@@ -71,19 +70,19 @@ def main(
         data: folder of 50 Salads in the layout of MS-TCN, features a split.
         out: folder for data sets, runs, rows and the table.
         splits: which official splits.
-        heads: names, or all.
+        heads: names, or "all".
         forms: offline (past and future), causal (the past alone), or both.
         seed: of training.
         limit: only the first so many training videos, to try it out.
         epochs: passes over the training videos.
     """
-    names = list(HEADS) if heads == "all" else heads.split(",")
-    for name in names:
-        if name not in HEADS:
-            raise unknown_name("head", name, HEADS)
+    names = head_names(heads)
     tables: list[pd.DataFrame] = []
     for split in map(int, splits.split(",")):
-        dataset, store = convert_split(data, out / f"split{split}", split, limit)
+        folder = out / f"split{split}"
+        if not (folder / "dataset.json").is_file():
+            convert_split(data, folder, split)
+        dataset, store = load_split(folder, limit)
         for head in names:
             for form in forms_of(head, forms):
                 causal = form == "causal"
@@ -108,19 +107,8 @@ def forms_of(head: str, forms: str) -> list[str]:
     return [form for form in asked if form == "causal" or HEADS[head].supports_noncausal]
 
 
-def convert_split(data: Path, folder: Path, split: int, limit: int | None) -> tuple[Dataset, FeatureStore]:
-    """Converts an official split, people as groups, unless that has been done."""
-    if not (folder / "dataset.json").is_file():
-        mstcn.convert(
-            data,
-            folder,
-            fps=FRAMES_A_SECOND,
-            split=split,
-            group=r"^(\d+)-",
-            background="background",
-            name="50salads",
-            backbone="spatial-cnn",
-        )
+def load_split(folder: Path, limit: int | None) -> tuple[Dataset, FeatureStore]:
+    """Loads a converted split with its first training videos alone."""
     dataset = Dataset.load(folder)
     kept = {video.video for video in dataset.split("train")[:limit]} | {v.video for v in dataset.split("test")}
     videos = {name: video for name, video in dataset.videos.items() if name in kept}

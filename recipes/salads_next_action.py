@@ -22,8 +22,7 @@ from jsonargparse import auto_cli
 
 from vidseq.checkpoint import load_model
 from vidseq.data.dataset import Dataset
-from vidseq.data.importers import mstcn
-from vidseq.errors import unknown_name
+from vidseq.data.importers.fifty_salads import convert_split
 from vidseq.evaluation.context import DEFAULT_CONTEXTS
 from vidseq.evaluation.evaluate import evaluate
 from vidseq.evaluation.figure import context_figure, context_panels, save_figure
@@ -31,11 +30,10 @@ from vidseq.evaluation.metrics import summary
 from vidseq.evaluation.rows import Run, concatenate, write_rows
 from vidseq.evaluation.table import accuracy_table, to_markdown, write_table
 from vidseq.features.store import FeatureStore
-from vidseq.heads import HEADS
+from vidseq.heads import head_names
 from vidseq.predictor import Predictor
 from vidseq.training import TrainConfig, fit
 
-FRAMES_A_SECOND = 3
 ANTICIPATION_SECONDS = 1.0
 CONTROLS = ("blind", "last_frame", "shuffled", "majority", "repeat_last_label")
 SETTINGS = TrainConfig(
@@ -61,7 +59,7 @@ def main(
     data: Path,
     out: Path = Path("runs/salads_next_action"),
     splits: str = "1,2,3,4,5",
-    heads: str = "all",
+    heads: str = "conv,rnn,lstm,memory,window",
     contexts: str = DEFAULT_CONTEXTS,
     seed: int = 0,
     limit: int | None = None,
@@ -73,19 +71,19 @@ def main(
         data: folder of 50 Salads in the layout of MS-TCN, features a split.
         out: folder for data sets, runs, rows, the tables and the figure.
         splits: which official splits.
-        heads: names, or all.
+        heads: names, or "all".
         contexts: lengths of the past; the longest past of all splits together ends "...".
         seed: of training.
         limit: only the first so many queries of each split, to try it out.
         epochs: passes over the training videos.
     """
-    names = list(HEADS) if heads == "all" else heads.split(",")
-    for name in names:
-        if name not in HEADS:
-            raise unknown_name("head", name, HEADS)
+    names = head_names(heads)
     tables: list[pd.DataFrame] = []
     for split in map(int, splits.split(",")):
-        dataset, store = convert_split(data, out / f"split{split}", split)
+        folder = out / f"split{split}"
+        if not (folder / "dataset.json").is_file():
+            convert_split(data, folder, split)
+        dataset, store = Dataset.load(folder), FeatureStore.open_in(folder)
         queries = dataset.next_action_queries(ANTICIPATION_SECONDS)
         for head in names:
             run = out / f"{head}-split{split}-seed{seed}"
@@ -99,22 +97,6 @@ def main(
             rows = concatenate(tables)
             write_rows(rows, out / "rows.parquet")
     report(rows, out)
-
-
-def convert_split(data: Path, folder: Path, split: int) -> tuple[Dataset, FeatureStore]:
-    """Converts an official split, people as groups, unless that has been done."""
-    if not (folder / "dataset.json").is_file():
-        mstcn.convert(
-            data,
-            folder,
-            fps=FRAMES_A_SECOND,
-            split=split,
-            group=r"^(\d+)-",
-            background="background",
-            name="50salads",
-            backbone="spatial-cnn",
-        )
-    return Dataset.load(folder), FeatureStore.open_in(folder)
 
 
 def report(rows: pd.DataFrame, out: Path) -> None:

@@ -10,11 +10,7 @@ from pathlib import Path
 
 from jsonargparse import auto_cli
 
-from vidseq.data.importers import mstcn
-
-SPLITS = range(1, 6)
-#: Both "01-2" and "rgb-01-2" are the second salad of person 01.
-PERSON = r"^(?:rgb-)?(\d+)-"
+from vidseq.data.importers.fifty_salads import SPLITS, convert_split
 
 
 def prepare(source: Path, out: Path, fps: str = "3", validation: float = 0.0, seed: int = 0) -> None:
@@ -27,21 +23,8 @@ def prepare(source: Path, out: Path, fps: str = "3", validation: float = 0.0, se
         validation: share of the training people to carve out.
         seed: of that choice.
     """
-    background = "background" if "background" in mstcn.read_mapping(source / "mapping.txt") else None
     for split in SPLITS:
-        report = mstcn.convert(
-            source,
-            out / f"split{split}",
-            fps=fps,
-            split=split,
-            group=PERSON,
-            background=background,
-            validation=validation,
-            seed=seed,
-            name="50_salads",
-            backbone="spatial_cnn",
-            licence="CC BY-NC-SA 4.0",
-        )
+        report = convert_split(source, out / f"split{split}", split, fps=fps, validation=validation, seed=seed)
         print(report.summary())
 
 

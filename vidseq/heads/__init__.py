@@ -23,9 +23,23 @@ __all__ = [
     "Memory",
     "TemporalHead",
     "Window",
+    "head_names",
     "make_head",
     "num_parameters",
 ]
+
+
+def head_names(text: str) -> list[str]:
+    """Reads a list of heads, such as "conv,lstm"; "all" is every head.
+
+    Raises:
+        UserError: an unknown head.
+    """
+    names = list(HEADS) if text == "all" else text.split(",")
+    for name in names:
+        if name not in HEADS:
+            raise unknown_name("head", name, HEADS)
+    return names
 
 
 def make_head(name: str, dim: int, options: Mapping[str, object] | None = None, causal: bool = True) -> TemporalHead:
