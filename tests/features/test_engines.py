@@ -97,6 +97,7 @@ def test_threads_can_be_limited(noise):
     np.testing.assert_allclose(backbone(noise), before, rtol=1e-4, atol=1e-5)
     (compiled,) = {request.get_compiled_model() for request in backbone.engine._compiled.values()}
     assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+    assert not compiled.get_property("ENABLE_CPU_PINNING"), "processes side by side would share one core"
 
 
 def test_auto_means_openvino_on_cpu_and_torch_elsewhere(monkeypatch):

@@ -147,9 +147,7 @@ class CnnBackbone(Backbone):
         network, self.weights = make_network(config.backbone, config.weights)
         self.config = config
         self.name, self.batch_size, self.dim = config.backbone, config.batch_size, row.dim * grid[0] * grid[1]
-        self.engine = ENGINES[engine](
-            FeatureNetwork(row, network, grid), config.precision, config.batch_size, config.threads, config.device
-        )
+        self.engine = ENGINES[engine](FeatureNetwork(row, network, grid), config)
 
     def __reduce__(self) -> tuple[type["CnnBackbone"], tuple[CnnConfig]]:
         return CnnBackbone, (self.config,)

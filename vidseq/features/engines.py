@@ -13,6 +13,7 @@ from torch import nn
 
 from vidseq.device import choose_device
 from vidseq.errors import UserError, unknown_name
+from vidseq.features.cnn_config import CnnConfig
 
 PRECISIONS = ("float32", "bf16")
 #: Compiled networks kept at a time: one an image size, and one more for single images.
@@ -24,28 +25,18 @@ class Engine(abc.ABC):
 
     Args:
         network: uint8 images (N, H, W, 3) to float32 features (N, D).
-        precision: "float32" or "bf16".
-        batch_size: images at a time.
-        threads: CPU threads to use; None: all.
-        device: where to run, for engines that have a choice.
+        config: its precision, batch size, threads, and the device for engines that have a choice.
     """
 
     name: str
 
-    def __init__(
-        self,
-        network: nn.Module,
-        precision: str = "float32",
-        batch_size: int = 8,
-        threads: int | None = None,
-        device: str = "auto",
-    ) -> None:
-        if precision not in PRECISIONS:
-            raise unknown_name("precision", precision, PRECISIONS)
+    def __init__(self, network: nn.Module, config: CnnConfig) -> None:
+        if config.precision not in PRECISIONS:
+            raise unknown_name("precision", config.precision, PRECISIONS)
         self.network = network.eval().requires_grad_(False)
-        self.precision = precision
-        self.batch_size = batch_size
-        self.threads = threads
+        self.precision = config.precision
+        self.batch_size = config.batch_size
+        self.threads = config.threads
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Runs all images, a batch at a time: uint8 (N, H, W, 3) to float32 (N, D)."""
@@ -67,19 +58,12 @@ class TorchEngine(Engine):
 
     name = "torch"
 
-    def __init__(
-        self,
-        network: nn.Module,
-        precision: str = "float32",
-        batch_size: int = 8,
-        threads: int | None = None,
-        device: str = "auto",
-    ) -> None:
-        super().__init__(network, precision, batch_size, threads, device)
-        self.device = choose_device(device)
+    def __init__(self, network: nn.Module, config: CnnConfig) -> None:
+        super().__init__(network, config)
+        self.device = choose_device(config.device)
         self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if threads is not None:
-            self.limit_threads(threads)
+        if config.threads is not None:
+            self.limit_threads(config.threads)
 
     def limit_threads(self, threads: int) -> None:
         """Limits torch as a whole: it knows no smaller unit."""
@@ -100,18 +84,11 @@ class OpenVinoEngine(Engine):
 
     name = "openvino"
 
-    def __init__(
-        self,
-        network: nn.Module,
-        precision: str = "float32",
-        batch_size: int = 8,
-        threads: int | None = None,
-        device: str = "auto",
-    ) -> None:
-        super().__init__(network, precision, batch_size, threads, device)
+    def __init__(self, network: nn.Module, config: CnnConfig) -> None:
+        super().__init__(network, config)
         self.openvino = _import_openvino()
         self.core = self.openvino.Core()
-        if precision == "bf16" and "BF16" not in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if self.precision == "bf16" and "BF16" not in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise UserError("Precision bf16 expects a CPU that has it, got one that has not. Use precision float32.")
         self._compiled: OrderedDict[tuple[int, ...], object] = OrderedDict()
 
@@ -147,6 +124,7 @@ class OpenVinoEngine(Engine):
         }
         if self.threads is not None:
             options["INFERENCE_NUM_THREADS"] = str(self.threads)
+            options["ENABLE_CPU_PINNING"] = "NO"  # processes side by side would all sit on the first cores
         return self.core.compile_model(model, "CPU", options).create_infer_request()
 
 
