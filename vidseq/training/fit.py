@@ -1,11 +1,5 @@
 """`fit`: the one way to train."""
 
-import contextlib
-import logging
-import signal
-import threading
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +14,7 @@ from vidseq.model import VideoReasoner
 from vidseq.progress import progress
 from vidseq.training.clips import Exam, make_exam
 from vidseq.training.lesson import Lesson
+from vidseq.training.manners import quiet, restored, silence
 from vidseq.training.plan import build_model, fit_statistics
 from vidseq.training.run_folder import RunFolder
 from vidseq.training_config import TrainConfig
@@ -58,7 +53,7 @@ def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | 
     saved = folder.load_progress() if resume else None
     lesson = Lesson(model, config, train, _val_exam(dataset, store, model), folder, saved)
     if not lesson.finished:
-        with _quiet(), _restored(), torch.random.fork_rng(devices=[]):
+        with quiet(), restored(), torch.random.fork_rng(devices=[]):
             _run(lesson, device)
     return folder.path
 
@@ -116,7 +111,7 @@ class _Silence(Callback):
 
 
 def _arrive() -> _Silence:
-    _silence()
+    silence()
     return _Silence()
 
 
@@ -144,44 +139,3 @@ class _Bar(Callback):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-
-
-_LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric")
-
-
-def _silence() -> None:
-    """Keeps Lightning's tips to itself; errors are errors still."""
-    for name in _LOGGERS:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"lightning\..*")
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence for a while."""
-    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
-    with warnings.catch_warnings():
-        _silence()
-        try:
-            yield
-        finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
-
-
-@contextlib.contextmanager
-def _restored() -> Iterator[None]:
-    """Undoes what Lightning changes for the whole process: torch's determinism and the reaction to Ctrl-C."""
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    filling = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # it costs time alone
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(deterministic)
-        torch.utils.deterministic.fill_uninitialized_memory = filling  # type: ignore[attr-defined]
-        if main:
-            signal.signal(signal.SIGINT, handler)

@@ -1,0 +1,18 @@
+"""Widths of equal size."""
+
+import pytest
+
+from vidseq.errors import UserError
+from vidseq.heads import HEADS, make_head, num_parameters
+from vidseq.heads.budget import STEP, width_for
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_widest_head_that_stays_within_its_budget(name):
+    width = width_for(name, 400_000)
+    assert num_parameters(make_head(name, width)) <= 400_000 < num_parameters(make_head(name, width + STEP))
+
+
+def test_a_budget_that_is_too_small():
+    with pytest.raises(UserError, match=r"lstm head expects at least \d+ parameters, got 100\. Allow it more\."):
+        width_for("lstm", 100)

@@ -1,0 +1,1 @@
+"""What the lecture says of heads, measured: how gradients flow, what a head costs, what it can remember."""
