@@ -7,7 +7,7 @@ from references_memorizing import nearest
 from torch import Tensor
 
 from vidseq.ops import nearest as kernel
-from vidseq.ops.nearest import nearest_attention
+from vidseq.ops.nearest import find_nearest, nearest_attention
 
 
 def inputs(num_queries: int, num_keys: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -19,20 +19,23 @@ def inputs(num_queries: int, num_keys: int, seed: int = 0) -> tuple[Tensor, Tens
 @settings(max_examples=30, deadline=None)
 @given(
     num_queries=st.integers(1, 12),
-    lag=st.integers(0, 9),
+    lag=st.tuples(st.integers(-1, 9), st.integers(0, 9)),
     reach=st.integers(1, 15),
     count=st.integers(1, 6),
     first=st.tuples(st.integers(-2, 8), st.integers(0, 3)),
     block=st.sampled_from([1, 600, 2**21]),
 )
 def test_equals_the_reference(num_queries, lag, reach, count, first, block) -> None:
-    q, k, v = inputs(num_queries, num_queries + lag, seed=lag)
+    num_keys = num_queries + 4
+    q, k, v = inputs(num_queries, num_keys, seed=lag[0] + 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernel, "BLOCK_SCORES", block)
-        read, found = nearest_attention(q, k, v, torch.tensor(first), lag=lag, reach=reach, count=count)
+        found = find_nearest(q, k, torch.tensor(first), torch.tensor(lag), reach=reach, count=count)
+        read = nearest_attention(q, k, v, found)
     for row in range(2):
         seen = [
-            list(range(max(0, first[row], t + lag - reach), max(0, first[row], t + lag))) for t in range(num_queries)
+            [key for key in range(num_keys) if first[row] <= key and lag[row] - reach <= key - t < lag[row]]
+            for t in range(num_queries)
         ]
         for head in range(2):
             expected, best = nearest(q[row, head], k[row, head], v[row, head], seen, count)
@@ -44,7 +47,7 @@ def test_a_planted_neighbour_is_found_among_many() -> None:
     generator = torch.Generator().manual_seed(0)
     k = F.normalize(torch.randn(1, 1, 5000, 16, generator=generator), dim=-1)
     q = k[:, :, [17, 4000, 2500]] * 3
-    _, found = nearest_attention(q, k, k, torch.zeros(1, dtype=torch.int64), lag=4990, reach=4990, count=2)
+    found = find_nearest(q, k, torch.tensor([0]), torch.tensor([4990]), reach=4990, count=2)
     assert found[0, 0, :, 0].tolist() == [17, 4000, 2500]
 
 
@@ -52,10 +55,11 @@ def test_a_planted_neighbour_is_found_among_many() -> None:
 def test_gradients_reach_queries_alone(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel, "BLOCK_SCORES", block)
     q, k, v = (part.requires_grad_() for part in inputs(5, 9))
-    first = torch.tensor([0, 6])
+    found = find_nearest(q, k, torch.tensor([0, 6]), torch.tensor([4, 4]), reach=6, count=3)
+    assert (found == -1).any()
 
     def read(q: Tensor) -> Tensor:
-        return nearest_attention(q, k, v, first, lag=4, reach=6, count=3)[0]
+        return nearest_attention(q, k, v, found)
 
     assert torch.autograd.gradcheck(read, q)
     read(q).sum().backward()
@@ -72,6 +76,6 @@ def test_memory_does_not_grow_with_queries_times_keys(monkeypatch: pytest.Monkey
         return topk(scores, *arguments, **options)
 
     monkeypatch.setattr(torch.Tensor, "topk", noted)
-    q, k, v = inputs(6000, 9000)
-    nearest_attention(q, k, v, torch.zeros(2, dtype=torch.int64), lag=3000, reach=4000, count=2)
+    q, k, _ = inputs(6000, 9000)
+    find_nearest(q, k, torch.tensor([0, 0]), torch.tensor([3000, 2900]), reach=4000, count=2)
     assert max(sizes) <= kernel.BLOCK_SCORES and len(sizes) > 10

@@ -9,6 +9,7 @@ from vidseq.heads.conv import Conv
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memorizing import Memorizing
 from vidseq.heads.memory import Memory
+from vidseq.heads.retro import Retro
 from vidseq.heads.rnn import RNN
 from vidseq.heads.window import Window
 
@@ -23,6 +24,7 @@ __all__ = [
     "HeadConfig",
     "Memorizing",
     "Memory",
+    "Retro",
     "TemporalHead",
     "Window",
     "make_head",

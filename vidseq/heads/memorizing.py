@@ -11,7 +11,7 @@ from vidseq.heads.base import HeadConfig, TemporalHead, option
 from vidseq.heads.blocks import advance
 from vidseq.heads.transformer_block import TransformerBlock
 from vidseq.ops.banded import banded_attention
-from vidseq.ops.nearest import nearest_attention
+from vidseq.ops.nearest import find_nearest, nearest_attention
 from vidseq.ops.rotary import rotary_angles, rotate
 
 
@@ -121,9 +121,9 @@ class Memorizing(TemporalHead):
             k, v = (torch.cat([old[:, index], new], dim=2) for old, new in ((state.keys, k), (state.values, v)))
             read = banded_attention(rotate(q, angles[:, :, past:]), rotate(k, angles), v, valid, past)
             if index + 1 == self.config.memory_layer:
-                found, stored = self._look_up(q, k, v, state, mask)
+                looked_up, stored = self._look_up(q, k, v, state, mask)
                 gate = self.gate_bias.sigmoid()[:, None, None]
-                read = found * gate + read * (1 - gate)
+                read = looked_up * gate + read * (1 - gate)
             x = block.finish(x, read)
             keys.append(advance(k[:, :, :past], k[:, :, past:], mask, dim=2))
             values.append(advance(v[:, :, :past], v[:, :, past:], mask, dim=2))
@@ -146,17 +146,16 @@ class Memorizing(TemporalHead):
             torch.cat([_shifted(store, held - size, size), new.detach()], dim=2)
             for store, new in ((state.stored_keys, k), (state.stored_values, v))
         )
-        first, memory = size + past - state.position, self.config.memory
-        q = q.to(all_keys.dtype)
-        found, _ = nearest_attention(
-            q, all_keys, all_values, first, lag=size, reach=memory, count=self.config.neighbours
-        )
+        first, lag = size + past - state.position, torch.full_like(held, size)
+        q, config = q.to(all_keys.dtype), self.config
+        found = find_nearest(q, all_keys, first, lag, reach=config.memory, count=config.neighbours)
+        read = nearest_attention(q, all_keys, all_values, found)
         length = mask.sum(dim=1)
         then = self._held(state.position + length)
         room = int(then.max()) if len(then) else size
         inside = (torch.arange(room, device=q.device) < then[:, None])[:, None, :, None]
         keys, values = (_shifted(part, size + length - then, room).where(inside, 0) for part in (all_keys, all_values))
-        return found, (keys, values)
+        return read, (keys, values)
 
     def _held(self, position: Tensor) -> Tensor:
         """Frames in the store once so many have been read."""

@@ -11,51 +11,64 @@ BLOCK_SCORES = 2**21
 """Scores in flight at once, which bounds the workspace whatever the number of queries and keys."""
 
 
-def nearest_attention(
-    q: Tensor, k: Tensor, v: Tensor, first: Tensor, *, lag: int, reach: int, count: int
-) -> tuple[Tensor, Tensor]:
-    """Softmax attention of every query on its `count` best keys, found exactly, among `reach` keys behind it.
+def nearest_attention(q: Tensor, k: Tensor, v: Tensor, found: Tensor) -> Tensor:
+    """Softmax attention of every query on the keys that `find_nearest` found for it.
+
+    Gradients reach `q` alone. They are worked out from the keys found, so no scores are kept for them.
+
+    Args:
+        q: queries, (B, H, T, d).
+        k: keys, (B, H, N, d).
+        v: values, like `k`.
+        found: numbers of the keys, int64 (B, H, T, count), -1 for none.
+
+    Returns:
+        (B, H, T, d), zero for a query that found no key.
+    """
+    with torch.autocast(q.device.type, enabled=False):
+        read: Tensor = _Attend.apply(q, k, v, found)
+    return read
+
+
+@torch.no_grad()
+def find_nearest(q: Tensor, k: Tensor, first: Tensor, lag: Tensor, *, reach: int, count: int) -> Tensor:
+    """Finds the keys of largest product with every query, exactly, among `reach` keys behind it.
 
     Query t may find the keys i with t + lag - reach <= i < t + lag and i >= first. Queries are taken in blocks:
 
         keys     ├────── reach ──────┼─block─┤
         queries                      ├─block─┤ ── lag ──►       scores of one block, its best keys, on to the next
 
-    Gradients reach `q` alone. They are worked out from the chosen keys, so no scores are kept for them.
-
     Args:
         q: queries, (B, H, T, d).
-        k: keys, (B, H, N, d), N at least T + lag - 1.
-        v: values, like `k`.
+        k: keys, (B, H, N, d); numbers from N on are found by none.
         first: int64 (B,), the first key of each row that exists.
-        lag: how far key and query numbers are apart.
+        lag: int64 (B,), how far key and query numbers of each row are apart.
         reach: how many keys a query may choose among.
         count: how many it chooses at most.
 
     Returns:
-        (B, H, T, d), zero for a query that finds no key; and the keys found, int64 (B, H, T, count), -1 for none.
+        numbers of the keys, int64 (B, H, T, count), the best first, -1 for none.
     """
     with torch.autocast(q.device.type, enabled=False):
-        with torch.no_grad():
-            found = _find(q, k, first, lag, reach, count)
-        read: Tensor = _Attend.apply(q, k, v, found)
-    return read, found
+        return _find(q, k, first, lag, reach, count)
 
 
-def _find(q: Tensor, k: Tensor, first: Tensor, lag: int, reach: int, count: int) -> Tensor:
-    """The numbers of the best keys of each query, -1 for none."""
+def _find(q: Tensor, k: Tensor, first: Tensor, lag: Tensor, reach: int, count: int) -> Tensor:
     batch, heads, num_queries, _ = q.shape
     found = torch.full((batch, heads, num_queries, count), -1, dtype=torch.int64, device=q.device)
+    nearest_lag, farthest_lag = (int(lag.min()), int(lag.max())) if batch else (0, 0)
+    span = reach + farthest_lag - nearest_lag
     room = BLOCK_SCORES // max(1, batch * heads)
-    block = (math.isqrt(reach**2 + 4 * room) - reach) // 2  # so that block x (reach + block) scores have room
-    block = max(1, min(block, max(64, reach)))  # a longer one would mostly compare what may not be seen
+    block = (math.isqrt(span**2 + 4 * room) - span) // 2  # so that block x (span + block) scores have room
+    block = max(1, min(block, max(64, span)))  # a longer one would mostly compare what may not be seen
     for start in range(0, num_queries, block):
         end = min(start + block, num_queries)
-        low, high = max(0, start + lag - reach), end - 1 + lag
+        low, high = max(0, start + nearest_lag - reach), min(k.shape[2], end - 1 + farthest_lag)
         if low >= high:
             continue
         key = torch.arange(low, high, device=q.device)
-        newest = torch.arange(start, end, device=q.device)[:, None] + lag
+        newest = torch.arange(start, end, device=q.device)[:, None] + lag[:, None, None, None]
         seen = (key < newest) & (key >= newest - reach) & (key >= first[:, None, None, None])
         scores = q[:, :, start:end] @ k[:, :, low:high].transpose(2, 3)
         best = scores.masked_fill_(~seen, -torch.inf).topk(min(count, high - low), dim=-1)
