@@ -54,11 +54,27 @@ def cross(crossing: nn.Module, frame: Tensor, position: int, neighbours: list[Te
     return crossing.out(attention(q, torch.stack(keys, dim=1), torch.stack(values, dim=1)).flatten())
 
 
-def retro(head: nn.Module, video: Tensor) -> Tensor:
-    """The equations of the head's docstring for one video (T, D)."""
-    m, window = head.config.chunk, head.config.window
-    found = retrieved(video, m, head.config.neighbours)
-    encoded = {u: [encode(head, video[j * m : (j + 2) * m]) for j in chunks] for u, chunks in found.items()}
+def retrieved_elsewhere(x: Tensor, others: list[Tensor], chunk: int, count: int) -> dict[int, list[Tensor]]:
+    """The chunks and continuations (2 m, D) of other videos that each whole chunk of x (T, D) retrieves."""
+    pairs = [
+        other[start : start + 2 * chunk] for other in others for start in range(0, len(other) - 2 * chunk + 1, chunk)
+    ]
+    means = [part.mean(0) for part in x.detach().split(chunk) if len(part) == chunk]
+    return {
+        u: sorted(pairs, key=lambda pair: float((pair[:chunk].mean(0) - mean).norm()))[:count]
+        for u, mean in enumerate(means)
+    }
+
+
+def retro(head: nn.Module, video: Tensor, others: list[Tensor] | None = None) -> Tensor:
+    """The equations of the head's docstring for one video (T, D); with a database, of these other videos."""
+    m, window, count = head.config.chunk, head.config.window, head.config.neighbours
+    if others is None:
+        own = retrieved(video, m, count)
+        found = {u: [video[j * m : (j + 2) * m] for j in chunks] for u, chunks in own.items()}
+    else:
+        found = retrieved_elsewhere(video, others, m, count)
+    encoded = {u: [encode(head, pair) for pair in pairs] for u, pairs in found.items()}
     x = video
     for block, crossing in zip(head.blocks, head.crossings):
         crossed = []

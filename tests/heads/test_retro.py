@@ -45,7 +45,9 @@ def test_planted_neighbours_are_retrieved() -> None:
     chunks[0, 50] = chunks[0, 7] + 0.3 * torch.randn(4, 16, generator=generator)
     chunks[1, 45] = chunks[1, 44]  # its own continuation: not to be found
     chunks[1, 59] = chunks[1, 20]
-    found = find_similar(chunks, torch.tensor([40, 45]), 20, 2)
+    keys = chunks.mean(2)
+    new = torch.stack([keys[0, 40:60], keys[1, [*range(45, 60), *[59] * 5]]])
+    found = find_similar(keys, new, torch.tensor([40, 45]), 2)
     assert found[0, 10, 0] == 7 and found[1, 14, 0] == 20
     for row, start in ((0, 40), (1, 45)):
         expected = retrieved(chunks[row].flatten(0, 1), 4, 2)
@@ -59,7 +61,7 @@ def test_a_chunk_s_neighbours_reach_from_its_last_frame_to_the_last_but_one_of_t
     head = make(chunk=m, neighbours=1, window=1, layers=1)
     x = torch.randn(1, 24, 8, dtype=torch.float64)
     x[0, 3 * m : 4 * m] = x[0, :m] + 0.01 * torch.randn(m, 8, dtype=torch.float64)  # chunk 3 finds chunk 0
-    assert find_similar(x.unflatten(1, (6, m)), torch.tensor([0]), 6, 1)[0, :, 0].tolist()[3] == 0
+    assert retrieved(x[0], m, 1)[3] == [0]
     x.requires_grad_()
     y = head(x)
     felt = [bool(torch.autograd.grad(y[0, t, 0], x, retain_graph=True)[0][0, :m].any()) for t in range(24)]

@@ -1,36 +1,12 @@
 import dataclasses
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from vidseq.cli import main
-from vidseq.data.dataset import Dataset, write_dataset
-from vidseq.data.schema import DatasetInfo, Video
 from vidseq.errors import DataError, FingerprintError, UserError
-from vidseq.features.fingerprint import Fingerprint
-from vidseq.features.store import FeatureStore
 from vidseq.retrieval import Database, build_database
-
-FINGERPRINT = Fingerprint(
-    backbone="toy", weights="external", input_size=0, resize="external", fps="4", engine="external"
-)
-LENGTHS = {"a": 13, "b": 7, "c": 3, "d": 12}
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> tuple[Dataset, FeatureStore]:
-    """Three training videos, two of one group, one of them too short; and a test video."""
-    rng = np.random.default_rng(0)
-    store = FeatureStore.create_in(tmp_path / "data", FINGERPRINT)
-    for name, length in LENGTHS.items():
-        store.write(name, rng.normal(size=(length, 5)), np.arange(length) / 4)
-    videos = [
-        Video(video=name, split="test" if name == "d" else "train", duration=9, group="g" if name in "ab" else None)
-        for name in LENGTHS
-    ]
-    return write_dataset(tmp_path / "data", DatasetInfo(name="toy", observations="features"), videos), store
 
 
 def test_chunks_are_keyed_by_their_means_and_go_on_as_they_did(world, tmp_path) -> None:
@@ -40,10 +16,11 @@ def test_chunks_are_keyed_by_their_means_and_go_on_as_they_did(world, tmp_path) 
         ("a", "g", 3),
         ("b", "g", 1),
         ("c", "c", 0),
+        ("e", "e", 3),
     ]
-    expected = [("a", 0), ("a", 3), ("a", 6), ("b", 0)]
-    assert len(database) == 4 and database.chunk == 3 and database.split == "train"
-    assert [database.video_of(chunk) for chunk in range(4)] == [name for name, _ in expected]
+    expected = [("a", 0), ("a", 3), ("a", 6), ("b", 0), ("e", 0), ("e", 3), ("e", 6)]
+    assert len(database) == 7 and database.chunk == 3 and database.split == "train"
+    assert [database.video_of(chunk) for chunk in range(7)] == [name for name, _ in expected]
     for chunk, (name, start) in enumerate(expected):
         features = store.read(name).features
         np.testing.assert_allclose(
@@ -51,15 +28,16 @@ def test_chunks_are_keyed_by_their_means_and_go_on_as_they_did(world, tmp_path) 
         )
         np.testing.assert_array_equal(database.values(np.array([[chunk]]))[0, 0], features[start : start + 6])
         assert database.seconds[chunk] == start / 4
-    assert database.groups.tolist() == [0, 0, 0, 0]
-    assert [database.group_number(name) for name in "abcd"] == [0, 0, 1, -1]
+    assert database.groups.tolist() == [0, 0, 0, 0, 2, 2, 2]
+    assert [database.group_number(name) for name in "abcde"] == [0, 0, 1, -1, 2]
 
 
 def test_features_made_in_another_way_are_refused_by_the_field(world, tmp_path) -> None:
     build_database(*world, tmp_path / "db", chunk=3)
-    assert Database.open(tmp_path / "db", FINGERPRINT).fingerprint == FINGERPRINT
+    fingerprint = world[1].fingerprint
+    assert Database.open(tmp_path / "db", fingerprint).fingerprint == fingerprint
     with pytest.raises(FingerprintError, match=r"db: Features expect fps '8', got '4'"):
-        Database.open(tmp_path / "db", dataclasses.replace(FINGERPRINT, fps="8"))
+        Database.open(tmp_path / "db", dataclasses.replace(fingerprint, fps="8"))
 
 
 def test_it_is_there_whole_or_not_at_all(world, tmp_path, monkeypatch) -> None:
@@ -93,7 +71,7 @@ def test_damage_is_noticed(world, tmp_path) -> None:
     build_database(*world, folder, chunk=3)
     header = (folder / "database.json").read_text()
     more_chunks, newer = header.replace('"chunks": 1', '"chunks": 2'), json.dumps({**json.loads(header), "version": 2})
-    for damaged, message in (("{", "expects JSON"), (more_chunks, "4 keys of 5 chunks"), (newer, "version 2")):
+    for damaged, message in (("{", "expects JSON"), (more_chunks, "7 keys of 8 chunks"), (newer, "version 2")):
         (folder / "database.json").write_text(damaged)
         with pytest.raises(DataError, match=message):
             Database.open(folder)

@@ -1,19 +1,22 @@
 """The RETRO head: chunks of a video are read together with the most similar chunks of the past."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
+from vidseq.features.fingerprint import Fingerprint
 from vidseq.heads.base import HeadConfig, TemporalHead, option
 from vidseq.heads.blocks import advance
 from vidseq.heads.transformer_block import TransformerBlock
 from vidseq.ops.banded import banded_attention
 from vidseq.ops.nearest import find_nearest
 from vidseq.ops.rotary import rotary_angles, rotate
+from vidseq.retrieval import EmbeddedDatabase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,23 +35,30 @@ class RetroConfig(HeadConfig):
     """Transformer blocks that read a neighbour."""
     heads: int = option(4, at_least=1)
     """Attention heads; dim must be a multiple of twice their number."""
+    database: str = ""
+    """Folder of a database of other videos to retrieve from, of the same chunk; none: this video's own past."""
+    search: str = "exact"
+    """How it is searched: exact, faiss or faiss_ivf."""
 
 
 class RetroState(NamedTuple):
-    """The window of every layer, the video so far, and what was retrieved with its last whole chunk."""
+    """The window of every layer, the frames that may still be retrieved, and what was with the last whole chunk."""
 
     keys: Tensor
     """(B, layers, heads, window - 1, width), rotated to their positions, oldest first."""
     values: Tensor
     """Like `keys`."""
     frames: Tensor
-    """(B, S, D), S the frames of the row that has most; a row's own come first."""
+    """(B, S, D): all frames so far, or with a database those since the last whole chunk; S is what the row that has
+    most needs, a row's own come first."""
     neighbours: Tensor
     """Encoded, (B, k, 2 m, D)."""
     found: Tensor
     """bool (B, k): which of them there are."""
     position: Tensor
     """int64 (B,): frames so far, and so where the next one stands."""
+    group: Tensor
+    """int64 (B,): whose chunks in the database must not be retrieved, for they are of the same video; -1: none."""
 
 
 class CrossAttention(nn.Module):
@@ -92,15 +102,20 @@ class Retro(TemporalHead):
 
     So an output knows nothing that was shown after it. Keys take no gradient; what is retrieved does.
 
-    Source: Borgeaud et al., arXiv:2112.04426, sections 2.3 to 2.5, algorithm 1. Here: the database is the video's own
-    past, as it comes into the head, where the paper has 2 trillion words; a chunk's key is the mean of its frames, not
-    BERT's. Attention sees a window, not the whole past. Every layer has CCA, before its block and not inside. The
-    encoder does not look at the chunk that asks, so that it reads a neighbour once for all layers. Rotary positions.
+    With a `database`, chunks of other videos are retrieved instead, none of the video's own group, and the state stays
+    as small as a window. The database keeps raw features, and the head sees projected ones: so the model embeds it by
+    its own projection (`prepare`), before each epoch and after loading, and keys are compared in that space. In
+    between, keys and what is retrieved are constants, as old as the last epoch.
+
+    Source: Borgeaud et al., arXiv:2112.04426, sections 2.3 to 2.5, algorithm 1; embedding anew now and then: Guu et
+    al., arXiv:2002.08909, section 3.3. Here: without a database, the video's own past is one; a chunk's key is the
+    mean of its frames, not a frozen BERT's. Attention sees a window, not the whole past. Every layer has CCA, before
+    its block and not inside. The encoder does not look at the chunk that asks, so that it reads a neighbour once for
+    all layers. Rotary positions.
     """
 
     name = "retro"
     Config = RetroConfig
-    context_frames = None
     config: RetroConfig
 
     def __init__(self, config: RetroConfig) -> None:
@@ -120,6 +135,27 @@ class Retro(TemporalHead):
         self.encoder_norm = nn.LayerNorm(dim)
         self.last_norm = nn.LayerNorm(dim)
         self._width = dim // heads
+        self.database: EmbeddedDatabase | None = None
+        if config.database:
+            self.database = EmbeddedDatabase(config.database, config.search, config.chunk)
+
+    @property
+    def context_frames(self) -> int | None:
+        """No limit; with a database the layers' windows, and a chunk and those who read what it retrieved."""
+        if self.database is None:
+            return None
+        return self.config.layers * (self.config.window - 1) + 2 * self.config.chunk - 1
+
+    def prepare(self, project: Callable[[Tensor], Tensor], fingerprint: Fingerprint | None) -> None:
+        """Embeds the database; see `TemporalHead.prepare`."""
+        if self.database is not None:
+            self.database.embed(project, self.last_norm.weight, fingerprint)
+
+    def name_videos(self, state: RetroState, videos: Sequence[str]) -> RetroState:
+        """Keeps the videos' own groups from being retrieved; see `TemporalHead.name_videos`."""
+        if self.database is None:
+            return state
+        return state._replace(group=self.database.group_numbers(videos, state.group.device))
 
     def init_state(self, batch_size: int) -> RetroState:
         """An empty past."""
@@ -131,21 +167,27 @@ class Retro(TemporalHead):
         return RetroState(
             keys=weight.new_zeros(window),
             values=weight.new_zeros(window),
-            frames=weight.new_zeros(batch_size, frames, config.dim),
+            frames=weight.new_zeros(batch_size, self._held(frames), config.dim),
             neighbours=weight.new_zeros(batch_size, config.neighbours, 2 * config.chunk, config.dim),
             found=torch.zeros(batch_size, config.neighbours, dtype=torch.bool, device=weight.device),
             position=torch.full((batch_size,), frames, dtype=torch.int64, device=weight.device),
+            group=torch.full((batch_size,), -1, dtype=torch.int64, device=weight.device),
         )
+
+    def _held(self, position: Any) -> Any:
+        """Frames in the state once so many have been read: a number, or one a row."""
+        return position if self.database is None else position % self.config.chunk
 
     def scan(self, x: Tensor, state: RetroState, mask: Tensor) -> tuple[Tensor, RetroState]:
         """Reads new frames; see `TemporalHead.scan`."""
         chunk, past, num_frames = self.config.chunk, self.config.window - 1, x.shape[1]
         position = state.position + mask.sum(dim=1)
-        frames = _append(state.frames, state.position, x)
+        held = self._held(state.position)
+        frames = _append(state.frames, held, x)
         # New frames start this far behind the last one of the last whole chunk, from which on its neighbours are read.
         offset = state.position % chunk + 1
         num_new = (int(offset.max()) + num_frames - 1) // chunk if len(x) else 0
-        neighbours, found = self._retrieve(frames, state.position // chunk, num_new)
+        neighbours, found = self._retrieve(frames, held // chunk, num_new, state.group)
         neighbours = torch.cat([state.neighbours[:, None], neighbours], dim=1)
         found = torch.cat([state.found[:, None], found], dim=1)
 
@@ -165,35 +207,39 @@ class Retro(TemporalHead):
             values.append(advance(old_v, v, mask, dim=2))
 
         row, last = torch.arange(len(x), device=x.device), position // chunk - state.position // chunk
-        length = int(position.max()) if len(x) else 0
-        inside = torch.arange(length, device=x.device) < position[:, None]
         new_state = RetroState(
             keys=torch.stack(keys, dim=1),
             values=torch.stack(values, dim=1),
-            frames=frames[:, :length].where(inside[..., None], 0),
+            frames=_newest(frames, held + mask.sum(dim=1), self._held(position)),
             neighbours=neighbours[row, last],
             found=found[row, last],
             position=position,
+            group=state.group.clone(),
         )
         return self.last_norm(x), new_state
 
-    def _retrieve(self, frames: Tensor, num_chunks: Tensor, num_new: int) -> tuple[Tensor, Tensor]:
-        """What is retrieved with the chunks that follow the first `num_chunks` (B,) of each row of frames (B, N, D).
+    def _retrieve(self, frames: Tensor, first: Tensor, num_new: int, group: Tensor) -> tuple[Tensor, Tensor]:
+        """What is retrieved with the chunks of frames (B, N, D) from each row's chunk `first` (B,) on.
 
         Encoded neighbours (B, new, k, 2 m, D), and which of them there are, bool (B, new, k).
         """
-        batch, _, dim = frames.shape
+        batch, num_frames, dim = frames.shape
         chunk, count = self.config.chunk, self.config.neighbours
-        whole = frames.shape[1] // chunk
+        whole = num_frames // chunk
         if not num_new or not whole or not batch:
-            return frames.new_zeros(batch, num_new, count, 2 * chunk, dim), frames.new_zeros(
-                batch, num_new, count, dtype=torch.bool
-            )
+            found = torch.zeros(batch, num_new, count, dtype=torch.bool, device=frames.device)
+            return frames.new_zeros(*found.shape, 2 * chunk, dim), found
         chunks = frames[:, : whole * chunk].unflatten(1, (whole, chunk))
-        found = find_similar(chunks.detach(), num_chunks, num_new, count)  # (B, new, k)
+        keys = chunks.detach().mean(dim=2, dtype=torch.promote_types(frames.dtype, torch.float32))
+        number = (first[:, None] + torch.arange(num_new, device=frames.device)).clamp(max=whole - 1)
+        queries = keys.gather(1, number[..., None].expand(-1, -1, dim))
+        if self.database is not None:
+            neighbours, found = self.database.retrieve(queries, group, count)
+            return self._encode(neighbours), found
+        numbers = find_similar(keys, queries, first, count)
+        pair = torch.stack([numbers, numbers + 1], dim=-1).clamp(0, whole - 1)
         row = torch.arange(batch, device=frames.device)[:, None, None, None]
-        pair = torch.stack([found, found + 1], dim=-1).clamp(0, whole - 1)
-        return self._encode(chunks[row, pair].flatten(3, 4)), found >= 0
+        return self._encode(chunks[row, pair].flatten(3, 4)), numbers >= 0
 
     def _encode(self, neighbours: Tensor) -> Tensor:
         """Neighbours as they come into the head (..., 2 m, D) to what frames attend to, of the same shape."""
@@ -205,26 +251,22 @@ class Retro(TemporalHead):
 
 
 @torch.no_grad()
-def find_similar(chunks: Tensor, num_chunks: Tensor, num_new: int, count: int) -> Tensor:
-    """The chunks before the one before each new chunk that are most similar to it.
+def find_similar(keys: Tensor, queries: Tensor, first: Tensor, count: int) -> Tensor:
+    """The chunks nearest to each new one, of those before the one before it.
 
     Args:
-        chunks: frames of all chunks, (B, C, m, D).
-        num_chunks: int64 (B,), the first new chunk of each row.
-        num_new: how many of them there are.
+        keys: of all chunks, (B, C, D).
+        queries: keys of the new ones, (B, new, D).
+        first: int64 (B,), which chunk the first new one of each row is.
         count: how many to find.
 
     Returns:
         numbers of chunks, int64 (B, new, count), -1 for none.
     """
-    key = chunks.mean(dim=2, dtype=torch.promote_types(chunks.dtype, torch.float32))
-    number = (num_chunks[:, None] + torch.arange(num_new, device=chunks.device)).clamp(max=chunks.shape[1] - 1)
-    query = key.gather(1, number[..., None].expand(-1, -1, key.shape[-1]))
     # |q - k|^2 is least where q.k - |k|^2 / 2 is largest, a product of longer vectors.
-    query = F.pad(query, (0, 1), value=1.0)
-    key = torch.cat([key, key.square().sum(-1, keepdim=True) / -2], dim=-1)
-    first, lag = torch.zeros_like(num_chunks), num_chunks - 1
-    return find_nearest(query[:, None], key[:, None], first, lag, reach=chunks.shape[1], count=count)[:, 0]
+    keys = torch.cat([keys, keys.square().sum(-1, keepdim=True) / -2], dim=-1)[:, None]
+    queries = F.pad(queries, (0, 1), value=1.0)[:, None]
+    return find_nearest(queries, keys, torch.zeros_like(first), first - 1, reach=keys.shape[2], count=count)[:, 0]
 
 
 def _chunked(crossing: CrossAttention, x: Tensor, offset: Tensor, neighbours: Tensor, found: Tensor) -> Tensor:
@@ -250,3 +292,13 @@ def _append(past: Tensor, length: Tensor, new: Tensor) -> Tensor:
         return both
     index = torch.where(at < length[:, None], at, (at + gap).clamp(max=both.shape[1] - 1))
     return both.gather(1, index[..., None].expand_as(both))
+
+
+def _newest(frames: Tensor, length: Tensor, count: Tensor) -> Tensor:
+    """The last `count` (B,) of the first `length` (B,) frames of each row, first in the row, zero behind them."""
+    size = int(count.max()) if len(count) else 0
+    at = torch.arange(size, device=frames.device)
+    index = (at + (length - count)[:, None]).clamp(max=frames.shape[1] - 1)
+    return frames.gather(1, index[..., None].expand(-1, -1, frames.shape[2])).where(
+        (at < count[:, None])[..., None], 0
+    )

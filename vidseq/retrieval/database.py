@@ -80,6 +80,17 @@ class Database:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def check(self, fingerprint: Fingerprint) -> None:
+        """Raises an error if features of this fingerprint cannot be looked up here.
+
+        Raises:
+            FingerprintError: names the first field that differs.
+        """
+        try:
+            fingerprint.check(self.fingerprint)
+        except FingerprintError as error:
+            raise FingerprintError(f"Database {self.folder}: {error}") from error
+
     @cached_property
     def groups(self) -> np.ndarray:
         """The number of each chunk's group, int64 (C,); videos of one group share a number."""
@@ -209,10 +220,7 @@ def open_database(folder: Path, fingerprint: Fingerprint | None) -> Database:
             f"Database {folder} is damaged: {error!r}. Build it again with `vidseq database build`."
         ) from error
     if fingerprint is not None:
-        try:
-            fingerprint.check(database.fingerprint)
-        except FingerprintError as error:
-            raise FingerprintError(f"Database {folder}: {error}") from error
+        database.check(fingerprint)
     return database
 
 

@@ -122,6 +122,30 @@ def make_index(name: str, keys: np.ndarray) -> SearchIndex:
     return SEARCHES[name](keys)
 
 
+def search_outside(
+    index: SearchIndex, queries: np.ndarray, count: int, groups: np.ndarray, without: np.ndarray
+) -> np.ndarray:
+    """Finds the nearest keys that are not of a query's own group.
+
+    Args:
+        index: of N keys.
+        queries: (M, D).
+        count: how many to find.
+        groups: the group of each key, int64 (N,).
+        without: the group to leave out for each query, int64 (M,); -1 for none.
+
+    Returns:
+        as `SearchIndex.search`.
+    """
+    named = without[without >= 0]
+    most = int(np.bincount(groups)[named].max()) if len(named) else 0  # so many may have to be passed over
+    found = index.search(queries, count + most)
+    outside = (found >= 0) & (groups[found] != without[:, None])
+    first = np.argsort(~outside, axis=1, kind="stable")[:, :count]
+    kept: np.ndarray = np.take_along_axis(np.where(outside, found, -1), first, axis=1)
+    return kept
+
+
 def _faiss() -> Any:
     """FAISS, which is an optional package."""
     try:
