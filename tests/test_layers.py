@@ -13,6 +13,7 @@ LAYERS = [
     {"video"},
     {"features"},
     {"data"},
+    {"retrieval"},
     {"ops"},
     {"heads"},
     {"language"},

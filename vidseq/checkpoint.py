@@ -76,7 +76,8 @@ def load_model(
         raise _damaged(folder / CONFIG_FILE, f"no model can be built from it ({error})") from error
     _load_weights(model, folder / WEIGHTS_FILE)
     place = choose_device(device) if isinstance(device, str) else device
-    return model.to(place).eval()
+    model.to(place).eval().prepare()
+    return model
 
 
 def find_checkpoint(folder: Path | str) -> Path:

@@ -37,6 +37,7 @@ VERBS: Mapping[str, "Verb"] = {
         "browse": verbs.data_browse,
     },
     "features": verbs.features,
+    "database": {"build": verbs.database_build},
     "train": verbs.train,
     "evaluate": verbs.evaluate,
     "predict": verbs.predict,

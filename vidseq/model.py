@@ -1,7 +1,7 @@
 """The model: features are projected, a temporal head turns them into memory, tasks read that memory."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -205,10 +205,22 @@ class VideoReasoner(nn.Module):
         x = self.projection(features)
         return x if mask is None else x.masked_fill(~mask[..., None], 0)
 
-    def init_state(self, batch_size: int) -> ModelState:
-        """What is known before the first frame, for B streams."""
+    @torch.no_grad()
+    def prepare(self) -> None:
+        """Makes a head that keeps features of other videos ready to read; to be called after weights have changed.
+
+        Raises:
+            FingerprintError: those features were made in another way; names the field.
+        """
+        training = self.projection.training
+        self.head.prepare(self.projection.eval(), self.config.fingerprint)
+        self.projection.train(training)
+
+    def init_state(self, batch_size: int, videos: Sequence[str] | None = None) -> ModelState:
+        """What is known before the first frame of B streams; their videos' names keep each from being retrieved."""
         present = next(self.head.parameters()).new_zeros(batch_size, self.config.dim)
-        return ModelState(self.head.init_state(batch_size), present)
+        memory = self.head.init_state(batch_size)
+        return ModelState(memory if videos is None else self.head.name_videos(memory, videos), present)
 
     def step(self, features: Tensor, state: ModelState, mask: Tensor | None = None) -> tuple[Tensor, ModelState]:
         """Reads new frames, live.

@@ -68,7 +68,7 @@ class Predictor:
         for batch in _batches([len(clip) for clip in clips]):
             x, mask = pad_features([clips[number] for number in batch])
             asked = Asked(range(len(batch)), mask.sum(dim=1).tolist(), self._tokens([queries[i] for i in batch]))
-            logits = self._read(x, mask, {task: asked})[task]
+            logits = self._read(x, mask, {task: asked}, [queries[i].video for i in batch])[task]
             scores.update(zip(batch, self._scores(task, logits, [queries[i] for i in batch])))
         return np.stack([scores[number] for number in range(len(queries))])
 
@@ -101,16 +101,17 @@ class Predictor:
             of_task = [queries[number] for number in numbers]
             asked = Asked([0] * len(numbers), [frames[number] for number in numbers], self._tokens(of_task))
             mask = torch.ones(1, len(clip), dtype=torch.bool)
-            logits = self._read(clip[None], mask, {task: asked})[task]
+            logits = self._read(clip[None], mask, {task: asked}, [of_task[0].video])[task]
             scores.update(zip(numbers, self._scores(task, logits, of_task)))
         return [scores[number] for number in range(len(queries))]
 
     @torch.inference_mode()
-    def frame_labels(self, features: np.ndarray) -> np.ndarray:
+    def frame_labels(self, features: np.ndarray, video: str = "") -> np.ndarray:
         """Labels the frames of one video.
 
         Args:
             features: (T, F).
+            video: its name, so that it is not retrieved for itself.
 
         Returns:
             probabilities, float32 (T, C), in the order of `classes("frame_labels")`.
@@ -120,27 +121,32 @@ class Predictor:
             DataError: features of another width, or with NaN.
         """
         columns = self._columns_of("frame_labels")
-        logits = torch.cat([self.model.frame_logits(y)[0].float() for y in self._outputs(self._checked(features))])
+        logits = torch.cat(
+            [self.model.frame_logits(y)[0].float() for y in self._outputs(self._checked(features), video)]
+        )
         return _place(logits.log_softmax(dim=-1), columns).exp().cpu().numpy()
 
-    def _outputs(self, clip: Tensor) -> Iterator[Tensor]:
+    def _outputs(self, clip: Tensor, video: str) -> Iterator[Tensor]:
         """What the head says of a video, piece after piece where it can stream, for bounded memory."""
         if not self.model.config.causal:
             yield self.model(clip[None].to(self._device))
             return
-        state = self.model.init_state(1)
+        state = self.model.init_state(1, [video])
         for piece in clip.split(LONGEST_PIECE):
             y, state = self.model.step(piece[None].to(self._device), state)
             yield y
 
     @torch.inference_mode()
-    def _read(self, features: Tensor, mask: Tensor, asked: Mapping[str, Asked]) -> dict[str, Tensor]:
+    def _read(
+        self, features: Tensor, mask: Tensor, asked: Mapping[str, Asked], videos: Sequence[str]
+    ) -> dict[str, Tensor]:
         if not self.model.config.causal:
             raise UserError(
                 "A model with causal=False labels whole videos, so it expects no queries, got some. "
                 "Train with causal=True."
             )
-        return read_clips(self.model, features.to(self._device), mask.to(self._device), asked).logits
+        features, mask = features.to(self._device), mask.to(self._device)
+        return read_clips(self.model, features, mask, asked, videos=videos).logits
 
     @property
     def _device(self) -> torch.device:

@@ -120,7 +120,13 @@ def _layout(num_rows: int, widths: Sequence[int], steps: Sequence[Sequence[int]]
 
 
 def read_clips(
-    model: VideoReasoner, features: Tensor, mask: Tensor, asked: Mapping[str, Asked], *, whole: bool = False
+    model: VideoReasoner,
+    features: Tensor,
+    mask: Tensor,
+    asked: Mapping[str, Asked],
+    *,
+    whole: bool = False,
+    videos: Sequence[str] | None = None,
 ) -> Reading:
     """Reads clips once each and answers every query from the frames that it may see.
 
@@ -130,6 +136,7 @@ def read_clips(
         mask: bool (B, T), True = valid, a row's valid frames first.
         asked: the queries of each query task.
         whole: read every clip to its end, for frame labels, rather than to its last query.
+        videos: what each clip is from, so that no video is retrieved for itself; None: not known.
 
     Returns:
         the answers, and the head's output at every frame read.
@@ -145,7 +152,7 @@ def read_clips(
     # Indexed once and split once: slicing piece after piece would make the backward pass quadratic.
     x = x.gather(1, frames[..., None].expand(-1, -1, x.shape[-1]))
     widths = [piece.length for piece in plan.pieces]
-    state, ys = model.init_state(len(lengths)), []
+    state, ys = model.init_state(len(lengths), videos), []
     queries.ask([(row, 0) for row in range(len(lengths))], state)
     for piece, part, valid in zip(plan.pieces, x.split(widths, dim=1), read.split(widths, dim=1)):
         y, state = model.scan(part, state, valid)

@@ -136,6 +136,26 @@ def features(
     return 1 if report.failed else 0
 
 
+def database_build(
+    data: Path, out: Path, *, split: str = "train", chunk: int = 16, features: str | None = None
+) -> None:
+    """Builds a database of chunks of a data set's videos, for the retro head to retrieve from.
+
+    Args:
+        data: folder of the data set, with features.
+        out: folder of the new database.
+        split: which videos.
+        chunk: frames of a chunk; the head that uses it needs the same.
+        features: which features, by the start of their folder's name; needed if there are several.
+    """
+    from vidseq.data.dataset import Dataset
+    from vidseq.features.store import FeatureStore
+    from vidseq.retrieval import build_database
+
+    built = build_database(Dataset.load(data), FeatureStore.open_in(data, features), out, split=split, chunk=chunk)
+    print(f"{out}: {len(built)} chunks of {sum(video.chunks > 0 for video in built.videos)} videos.")
+
+
 def train(data: Path, out: Path, config: TrainConfig, *, features: str | None = None, resume: bool = False) -> None:
     """Trains a model on a data set's features.
 

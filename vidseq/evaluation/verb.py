@@ -68,7 +68,7 @@ def evaluate_models(
             answered.append(evaluate(predictor, dataset, store, split, queries=queries, **options))  # type: ignore[arg-type]
         if "frame_labels" in model.tasks and dataset.segments:
             labels = {
-                video.video: predictor.frame_labels(store.read(video.video).features).argmax(axis=1)
+                video.video: predictor.frame_labels(store.read(video.video).features, video.video).argmax(axis=1)
                 for video in dataset.split(split)
             }
             labelled.append(evaluate_frame_labels(labels, dataset, store, split, run=run, decoding="frame by frame"))

@@ -7,7 +7,9 @@ from vidseq.errors import unknown_name
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
 from vidseq.heads.conv import Conv
 from vidseq.heads.lstm import LSTM
+from vidseq.heads.memorizing import Memorizing
 from vidseq.heads.memory import Memory
+from vidseq.heads.retro import Retro
 from vidseq.heads.rnn import RNN
 from vidseq.heads.window import Window
 
@@ -20,7 +22,9 @@ __all__ = [
     "RNN",
     "Conv",
     "HeadConfig",
+    "Memorizing",
     "Memory",
+    "Retro",
     "TemporalHead",
     "Window",
     "head_names",

@@ -4,6 +4,7 @@ import abc
 import dataclasses
 import math
 import typing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, final
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
+from vidseq.features.fingerprint import Fingerprint
 
 #: A head's memory: a NamedTuple of tensors, batch first, returned new by every scan and never changed in place.
 State = NamedTuple
@@ -100,6 +102,28 @@ class TemporalHead(nn.Module, abc.ABC):
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads a whole video at once, past and future; only for heads with `supports_noncausal`."""
         raise NotImplementedError(f"{self.name} head has no non-causal form.")
+
+    def prepare(self, project: Callable[[Tensor], Tensor], fingerprint: Fingerprint | None) -> None:
+        """Brings features of other videos that the head keeps to its width; a head that keeps none does nothing.
+
+        Called once a model's weights are there, and again after they have changed.
+
+        Args:
+            project: the model's projection in eval mode, features (N, F) to (N, D).
+            fingerprint: of the features that it is for; None: not known.
+        """
+
+    def name_videos(self, state: Any, videos: Sequence[str]) -> Any:
+        """Tells a new state which videos it will read, so that none is retrieved for itself; most heads don't care.
+
+        Args:
+            state: from `init_state`.
+            videos: a name for each of its B streams; "" where it is not known.
+
+        Returns:
+            the state to begin with.
+        """
+        return state
 
     @property
     @abc.abstractmethod

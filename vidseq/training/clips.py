@@ -41,6 +41,8 @@ class Batch:
     """The classes that each query may be answered with, bool (N, C)."""
     frame_labels: Tensor | None
     """long (B, T), or None where they are no task."""
+    videos: tuple[str, ...]
+    """What each clip is from, (B,)."""
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on another device."""
@@ -55,6 +57,7 @@ class Batch:
             move(self.targets),
             move(self.offered),
             None if self.frame_labels is None else self.frame_labels.to(device),
+            self.videos,
         )
 
 
@@ -134,6 +137,7 @@ class Exam:
             {task: self._targets(task, [query for _, _, query in items]) for task, items in by_task.items()},
             {task: self._offered(task, [query for _, _, query in items]) for task, items in by_task.items()},
             pad_labels([self._frame_labels(index, clip) for index, clip in clips]) if self.dense else None,
+            tuple(self[index].video for index, _ in clips),
         )
 
     def _asked(self, items: Sequence[tuple[int, int, Query]]) -> Asked:

@@ -120,6 +120,7 @@ class Lesson(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Starts the clock."""
+        self.model.prepare()
         self._started = time.perf_counter()
         self._losses = []
 
@@ -165,7 +166,7 @@ class Lesson(LightningModule):
 
     def _read(self, batch: Batch) -> Reading:
         whole = batch.frame_labels is not None
-        return read_clips(self.model, batch.features, batch.mask, batch.asked, whole=whole)
+        return read_clips(self.model, batch.features, batch.mask, batch.asked, whole=whole, videos=batch.videos)
 
     def _task_losses(self, batch: Batch, reading: Reading) -> dict[str, Tensor]:
         losses = {
@@ -188,6 +189,7 @@ class Lesson(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Forgets the last epoch's sums."""
+        self.model.prepare()
         self._val_sums = {name: torch.zeros(3, dtype=torch.float64) for name in self.model.tasks}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

@@ -1,0 +1,238 @@
+"""A database of chunks: features of many videos in one folder, found by their means.
+
+```
+<database>/
+  frames.npy       float16 (frames, F): all videos' features, one video after another, read by mmap
+  keys.npy         float32 (chunks, F): the mean of each chunk
+  rows.npy         int64 (chunks,): where in frames.npy a chunk begins; its continuation comes right behind it
+  seconds.npy      float64 (chunks,): when in its video it begins
+  database.json    the features' fingerprint, the chunks' length, the videos with their groups and counts
+```
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidseq.data.dataset import Dataset
+from vidseq.errors import DataError, FingerprintError, UserError
+from vidseq.features.fingerprint import Fingerprint
+from vidseq.features.store import FeatureStore
+from vidseq.files import atomic_write
+
+HEADER = "database.json"
+FORMAT, FORMAT_VERSION = "vidseq database", 1
+ARRAYS = ("frames", "keys", "rows", "seconds")
+
+
+@dataclass(frozen=True)
+class DatabaseVideo:
+    """A video that a database holds."""
+
+    video: str
+    group: str
+    chunks: int
+    """How many of the database's chunks are its own; they stand together, in the order of the videos."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """Chunks of videos with what followed them; made by `build_database`."""
+
+    folder: Path
+    dataset: str
+    split: str
+    fingerprint: Fingerprint
+    chunk: int
+    """Frames m of a chunk."""
+    videos: tuple[DatabaseVideo, ...]
+    frames: np.ndarray
+    """float16 (frames, F), mapped from disk."""
+    keys: np.ndarray
+    """float32 (C, F), mapped from disk: the mean of each chunk's frames."""
+    rows: np.ndarray
+    """int64 (C,): chunk and continuation are the 2 m frames from here on."""
+    seconds: np.ndarray
+    """float64 (C,): when in its video a chunk begins."""
+
+    @staticmethod
+    def open(folder: Path | str, fingerprint: Fingerprint | None = None) -> "Database":
+        """Opens a database.
+
+        Args:
+            folder: what `build_database` wrote.
+            fingerprint: of the features that shall be looked up in it; None: not checked.
+
+        Raises:
+            FileNotFoundError: the folder is no database.
+            DataError: its files are damaged or of another version.
+            FingerprintError: it was built from features that were made in another way; names the field.
+        """
+        return open_database(Path(folder), fingerprint)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def check(self, fingerprint: Fingerprint) -> None:
+        """Raises an error if features of this fingerprint cannot be looked up here.
+
+        Raises:
+            FingerprintError: names the first field that differs.
+        """
+        try:
+            fingerprint.check(self.fingerprint)
+        except FingerprintError as error:
+            raise FingerprintError(f"Database {self.folder}: {error}") from error
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """The number of each chunk's group, int64 (C,); videos of one group share a number."""
+        numbers = [self._group_numbers[video.group] for video in self.videos]
+        return np.repeat(np.array(numbers, dtype=np.int64), [video.chunks for video in self.videos])
+
+    def group_number(self, video: str) -> int:
+        """The number of a video's group; -1 for a video that is not in the database."""
+        return self._numbers_by_video.get(video, -1)
+
+    def video_of(self, chunk: int) -> str:
+        """The video that a chunk is from."""
+        ends = np.cumsum([video.chunks for video in self.videos])
+        return self.videos[int(np.searchsorted(ends, chunk, side="right"))].video
+
+    def values(self, chunks: np.ndarray) -> np.ndarray:
+        """The frames of chunks (...,) and their continuations, float16 (..., 2 m, F)."""
+        found: np.ndarray = self.frames[self.rows[chunks][..., None] + np.arange(2 * self.chunk)]
+        return found
+
+    @cached_property
+    def _group_numbers(self) -> dict[str, int]:
+        return {group: number for number, group in enumerate(dict.fromkeys(video.group for video in self.videos))}
+
+    @cached_property
+    def _numbers_by_video(self) -> dict[str, int]:
+        return {video.video: self._group_numbers[video.group] for video in self.videos}
+
+
+def build_database(
+    dataset: Dataset, store: FeatureStore, out: Path | str, *, split: str = "train", chunk: int = 16
+) -> Database:
+    """Builds a database of a split's videos, whole or not at all.
+
+    Args:
+        dataset: its videos and groups.
+        store: their features.
+        out: a folder that does not exist yet.
+        split: which videos; models may be trained and tested with a database of "train".
+        chunk: frames m of a chunk; a video's chunks begin at its frames 0, m, 2 m, ... and count where 2 m follow.
+
+    Returns:
+        the database, opened.
+
+    Raises:
+        UserError: `out` exists, or `chunk` is no length.
+        DataError: an unknown split, features are missing, or no video is as long as two chunks.
+    """
+    out = Path(out)
+    if chunk < 1:
+        raise UserError(f"A database expects chunks of at least 1 frame, got {chunk}.")
+    if out.exists():
+        raise UserError(f"A database expects a folder that does not exist yet, got {out}. Remove it, or name another.")
+    names = [video.video for video in dataset.split(split)]
+    counts = {name: max(0, len(store.read(name).features) // chunk - 1) for name in names}
+    if not sum(counts.values()):
+        raise DataError(
+            f"A database expects videos of at least two chunks, {2 * chunk} frames, "
+            f"got none in split '{split}' of '{dataset.info.name}'. Use a smaller chunk, or another split."
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        _write_arrays(store, counts, chunk, temporary)
+        videos = [{"video": name, "group": dataset.group_of(name), "chunks": counts[name]} for name in names]
+        header = {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            "dataset": dataset.info.name,
+            "split": split,
+            "chunk": chunk,
+            "fingerprint": json.loads(store.fingerprint.to_json()),
+            "videos": videos,
+        }
+        atomic_write(temporary / HEADER, json.dumps(header, indent=1, ensure_ascii=False) + "\n")
+        temporary.chmod(0o755)
+        temporary.rename(out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return Database.open(out)
+
+
+def _write_arrays(store: FeatureStore, counts: dict[str, int], chunk: int, folder: Path) -> None:
+    """Writes the arrays; frames go straight to disk, for they may be more than fit into memory."""
+    lengths = {name: (count + 1) * chunk if count else 0 for name, count in counts.items()}
+    shape = (sum(lengths.values()), store.dim)
+    frames = np.lib.format.open_memmap(folder / "frames.npy", mode="w+", dtype=np.float16, shape=shape)
+    keys, rows, seconds, start = [], [], [], 0
+    for name, count in counts.items():
+        if count:
+            stored, length = store.read(name), lengths[name]
+            frames[start : start + length] = stored.features[:length]
+            chunks = stored.features[: count * chunk].reshape(count, chunk, -1)
+            keys.append(chunks.mean(axis=1, dtype=np.float32))
+            rows.append(start + chunk * np.arange(count, dtype=np.int64))
+            seconds.append(stored.pts_seconds[: count * chunk : chunk])
+            start += length
+    frames.flush()
+    for array, parts in (("keys", keys), ("rows", rows), ("seconds", seconds)):
+        with (folder / f"{array}.npy").open("wb") as file:
+            np.save(file, np.concatenate(parts), allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def open_database(folder: Path, fingerprint: Fingerprint | None) -> Database:
+    """Reads and checks what `Database.open` opens."""
+    header = _read_header(folder)
+    try:
+        if (header["format"], header["version"]) != (FORMAT, FORMAT_VERSION):
+            raise ValueError(f"version {header['version']} of '{header['format']}'")
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS}
+        database = Database(
+            folder,
+            dataset=header["dataset"],
+            split=header["split"],
+            fingerprint=Fingerprint(**header["fingerprint"]),
+            chunk=header["chunk"],
+            videos=tuple(DatabaseVideo(**video) for video in header["videos"]),
+            **arrays,
+        )
+        num_chunks = sum(video.chunks for video in database.videos)
+        if not len(database.keys) == len(database.rows) == len(database.seconds) == num_chunks:
+            raise ValueError(f"{len(database.keys)} keys of {num_chunks} chunks")
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise DataError(
+            f"Database {folder} is damaged: {error!r}. Build it again with `vidseq database build`."
+        ) from error
+    if fingerprint is not None:
+        database.check(fingerprint)
+    return database
+
+
+def _read_header(folder: Path) -> dict[str, Any]:
+    try:
+        text = (folder / HEADER).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(
+            f"A database expects {HEADER} in {folder}, got none. Build one with `vidseq database build`."
+        ) from None
+    try:
+        header = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{folder / HEADER} expects JSON, got {error}. Build the database again.") from error
+    return dict(header)

@@ -1,0 +1,160 @@
+"""Nearest keys by Euclidean distance, behind one small interface: in memory, or by FAISS."""
+
+import abc
+import math
+import warnings
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from vidseq.errors import UserError, unknown_name
+
+#: Distances in flight at once, which bounds the workspace whatever the number of queries.
+BLOCK_DISTANCES = 2**22
+
+
+class SearchIndex(abc.ABC):
+    """Keys that can be searched.
+
+    Args:
+        keys: (N, D), kept as float32.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, keys: np.ndarray) -> None:
+        self.num_keys = len(keys)
+
+    def search(self, queries: np.ndarray, count: int) -> np.ndarray:
+        """Finds the nearest keys of each query.
+
+        Args:
+            queries: (M, D).
+            count: how many to find.
+
+        Returns:
+            numbers of keys, int64 (M, count), the nearest first; -1 where there are no more.
+        """
+        found = np.full((len(queries), count), -1, dtype=np.int64)
+        most = min(count, self.num_keys)
+        if most and len(queries):
+            found[:, :most] = self._search(np.ascontiguousarray(queries, dtype=np.float32), most)
+        return found
+
+    @abc.abstractmethod
+    def _search(self, queries: np.ndarray, count: int) -> np.ndarray:
+        """Like `search`, with 1 to `num_keys` keys to find, and a query at least."""
+
+
+class ExactIndex(SearchIndex):
+    """Compares with every key, in memory, without any other package."""
+
+    name = "exact"
+
+    def __init__(self, keys: np.ndarray) -> None:
+        super().__init__(keys)
+        self._keys = torch.from_numpy(np.array(keys, dtype=np.float32))
+        self._norms = self._keys.square().sum(1) / 2
+
+    def _search(self, queries: np.ndarray, count: int) -> np.ndarray:
+        block = max(1, BLOCK_DISTANCES // self.num_keys)
+        parts = []
+        with torch.no_grad():
+            for part in torch.from_numpy(queries).split(block):
+                nearness = torch.addmm(self._norms, part, self._keys.T, beta=-1)  # (|q|^2 - |q - k|^2) / 2
+                parts.append(nearness.topk(count, dim=1).indices)
+        return torch.cat(parts).numpy()
+
+
+class FaissIndex(SearchIndex):
+    """Compares with every key, by FAISS (IndexFlatL2)."""
+
+    name = "faiss"
+
+    def __init__(self, keys: np.ndarray) -> None:
+        super().__init__(keys)
+        self._index = _faiss().IndexFlatL2(keys.shape[1])
+        self._index.add(np.ascontiguousarray(keys, dtype=np.float32))
+
+    def _search(self, queries: np.ndarray, count: int) -> np.ndarray:
+        found: np.ndarray = self._index.search(queries, count)[1]
+        return found
+
+
+class FaissIVFIndex(SearchIndex):
+    """Sorts keys into cells and compares with those of the nearest cells alone, by FAISS (IndexIVFFlat).
+
+    About 4 sqrt(N) cells, of which an eighth is looked into: near neighbours may be missed, about 6 times less is
+    compared.
+    """
+
+    name = "faiss_ivf"
+
+    def __init__(self, keys: np.ndarray) -> None:
+        super().__init__(keys)
+        faiss, keys = _faiss(), np.ascontiguousarray(keys, dtype=np.float32)
+        num_cells = max(1, min(int(4 * math.sqrt(len(keys))), len(keys) // 39))  # FAISS wants 39 keys a cell
+        self._cells = faiss.IndexFlatL2(keys.shape[1])
+        self._index = faiss.IndexIVFFlat(self._cells, keys.shape[1], num_cells)
+        self._index.nprobe = max(1, math.ceil(num_cells / 8))
+        if len(keys):
+            self._index.train(keys)
+            self._index.add(keys)
+
+    def _search(self, queries: np.ndarray, count: int) -> np.ndarray:
+        found: np.ndarray = self._index.search(queries, count)[1]
+        return found
+
+
+SEARCHES: dict[str, type[SearchIndex]] = {index.name: index for index in (ExactIndex, FaissIndex, FaissIVFIndex)}
+"""Every way of searching by its name."""
+
+
+def make_index(name: str, keys: np.ndarray) -> SearchIndex:
+    """Makes an index of keys (N, D).
+
+    Raises:
+        UserError: an unknown name, or FAISS is not installed.
+    """
+    if name not in SEARCHES:
+        raise unknown_name("search", name, SEARCHES)
+    return SEARCHES[name](keys)
+
+
+def search_outside(
+    index: SearchIndex, queries: np.ndarray, count: int, groups: np.ndarray, without: np.ndarray
+) -> np.ndarray:
+    """Finds the nearest keys that are not of a query's own group.
+
+    Args:
+        index: of N keys.
+        queries: (M, D).
+        count: how many to find.
+        groups: the group of each key, int64 (N,).
+        without: the group to leave out for each query, int64 (M,); -1 for none.
+
+    Returns:
+        as `SearchIndex.search`.
+    """
+    named = without[without >= 0]
+    most = int(np.bincount(groups)[named].max()) if len(named) else 0  # so many may have to be passed over
+    found = index.search(queries, count + most)
+    outside = (found >= 0) & (groups[found] != without[:, None])
+    first = np.argsort(~outside, axis=1, kind="stable")[:, :count]
+    kept: np.ndarray = np.take_along_axis(np.where(outside, found, -1), first, axis=1)
+    return kept
+
+
+def _faiss() -> Any:
+    """FAISS, which is an optional package."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of its own wrapper, on newer Pythons
+            import faiss
+    except ImportError:
+        raise UserError(
+            "Search by FAISS expects the package faiss-cpu, got none. "
+            "Run `pip install vidseq[retrieval]`, or use the search 'exact'."
+        ) from None
+    return faiss
