@@ -3,9 +3,8 @@
 Command:   python recipes/gradient_flow.py [--heads lstm,window] [--frames 200] [--out runs/gradient_flow]
 Cost:      under a minute on one core.
 Expected:  the RNN's gradient falls to nothing, stays or explodes by the radius of its recurrence (0.9, 1, 1.1); the
-           LSTM's
-           falls more slowly the larger the bias of its forget gate; a window's ends where its layers end. Norms are
-           relative to those of the frame before the last, since the last one also has the residual way.
+           LSTM's falls more slowly the larger the bias of its forget gate; attention's hardly depends on the lag.
+           Norms are relative to those of the frame before the last: the last one also has the residual way.
 """
 
 from pathlib import Path
@@ -81,7 +80,9 @@ def draw(norms: dict[str, np.ndarray]) -> Figure:
     styles = ["-", "--", ":"]
     for number, (name, values) in enumerate(norms.items()):
         style = styles[number // len(COLORS) % len(styles)]
-        axes.semilogy(values, label=name, color=COLORS[number % len(COLORS)], ls=style, lw=1.5)
+        axes.semilogy(
+            range(1, len(values)), values[1:], label=name, color=COLORS[number % len(COLORS)], ls=style, lw=1.5
+        )
     axes.set(xlabel="lag (frames)", ylabel="|| d y(T) / d x(T - lag) ||, relative to lag 1", ylim=(1e-12, 1e10))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
