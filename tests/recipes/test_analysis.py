@@ -4,6 +4,9 @@ import importlib.util
 from pathlib import Path
 
 import pandas as pd
+import pytest
+
+from vidseq.errors import UserError
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -22,3 +25,16 @@ def test_gradient_flow(tmp_path, capsys):
     assert 0.5 < table.loc["rnn, radius 1", "lag 119"] < 2
     assert "| window" in capsys.readouterr().out
     assert (tmp_path / "gradient_flow.png").stat().st_size > 0
+
+
+def test_recall(tmp_path, capsys, monkeypatch):
+    module = recipe("recall")
+    finished = pd.DataFrame({"head": "rnn", "task": "frank", "lag": [10, 100], "accuracy": [1.0, 0.2], "seed": 0})
+    (tmp_path / "rows").mkdir()
+    finished.to_csv(tmp_path / "rows/rnn-frank-20000-0.csv", index=False)
+    module.main(heads="rnn", tasks="frank", out=tmp_path)  # nothing is left to run
+    assert "| rnn  |    10 |" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"Unknown task 'frnk'"):
+        module.main(tasks="frnk", out=tmp_path)
+    monkeypatch.setattr(module, "score_recall", lambda head, task, **options: (head, task, sorted(options)))
+    assert module.run("lstm", "copy", 3, 5000) == ("lstm", "copy", ["options", "parameters", "seed"])

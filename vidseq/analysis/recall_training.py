@@ -27,8 +27,8 @@ class Stage:
     batch: int = 16
 
 
-#: From short to long, since nothing is learnt from long clips alone. 10,000 frames are only asked.
-STAGES = (Stage(2, 200), Stage(10, 200), Stage(30, 100), Stage(100, 100), Stage(300, 40), Stage(1000, 30, 8))
+#: From short to long, since nothing is learnt from long clips alone.
+STAGES = (Stage(2, 800), Stage(10, 300), Stage(30, 100), Stage(100, 100))
 LAGS = (10, 100, 1000, 10_000)
 
 
