@@ -16,6 +16,7 @@ SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever d
     "conv": {"layers": 3, "channels": 6},
     "lstm": {"layers": 2},
     "memory": {"layers": 2, "slots": 5, "readers": 2, "write_bias": 0.0},
+    "performer": {"layers": 2, "heads": 2, "features": 10},
     "rnn": {"layers": 2},
     "window": {"layers": 2, "window": 4, "heads": 2},
 }

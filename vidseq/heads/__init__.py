@@ -8,6 +8,7 @@ from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
 from vidseq.heads.conv import Conv
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memory import Memory
+from vidseq.heads.performer import Performer
 from vidseq.heads.rnn import RNN
 from vidseq.heads.window import Window
 
@@ -21,6 +22,7 @@ __all__ = [
     "Conv",
     "HeadConfig",
     "Memory",
+    "Performer",
     "TemporalHead",
     "Window",
     "make_head",
