@@ -14,6 +14,7 @@ from vidseq.heads import HEADS, TemporalHead, make_head, num_parameters
 DIM, FRAMES = 8, 23
 SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever depth could go wrong
     "conv": {"layers": 3, "channels": 6},
+    "linformer": {"layers": 2, "heads": 2, "block": 4, "rows": 2, "rank": 6, "places": 16},
     "lstm": {"layers": 2},
     "memory": {"layers": 2, "slots": 5, "readers": 2, "write_bias": 0.0},
     "performer": {"layers": 2, "heads": 2, "features": 10},
@@ -175,13 +176,18 @@ def test_nothing_before_a_changed_frame_moves(name: str) -> None:
 def test_context_frames_is_what_a_gradient_reaches(name: str, causal: bool) -> None:
     if not causal and not HEADS[name].supports_noncausal:
         pytest.skip("has no non-causal form")
-    head, x = make(name, causal), frames(1, 40).requires_grad_()
-    (head(x)[0, 30] * frames(1, 1)[0, 0]).sum().backward()  # weighted: the sum of a LayerNorm has no gradient
-    reached = (x.grad[0].abs() > 1e-15).any(-1).nonzero().flatten()
-    expected = 0 if head.context_frames is None else 30 - head.context_frames + 1
-    assert int(reached.min()) == expected
-    ahead = 39 if head.context_frames is None else min(39, 30 + head.context_frames - 1)
-    assert int(reached.max()) == (30 if causal else ahead)
+    head, x, back, ahead = make(name, causal), frames(1, 48).requires_grad_(), [], []
+    y = (head(x)[0] * frames(1, 1)[0, 0]).sum(-1)  # weighted: the sum of a LayerNorm has no gradient
+    for frame in range(32, 40):  # where frames are read in blocks, some see further back than others
+        (gradient,) = torch.autograd.grad(y[frame], x, retain_graph=True)
+        reached = (gradient[0].abs() > 1e-15).any(-1).nonzero().flatten()
+        back.append(frame - int(reached.min()) + 1)
+        ahead.append(int(reached.max()) - frame + 1)
+    if head.context_frames is None:
+        assert back == list(range(33, 41)) and ahead == ([1] * 8 if causal else list(range(16, 8, -1)))
+    else:
+        assert max(back) == head.context_frames
+        assert max(ahead) == (1 if causal else min(16, head.context_frames))
 
 
 @every_head

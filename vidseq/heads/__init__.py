@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from vidseq.errors import unknown_name
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
 from vidseq.heads.conv import Conv
+from vidseq.heads.linformer import Linformer
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memory import Memory
 from vidseq.heads.performer import Performer
@@ -21,6 +22,7 @@ __all__ = [
     "RNN",
     "Conv",
     "HeadConfig",
+    "Linformer",
     "Memory",
     "Performer",
     "TemporalHead",
