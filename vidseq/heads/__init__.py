@@ -11,6 +11,7 @@ from vidseq.heads.lstm import LSTM
 from vidseq.heads.memory import Memory
 from vidseq.heads.performer import Performer
 from vidseq.heads.rnn import RNN
+from vidseq.heads.transformer_xl import TransformerXL
 from vidseq.heads.window import Window
 
 HEADS: dict[str, type[TemporalHead]] = {head.name: head for head in TemporalHead.__subclasses__()}
@@ -26,6 +27,7 @@ __all__ = [
     "Memory",
     "Performer",
     "TemporalHead",
+    "TransformerXL",
     "Window",
     "make_head",
     "num_parameters",
