@@ -13,6 +13,7 @@ from vidseq.heads import HEADS, TemporalHead, make_head, num_parameters
 
 DIM, FRAMES = 8, 23
 SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever depth could go wrong
+    "compressive": {"layers": 2, "heads": 2, "block": 4, "memory": 4, "compressed": 4, "rate": 2},
     "conv": {"layers": 3, "channels": 6},
     "linformer": {"layers": 2, "heads": 2, "block": 4, "rows": 2, "rank": 6, "places": 16},
     "lstm": {"layers": 2},

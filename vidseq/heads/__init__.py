@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from vidseq.errors import unknown_name
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
+from vidseq.heads.compressive import Compressive
 from vidseq.heads.conv import Conv
 from vidseq.heads.linformer import Linformer
 from vidseq.heads.lstm import LSTM
@@ -21,6 +22,7 @@ __all__ = [
     "HEADS",
     "LSTM",
     "RNN",
+    "Compressive",
     "Conv",
     "HeadConfig",
     "Linformer",

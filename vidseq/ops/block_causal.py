@@ -39,7 +39,7 @@ def follow(kept: Tensor, new: Tensor, count: Tensor, dim: int) -> Tensor:
     Returns:
         (B, ..., largest count + T, ...), anything behind a row's new frames.
     """
-    longest = int(count.max()) if len(count) else 0
+    longest = int(count.max()) if len(count) else kept.shape[dim]
     both = torch.cat([kept.narrow(dim, 0, longest), new], dim=dim)
     if bool((count == longest).all()):
         return both
@@ -67,13 +67,25 @@ def take(x: Tensor, start: Tensor, length: int, dim: int) -> Tensor:
     return _gather(x, index.clamp(max=max(x.shape[dim] - 1, 0)), dim)
 
 
-def keep_rest(x: Tensor, total: Tensor, block: int, dim: int) -> Tensor:
-    """The frames of the block that is under way, after `total` (B,) frames: (B, ..., block - 1, ...), else zero."""
-    rest = take(x, total - total % block, block - 1, dim)
+def keep_rest(x: Tensor, total: Tensor, block: int, dim: int, before: int = 0) -> Tensor:
+    """What a state must keep of frames in blocks: those of the block under way, and some before it.
+
+    Args:
+        x: (B, ..., before + L, ...), where the frames from the start of a block are `before` frames in.
+        total: int64 (B,), valid frames from that start on.
+        block: frames in a block.
+        dim: where frames are counted.
+        before: frames to keep that are older than the block under way.
+
+    Returns:
+        (B, ..., before + block - 1, ...), zero behind a row's last valid frame.
+    """
+    size, rest = before + block - 1, total % block
+    kept = take(x, total - rest, size, dim)
     shape = [1] * x.ndim
-    shape[0], shape[dim] = len(total), block - 1
-    there = torch.arange(block - 1, device=x.device) < (total % block)[:, None]
-    return rest.masked_fill(~there.view(shape), 0)
+    shape[0], shape[dim] = len(total), size
+    there = torch.arange(size, device=x.device) < (before + rest)[:, None]
+    return kept.masked_fill(~there.view(shape), 0)
 
 
 def block_causal_attention(
