@@ -19,6 +19,7 @@ SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever d
     "lstm": {"layers": 2},
     "memory": {"layers": 2, "slots": 5, "readers": 2, "write_bias": 0.0},
     "performer": {"layers": 2, "heads": 2, "features": 10},
+    "reformer": {"layers": 2, "heads": 2, "buckets": 4, "rounds": 2, "window": 12},
     "rnn": {"layers": 2},
     "transformer_xl": {"layers": 2, "heads": 2, "memory": 5},
     "window": {"layers": 2, "window": 4, "heads": 2},

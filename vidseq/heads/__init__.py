@@ -11,6 +11,7 @@ from vidseq.heads.linformer import Linformer
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memory import Memory
 from vidseq.heads.performer import Performer
+from vidseq.heads.reformer import Reformer
 from vidseq.heads.rnn import RNN
 from vidseq.heads.transformer_xl import TransformerXL
 from vidseq.heads.window import Window
@@ -28,6 +29,7 @@ __all__ = [
     "Linformer",
     "Memory",
     "Performer",
+    "Reformer",
     "TemporalHead",
     "TransformerXL",
     "Window",
