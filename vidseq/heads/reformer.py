@@ -1,5 +1,7 @@
 """The hashing attention head."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -11,6 +13,7 @@ from vidseq.errors import UserError
 from vidseq.heads.base import HeadConfig, TemporalHead, option
 from vidseq.heads.transformer_block import TransformerBlock
 from vidseq.ops.lsh import Table, causal_lsh_attention, hash_buckets, lsh_attention
+from vidseq.ops.reversible import Step, run_reversibly
 from vidseq.ops.rotary import rotary_angles, rotate
 
 
@@ -24,6 +27,8 @@ class ReformerConfig(HeadConfig):
     """Rounds of hashing: the more, the less likely that two similar frames never meet."""
     window: int = option(32, at_least=1)
     """Frames W of its bucket that a frame sees in a round; when not causal, as many to the other side."""
+    reversible: bool = False
+    """True: the backward pass makes the layers' inputs anew instead of remembering them; twice the forward's time."""
     layers: int = option(2, at_least=1)
     """Transformer blocks on top of one another."""
     heads: int = option(4, at_least=1)
@@ -60,7 +65,8 @@ class Reformer(TemporalHead):
     Instead a frame sees its nearest W in sorted order, which lets `causal=True` stream exactly: the state is a hash
     table of the latest W of each bucket, and a rare kind of frame stays for ever. Not causal: W to either side, over
     the whole clip. Hashed is q before it is turned to its position. As in the authors' code scores are not divided by
-    sqrt(d), and a frame found in two rounds counts twice. R is drawn once, from a fixed seed. Cost: T log T + T W d.
+    sqrt(d), and a frame found in two rounds counts twice. R is drawn once, from a fixed seed. With `reversible`
+    (section 3) both streams begin as x and end as their mean. Cost: T log T + T W d.
     """
 
     name = "reformer"
@@ -79,6 +85,11 @@ class Reformer(TemporalHead):
             )
         if config.buckets % 2:
             raise UserError(f"reformer head expects an even number of buckets, got {config.buckets}.")
+        if config.reversible and config.dropout:
+            raise UserError(
+                f"reformer head with reversible=True expects dropout 0, got {config.dropout}. "
+                f"What is made anew must be the same."
+            )
         self._width = config.dim // config.heads
         blocks = (TransformerBlock(config.dim, config.heads, config.dropout) for _ in range(config.layers))
         self.blocks = cast("list[TransformerBlock]", nn.ModuleList(blocks))
@@ -100,26 +111,48 @@ class Reformer(TemporalHead):
     def scan(self, x: Tensor, state: ReformerState, mask: Tensor) -> tuple[Tensor, ReformerState]:
         """Reads new frames; see `TemporalHead.scan`."""
         angles = self._angles(state.position[:, None] + torch.arange(x.shape[1], device=x.device))
-        tables: list[Table] = []
-        for index, block in enumerate(self.blocks):
+        old = [tuple(part[:, index] for part in state[:3]) for index in range(len(self.blocks))]
+
+        def attend(index: int, x: Tensor, *table: Tensor) -> tuple[Tensor, ...]:
             q, k, v, buckets = self._project(index, x, angles)
             with torch.autocast(x.device.type, enabled=False):
-                old = (part[:, index] for part in (state.keys.to(q.dtype), state.values.to(q.dtype), state.filled))
-                read, table = causal_lsh_attention(q, k, v, buckets, mask, Table(*old))
-            x = block.finish(x, read.to(x.dtype))
-            tables.append(table)
-        keys, values, filled = (torch.stack(parts, dim=1).to(old.dtype) for parts, old in zip(zip(*tables), state))
-        return self.last_norm(x), ReformerState(keys, values, filled, state.position + mask.sum(dim=1))
+                read, new = causal_lsh_attention(q, k, v, buckets, mask, Table(*(_like(p, q) for p in table)))
+            return self.blocks[index].merge(read.to(x.dtype)), *(part.to(old.dtype) for part, old in zip(new, table))
+
+        y, tables = self._run(x, attend, old)
+        keys, values, filled = (torch.stack(parts, dim=1) for parts in zip(*tables))
+        return y, ReformerState(keys, values, filled, state.position + mask.sum(dim=1))
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""
         angles = self._angles(torch.arange(x.shape[1], device=x.device)[None])
-        for index, block in enumerate(self.blocks):
+
+        def attend(index: int, x: Tensor) -> tuple[Tensor, ...]:
             q, k, v, buckets = self._project(index, x, angles)
             with torch.autocast(x.device.type, enabled=False):
                 read = lsh_attention(q, k, v, buckets, self.config.buckets, mask, self.config.window)
-            x = block.finish(x, read.to(x.dtype))
-        return self.last_norm(x)
+            return (self.blocks[index].merge(read.to(x.dtype)),)
+
+        return self._run(x, attend, [()] * len(self.blocks))[0]
+
+    def _run(
+        self, x: Tensor, attend: Callable[..., tuple[Tensor, ...]], old: list[tuple[Tensor, ...]]
+    ) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
+        """All layers, one after another, residual in one of two ways."""
+        if self.config.reversible:
+            steps = [
+                Step(functools.partial(attend, index), block.think, part, tuple(block.parameters()))
+                for index, (block, part) in enumerate(zip(self.blocks, old))
+            ]
+            y, new = run_reversibly(steps, x)
+            return self.last_norm(y), new
+        new = []
+        for index, (block, part) in enumerate(zip(self.blocks, old)):
+            output, *table = attend(index, x, *part)
+            x = x + block.dropout(output)
+            x = x + block.dropout(block.think(x))
+            new.append(tuple(table))
+        return self.last_norm(x), new
 
     def _project(self, index: int, x: Tensor, angles: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Queries, keys (both rotated), values and buckets, at least in single precision."""
@@ -133,3 +166,8 @@ class Reformer(TemporalHead):
 
     def _angles(self, positions: Tensor) -> Tensor:
         return rotary_angles(positions, self._width)[:, None]
+
+
+def _like(part: Tensor, other: Tensor) -> Tensor:
+    """Numbers in another's precision; counts as they are."""
+    return part.to(other.dtype) if part.is_floating_point() else part
