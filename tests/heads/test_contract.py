@@ -14,12 +14,17 @@ from vidseq.heads import HEADS, TemporalHead, make_head, num_parameters
 
 DIM, FRAMES = 8, 23
 SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever depth could go wrong
+    "compressive": {"layers": 2, "heads": 2, "block": 4, "memory": 4, "compressed": 4, "rate": 2},
     "conv": {"layers": 3, "channels": 6},
+    "linformer": {"layers": 2, "heads": 2, "block": 4, "rows": 2, "rank": 6, "places": 16},
     "lstm": {"layers": 2},
     "memorizing": {"layers": 2, "memory_layer": 1, "window": 4, "memory": 6, "neighbours": 6, "heads": 2},
     "memory": {"layers": 2, "slots": 5, "readers": 2, "write_bias": 0.0},
+    "performer": {"layers": 2, "heads": 2, "features": 10},
+    "reformer": {"layers": 2, "heads": 2, "buckets": 4, "rounds": 2, "window": 12},
     "retro": {"layers": 2, "chunk": 3, "neighbours": 8, "window": 4, "heads": 2},
     "rnn": {"layers": 2},
+    "transformer_xl": {"layers": 2, "heads": 2, "memory": 5},
     "window": {"layers": 2, "window": 4, "heads": 2},
 }
 NO_GRADIENT_TO_THE_PAST = {"memorizing"}  # by their papers; what reaches them is measured by change
@@ -196,12 +201,17 @@ def change_at(head: TemporalHead, x: Tensor, frame: int) -> Tensor:
 def test_context_frames_is_what_a_gradient_reaches(name: str, causal: bool) -> None:
     if not causal and not HEADS[name].supports_noncausal:
         pytest.skip("has no non-causal form")
-    head, x = make(name, causal), frames(1, 40)
-    reached = (change_at if name in NO_GRADIENT_TO_THE_PAST else gradient_at)(head, x, 30).nonzero().flatten()
-    expected = 0 if head.context_frames is None else 30 - head.context_frames + 1
-    assert int(reached.min()) == expected
-    ahead = 39 if head.context_frames is None else min(39, 30 + head.context_frames - 1)
-    assert int(reached.max()) == (30 if causal else ahead)
+    head, x, back, ahead = make(name, causal), frames(1, 48), [], []
+    reached_from = change_at if name in NO_GRADIENT_TO_THE_PAST else gradient_at
+    for frame in range(32, 40):  # where frames are read in blocks, some see further back than others
+        reached = reached_from(head, x, frame).nonzero().flatten()
+        back.append(frame - int(reached.min()) + 1)
+        ahead.append(int(reached.max()) - frame + 1)
+    if head.context_frames is None:
+        assert back == list(range(33, 41)) and ahead == ([1] * 8 if causal else list(range(16, 8, -1)))
+    else:
+        assert max(back) == head.context_frames
+        assert max(ahead) == (1 if causal else min(16, head.context_frames))
 
 
 @every_head

@@ -5,12 +5,17 @@ from collections.abc import Mapping
 
 from vidseq.errors import unknown_name
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
+from vidseq.heads.compressive import Compressive
 from vidseq.heads.conv import Conv
+from vidseq.heads.linformer import Linformer
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memorizing import Memorizing
 from vidseq.heads.memory import Memory
+from vidseq.heads.performer import Performer
+from vidseq.heads.reformer import Reformer
 from vidseq.heads.retro import Retro
 from vidseq.heads.rnn import RNN
+from vidseq.heads.transformer_xl import TransformerXL
 from vidseq.heads.window import Window
 
 HEADS: dict[str, type[TemporalHead]] = {head.name: head for head in TemporalHead.__subclasses__()}
@@ -20,12 +25,17 @@ __all__ = [
     "HEADS",
     "LSTM",
     "RNN",
+    "Compressive",
     "Conv",
     "HeadConfig",
+    "Linformer",
     "Memorizing",
     "Memory",
+    "Performer",
+    "Reformer",
     "Retro",
     "TemporalHead",
+    "TransformerXL",
     "Window",
     "head_names",
     "make_head",

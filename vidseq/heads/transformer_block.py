@@ -29,7 +29,15 @@ class TransformerBlock(nn.Module):
         q, k, v = self.qkv(self.attention_norm(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         return rotate(q, angles), rotate(k, angles), v
 
+    def merge(self, read: Tensor) -> Tensor:
+        """What attention read, (B, heads, T, width), as a layer's output (B, T, D)."""
+        return self.attention_out(read.transpose(1, 2).flatten(2))
+
+    def think(self, x: Tensor) -> Tensor:
+        """The network on each frame of x (B, T, D)."""
+        return self.narrow(F.gelu(self.widen(self.network_norm(x))))
+
     def finish(self, x: Tensor, read: Tensor) -> Tensor:
         """Adds what attention read, (B, heads, T, width), to x (B, T, D), then the network's thoughts on it."""
-        x = x + self.dropout(self.attention_out(read.transpose(1, 2).flatten(2)))
-        return x + self.dropout(self.narrow(F.gelu(self.widen(self.network_norm(x)))))
+        x = x + self.dropout(self.merge(read))
+        return x + self.dropout(self.think(x))

@@ -1,0 +1,172 @@
+"""The low-rank attention head."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidseq.errors import UserError
+from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.transformer_block import TransformerBlock
+from vidseq.ops.block_causal import Past, block_causal_attention, follow, keep_rest, take
+from vidseq.ops.resample import resample
+from vidseq.ops.rotary import rotary_angles, rotate
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinformerConfig(HeadConfig):
+    """Options of the linformer head."""
+
+    rank: int = option(256, at_least=1)
+    """Rows k that stand for a whole video; when causal, for the past that a layer sees."""
+    block: int = option(64, at_least=1)
+    """When causal: frames that are summarised together once they are complete."""
+    rows: int = option(4, at_least=1)
+    """When causal: rows of a block's summary; rank must be a multiple."""
+    places: int = option(1024, at_least=2)
+    """When not causal: points in time of the learned projection, stretched to a video's length."""
+    layers: int = option(2, at_least=1)
+    """Transformer blocks on top of one another."""
+    heads: int = option(4, at_least=1)
+    """Attention heads; dim must be a multiple of twice their number."""
+
+
+class LinformerState(NamedTuple):
+    """The frames of the block under way, and the latest summaries, as every layer keeps them."""
+
+    keys: Tensor
+    """(B, layers, heads, block - 1, width), not rotated; the block's frames first, then zeros."""
+    values: Tensor
+    """Like `keys`."""
+    summary_keys: Tensor
+    """(B, layers, heads, rank, width), not rotated, oldest first."""
+    summary_values: Tensor
+    """Like `summary_keys`."""
+    position: Tensor
+    """int64 (B,): frames so far."""
+
+
+class Linformer(TemporalHead):
+    """A transformer whose frames attend to k mixtures of frames instead of all frames.
+
+        y_t = softmax(q_t (E x W_K)^T / sqrt(d)) F x W_V        E, F: (k, T), learned, of the sequence's own length
+
+        Causal:  │ s s │         │ ■ . . . │           a completed block of 4 frames becomes rows s = E_b x, F_b x;
+                 │ s s │ s s │   │ ■ ■ . . │           a frame sees the latest k rows, and its own block
+                   k rows        its block             up to itself
+
+    Source: Wang et al., arXiv:2006.04768, eq. 7; not shared between E and F, shared by heads, none between layers.
+    Here: x is projected before keys and values are made, which is the same and cheaper. Not causal: E and F are
+    learned for `places` points and stretched to a video's length by linear interpolation; sinusoids are added to x for
+    its positions. Causal, which the paper has not: a mixture of all frames would know the future, so E and F are those
+    of a block. It streams exactly in constant memory: of the past only the newest `rank` rows are kept. Frames and
+    summaries are turned to their positions, a summary to the middle of its block. Cost: T k d.
+    """
+
+    name = "linformer"
+    Config = LinformerConfig
+    supports_noncausal = True
+    config: LinformerConfig
+
+    def __init__(self, config: LinformerConfig) -> None:
+        super().__init__(config)
+        if config.dim % (2 * config.heads):
+            raise UserError(
+                f"linformer head expects dim in multiples of {2 * config.heads} (two numbers a head), "
+                f"got {config.dim}. Change dim or heads."
+            )
+        if config.causal and config.rank % config.rows:
+            raise UserError(
+                f"linformer head expects rank in multiples of its {config.rows} rows a block, got {config.rank}. "
+                f"Change rank or rows."
+            )
+        blocks = (TransformerBlock(config.dim, config.heads, config.dropout) for _ in range(config.layers))
+        self.blocks = cast("list[TransformerBlock]", nn.ModuleList(blocks))
+        shape = (config.rows, config.block) if config.causal else (config.rank, config.places)
+        self.projections = nn.Parameter(torch.randn(config.layers, 2, *shape) * shape[1] ** -0.5)  # of each layer E, F
+        self.last_norm = nn.LayerNorm(config.dim)
+        self._width = config.dim // config.heads
+
+    @property
+    def context_frames(self) -> int | None:
+        """Each layer reaches the blocks of its rank; counted for the last frame of a block, which sees most."""
+        config = self.config
+        return config.block * (config.layers * config.rank // config.rows + 1) if config.causal else None
+
+    def init_state(self, batch_size: int) -> LinformerState:
+        """An empty past."""
+        config, weight = self.config, self.last_norm.weight
+        lead = (batch_size, config.layers, config.heads)
+        kept, rows = (weight.new_zeros(*lead, size, self._width) for size in (config.block - 1, config.rank))
+        position = torch.zeros(batch_size, dtype=torch.int64, device=weight.device)
+        return LinformerState(kept, kept.clone(), rows, rows.clone(), position)
+
+    def scan(self, x: Tensor, state: LinformerState, mask: Tensor) -> tuple[Tensor, LinformerState]:
+        """Reads new frames; see `TemporalHead.scan`. Positions count from the start of the block under way."""
+        config = self.config
+        count, done = state.position % config.block, state.position // config.block
+        total = count + mask.sum(dim=1)
+        new_parts = []
+        for index, block in enumerate(self.blocks):
+            q, k, v = self._project(block, x)
+            keys, values = (
+                follow(old[:, index], new, count, dim=2) for old, new in ((state.keys, k), (state.values, v))
+            )
+            past_keys, past_values = (
+                torch.cat([old[:, index], self._summary(part, projection)], dim=2)
+                for old, part, projection in zip(
+                    (state.summary_keys, state.summary_values), (keys, values), self.projections[index]
+                )
+            )
+            row = torch.arange(past_keys.shape[2], device=x.device)
+            middle = (row - config.rank).div(config.rows, rounding_mode="floor") * config.block
+            turned = rotate(past_keys, rotary_angles(middle + (config.block - 1) / 2, self._width))
+            valid = row >= config.rank - config.rows * done[:, None]
+            read = block_causal_attention(
+                rotate(q, self._angles(count[:, None] + torch.arange(x.shape[1], device=x.device))),
+                rotate(keys, rotary_angles(torch.arange(keys.shape[2], device=x.device), self._width)),
+                values,
+                count,
+                config.block,
+                [Past(turned, past_values, valid, config.rank, config.rows)],
+            )
+            x = block.finish(x, read)
+            rests = (keep_rest(part, total, config.block, dim=2) for part in (keys, values))
+            completed = total // config.block * config.rows
+            pasts = (take(part, completed, config.rank, dim=2) for part in (past_keys, past_values))
+            new_parts.append((*rests, *pasts))
+        k, v, past_k, past_v = (torch.stack(parts, dim=1) for parts in zip(*new_parts))
+        return self.last_norm(x), LinformerState(k, v, past_k, past_v, state.position + mask.sum(dim=1))
+
+    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
+        dim, places = self.config.dim, self.config.places
+        angles = rotary_angles(torch.arange(x.shape[1], device=x.device), dim).to(x.dtype)
+        x = x + torch.cat([angles.sin(), angles.cos()], dim=-1)
+        for block, projections in zip(self.blocks, self.projections):
+            normed = block.attention_norm(x)
+            mixed = projections @ resample(normed.masked_fill(~mask[..., None], 0), mask, places)[:, None]
+            q, k, v = (
+                self._heads(F.linear(part, weight))
+                for part, weight in zip((normed, *mixed.unbind(1)), block.qkv.weight.split(dim))
+            )
+            x = block.finish(x, F.scaled_dot_product_attention(q, k, v))
+        return self.last_norm(x)
+
+    def _project(self, block: TransformerBlock, x: Tensor) -> list[Tensor]:
+        """Queries, keys and values, not rotated: summaries are made of keys as they are."""
+        return [self._heads(part) for part in block.qkv(block.attention_norm(x)).chunk(3, dim=-1)]
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.config.heads, -1)).transpose(1, 2)
+
+    def _summary(self, frames: Tensor, projection: Tensor) -> Tensor:
+        """The rows of every complete block of frames (B, heads, L, width), one block after another."""
+        size = self.config.block
+        complete = frames[:, :, : frames.shape[2] // size * size].unflatten(2, (-1, size))
+        return (projection @ complete).flatten(2, 3)
+
+    def _angles(self, positions: Tensor) -> Tensor:
+        return rotary_angles(positions, self._width)[:, None]

@@ -1,0 +1,181 @@
+"""Attention among frames that were hashed to the same bucket, for likely neighbours only."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ONLY_IF_ALONE = 1e5
+"""Taken from the score of a frame with itself, so that it sees itself only where there is nothing else."""
+
+
+class Table(NamedTuple):
+    """The latest frames of every bucket: what streaming must keep."""
+
+    keys: Tensor
+    """(B, H, rounds, buckets, W, d), the newest last; zeros where a bucket has held fewer."""
+    values: Tensor
+    """Like `keys`."""
+    filled: Tensor
+    """int64 (B, H, rounds, buckets): how many of the W there are."""
+
+
+def hash_buckets(x: Tensor, rotations: Tensor) -> Tensor:
+    """Hashes vectors so that those with a small angle between them are likely to fall into the same bucket.
+
+    Source: Kitaev et al., arXiv:2001.04451, section 2: h(x) = argmax([x R; -x R]).
+
+    Args:
+        x: (B, H, T, d).
+        rotations: random numbers R, (H, rounds, d, buckets / 2).
+
+    Returns:
+        int64 (B, H, rounds, T), from 0 to buckets - 1.
+    """
+    turned = x[:, :, None] @ rotations
+    return torch.cat([turned, -turned], dim=-1).argmax(dim=-1)
+
+
+def lsh_attention(
+    q: Tensor, k: Tensor, v: Tensor, buckets: Tensor, num_buckets: int, mask: Tensor, window: int
+) -> Tensor:
+    """Softmax attention of every frame on the frames of its buckets, past and future.
+
+    Frames are sorted by bucket and then by time, and see the `window` frames before and after them that are in the
+    same bucket. Several rounds of hashing are merged by their sums of exponentials:
+
+        sorted by bucket   │ 1 1 1 │ 2 2 │ 3 3 3 3 │        y = sum_r exp(z_r - log sum_s exp z_s) y_r
+        by time in each    │ a c f │ b g │ d e h i │        z_r: log of the sum of exponentials of round r
+
+    Args:
+        q: queries, (B, H, T, d).
+        k: keys, like `q`.
+        v: values, like `q`.
+        buckets: int64 (B, H, rounds, T).
+        num_buckets: how many there are.
+        mask: bool (B, T), True = valid.
+        window: frames to each side.
+
+    Returns:
+        (B, H, T, d), anything where invalid.
+    """
+    batch, heads, num_rounds, _ = buckets.shape
+    ids = buckets.masked_fill(~mask[:, None, None], num_buckets)
+    q, k, v = (part.flatten(0, 1) for part in (q, k, v))
+    rounds = []
+    for index in range(num_rounds):
+        order, place, sorted_ids = _sort(ids[:, :, index].flatten(0, 1))
+        queries, keys, values = (_rows(part, order) for part in (q, k, v))
+        read, total = _in_buckets(queries, keys, values, sorted_ids, window, window)
+        rounds.append((_rows(read, place), _rows(total, place)))
+    return _merge(rounds).unflatten(0, (batch, heads))
+
+
+def causal_lsh_attention(
+    q: Tensor, k: Tensor, v: Tensor, buckets: Tensor, mask: Tensor, table: Table
+) -> tuple[Tensor, Table]:
+    """Like `lsh_attention`, but on the W latest earlier frames of a bucket, which no later frame can change.
+
+    What is in the table sorts before the new frames of its bucket, so a stream may be cut anywhere.
+
+    Args:
+        q: queries, (B, H, T, d).
+        k: keys, like `q`.
+        v: values, like `q`.
+        buckets: int64 (B, H, rounds, T).
+        mask: bool (B, T), a row's valid frames first.
+        table: the latest frames of every bucket; not changed.
+
+    Returns:
+        (B, H, T, d), anything where invalid, and the new table.
+    """
+    if q.shape[2] == 1:
+        return _next_frame(q, k, v, buckets, mask, table)
+    batch, heads, num_rounds, num_buckets, window, _ = table.keys.shape
+    ids = buckets.masked_fill(~mask[:, None, None], num_buckets)
+    q, k, v = (part.flatten(0, 1) for part in (q, k, v))
+    q = F.pad(q, (0, 0, num_buckets * window, 0))  # what is in the table asks nothing
+    every = torch.arange(num_buckets, device=q.device)
+    newest = torch.arange(window, device=q.device) - window
+    rounds, tables = [], []
+    for index in range(num_rounds):
+        old_k, old_v, filled = (part[:, :, index].flatten(0, 1) for part in table)
+        old_ids = torch.where(newest >= -filled[..., None], every[:, None], -1)
+        order, place, sorted_ids = _sort(torch.cat([old_ids.flatten(1), ids[:, :, index].flatten(0, 1)], dim=1))
+        keys, values = (
+            _rows(torch.cat([old.flatten(1, 2), new], dim=1), order) for old, new in ((old_k, k), (old_v, v))
+        )
+        read, total = _in_buckets(_rows(q, order), keys, values, sorted_ids, window, 0)
+        place = place[:, num_buckets * window :]
+        rounds.append((_rows(read, place), _rows(total, place)))
+
+        ends = torch.searchsorted(sorted_ids, every.expand(len(sorted_ids), -1).contiguous(), right=True)
+        latest = (ends[..., None] + newest).clamp(min=0).flatten(1)
+        there = (sorted_ids.gather(1, latest).unflatten(1, (-1, window)) == every[:, None]) & (
+            ends[..., None] >= -newest
+        )
+        kept = (_rows(part, latest).masked_fill(~there.flatten(1)[..., None], 0) for part in (keys, values))
+        tables.append((*(part.unflatten(1, (num_buckets, window)) for part in kept), there.sum(dim=-1)))
+    new_table = (torch.stack(parts, dim=1).unflatten(0, (batch, heads)) for parts in zip(*tables))
+    return _merge(rounds).unflatten(0, (batch, heads)), Table(*new_table)
+
+
+def _next_frame(q: Tensor, k: Tensor, v: Tensor, buckets: Tensor, mask: Tensor, table: Table) -> tuple[Tensor, Table]:
+    """`causal_lsh_attention` of one frame, which reads its own bucket of every round and sorts nothing."""
+    batch, heads, num_rounds, _, window, _ = table.keys.shape
+    where = (*torch.meshgrid(*(torch.arange(n, device=q.device) for n in (batch, heads, num_rounds)), indexing="ij"),)
+    where = (*where, buckets[..., 0])
+    keys, values, filled = (part[where] for part in table)  # (B, H, rounds, W, d) and (B, H, rounds)
+    seen = torch.arange(window, device=q.device) >= window - filled[..., None]
+    scores = (keys @ q[:, :, None].mT)[..., 0].masked_fill(~seen, -torch.inf)
+    alone = ((q * k).sum(dim=-1, keepdim=True) - ONLY_IF_ALONE).expand(-1, -1, num_rounds, -1)
+    weights = torch.cat([scores, alone], dim=-1).flatten(2).softmax(dim=-1)
+    k, v = (part[:, :, None].expand(-1, -1, num_rounds, -1, -1) for part in (k, v))
+    keys, values = (torch.cat([old, new], dim=3) for old, new in ((keys, k), (values, v)))
+    read = weights[:, :, None] @ values.flatten(2, 3)
+
+    valid = mask[..., None, None]  # (B, 1, 1, 1)
+    kept = (torch.where(valid[..., None], part[:, :, :, 1:], part[:, :, :, :-1]) for part in (keys, values))
+    filled = torch.where(valid[..., 0], (filled + 1).clamp(max=window), filled)
+    return read, Table(*(old.index_put(where, new) for old, new in zip(table, (*kept, filled))))
+
+
+def _sort(ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Order by bucket, then by time; the place of each in that order; and the sorted buckets; all (N, L)."""
+    order = ids.argsort(dim=1, stable=True)
+    place = torch.empty_like(order).scatter_(1, order, torch.arange(ids.shape[1], device=ids.device).expand_as(ids))
+    return order, place, ids.gather(1, order)
+
+
+def _rows(x: Tensor, index: Tensor) -> Tensor:
+    """Row n's own choice of x (N, L, d): (N, K) indices give (N, K, d)."""
+    first = torch.arange(len(x), device=x.device)[:, None] * x.shape[1]
+    return x.flatten(0, 1).index_select(0, (index + first).flatten()).view(*index.shape, x.shape[2])
+
+
+def _in_buckets(q: Tensor, k: Tensor, v: Tensor, ids: Tensor, before: int, after: int) -> tuple[Tensor, Tensor]:
+    """Attention of sorted frames (N, L, d) on near ones of the same bucket, by overlapping blocks as in `banded`.
+
+    Returns what was read (N, L, d), and the logarithm of the sum of exponentials (N, L, 1).
+    """
+    length, reach = q.shape[1], before + after
+    block = min(length, max(32, (reach + 1) // 2))
+    padding = -length % block
+    mine = F.pad(ids, (0, padding), value=-2).unflatten(1, (-1, block))
+    theirs = F.pad(ids, (before, after + padding), value=-2).unfold(1, block + reach, block)
+    q = F.pad(q, (0, 0, 0, padding)).unflatten(1, (-1, block))
+    k, v = (F.pad(part, (0, 0, before, after + padding)).unfold(1, block + reach, block) for part in (k, v))
+    ahead = torch.arange(block + reach, device=q.device) - torch.arange(block, device=q.device)[:, None]
+    near = (ahead >= 0) & (ahead <= reach)
+    scores = q @ k - ONLY_IF_ALONE * (ahead == before)
+    scores = scores.masked_fill((mine[..., None] != theirs[:, :, None]) | ~near, -torch.inf)
+    total = scores.logsumexp(dim=-1, keepdim=True)
+    read = (scores - total).exp() @ v.transpose(2, 3)
+    return read.flatten(1, 2)[:, :length], total.flatten(1, 2)[:, :length]
+
+
+def _merge(rounds: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """One answer from those of all rounds, as if one softmax had run over all that they saw."""
+    reads, totals = (torch.stack(parts) for parts in zip(*rounds))
+    return (totals.softmax(dim=0) * reads).sum(dim=0)
