@@ -9,6 +9,7 @@ from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
 from vidseq.heads.conv import Conv
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memory import Memory
+from vidseq.heads.memory_network import MemoryNetwork
 from vidseq.heads.rnn import RNN
 from vidseq.heads.window import Window
 
@@ -23,6 +24,7 @@ __all__ = [
     "Conv",
     "HeadConfig",
     "Memory",
+    "MemoryNetwork",
     "TemporalHead",
     "Window",
     "make_head",
