@@ -7,6 +7,7 @@ from vidseq.errors import unknown_name
 from vidseq.heads.associative import Associative
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
 from vidseq.heads.conv import Conv
+from vidseq.heads.entity import Entity
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memory import Memory
 from vidseq.heads.memory_network import MemoryNetwork
@@ -22,6 +23,7 @@ __all__ = [
     "RNN",
     "Associative",
     "Conv",
+    "Entity",
     "HeadConfig",
     "Memory",
     "MemoryNetwork",
