@@ -15,6 +15,7 @@ from vidseq.heads import HEADS, TemporalHead, make_head, num_parameters
 DIM, FRAMES = 8, 23
 SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever depth could go wrong
     "associative": {"layers": 2, "heads": 2},
+    "codebook": {"layers": 2, "codes": 5, "readers": 2},
     "conv": {"layers": 3, "channels": 6},
     "entity": {"layers": 2, "slots": 3},
     "lstm": {"layers": 2},

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from vidseq.errors import unknown_name
 from vidseq.heads.associative import Associative
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
+from vidseq.heads.codebook import Codebook
 from vidseq.heads.conv import Conv
 from vidseq.heads.entity import Entity
 from vidseq.heads.lstm import LSTM
@@ -22,6 +23,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Associative",
+    "Codebook",
     "Conv",
     "Entity",
     "HeadConfig",
