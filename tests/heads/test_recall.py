@@ -68,9 +68,13 @@ def accuracy(model: Asked, tags: NameTags, batch: int, num_frames: int) -> float
 @pytest.mark.parametrize(
     "name, options",
     [
+        ("associative", {}),
+        ("codebook", {"codes": 16}),
         ("conv", {"layers": 3, "channels": 16}),
+        ("entity", {}),
         ("lstm", {}),
         ("memory", {"slots": 8, "readers": 2}),
+        ("memory_network", {}),
         ("rnn", {}),
         ("window", {"layers": 1, "window": 16}),
     ],
