@@ -14,12 +14,16 @@ from vidseq.heads import HEADS, TemporalHead, make_head, num_parameters
 
 DIM, FRAMES = 8, 23
 SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever depth could go wrong
+    "associative": {"layers": 2, "heads": 2},
+    "codebook": {"layers": 2, "codes": 5, "readers": 2},
     "compressive": {"layers": 2, "heads": 2, "block": 4, "memory": 4, "compressed": 4, "rate": 2},
     "conv": {"layers": 3, "channels": 6},
+    "entity": {"layers": 2, "slots": 3},
     "linformer": {"layers": 2, "heads": 2, "block": 4, "rows": 2, "rank": 6, "places": 16},
     "lstm": {"layers": 2},
     "memorizing": {"layers": 2, "memory_layer": 1, "window": 4, "memory": 6, "neighbours": 6, "heads": 2},
     "memory": {"layers": 2, "slots": 5, "readers": 2, "write_bias": 0.0},
+    "memory_network": {"hops": 2, "waves": 2},
     "performer": {"layers": 2, "heads": 2, "features": 10},
     "reformer": {"layers": 2, "heads": 2, "buckets": 4, "rounds": 2, "window": 12},
     "retro": {"layers": 2, "chunk": 3, "neighbours": 8, "window": 4, "heads": 2},

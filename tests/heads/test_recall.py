@@ -68,11 +68,15 @@ def accuracy(model: Asked, tags: NameTags, batch: int, num_frames: int) -> float
 @pytest.mark.parametrize(
     "name, options",
     [
+        ("associative", {}),
+        ("codebook", {"codes": 16}),
         ("compressive", {"layers": 1, "block": 4, "memory": 4, "compressed": 8, "rate": 2}),
         ("conv", {"layers": 3, "channels": 16}),
+        ("entity", {}),
         ("linformer", {"layers": 1, "block": 4, "rows": 2, "rank": 8}),
         ("lstm", {}),
         ("memory", {"slots": 8, "readers": 2}),
+        ("memory_network", {}),
         ("performer", {"layers": 1, "features": 32}),
         ("reformer", {"layers": 1, "buckets": 4, "rounds": 2, "window": 12}),
         ("rnn", {}),

@@ -4,13 +4,17 @@ import dataclasses
 from collections.abc import Mapping
 
 from vidseq.errors import unknown_name
+from vidseq.heads.associative import Associative
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
+from vidseq.heads.codebook import Codebook
 from vidseq.heads.compressive import Compressive
 from vidseq.heads.conv import Conv
+from vidseq.heads.entity import Entity
 from vidseq.heads.linformer import Linformer
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memorizing import Memorizing
 from vidseq.heads.memory import Memory
+from vidseq.heads.memory_network import MemoryNetwork
 from vidseq.heads.performer import Performer
 from vidseq.heads.reformer import Reformer
 from vidseq.heads.retro import Retro
@@ -25,12 +29,16 @@ __all__ = [
     "HEADS",
     "LSTM",
     "RNN",
+    "Associative",
+    "Codebook",
     "Compressive",
     "Conv",
+    "Entity",
     "HeadConfig",
     "Linformer",
     "Memorizing",
     "Memory",
+    "MemoryNetwork",
     "Performer",
     "Reformer",
     "Retro",

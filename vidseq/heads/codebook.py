@@ -1,0 +1,125 @@
+"""The codebook head: slow memory of learned codes, with what this video had to say about each."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidseq.errors import UserError
+from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.blocks import Layer, LayerState, ResidualStack
+from vidseq.ops.running_means import running_means
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodebookConfig(HeadConfig):
+    """Options of the codebook head."""
+
+    codes: int = option(64, at_least=1)
+    """Code vectors K of a layer: how many kinds of frames are told apart."""
+    readers: int = option(4, at_least=1)
+    """Read heads R; dim must be a multiple of their number, each reads its own dim / R numbers of every code."""
+    layers: int = option(1, at_least=1)
+    """Codebooks on top of one another: what one has read, the next can look up."""
+
+
+class CodebookState(NamedTuple):
+    """The fast part of the memory, in float32 at least; the slow part, the codes, are weights."""
+
+    mean: Tensor
+    """(B, layers, readers, codes, dim / readers): the mean of what frames of each code had to say."""
+    frames: Tensor
+    """(B, layers, codes): frames of each code so far."""
+
+
+class CodebookLayer(Layer):
+    """One codebook."""
+
+    def __init__(self, config: CodebookConfig) -> None:
+        super().__init__()
+        dim = config.dim
+        self.readers = config.readers
+        self.codes = nn.Parameter(torch.randn(config.codes, dim) * 3**-0.5)  # as wide as what `encode` makes
+        self.encode, self.value, self.query, self.show = (nn.Linear(dim, dim) for _ in range(4))
+        self.read_key, self.known, self.out = (nn.Linear(dim, dim, bias=False) for _ in range(3))
+
+    def init_state(self, batch_size: int) -> LayerState:
+        """No frames of any code."""
+        (codes, dim), exact = self.codes.shape, torch.promote_types(self.codes.dtype, torch.float32)
+        shape = (batch_size, self.readers, codes, dim // self.readers)
+        return self.codes.new_zeros(shape, dtype=exact), self.codes.new_zeros(batch_size, codes, dtype=exact)
+
+    def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `Layer`."""
+        exact = state[0].dtype
+        q, v = (part.unflatten(-1, (self.readers, -1)).transpose(1, 2) for part in (self.query(x), self.value(x)))
+        keys, known = (  # (R, K, d)
+            part.unflatten(-1, (self.readers, -1)).transpose(0, 1)
+            for part in (self.read_key(self.codes), self.known(self.codes))
+        )
+        encoded = self.encode(x)
+        with torch.autocast(x.device.type, enabled=False):  # counts and means of hours do not fit 8 bits
+            assign = nearest(encoded.to(exact), self.codes.to(exact)).masked_fill(~mask[..., None], 0)
+            address = (q.to(exact) @ keys.to(exact).mT * q.shape[-1] ** -0.5).softmax(dim=-1)
+            read, mean, count = running_means(address, assign, v.to(exact), *state)
+            read = (read + address @ known.to(exact)).to(x.dtype)
+        return self.out(read.transpose(1, 2).flatten(2) * F.silu(self.show(x))), (mean, count)
+
+
+class Codebook(TemporalHead):
+    """Codes that all videos share, each with the mean of what the frames of this video that fall to it had to say.
+
+        k_t = argmin_k |encode(x_t) - e_k|                    which code is this frame's?
+        n_t[k] = n_(t-1)[k] + [k = k_t]                       its frames so far
+        m_t[k] = m_(t-1)[k] + [k = k_t] (value(x_t) - m_(t-1)[k]) / n_t[k]
+        p_t = softmax_k(query(x_t) . K e_k / sqrt(d))         for every reader: by code
+        y_t = out(sum_k p_t[k] (V e_k + m_t[k]) * silu(show(x_t)))
+
+        slow, weights    e_1 door      e_2 chair      e_3 Frank           learned once
+        fast, state      5 x ░░░░░     9 x red        2 x by the door     this video's, nothing is overwritten
+
+    Source: van den Oord et al., arXiv:1711.00937, section 3.1: the nearest code, and gradients straight through the
+    choice. Here: a frame goes to its code's place in memory instead of being replaced by the code, so the gradient of
+    the choice is that of softmax_k(-|encode(x_t) - e_k|^2 / sqrt(D)), to frames and codes alike; heads have no losses
+    of their own, so codes learn from this and from being read, without codebook and commitment losses or moving
+    averages (which would also be a state hidden on the module, moved by the order of training). Layers are residual
+    behind a LayerNorm. Not causal: a second codebook per layer reads backwards.
+    """
+
+    name = "codebook"
+    Config = CodebookConfig
+    supports_noncausal = True
+    context_frames = None
+
+    def __init__(self, config: CodebookConfig) -> None:
+        super().__init__(config)
+        if config.dim % config.readers:
+            raise UserError(
+                f"codebook head expects dim in multiples of its {config.readers} readers, got {config.dim}. "
+                f"Change dim or readers."
+            )
+        layers = [CodebookLayer(config) for _ in range(config.layers)]
+        back = [] if config.causal else [CodebookLayer(config) for _ in range(config.layers)]
+        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
+
+    def init_state(self, batch_size: int) -> CodebookState:
+        """No frames of any code."""
+        return CodebookState(*self.stack.init_state(batch_size))
+
+    def scan(self, x: Tensor, state: CodebookState, mask: Tensor) -> tuple[Tensor, CodebookState]:
+        """Reads new frames; see `TemporalHead.scan`."""
+        y, new_state = self.stack(x, state, mask)
+        return y, CodebookState(*new_state)
+
+    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
+        return self.stack.forward_noncausal(x, mask)
+
+
+def nearest(x: Tensor, codes: Tensor) -> Tensor:
+    """One-hot choice of the code (K, D) nearest to each x (..., D); gradients are those of a softmax of closeness."""
+    closeness = 2 * x @ codes.T - codes.square().sum(-1)  # up to |x|^2, which does not choose
+    soft = (closeness * codes.shape[-1] ** -0.5).softmax(dim=-1)
+    return F.one_hot(closeness.argmax(dim=-1), len(codes)).to(soft) + (soft - soft.detach())

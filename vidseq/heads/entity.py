@@ -1,0 +1,124 @@
+"""The recurrent entity network head."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.blocks import Layer, LayerState, ResidualStack
+from vidseq.ops.entities import entity_scan
+
+SEGMENT = 256
+"""Frames in flight at once, which bounds the workspace of a long video."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntityConfig(HeadConfig):
+    """Options of the entity head."""
+
+    slots: int = option(8, at_least=1)
+    """Memories S of a layer: how many things can be followed."""
+    layers: int = option(1, at_least=1)
+    """Layers on top of one another: what one has read, the next can look up."""
+    write_bias: float = -1.0
+    """Initial bias of the gates: the lower, the less a frame changes what an untrained head holds."""
+
+
+class EntityState(NamedTuple):
+    """What the memories hold."""
+
+    memory: Tensor
+    """(B, layers, slots, dim), each of length 1."""
+
+
+class EntityLayer(Layer):
+    """One set of memories; names are those of the equations below."""
+
+    def __init__(self, config: EntityConfig) -> None:
+        super().__init__()
+        dim = config.dim
+        self.keys = nn.Parameter(torch.randn(config.slots, dim) * dim**-0.5)
+        self.gate_bias = nn.Parameter(torch.full((config.slots,), config.write_bias))
+        self.u, self.v, self.w, self.h, self.r, self.q = (nn.Linear(dim, dim, bias=False) for _ in range(6))
+        self.slope = nn.Parameter(torch.ones(1))
+        self.phi = nn.PReLU(init=1.0)
+        nn.init.normal_(self.w.weight, std=1 / dim)  # news of about length 1, as long as a memory
+
+    def init_state(self, batch_size: int) -> LayerState:
+        """The keys themselves: what makes a thing that thing is known, nothing else."""
+        return (F.normalize(self.keys, dim=-1).expand(batch_size, -1, -1),)
+
+    def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `Layer`."""
+        exact, read, memory = torch.promote_types(x.dtype, torch.float32), [], state[0]
+        query = self.q(x)
+        segments = (part.split(SEGMENT, dim=1) for part in (x, query, mask))
+        with torch.autocast(x.device.type, enabled=False):  # many small changes do not fit 8 bits
+            memory = memory.to(exact)
+            for some_x, some_q, some_mask in zip(*segments):
+                frames, memory = self.update(some_x.to(exact), memory, some_mask)
+                address = torch.einsum("btd,tbsd->bts", some_q.to(exact), frames).softmax(-1)
+                read.append(torch.einsum("bts,tbsd->btd", address, frames))
+        y = self.r(self.phi(query + self.h(torch.cat(read, dim=1).to(x.dtype))))
+        return y, (memory.to(state[0].dtype),)
+
+    def update(self, x: Tensor, memory: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The memories (T, B, S, D) after each frame of x (B, T, D), and after each row's last valid frame."""
+        weights = (self.keys, self.gate_bias, self.u.weight, self.v.weight, self.w.weight, self.slope)
+        keys, bias, u, v, w, slope = (weight.to(x.dtype) for weight in weights)
+        x = x.transpose(0, 1)
+        frames = entity_scan(x, x @ keys.T + bias, x @ w.T, keys @ v.T, u, slope, memory)
+        if bool(mask.all()):
+            return frames, frames[-1]
+        last = frames[mask.sum(dim=1) - 1, torch.arange(len(memory), device=x.device)]
+        return frames, torch.where(mask[:, :1, None], last, memory)
+
+
+class Entity(TemporalHead):
+    """Memories that follow one thing each: a frame changes those it is about, as their keys and contents tell.
+
+        g_j = sigmoid(s_t . h_j + s_t . w_j + b_j)      is this frame about j?
+        c_j = phi(U h_j + V w_j + W s_t)                what it says of j
+        h_j <- h_j + g_j c_j
+        h_j <- h_j / |h_j|                              what is new makes the old fade
+        p_j = softmax_j(q_t . h_j)                      which memory answers?
+        y_t = R phi(q_t + H sum_j p_j h_j)
+
+        frame s_t ─┬─► (w_1, h_1) ── Frank: at the door ──┐
+                   ├─► (w_2, h_2) ── chair: red ──────────┼─► p ──► y_t
+                   └─► (w_3, h_3) ── ...                  │
+        question q_t ─────────────────────────────────────┘
+
+    Gates see contents, so this is a loop over frames; `entity_scan` makes it cheap. Time and memory are linear in T.
+
+    Source: Henaff et al., arXiv:1612.03969, sections 2.2 and 2.3 (output module). Here: s_t is the frame as it
+    comes out of a LayerNorm, q_t = Q s_t; gates have a bias b; phi is a PReLU with one slope; h_j starts at w_j, of
+    length 1. Layers are residual behind a LayerNorm. Not causal: other memories per layer read backwards.
+    """
+
+    name = "entity"
+    Config = EntityConfig
+    supports_noncausal = True
+    context_frames = None
+
+    def __init__(self, config: EntityConfig) -> None:
+        super().__init__(config)
+        layers = [EntityLayer(config) for _ in range(config.layers)]
+        back = [] if config.causal else [EntityLayer(config) for _ in range(config.layers)]
+        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
+
+    def init_state(self, batch_size: int) -> EntityState:
+        """Memories that hold their keys."""
+        return EntityState(*self.stack.init_state(batch_size))
+
+    def scan(self, x: Tensor, state: EntityState, mask: Tensor) -> tuple[Tensor, EntityState]:
+        """Reads new frames; see `TemporalHead.scan`."""
+        y, new_state = self.stack(x, state, mask)
+        return y, EntityState(*new_state)
+
+    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
+        return self.stack.forward_noncausal(x, mask)

@@ -1,0 +1,59 @@
+"""Fast weights written by the delta rule, without a loop over frames."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CHUNK = 64
+"""Frames whose mutual influence is worked out at once; time and memory grow with d + CHUNK for a frame."""
+SEGMENT = 16 * CHUNK
+"""Frames in flight at once, which bounds the workspace of a long video."""
+
+
+def delta_rule(q: Tensor, k: Tensor, v: Tensor, rate: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+    """Stores key/value pairs in a matrix M, each in place of what its key led to before, and reads after each write.
+
+        new_t  = rate_t (v_t - M_(t-1)^T k_t)       what is not yet known
+        M_t    = M_(t-1) + k_t new_t^T
+        read_t = M_t^T q_t
+
+    Within a chunk that starts from M_0, new_t + rate_t sum_(j < t) (k_t . k_j) new_j = rate_t (v_t - M_0^T k_t): a
+    triangular system that is the same for every M_0. So all chunks are solved at once for v and for k, and contents
+    are only made where chunks meet.
+
+    Source: Schlag et al., arXiv:2102.11174, section 4.2; in chunks: Yang et al., arXiv:2406.06484, section 3.
+
+    Args:
+        q: queries, (B, H, T, d_k).
+        k: keys, of length 1 at most so that M cannot explode, (B, H, T, d_k).
+        v: values, (B, H, T, d_v).
+        rate: (B, H, T), from 0 to 1; 0 where a frame is invalid.
+        memory: M before the first frame, (B, H, d_k, d_v).
+
+    Returns:
+        read (B, H, T, d_v), and M after the last frame (B, H, d_k, d_v).
+    """
+    reads = []
+    segments = (part.split(SEGMENT, dim=2) for part in (q, k, v, rate[..., None]))
+    for some_q, some_k, some_v, some_rate in zip(*segments):
+        read, memory = _scan_segment(some_q, some_k, some_v, some_rate, memory)
+        reads.append(read)
+    return (reads[0] if len(reads) == 1 else torch.cat(reads, dim=2)), memory
+
+
+def _scan_segment(q: Tensor, k: Tensor, v: Tensor, rate: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+    """`delta_rule` on few enough frames to solve all their chunks at once; tensors are (B, H, chunks, C, ...)."""
+    num_frames = q.shape[2]
+    chunk = min(CHUNK, num_frames)
+    q, k, v, rate = (F.pad(part, (0, 0, 0, -num_frames % chunk)).unflatten(2, (-1, chunk)) for part in (q, k, v, rate))
+    solved = rate * torch.cat([k, v], dim=-1)
+    if chunk > 1:
+        influence = (rate * k @ k.mT).tril(-1)
+        solved = torch.linalg.solve_triangular(influence, solved, upper=False, unitriangular=True)
+    starts, news = [], []
+    for key, known, value in zip(*(part.unbind(2) for part in (k, *solved.split([k.shape[-1], v.shape[-1]], dim=-1)))):
+        starts.append(memory)
+        news.append(value - known @ memory)
+        memory = memory + key.mT @ news[-1]
+    read = q @ torch.stack(starts, dim=2) + (q @ k.mT).tril() @ torch.stack(news, dim=2)
+    return read.flatten(2, 3)[:, :, :num_frames], memory
