@@ -14,6 +14,7 @@ from vidseq.heads import HEADS, TemporalHead, make_head, num_parameters
 DIM, FRAMES = 8, 23
 SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever depth could go wrong
     "conv": {"layers": 3, "channels": 6},
+    "gru": {"layers": 2},
     "lstm": {"layers": 2},
     "memory": {"layers": 2, "slots": 5, "readers": 2, "write_bias": 0.0},
     "rnn": {"layers": 2},

@@ -69,6 +69,7 @@ def accuracy(model: Asked, tags: NameTags, batch: int, num_frames: int) -> float
     "name, options",
     [
         ("conv", {"layers": 3, "channels": 16}),
+        ("gru", {}),
         ("lstm", {}),
         ("memory", {"slots": 8, "readers": 2}),
         ("rnn", {}),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from vidseq.errors import unknown_name
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
 from vidseq.heads.conv import Conv
+from vidseq.heads.gru import GRU
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memory import Memory
 from vidseq.heads.rnn import RNN
@@ -15,6 +16,7 @@ HEADS: dict[str, type[TemporalHead]] = {head.name: head for head in TemporalHead
 """Every head by its name."""
 
 __all__ = [
+    "GRU",
     "HEADS",
     "LSTM",
     "RNN",
