@@ -17,3 +17,12 @@ def gru(inputs: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         hidden = (1 - z) * n + z * hidden
         y.append(hidden)
     return torch.stack(y, dim=1)
+
+
+def linear_recurrence(keep: Tensor, new: Tensor, hidden: Tensor) -> Tensor:
+    """h = keep h + new."""
+    y = []
+    for share, added in zip(keep.unbind(1), new.unbind(1)):
+        hidden = share * hidden + added
+        y.append(hidden)
+    return torch.stack(y, dim=1)

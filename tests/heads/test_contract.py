@@ -17,6 +17,7 @@ SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever d
     "gru": {"layers": 2},
     "lstm": {"layers": 2},
     "memory": {"layers": 2, "slots": 5, "readers": 2, "write_bias": 0.0},
+    "min_gru": {"layers": 2},
     "rnn": {"layers": 2},
     "window": {"layers": 2, "window": 4, "heads": 2},
 }

@@ -72,6 +72,7 @@ def accuracy(model: Asked, tags: NameTags, batch: int, num_frames: int) -> float
         ("gru", {}),
         ("lstm", {}),
         ("memory", {"slots": 8, "readers": 2}),
+        ("min_gru", {}),
         ("rnn", {}),
         ("window", {"layers": 1, "window": 16}),
     ],

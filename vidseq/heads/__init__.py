@@ -9,6 +9,7 @@ from vidseq.heads.conv import Conv
 from vidseq.heads.gru import GRU
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memory import Memory
+from vidseq.heads.min_gru import MinGRU
 from vidseq.heads.rnn import RNN
 from vidseq.heads.window import Window
 
@@ -23,6 +24,7 @@ __all__ = [
     "Conv",
     "HeadConfig",
     "Memory",
+    "MinGRU",
     "TemporalHead",
     "Window",
     "make_head",
