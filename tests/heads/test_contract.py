@@ -19,6 +19,7 @@ SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever d
     "memory": {"layers": 2, "slots": 5, "readers": 2, "write_bias": 0.0},
     "min_gru": {"layers": 2},
     "rnn": {"layers": 2},
+    "ssm": {"layers": 2, "states": 3},
     "window": {"layers": 2, "window": 4, "heads": 2},
 }
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}

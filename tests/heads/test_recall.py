@@ -74,6 +74,7 @@ def accuracy(model: Asked, tags: NameTags, batch: int, num_frames: int) -> float
         ("memory", {"slots": 8, "readers": 2}),
         ("min_gru", {}),
         ("rnn", {}),
+        ("ssm", {}),
         ("window", {"layers": 1, "window": 16}),
     ],
 )

@@ -11,6 +11,7 @@ from vidseq.heads.lstm import LSTM
 from vidseq.heads.memory import Memory
 from vidseq.heads.min_gru import MinGRU
 from vidseq.heads.rnn import RNN
+from vidseq.heads.ssm import SSM
 from vidseq.heads.window import Window
 
 HEADS: dict[str, type[TemporalHead]] = {head.name: head for head in TemporalHead.__subclasses__()}
@@ -21,6 +22,7 @@ __all__ = [
     "HEADS",
     "LSTM",
     "RNN",
+    "SSM",
     "Conv",
     "HeadConfig",
     "Memory",
