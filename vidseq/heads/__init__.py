@@ -4,21 +4,24 @@ import dataclasses
 from collections.abc import Mapping
 
 from vidseq.errors import unknown_name
-from vidseq.heads.associative import Associative
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
+from vidseq.heads.associative import Associative
 from vidseq.heads.codebook import Codebook
 from vidseq.heads.compressive import Compressive
 from vidseq.heads.conv import Conv
 from vidseq.heads.entity import Entity
+from vidseq.heads.gru import GRU
 from vidseq.heads.linformer import Linformer
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memorizing import Memorizing
 from vidseq.heads.memory import Memory
 from vidseq.heads.memory_network import MemoryNetwork
+from vidseq.heads.min_gru import MinGRU
 from vidseq.heads.performer import Performer
 from vidseq.heads.reformer import Reformer
 from vidseq.heads.retro import Retro
 from vidseq.heads.rnn import RNN
+from vidseq.heads.ssm import SSM
 from vidseq.heads.transformer_xl import TransformerXL
 from vidseq.heads.window import Window
 
@@ -26,22 +29,25 @@ HEADS: dict[str, type[TemporalHead]] = {head.name: head for head in TemporalHead
 """Every head by its name."""
 
 __all__ = [
-    "HEADS",
-    "LSTM",
-    "RNN",
     "Associative",
     "Codebook",
     "Compressive",
     "Conv",
     "Entity",
+    "GRU",
+    "HEADS",
     "HeadConfig",
+    "LSTM",
     "Linformer",
     "Memorizing",
     "Memory",
     "MemoryNetwork",
+    "MinGRU",
     "Performer",
+    "RNN",
     "Reformer",
     "Retro",
+    "SSM",
     "TemporalHead",
     "TransformerXL",
     "Window",

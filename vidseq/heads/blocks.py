@@ -124,6 +124,24 @@ def _as_tuple(state: Tensor | LayerState) -> LayerState:
     return (state,) if isinstance(state, Tensor) else state
 
 
+def newest(y: Tensor, before: Tensor, mask: Tensor) -> Tensor:
+    """Picks each row's value after its latest valid frame.
+
+    Args:
+        y: values after every frame, (B, T, ...).
+        before: value before the first, (B, ...), for rows without a valid frame.
+        mask: bool (B, T), a row's valid frames first.
+
+    Returns:
+        (B, ...), maybe a view that keeps all frames alive, so copy it into the state.
+    """
+    if bool(mask.all()):
+        return y[:, -1]
+    length = mask.sum(dim=1)
+    latest = y[torch.arange(len(y), device=y.device), (length - 1).clamp(min=0)]
+    return torch.where((length > 0).view(-1, *[1] * (before.ndim - 1)), latest, before)
+
+
 def advance(past: Tensor, new: Tensor, mask: Tensor, dim: int = 1) -> Tensor:
     """Moves a row of the latest frames on: drops the oldest, takes in the valid new ones.
 

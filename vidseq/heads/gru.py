@@ -1,0 +1,85 @@
+"""The gated recurrent unit head."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.blocks import Layer, LayerState, ResidualStack, newest
+from vidseq.ops.gated_recurrence import gated_recurrence
+
+
+@dataclass(frozen=True, kw_only=True)
+class GRUConfig(HeadConfig):
+    """Options of the gru head."""
+
+    layers: int = option(1, at_least=1)
+    """Recurrences on top of one another."""
+
+
+class GRUState(NamedTuple):
+    """The newest hidden values."""
+
+    hidden: Tensor
+    """(B, layers, D)."""
+
+
+class GRULayer(Layer):
+    """One layer of the equations below; weights are laid out as in nn.GRU: r, z, n."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.inputs = nn.Linear(dim, 3 * dim)
+        self.carry = nn.Linear(dim, 3 * dim)
+
+    def init_state(self, batch_size: int) -> LayerState:
+        """Zeros: nothing has been seen."""
+        return (self.carry.weight.new_zeros(batch_size, self.carry.in_features),)
+
+    def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `Layer`."""
+        inputs, (hidden,) = self.inputs(x), state
+        with torch.autocast(x.device.type, enabled=False):  # frame after frame, rounding would add up
+            y = gated_recurrence(inputs.to(hidden.dtype), hidden, self.carry.weight, self.carry.bias)
+        return y, (newest(y, hidden, mask),)
+
+
+class GRU(TemporalHead):
+    """A recurrent network with one gate that keeps or overwrites, and one that forgets on the way to the new value.
+
+        r_t = sigmoid(W_r x_t + b_r + U_r h_(t-1) + c_r)            what of the past to use?
+        z_t = sigmoid(W_z x_t + b_z + U_z h_(t-1) + c_z)            what to keep?
+        n_t = tanh(W_n x_t + b_n + r_t * (U_n h_(t-1) + c_n))       what to write
+        h_t = (1 - z_t) * n_t + z_t * h_(t-1)                       h ──×z──(+)──×z──(+)──►
+                                                                         (1-z)n   (1-z)n
+
+    Source: Cho et al., arXiv:1406.1078, section 2.3. Here: as in nn.GRU, r is applied after the product with U_n, and
+    every gate has two biases; layers are residual behind a LayerNorm. Not causal: a second recurrence per layer reads
+    backwards.
+    """
+
+    name = "gru"
+    Config = GRUConfig
+    supports_noncausal = True
+    context_frames = None
+
+    def __init__(self, config: GRUConfig) -> None:
+        super().__init__(config)
+        layers = [GRULayer(config.dim) for _ in range(config.layers)]
+        back = [] if config.causal else [GRULayer(config.dim) for _ in range(config.layers)]
+        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
+
+    def init_state(self, batch_size: int) -> GRUState:
+        """Zeros: nothing has been seen."""
+        return GRUState(*self.stack.init_state(batch_size))
+
+    def scan(self, x: Tensor, state: GRUState, mask: Tensor) -> tuple[Tensor, GRUState]:
+        """Reads new frames; see `TemporalHead.scan`."""
+        y, new_state = self.stack(x, state, mask)
+        return y, GRUState(*new_state)
+
+    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
+        return self.stack.forward_noncausal(x, mask)

@@ -1,0 +1,97 @@
+"""The minimal gated recurrent unit head."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.blocks import Layer, LayerState, ResidualStack
+from vidseq.ops.linear_scan import linear_scan
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinGRUConfig(HeadConfig):
+    """Options of the min_gru head."""
+
+    layers: int = option(2, at_least=1)
+    """Recurrences on top of one another; gates see what came before through the layer below alone."""
+    write_bias: float = 0.0
+    """Initial bias of the gate z: the lower, the longer an untrained layer keeps what it holds."""
+    positive: bool = False
+    """Squeeze new values through the paper's g (appendix B.3), as its logarithms need."""
+
+
+class MinGRUState(NamedTuple):
+    """The newest hidden values."""
+
+    hidden: Tensor
+    """(B, layers, D)."""
+
+
+class MinGRULayer(Layer):
+    """One layer of the equations below."""
+
+    def __init__(self, config: MinGRUConfig) -> None:
+        super().__init__()
+        self.positive = config.positive
+        self.gate = nn.Linear(config.dim, config.dim)
+        self.value = nn.Linear(config.dim, config.dim)
+        nn.init.constant_(self.gate.bias, config.write_bias)
+
+    def init_state(self, batch_size: int) -> LayerState:
+        """Zeros: nothing has been seen."""
+        return (self.gate.weight.new_zeros(batch_size, self.gate.in_features),)
+
+    def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `Layer`."""
+        gate, value, (hidden,) = self.gate(x), self.value(x), state
+        exact = torch.promote_types(hidden.dtype, torch.float32)  # sums over hours do not fit 8 bits
+        if not bool(mask.all()):
+            gate = gate.masked_fill(~mask[..., None], -torch.inf)  # then z is 0, and h stays to the last bit
+        with torch.autocast(x.device.type, enabled=False):
+            gate, value = gate.to(exact), value.to(exact)
+            if self.positive:
+                value = torch.where(value >= 0, value + 0.5, value.sigmoid())
+            y = linear_scan((-gate).sigmoid(), gate.sigmoid() * value, hidden.to(exact))
+        return y.to(x.dtype), (y[:, -1].to(hidden.dtype),)
+
+
+class MinGRU(TemporalHead):
+    """A recurrent network whose gate sees the frame alone, so that all frames are worked out at once.
+
+        z_t  = sigmoid(W_z x_t + b_z)                   what to overwrite
+        h~_t = W_h x_t + b_h                            what to write
+        h_t  = (1 - z_t) * h_(t-1) + z_t * h~_t         h ──×(1-z)──(+)──×(1-z)──(+)──►
+                                                                    z h~         z h~
+
+    Source: Feng et al., arXiv:2410.01201, section 3.1 and appendix B. Here: the recurrence is solved by `linear_scan`,
+    which multiplies out, and not in logarithms (appendix B.3), so that values may have any sign and no digits are
+    lost; layers are residual behind a LayerNorm, without the paper's convolutions and networks between them. Not
+    causal: a second recurrence per layer reads backwards.
+    """
+
+    name = "min_gru"
+    Config = MinGRUConfig
+    supports_noncausal = True
+    context_frames = None
+
+    def __init__(self, config: MinGRUConfig) -> None:
+        super().__init__(config)
+        layers = [MinGRULayer(config) for _ in range(config.layers)]
+        back = [] if config.causal else [MinGRULayer(config) for _ in range(config.layers)]
+        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
+
+    def init_state(self, batch_size: int) -> MinGRUState:
+        """Zeros: nothing has been seen."""
+        return MinGRUState(*self.stack.init_state(batch_size))
+
+    def scan(self, x: Tensor, state: MinGRUState, mask: Tensor) -> tuple[Tensor, MinGRUState]:
+        """Reads new frames; see `TemporalHead.scan`."""
+        y, new_state = self.stack(x, state, mask)
+        return y, MinGRUState(*new_state)
+
+    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
+        return self.stack.forward_noncausal(x, mask)

@@ -1,0 +1,129 @@
+"""The selective state space head."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.blocks import Layer, LayerState, ResidualStack, advance
+from vidseq.ops.selective_scan import selective_scan
+
+
+@dataclass(frozen=True, kw_only=True)
+class SSMConfig(HeadConfig):
+    """Options of the ssm head."""
+
+    layers: int = option(2, at_least=1)
+    """State spaces on top of one another."""
+    states: int = option(8, at_least=1)
+    """Numbers N that are kept of every channel; time and memory of a stream grow with it."""
+    expand: int = option(1, at_least=1)
+    """Channels E inside, in multiples of dim."""
+    kernel_size: int = option(4, at_least=1)
+    """Frames that the convolution before the state space looks at."""
+
+
+SHORTEST_STEP, LONGEST_STEP = 1e-3, 1e-1
+"""Step widths of an untrained head: channels remember for some 10 to 1,000 frames."""
+
+
+class SSMState(NamedTuple):
+    """What the state spaces hold, and the latest inputs of the convolutions."""
+
+    hidden: Tensor
+    """(B, layers, states, E)."""
+    past: Tensor
+    """(B, layers, kernel_size - 1, E), oldest first."""
+
+
+class SSMLayer(Layer):
+    """One layer of the equations below."""
+
+    def __init__(self, config: SSMConfig) -> None:
+        super().__init__()
+        inner, rank = config.expand * config.dim, math.ceil(config.dim / 16)
+        self.sizes = [rank, config.states, config.states]
+        self.into = nn.Linear(config.dim, 2 * inner, bias=False)
+        self.taps = nn.Parameter(torch.empty(config.kernel_size, inner).uniform_(-1, 1) * config.kernel_size**-0.5)
+        self.taps_bias = nn.Parameter(torch.zeros(inner))
+        self.select = nn.Linear(inner, sum(self.sizes), bias=False)
+        self.step = nn.Linear(rank, inner)
+        self.log_a = nn.Parameter(torch.arange(1.0, config.states + 1).log()[:, None].repeat(1, inner))
+        self.skip = nn.Parameter(torch.ones(inner))
+        self.out = nn.Linear(inner, config.dim, bias=False)
+        with torch.no_grad():
+            low, high = math.log(SHORTEST_STEP), math.log(LONGEST_STEP)
+            width = torch.empty(inner).uniform_(low, high).exp()
+            self.step.bias.copy_(width + (-(-width).expm1()).log())  # the inverse of softplus
+
+    def init_state(self, batch_size: int) -> LayerState:
+        """Zeros: nothing has been seen."""
+        past = self.taps.new_zeros(batch_size, len(self.taps) - 1, self.taps.shape[1])
+        return self.log_a.new_zeros(batch_size, *self.log_a.shape), past
+
+    def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `Layer`."""
+        hidden, past = state
+        inner, gate = self.into(x).to(past.dtype).chunk(2, dim=-1)
+        new_past = advance(past, inner, mask)
+        inner = F.silu(self.convolve(torch.cat([past, inner], dim=1)))
+        step, b, c = self.select(inner).split(self.sizes, dim=-1)
+        delta = F.softplus(self.step(step)).masked_fill(~mask[..., None], 0)
+        exact = torch.promote_types(hidden.dtype, torch.float32)  # sums over hours do not fit 8 bits
+        with torch.autocast(x.device.type, enabled=False):
+            parts = (delta, inner, -self.log_a.to(exact).exp(), b, c, hidden)
+            y, new_hidden = selective_scan(*(part.to(exact) for part in parts))
+        shown = (y.to(inner.dtype) + self.skip * inner) * F.silu(gate)
+        return self.out(shown), (new_hidden.to(hidden.dtype), new_past)
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """Each channel on its own, from x (B, kernel_size - 1 + T, E) to (B, T, E)."""
+        num_frames = x.shape[1] - len(self.taps) + 1
+        y: Tensor = self.taps_bias
+        for index, tap in enumerate(self.taps):
+            y = torch.addcmul(y, x.narrow(1, index, num_frames), tap)
+        return y
+
+
+class SSM(TemporalHead):
+    """A selective state space: N numbers a channel decay at their own rates, and each frame chooses what goes in.
+
+        x, g  = W_in x_t;   x = silu(conv(x))                 the latest 4 frames of each channel
+        d     = softplus(W_d x + b_d)                         step width: 0 skips the frame, large forgets all before
+        b, c  = W_b x, W_c x                                  what to write to, what to read from
+        h_t   = exp(d A) * h_(t-1) + d b x                    h ──×exp(dA)──(+)──×exp(dA)──(+)──►
+        y_t   = W_out ((c . h_t + D * x) * silu(g))                        d b x          d b x
+
+    Source: Gu and Dao, arXiv:2312.00752, algorithm 2 and section 3.4; diagonal A = -1, ..., -N: Gu et al.,
+    arXiv:2206.11893 (S4D-Real). Here: b is scaled by d instead of integrated over the step, as in the paper's code;
+    by default E = D and N = 8, not 2 D and 16; h is made segment by segment by `selective_scan`. Layers are residual
+    behind a LayerNorm. Not causal: a second state space per layer reads backwards.
+    """
+
+    name = "ssm"
+    Config = SSMConfig
+    supports_noncausal = True
+    context_frames = None
+
+    def __init__(self, config: SSMConfig) -> None:
+        super().__init__(config)
+        layers = [SSMLayer(config) for _ in range(config.layers)]
+        back = [] if config.causal else [SSMLayer(config) for _ in range(config.layers)]
+        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
+
+    def init_state(self, batch_size: int) -> SSMState:
+        """Zeros: nothing has been seen."""
+        return SSMState(*self.stack.init_state(batch_size))
+
+    def scan(self, x: Tensor, state: SSMState, mask: Tensor) -> tuple[Tensor, SSMState]:
+        """Reads new frames; see `TemporalHead.scan`."""
+        y, new_state = self.stack(x, state, mask)
+        return y, SSMState(*new_state)
+
+    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
+        return self.stack.forward_noncausal(x, mask)

@@ -1,0 +1,73 @@
+"""The gated recurrence of a GRU, with a backward pass as fast as its forward pass."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+def gated_recurrence(inputs: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Runs the recurrence of a GRU over frames whose input products are already made.
+
+        r, z = sigmoid(inputs_rz + W_rz h + b_rz)
+        n    = tanh(inputs_n + r * (W_n h + b_n))
+        h    = (1 - z) * n + z * h
+
+    Written by hand, for autograd would take some twenty operations a frame to go back. Here all that does not depend
+    on later frames is made for all frames at once, so that a frame takes three: h's gradient times known slopes, times
+    z, and times W. The gradient of W is one product at the end.
+
+    Args:
+        inputs: (B, T, 3 D) in the order r, z, n.
+        hidden: h before the first frame, (B, D).
+        weight: W, (3 D, D), rows in the order r, z, n.
+        bias: b, (3 D).
+
+    Returns:
+        h after every frame, (B, T, D).
+    """
+    return _GatedRecurrence.apply(inputs, hidden, weight, bias)
+
+
+class _GatedRecurrence(torch.autograd.Function):
+    """Time comes first inside, so that a frame lies together."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Keeps r, z, W_n h + b_n, n and h of every frame."""
+        batch, num_frames, dim = inputs.shape[0], inputs.shape[1], hidden.shape[1]
+        gates = inputs.new_empty(num_frames, batch, 3 * dim)
+        news = inputs.new_empty(num_frames, batch, dim)
+        hiddens = torch.cat([hidden[None], torch.empty_like(news)])
+        inputs_rz, inputs_n = inputs[..., : 2 * dim].unbind(1), inputs[..., 2 * dim :].unbind(1)
+        gates_rz, (r, z, carried) = gates[..., : 2 * dim].unbind(0), (part.unbind(0) for part in gates.chunk(3, -1))
+        frames, new, h, transposed = gates.unbind(0), news.unbind(0), hiddens.unbind(0), weight.T.contiguous()
+        for t in range(num_frames):
+            torch.addmm(bias, h[t], transposed, out=frames[t])
+            gates_rz[t].add_(inputs_rz[t]).sigmoid_()
+            torch.addcmul(inputs_n[t], r[t], carried[t], out=new[t]).tanh_()
+            torch.lerp(new[t], h[t], z[t], out=h[t + 1])
+        ctx.save_for_backward(gates, news, hiddens, weight)
+        return hiddens[1:].transpose(0, 1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        """From the last frame to the first."""
+        gates, news, hiddens, weight = ctx.saved_tensors
+        r, z, carried = gates.chunk(3, dim=-1)
+        slope_n = (1 - z) * (1 - news**2)
+        slopes = [slope_n * carried * r * (1 - r), (hiddens[:-1] - news) * z * (1 - z), slope_n * r]
+        of_gates = torch.stack(slopes, dim=2)  # (T, B, 3, D); times h's gradient, it becomes that of W h + b
+        totals = torch.cat([torch.zeros_like(hiddens[:1]), gradient.transpose(0, 1)])
+        total, keep = totals.unbind(0), z.unbind(0)
+        frames, rows = of_gates.unbind(0), of_gates.flatten(2).unbind(0)
+        for t in reversed(range(len(frames))):
+            frames[t].mul_(total[t + 1][:, None])
+            total[t].addcmul_(total[t + 1], keep[t]).addmm_(rows[t], weight)
+        of_n = totals[1:] * slope_n
+        of_inputs = torch.cat([of_gates[:, :, :2].flatten(2), of_n], dim=-1).transpose(0, 1)
+        rows_once = of_gates.flatten(2).flatten(0, 1)
+        of_weight = rows_once.T @ hiddens[:-1].flatten(0, 1)
+        return of_inputs, totals[0], of_weight, rows_once.sum(dim=0)
