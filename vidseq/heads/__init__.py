@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from vidseq.errors import unknown_name
+from vidseq.heads.attention import Attention
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
 from vidseq.heads.conv import Conv
 from vidseq.heads.lstm import LSTM
@@ -18,6 +19,7 @@ __all__ = [
     "HEADS",
     "LSTM",
     "RNN",
+    "Attention",
     "Conv",
     "HeadConfig",
     "Memory",

@@ -101,6 +101,22 @@ class TemporalHead(nn.Module, abc.ABC):
         """Reads a whole video at once, past and future; only for heads with `supports_noncausal`."""
         raise NotImplementedError(f"{self.name} head has no non-causal form.")
 
+    def read(self, queries: Tensor, state: Any) -> Tensor:
+        """Answers `ask`, with checked input; a head overrides this to spare copies of a large state.
+
+        Args:
+            queries: (B, Q, D), Q at least 1.
+            state: what has been seen; neither changed nor advanced.
+
+        Returns:
+            answers (B, Q, D), each what `scan` would give for the query as the next frame.
+        """
+        batch, num_queries, dim = queries.shape
+        rows = type(state)(*(part.repeat_interleave(num_queries, dim=0) for part in state))
+        alone = queries.reshape(batch * num_queries, 1, dim)
+        y, _ = self.scan(alone, rows, torch.ones_like(alone[..., 0], dtype=torch.bool))
+        return y.reshape(batch, num_queries, dim)
+
     @property
     @abc.abstractmethod
     def context_frames(self) -> int | None:
@@ -168,14 +184,8 @@ class TemporalHead(nn.Module, abc.ABC):
             ValueError: a shape does not fit, or the head is not causal.
         """
         self._require_causal("ask")
-        queries, mask = self._check(queries, None)
-        batch, num_queries, dim = queries.shape
-        if num_queries == 0:
-            return queries
-        rows = type(state)(*(part.repeat_interleave(num_queries, dim=0) for part in state))
-        flat = queries.reshape(batch * num_queries, 1, dim)
-        y, _ = self.scan(flat, rows, mask.reshape(batch * num_queries, 1))
-        return y.reshape(batch, num_queries, dim)
+        queries, _ = self._check(queries, None)
+        return self.read(queries, state) if queries.shape[1] else queries
 
     @final
     def state_bytes(self, batch_size: int = 1, frames: int = 0) -> int:

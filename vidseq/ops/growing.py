@@ -1,0 +1,37 @@
+"""A store of frames that grows with the video."""
+
+import torch
+from torch import Tensor
+
+
+def append_frames(past: Tensor, count: Tensor, new: Tensor, mask: Tensor, dim: int = 1) -> Tensor:
+    """Puts each row's valid new frames behind those it has.
+
+    Rows may have different numbers of frames: a row's come first, zeros fill it up to the longest.
+
+        past  a b c .  + new  d e   ->  a b c d e
+              A . . .         D .       A D . . .
+
+    Args:
+        past: (B, ..., N, ...) with N, the frames of the longest row, at `dim`; not changed.
+        count: int64 (B,), frames of each row.
+        new: T frames that follow, like `past`.
+        mask: bool (B, T), a row's valid frames first.
+        dim: where frames are counted.
+
+    Returns:
+        like `past`, with room for the frames of the row that is now the longest.
+    """
+    size, added = past.shape[dim], mask.sum(dim=1)
+    after = count + added
+    longest = int(after.max()) if len(after) else size
+    both = torch.cat([past, new], dim=dim)
+    if bool(mask.all()) and bool((count == size).all()):
+        return both
+    slot = torch.arange(longest, device=past.device).expand(len(after), -1)
+    source = torch.where(slot < count[:, None], slot, slot - count[:, None] + size).clamp(max=both.shape[dim] - 1)
+    shape = [1] * past.ndim
+    shape[0], shape[dim] = slot.shape
+    target = [longest if axis == dim else length for axis, length in enumerate(past.shape)]
+    kept = both.gather(dim, source.view(shape).expand(target))
+    return kept.masked_fill((slot >= after[:, None]).view(shape), 0)
