@@ -7,6 +7,7 @@ from vidseq.errors import unknown_name
 from vidseq.heads.attention import Attention
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
 from vidseq.heads.conv import Conv
+from vidseq.heads.dilated import Dilated
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memory import Memory
 from vidseq.heads.rnn import RNN
@@ -21,6 +22,7 @@ __all__ = [
     "RNN",
     "Attention",
     "Conv",
+    "Dilated",
     "HeadConfig",
     "Memory",
     "TemporalHead",
