@@ -17,6 +17,7 @@ SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever d
     "attention": {"layers": 2, "heads": 2},
     "conv": {"layers": 3, "channels": 6},
     "dilated": {"layers": 2, "window": 3, "heads": 2},
+    "longformer": {"layers": 3, "window": 4, "num_global": 3, "heads": 2},
     "lstm": {"layers": 2},
     "memory": {"layers": 2, "slots": 5, "readers": 2, "write_bias": 0.0},
     "rnn": {"layers": 2},

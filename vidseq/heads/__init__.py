@@ -8,6 +8,7 @@ from vidseq.heads.attention import Attention
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
 from vidseq.heads.conv import Conv
 from vidseq.heads.dilated import Dilated
+from vidseq.heads.longformer import Longformer
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memory import Memory
 from vidseq.heads.rnn import RNN
@@ -24,6 +25,7 @@ __all__ = [
     "Conv",
     "Dilated",
     "HeadConfig",
+    "Longformer",
     "Memory",
     "TemporalHead",
     "Window",

@@ -52,6 +52,22 @@ def merge_parts(one: Part, other: Part) -> Part:
     return Part(one.read * next(shares) + other.read * next(shares), mass)
 
 
+def running_parts(before: Part, parts: Part) -> list[Part]:
+    """What the same queries have read after one more part, after two, and so on.
+
+    Args:
+        before: what they had read, (B, H, T, d) and (B, H, T).
+        parts: C further parts, one after the other, (B, H, C, T, d) and (B, H, C, T).
+
+    Returns:
+        C parts like `before`.
+    """
+    sums = [before]
+    for read, mass in zip(parts.read.unbind(2), parts.mass.unbind(2)):
+        sums.append(merge_parts(sums[-1], Part(read, mass)))
+    return sums[1:]
+
+
 def attend_beside(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, beside: Part) -> Tensor:
     """Softmax attention on keys together with those of another part.
 
