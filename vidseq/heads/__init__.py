@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from vidseq.errors import unknown_name
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
 from vidseq.heads.associative import Associative
+from vidseq.heads.attention import Attention
 from vidseq.heads.codebook import Codebook
 from vidseq.heads.compressive import Compressive
 from vidseq.heads.conv import Conv
+from vidseq.heads.dilated import Dilated
 from vidseq.heads.entity import Entity
 from vidseq.heads.gru import GRU
 from vidseq.heads.linformer import Linformer
+from vidseq.heads.longformer import Longformer
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memorizing import Memorizing
 from vidseq.heads.memory import Memory
@@ -30,15 +33,18 @@ HEADS: dict[str, type[TemporalHead]] = {head.name: head for head in TemporalHead
 
 __all__ = [
     "Associative",
+    "Attention",
     "Codebook",
     "Compressive",
     "Conv",
+    "Dilated",
     "Entity",
     "GRU",
     "HEADS",
     "HeadConfig",
     "LSTM",
     "Linformer",
+    "Longformer",
     "Memorizing",
     "Memory",
     "MemoryNetwork",

@@ -103,6 +103,7 @@ class TemporalHead(nn.Module, abc.ABC):
         """Reads a whole video at once, past and future; only for heads with `supports_noncausal`."""
         raise NotImplementedError(f"{self.name} head has no non-causal form.")
 
+<<<<<<< HEAD
     def prepare(self, project: Callable[[Tensor], Tensor], fingerprint: Fingerprint | None) -> None:
         """Brings features of other videos that the head keeps to its width; a head that keeps none does nothing.
 
@@ -124,6 +125,23 @@ class TemporalHead(nn.Module, abc.ABC):
             the state to begin with.
         """
         return state
+=======
+    def read(self, queries: Tensor, state: Any) -> Tensor:
+        """Answers `ask`, with checked input; a head overrides this to spare copies of a large state.
+
+        Args:
+            queries: (B, Q, D), Q at least 1.
+            state: what has been seen; neither changed nor advanced.
+
+        Returns:
+            answers (B, Q, D), each what `scan` would give for the query as the next frame.
+        """
+        batch, num_queries, dim = queries.shape
+        rows = type(state)(*(part.repeat_interleave(num_queries, dim=0) for part in state))
+        alone = queries.reshape(batch * num_queries, 1, dim)
+        y, _ = self.scan(alone, rows, torch.ones_like(alone[..., 0], dtype=torch.bool))
+        return y.reshape(batch, num_queries, dim)
+>>>>>>> f26a43b40b7048397fc392a58f78fb42bc2d98dc
 
     @property
     @abc.abstractmethod
@@ -192,14 +210,8 @@ class TemporalHead(nn.Module, abc.ABC):
             ValueError: a shape does not fit, or the head is not causal.
         """
         self._require_causal("ask")
-        queries, mask = self._check(queries, None)
-        batch, num_queries, dim = queries.shape
-        if num_queries == 0:
-            return queries
-        rows = type(state)(*(part.repeat_interleave(num_queries, dim=0) for part in state))
-        flat = queries.reshape(batch * num_queries, 1, dim)
-        y, _ = self.scan(flat, rows, mask.reshape(batch * num_queries, 1))
-        return y.reshape(batch, num_queries, dim)
+        queries, _ = self._check(queries, None)
+        return self.read(queries, state) if queries.shape[1] else queries
 
     @final
     def state_bytes(self, batch_size: int = 1, frames: int = 0) -> int:

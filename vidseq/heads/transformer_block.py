@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vidseq.errors import UserError
 from vidseq.ops.rotary import rotate
 
 
@@ -39,5 +40,28 @@ class TransformerBlock(nn.Module):
 
     def finish(self, x: Tensor, read: Tensor) -> Tensor:
         """Adds what attention read, (B, heads, T, width), to x (B, T, D), then the network's thoughts on it."""
+<<<<<<< HEAD
         x = x + self.dropout(self.merge(read))
         return x + self.dropout(self.think(x))
+=======
+        x = x + self.dropout(self.attention_out(read.transpose(1, 2).flatten(2)))
+        return x + self.dropout(self.narrow(F.gelu(self.widen(self.network_norm(x)))))
+
+
+def check_heads(name: str, dim: int, heads: int) -> None:
+    """Raises the error of a width that attention heads cannot share and turn.
+
+    Args:
+        name: of the head whose options these are.
+        dim: width D.
+        heads: attention heads; each needs pairs of numbers.
+
+    Raises:
+        UserError: `dim` is not a multiple of twice `heads`.
+    """
+    if dim % (2 * heads):
+        raise UserError(
+            f"{name} head expects dim in multiples of {2 * heads} (two numbers a head), got {dim}. "
+            f"Change dim or heads."
+        )
+>>>>>>> f26a43b40b7048397fc392a58f78fb42bc2d98dc

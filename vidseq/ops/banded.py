@@ -4,11 +4,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidseq.ops.merge import Part, attend_beside
+
 DENSE_FRAMES = 256
 """Up to this many queries one dense block is fastest."""
 
 
-def banded_attention(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, before: int, after: int = 0) -> Tensor:
+def banded_attention(
+    q: Tensor, k: Tensor, v: Tensor, valid: Tensor, before: int, after: int = 0, beside: Part | None = None
+) -> Tensor:
     """Softmax attention of every query on the keys near it.
 
     Keys start `before` frames earlier than queries and end `after` frames later, so query i sees the keys i to
@@ -24,6 +28,7 @@ def banded_attention(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, before: int
         valid: bool (B, before + T + after), False for keys that must not be seen.
         before: keys seen before the query's own.
         after: keys seen after the query's own.
+        beside: what each query reads elsewhere, (B, H, T, d), one softmax with its band; None: nothing.
 
     Returns:
         (B, H, T, d), zero for a query that may see no key.
@@ -31,7 +36,7 @@ def banded_attention(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, before: int
     num_queries, reach = q.shape[2], before + after
     block = max(32, (reach + 1) // 2)
     if num_queries <= max(DENSE_FRAMES, 2 * block):
-        return _dense(q, k, v, valid, reach)
+        return _dense(q, k, v, valid, reach, beside)
     # The first block alone, for it may look at the empty time before a video; the others then share one mask.
     last = num_queries - num_queries % block
     pieces = []
@@ -39,19 +44,20 @@ def banded_attention(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, before: int
         if start < end:
             keys = slice(start, end + reach)
             attend = _blocks if start == block else _dense
-            pieces.append(attend(q[:, :, start:end], k[:, :, keys], v[:, :, keys], valid[:, keys], reach))
+            aside = None if beside is None else Part(*(part[:, :, start:end] for part in beside))
+            pieces.append(attend(q[:, :, start:end], k[:, :, keys], v[:, :, keys], valid[:, keys], reach, aside))
     return torch.cat(pieces, dim=2)
 
 
-def _dense(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, reach: int) -> Tensor:
+def _dense(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, reach: int, beside: Part | None) -> Tensor:
     """One block: every key is compared with every query, then masked."""
     mask = _band(q.shape[2], reach, q.device)
     if not bool(valid.all()):
         mask = mask & valid[:, None, None]
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    return _attend(q, k, v, mask, beside)
 
 
-def _blocks(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, reach: int) -> Tensor:
+def _blocks(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, reach: int, beside: Part | None) -> Tensor:
     """Whole blocks of queries against overlapping slabs of keys, which are views and not copies."""
     batch, heads, num_queries, _ = q.shape
     block = max(32, (reach + 1) // 2)
@@ -61,8 +67,16 @@ def _blocks(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, reach: int) -> Tenso
         seen = valid.unfold(1, slab, block)[:, None, :, None] & mask  # (B, 1, blocks, block, slab)
         mask = seen.expand(batch, heads, *seen.shape[2:]).flatten(0, 1)
     blocks = q.flatten(0, 1).unflatten(1, (num_blocks, block))
+    if beside is not None:
+        beside = Part(*(part.flatten(0, 1).unflatten(1, (num_blocks, block)) for part in beside))
     k, v = (part.flatten(0, 1).unfold(1, slab, block).transpose(2, 3) for part in (k, v))
-    return F.scaled_dot_product_attention(blocks, k, v, attn_mask=mask).view(batch, heads, num_queries, -1)
+    return _attend(blocks, k, v, mask, beside).reshape(batch, heads, num_queries, -1)
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, beside: Part | None) -> Tensor:
+    if beside is None:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    return attend_beside(q, k, v, mask, beside)
 
 
 def _band(num_queries: int, reach: int, device: torch.device) -> Tensor:

@@ -1,0 +1,115 @@
+"""The full attention head."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.transformer_block import TransformerBlock, check_heads
+from vidseq.ops.dense import causal_attention, read_by_queries
+from vidseq.ops.growing import append_frames
+from vidseq.ops.rotary import rotary_angles
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionConfig(HeadConfig):
+    """Options of the attention head."""
+
+    layers: int = option(2, at_least=1)
+    """Transformer blocks on top of one another."""
+    heads: int = option(4, at_least=1)
+    """Attention heads; dim must be a multiple of twice their number."""
+
+
+class AttentionState(NamedTuple):
+    """All frames N as every layer keeps them, and how many there have been; N is that of the longest row."""
+
+    keys: Tensor
+    """(B, layers, heads, N, width), rotated to their positions; a shorter row is zero behind its end."""
+    values: Tensor
+    """Like `keys`."""
+    position: Tensor
+    """int64 (B,): frames so far, and so where the next one stands."""
+
+
+class Attention(TemporalHead):
+    """A transformer whose frames attend to all frames so far: the most any head can see, at the highest price.
+
+        y_t = softmax(q_t . k_j / sqrt(d), j <= t) v_j                  q, k turned to their positions
+
+        t │ ■ . . . .        A row is an output, a column a frame.
+          │ ■ ■ . . .        T frames cost T^2 / 2 scores a layer, and the state holds every one of them.
+          │ ■ ■ ■ . .
+          │ ■ ■ ■ ■ .
+          ▼ ■ ■ ■ ■ ■
+
+    Source: Vaswani et al., arXiv:1706.03762, eq. 1 and section 3.2.3; rotary positions: Su et al., arXiv:2104.09864.
+    Here: a decoder's blocks alone, pre-norm. Not causal: an encoder's, every frame sees the whole video.
+    """
+
+    name = "attention"
+    Config = AttentionConfig
+    supports_noncausal = True
+    context_frames = None
+    config: AttentionConfig
+
+    def __init__(self, config: AttentionConfig) -> None:
+        super().__init__(config)
+        check_heads(self.name, config.dim, config.heads)
+        blocks = (TransformerBlock(config.dim, config.heads, config.dropout) for _ in range(config.layers))
+        self.blocks = cast("list[TransformerBlock]", nn.ModuleList(blocks))
+        self.last_norm = nn.LayerNorm(config.dim)
+        self._width = config.dim // config.heads
+
+    def init_state(self, batch_size: int) -> AttentionState:
+        """No frames."""
+        return self._state_after(batch_size, 0)
+
+    def _state_after(self, batch_size: int, frames: int) -> AttentionState:
+        shape = (batch_size, self.config.layers, self.config.heads, frames, self._width)
+        weight = self.last_norm.weight
+        position = torch.full((batch_size,), frames, dtype=torch.int64, device=weight.device)
+        return AttentionState(weight.new_zeros(shape), weight.new_zeros(shape), position)
+
+    def scan(self, x: Tensor, state: AttentionState, mask: Tensor) -> tuple[Tensor, AttentionState]:
+        """Reads new frames; see `TemporalHead.scan`."""
+        num_frames, past = x.shape[1], state.keys.shape[3]
+        angles = self._angles(state.position[:, None] + torch.arange(num_frames, device=x.device))
+        in_past = torch.arange(past, device=x.device) < state.position[:, None]
+        valid = F.pad(in_past, (0, num_frames), value=True)  # a valid frame never sees a later, invalid one
+        keys, values = [], []
+        for index, block in enumerate(self.blocks):
+            q, k, v = block.project(x, angles)
+            all_k = torch.cat([state.keys[:, index], k], dim=2)
+            all_v = torch.cat([state.values[:, index], v], dim=2)
+            x = block.finish(x, causal_attention(q, all_k, all_v, valid))
+            keys.append(k)
+            values.append(v)
+        new_keys, new_values = (
+            append_frames(old, state.position, torch.stack(new, dim=1), mask, dim=3)
+            for old, new in ((state.keys, keys), (state.values, values))
+        )
+        return self.last_norm(x), AttentionState(new_keys, new_values, state.position + mask.sum(dim=1))
+
+    def read(self, queries: Tensor, state: AttentionState) -> Tensor:
+        """Reads all frames with queries, without a copy of the state for each; see `TemporalHead.read`."""
+        x, angles = queries, self._angles(state.position[:, None])
+        valid = torch.arange(state.keys.shape[3], device=x.device) < state.position[:, None]
+        for index, block in enumerate(self.blocks):
+            past_k, past_v = state.keys[:, index], state.values[:, index]
+            x = block.finish(x, read_by_queries(*block.project(x, angles), past_k, past_v, valid))
+        return self.last_norm(x)
+
+    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
+        angles = self._angles(torch.arange(x.shape[1], device=x.device)[None])
+        seen = None if bool(mask.all()) else mask[:, None, None]
+        for block in self.blocks:
+            x = block.finish(x, F.scaled_dot_product_attention(*block.project(x, angles), attn_mask=seen))
+        return self.last_norm(x)
+
+    def _angles(self, positions: Tensor) -> Tensor:
+        return rotary_angles(positions, self._width)[:, None]

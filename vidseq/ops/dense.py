@@ -1,0 +1,61 @@
+"""Causal attention on every key so far."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+BLOCK = 512
+"""Queries whose mask is made at once, which bounds the workspace of a long chunk."""
+
+
+def causal_attention(q: Tensor, k: Tensor, v: Tensor, valid: Tensor) -> Tensor:
+    """Softmax attention of every query on its own key and all keys before it.
+
+        keys     ├────past────┼──queries' own──┤
+        queries               ├────────────────┤
+
+    Args:
+        q: queries, (B, H, T, d).
+        k: keys, (B, H, past + T, d).
+        v: values, like `k`.
+        valid: bool (B, past + T), False for keys of the past that must not be seen.
+
+    Returns:
+        (B, H, T, d), zero for a query that may see no key.
+    """
+    num_queries, past = q.shape[2], k.shape[2] - q.shape[2]
+    whole = bool(valid.all())
+    if whole and past == 0:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    if whole and num_queries == 1:
+        return F.scaled_dot_product_attention(q, k, v)
+    pieces = []
+    for start in range(0, num_queries, BLOCK):
+        queries = q[:, :, start : start + BLOCK]
+        seen = past + start + queries.shape[2]
+        mask = torch.ones(queries.shape[2], seen, dtype=torch.bool, device=q.device).tril(past + start)
+        if not whole:
+            mask = mask & valid[:, None, None, :seen]
+        pieces.append(F.scaled_dot_product_attention(queries, k[:, :, :seen], v[:, :, :seen], attn_mask=mask))
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
+
+
+def read_by_queries(q: Tensor, k: Tensor, v: Tensor, past_k: Tensor, past_v: Tensor, valid: Tensor) -> Tensor:
+    """Softmax attention of every query on the past and on its own key alone; queries do not see each other.
+
+    Args:
+        q: queries, (B, H, Q, d).
+        k: their own keys, like `q`.
+        v: their own values, like `q`.
+        past_k: keys that all of them see, (B, H, N, d).
+        past_v: values, like `past_k`.
+        valid: bool (B, N), False for keys that must not be seen.
+
+    Returns:
+        (B, H, Q, d).
+    """
+    q = q * q.shape[-1] ** -0.5
+    scores = (q @ past_k.transpose(2, 3)).masked_fill(~valid[:, None, None], -torch.inf)
+    own = (q * k).sum(dim=-1, keepdim=True)
+    weights, own = torch.cat([scores, own], dim=-1).softmax(dim=-1).split([past_k.shape[2], 1], dim=-1)
+    return weights @ past_v + own * v
