@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 
 from vidseq.errors import unknown_name
-from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
 from vidseq.heads.associative import Associative
 from vidseq.heads.attention import Attention
+from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
 from vidseq.heads.codebook import Codebook
 from vidseq.heads.compressive import Compressive
 from vidseq.heads.conv import Conv
@@ -32,6 +32,11 @@ HEADS: dict[str, type[TemporalHead]] = {head.name: head for head in TemporalHead
 """Every head by its name."""
 
 __all__ = [
+    "GRU",
+    "HEADS",
+    "LSTM",
+    "RNN",
+    "SSM",
     "Associative",
     "Attention",
     "Codebook",
@@ -39,10 +44,7 @@ __all__ = [
     "Conv",
     "Dilated",
     "Entity",
-    "GRU",
-    "HEADS",
     "HeadConfig",
-    "LSTM",
     "Linformer",
     "Longformer",
     "Memorizing",
@@ -50,10 +52,8 @@ __all__ = [
     "MemoryNetwork",
     "MinGRU",
     "Performer",
-    "RNN",
     "Reformer",
     "Retro",
-    "SSM",
     "TemporalHead",
     "TransformerXL",
     "Window",

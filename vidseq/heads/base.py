@@ -103,7 +103,6 @@ class TemporalHead(nn.Module, abc.ABC):
         """Reads a whole video at once, past and future; only for heads with `supports_noncausal`."""
         raise NotImplementedError(f"{self.name} head has no non-causal form.")
 
-<<<<<<< HEAD
     def prepare(self, project: Callable[[Tensor], Tensor], fingerprint: Fingerprint | None) -> None:
         """Brings features of other videos that the head keeps to its width; a head that keeps none does nothing.
 
@@ -125,7 +124,7 @@ class TemporalHead(nn.Module, abc.ABC):
             the state to begin with.
         """
         return state
-=======
+
     def read(self, queries: Tensor, state: Any) -> Tensor:
         """Answers `ask`, with checked input; a head overrides this to spare copies of a large state.
 
@@ -141,7 +140,6 @@ class TemporalHead(nn.Module, abc.ABC):
         alone = queries.reshape(batch * num_queries, 1, dim)
         y, _ = self.scan(alone, rows, torch.ones_like(alone[..., 0], dtype=torch.bool))
         return y.reshape(batch, num_queries, dim)
->>>>>>> f26a43b40b7048397fc392a58f78fb42bc2d98dc
 
     @property
     @abc.abstractmethod

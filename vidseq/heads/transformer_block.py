@@ -40,12 +40,8 @@ class TransformerBlock(nn.Module):
 
     def finish(self, x: Tensor, read: Tensor) -> Tensor:
         """Adds what attention read, (B, heads, T, width), to x (B, T, D), then the network's thoughts on it."""
-<<<<<<< HEAD
         x = x + self.dropout(self.merge(read))
         return x + self.dropout(self.think(x))
-=======
-        x = x + self.dropout(self.attention_out(read.transpose(1, 2).flatten(2)))
-        return x + self.dropout(self.narrow(F.gelu(self.widen(self.network_norm(x)))))
 
 
 def check_heads(name: str, dim: int, heads: int) -> None:
@@ -64,4 +60,3 @@ def check_heads(name: str, dim: int, heads: int) -> None:
             f"{name} head expects dim in multiples of {2 * heads} (two numbers a head), got {dim}. "
             f"Change dim or heads."
         )
->>>>>>> f26a43b40b7048397fc392a58f78fb42bc2d98dc
