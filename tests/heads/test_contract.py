@@ -23,7 +23,6 @@ SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever d
     "entity": {"layers": 2, "slots": 3},
     "gru": {"layers": 2},
     "linformer": {"layers": 2, "heads": 2, "block": 4, "rows": 2, "rank": 6, "places": 16},
-    "longformer": {"layers": 3, "window": 4, "num_global": 3, "heads": 2},
     "lstm": {"layers": 2},
     "memorizing": {"layers": 2, "memory_layer": 1, "window": 4, "memory": 6, "neighbours": 6, "heads": 2},
     "memory": {"layers": 2, "slots": 5, "readers": 2, "write_bias": 0.0},

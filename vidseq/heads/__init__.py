@@ -14,7 +14,6 @@ from vidseq.heads.dilated import Dilated
 from vidseq.heads.entity import Entity
 from vidseq.heads.gru import GRU
 from vidseq.heads.linformer import Linformer
-from vidseq.heads.longformer import Longformer
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memorizing import Memorizing
 from vidseq.heads.memory import Memory
@@ -46,7 +45,6 @@ __all__ = [
     "Entity",
     "HeadConfig",
     "Linformer",
-    "Longformer",
     "Memorizing",
     "Memory",
     "MemoryNetwork",
