@@ -18,6 +18,7 @@ SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever d
     "lstm": {"layers": 2},
     "memory": {"layers": 2, "slots": 5, "readers": 2, "write_bias": 0.0},
     "min_gru": {"layers": 2},
+    "ms_tcn": {"stages": 2, "layers": 2, "channels": 6, "labels": 4},
     "rnn": {"layers": 2},
     "ssm": {"layers": 2, "states": 3},
     "window": {"layers": 2, "window": 4, "heads": 2},

@@ -73,6 +73,7 @@ def accuracy(model: Asked, tags: NameTags, batch: int, num_frames: int) -> float
         ("lstm", {}),
         ("memory", {"slots": 8, "readers": 2}),
         ("min_gru", {}),
+        ("ms_tcn", {"stages": 2, "layers": 3, "channels": 16}),
         ("rnn", {}),
         ("ssm", {}),
         ("window", {"layers": 1, "window": 16}),

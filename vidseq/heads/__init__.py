@@ -10,6 +10,7 @@ from vidseq.heads.gru import GRU
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memory import Memory
 from vidseq.heads.min_gru import MinGRU
+from vidseq.heads.ms_tcn import MSTCN
 from vidseq.heads.rnn import RNN
 from vidseq.heads.ssm import SSM
 from vidseq.heads.window import Window
@@ -21,6 +22,7 @@ __all__ = [
     "GRU",
     "HEADS",
     "LSTM",
+    "MSTCN",
     "RNN",
     "SSM",
     "Conv",
