@@ -15,6 +15,7 @@ DIM, FRAMES = 8, 23
 SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever depth could go wrong
     "conv": {"layers": 3, "channels": 6},
     "gru": {"layers": 2},
+    "hyper": {"layers": 2, "units": 4, "embedding": 2},
     "lstm": {"layers": 2},
     "memory": {"layers": 2, "slots": 5, "readers": 2, "write_bias": 0.0},
     "min_gru": {"layers": 2},

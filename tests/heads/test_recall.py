@@ -70,6 +70,7 @@ def accuracy(model: Asked, tags: NameTags, batch: int, num_frames: int) -> float
     [
         ("conv", {"layers": 3, "channels": 16}),
         ("gru", {}),
+        ("hyper", {}),
         ("lstm", {}),
         ("memory", {"slots": 8, "readers": 2}),
         ("min_gru", {}),

@@ -7,6 +7,7 @@ from vidseq.errors import unknown_name
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
 from vidseq.heads.conv import Conv
 from vidseq.heads.gru import GRU
+from vidseq.heads.hyper import Hyper
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memory import Memory
 from vidseq.heads.min_gru import MinGRU
@@ -27,6 +28,7 @@ __all__ = [
     "SSM",
     "Conv",
     "HeadConfig",
+    "Hyper",
     "Memory",
     "MinGRU",
     "TemporalHead",
