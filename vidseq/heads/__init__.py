@@ -13,12 +13,14 @@ from vidseq.heads.conv import Conv
 from vidseq.heads.dilated import Dilated
 from vidseq.heads.entity import Entity
 from vidseq.heads.gru import GRU
+from vidseq.heads.hyper import Hyper
 from vidseq.heads.linformer import Linformer
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memorizing import Memorizing
 from vidseq.heads.memory import Memory
 from vidseq.heads.memory_network import MemoryNetwork
 from vidseq.heads.min_gru import MinGRU
+from vidseq.heads.ms_tcn import MSTCN
 from vidseq.heads.performer import Performer
 from vidseq.heads.reformer import Reformer
 from vidseq.heads.retro import Retro
@@ -34,6 +36,7 @@ __all__ = [
     "GRU",
     "HEADS",
     "LSTM",
+    "MSTCN",
     "RNN",
     "SSM",
     "Associative",
@@ -44,6 +47,7 @@ __all__ = [
     "Dilated",
     "Entity",
     "HeadConfig",
+    "Hyper",
     "Linformer",
     "Memorizing",
     "Memory",

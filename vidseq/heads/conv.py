@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from vidseq.errors import UserError
 from vidseq.heads.base import HeadConfig, TemporalHead, option
 from vidseq.heads.blocks import advance
+from vidseq.heads.conv_layer import ConvLayer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,28 +30,6 @@ class ConvState(NamedTuple):
 
     past: Tensor
     """(B, sum over layers of (kernel_size - 1) * dilation, channels), layer by layer, oldest first."""
-
-
-class ConvLayer(nn.Module):
-    """A dilated convolution, a ReLU, and a product with a matrix, on frames that carry their past with them."""
-
-    def __init__(self, channels: int, kernel_size: int, dilation: int) -> None:
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.dilation = dilation
-        self.taps = nn.Linear(kernel_size * channels, channels)
-        self.mix = nn.Linear(channels, channels)
-
-    @property
-    def reach(self) -> int:
-        """Frames beside the current one that the convolution looks at."""
-        return (self.kernel_size - 1) * self.dilation
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolves x (B, reach + T, C) to (B, T, C)."""
-        num_frames = x.shape[1] - self.reach
-        taps = [x.narrow(1, tap * self.dilation, num_frames) for tap in range(self.kernel_size)]
-        return self.mix(F.relu(self.taps(torch.cat(taps, dim=-1))))
 
 
 class Conv(TemporalHead):
