@@ -20,7 +20,7 @@ def test_every_head_is_known_by_its_own_name_and_file() -> None:
 @pytest.mark.parametrize(
     "name, options, message",
     [
-        ("lstn", {}, r"Unknown head 'lstn'\. Did you mean 'lstm'\? Known heads: conv, lstm, memory, rnn, window\."),
+        ("lstn", {}, r"Unknown head 'lstn'\. Did you mean 'lstm'\? Known heads: conv, .*lstm, .*window\."),
         ("lstm", {"layer": 2}, r"Unknown lstm option 'layer'\. Did you mean 'layers'\? Known lstm options: "),
         ("lstm", {"dim": 2}, "Unknown lstm option 'dim'"),
         ("lstm", {"layers": "2"}, r"lstm head expects layers as int, got '2'\."),

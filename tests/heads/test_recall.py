@@ -69,6 +69,7 @@ def accuracy(model: Asked, tags: NameTags, batch: int, num_frames: int) -> float
     "name, options",
     [
         ("conv", {"layers": 3, "channels": 16}),
+        ("conv_encoder", {"layers": 2, "kernel_size": 5, "channels": 16}),
         ("gru", {}),
         ("hyper", {}),
         ("lstm", {}),

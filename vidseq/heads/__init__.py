@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from vidseq.errors import unknown_name
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
 from vidseq.heads.conv import Conv
+from vidseq.heads.conv_encoder import ConvEncoder
 from vidseq.heads.gru import GRU
 from vidseq.heads.hyper import Hyper
 from vidseq.heads.lstm import LSTM
@@ -27,6 +28,7 @@ __all__ = [
     "RNN",
     "SSM",
     "Conv",
+    "ConvEncoder",
     "HeadConfig",
     "Hyper",
     "Memory",
