@@ -19,6 +19,7 @@ SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever d
     "codebook": {"layers": 2, "codes": 5, "readers": 2},
     "compressive": {"layers": 2, "heads": 2, "block": 4, "memory": 4, "compressed": 4, "rate": 2},
     "conv": {"layers": 3, "channels": 6},
+    "conv_encoder": {"layers": 2, "kernel_size": 3, "channels": 6},
     "dilated": {"layers": 2, "window": 3, "heads": 2},
     "entity": {"layers": 2, "slots": 3},
     "gru": {"layers": 2},

@@ -72,6 +72,7 @@ def accuracy(model: Asked, tags: NameTags, batch: int, num_frames: int) -> float
         ("codebook", {"codes": 16}),
         ("compressive", {"layers": 1, "block": 4, "memory": 4, "compressed": 8, "rate": 2}),
         ("conv", {"layers": 3, "channels": 16}),
+        ("conv_encoder", {"layers": 2, "kernel_size": 5, "channels": 16}),
         ("entity", {}),
         ("gru", {}),
         ("hyper", {}),

@@ -10,6 +10,7 @@ from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
 from vidseq.heads.codebook import Codebook
 from vidseq.heads.compressive import Compressive
 from vidseq.heads.conv import Conv
+from vidseq.heads.conv_encoder import ConvEncoder
 from vidseq.heads.dilated import Dilated
 from vidseq.heads.entity import Entity
 from vidseq.heads.gru import GRU
@@ -44,6 +45,7 @@ __all__ = [
     "Codebook",
     "Compressive",
     "Conv",
+    "ConvEncoder",
     "Dilated",
     "Entity",
     "HeadConfig",

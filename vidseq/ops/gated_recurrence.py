@@ -42,7 +42,7 @@ class _GatedRecurrence(torch.autograd.Function):
         hiddens = torch.cat([hidden[None], torch.empty_like(news)])
         inputs_rz, inputs_n = inputs[..., : 2 * dim].unbind(1), inputs[..., 2 * dim :].unbind(1)
         gates_rz, (r, z, carried) = gates[..., : 2 * dim].unbind(0), (part.unbind(0) for part in gates.chunk(3, -1))
-        frames, new, h, transposed = gates.unbind(0), news.unbind(0), hiddens.unbind(0), weight.T.contiguous()
+        frames, new, h, transposed = gates.unbind(0), news.unbind(0), hiddens.unbind(0), weight.T
         for t in range(num_frames):
             torch.addmm(bias, h[t], transposed, out=frames[t])
             gates_rz[t].add_(inputs_rz[t]).sigmoid_()

@@ -139,7 +139,7 @@ class _HyperRecurrence(torch.autograd.Function):
         frames, products, seen = scales.unbind(0), product.unbind(0), both.unbind(0)
         gates, small_gates = large.gates.unbind(0), small.gates.unbind(0)
         large_steps, small_steps = large.steps(h), small.steps(s)
-        turned, small_turned, scale_turned = (part.T.contiguous() for part in (weight, small_weight, scale))
+        turned, small_turned, scale_turned = (part.T for part in (weight, small_weight, scale))
         for t, (now, small_now) in enumerate(zip(inputs.unbind(1), small_inputs.unbind(1))):
             torch.addmm(small_now, seen[t], small_turned, out=small_gates[t])
             small_steps(t)
