@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vidseq.errors import UserError
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.transformer_block import TransformerBlock
+from vidseq.heads.transformer_block import TransformerBlock, check_heads
 from vidseq.ops.block_causal import Past, block_causal_attention, follow, keep_rest, take
 from vidseq.ops.resample import resample
 from vidseq.ops.rotary import rotary_angles, rotate
@@ -72,11 +72,7 @@ class Linformer(TemporalHead):
 
     def __init__(self, config: LinformerConfig) -> None:
         super().__init__(config)
-        if config.dim % (2 * config.heads):
-            raise UserError(
-                f"linformer head expects dim in multiples of {2 * config.heads} (two numbers a head), "
-                f"got {config.dim}. Change dim or heads."
-            )
+        check_heads(self.name, config.dim, config.heads)
         if config.causal and config.rank % config.rows:
             raise UserError(
                 f"linformer head expects rank in multiples of its {config.rows} rows a block, got {config.rank}. "

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from vidseq.errors import UserError
 from vidseq.heads.base import HeadConfig, TemporalHead, option
 from vidseq.heads.blocks import advance
-from vidseq.heads.transformer_block import TransformerBlock
+from vidseq.heads.transformer_block import TransformerBlock, check_heads
 from vidseq.ops.banded import banded_attention
 from vidseq.ops.nearest import find_nearest, nearest_attention
 from vidseq.ops.rotary import rotary_angles, rotate
@@ -73,11 +73,7 @@ class Memorizing(TemporalHead):
 
     def __init__(self, config: MemorizingConfig) -> None:
         super().__init__(config)
-        if config.dim % (2 * config.heads):
-            raise UserError(
-                f"memorizing head expects dim in multiples of {2 * config.heads} (two numbers a head), "
-                f"got {config.dim}. Change dim or heads."
-            )
+        check_heads(self.name, config.dim, config.heads)
         if config.memory_layer > config.layers:
             raise UserError(
                 f"memorizing head expects memory_layer of at most its {config.layers} layers, "

@@ -7,9 +7,8 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from vidseq.errors import UserError
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.transformer_block import TransformerBlock
+from vidseq.heads.transformer_block import TransformerBlock, check_heads
 from vidseq.ops.linear_attention import Sums, causal_linear_attention, empty_sums, linear_attention
 from vidseq.ops.random_features import log_positive_features, orthogonal_directions
 from vidseq.ops.rotary import rotary_angles
@@ -70,11 +69,7 @@ class Performer(TemporalHead):
 
     def __init__(self, config: PerformerConfig) -> None:
         super().__init__(config)
-        if config.dim % (2 * config.heads):
-            raise UserError(
-                f"performer head expects dim in multiples of {2 * config.heads} (two numbers a head), "
-                f"got {config.dim}. Change dim or heads."
-            )
+        check_heads(self.name, config.dim, config.heads)
         self._width = config.dim // config.heads
         blocks = (TransformerBlock(config.dim, config.heads, config.dropout) for _ in range(config.layers))
         self.blocks = cast("list[TransformerBlock]", nn.ModuleList(blocks))

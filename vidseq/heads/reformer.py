@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vidseq.errors import UserError
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.transformer_block import TransformerBlock
+from vidseq.heads.transformer_block import TransformerBlock, check_heads
 from vidseq.ops.lsh import Table, causal_lsh_attention, hash_buckets, lsh_attention
 from vidseq.ops.reversible import Step, run_reversibly
 from vidseq.ops.rotary import rotary_angles, rotate
@@ -78,11 +78,7 @@ class Reformer(TemporalHead):
 
     def __init__(self, config: ReformerConfig) -> None:
         super().__init__(config)
-        if config.dim % (2 * config.heads):
-            raise UserError(
-                f"reformer head expects dim in multiples of {2 * config.heads} (two numbers a head), "
-                f"got {config.dim}. Change dim or heads."
-            )
+        check_heads(self.name, config.dim, config.heads)
         if config.buckets % 2:
             raise UserError(f"reformer head expects an even number of buckets, got {config.buckets}.")
         if config.reversible and config.dropout:

@@ -8,11 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.errors import UserError
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.heads.base import HeadConfig, TemporalHead, option
 from vidseq.heads.blocks import advance
-from vidseq.heads.transformer_block import TransformerBlock
+from vidseq.heads.transformer_block import TransformerBlock, check_heads
 from vidseq.ops.banded import banded_attention
 from vidseq.ops.nearest import find_nearest
 from vidseq.ops.rotary import rotary_angles, rotate
@@ -120,11 +119,7 @@ class Retro(TemporalHead):
 
     def __init__(self, config: RetroConfig) -> None:
         super().__init__(config)
-        if config.dim % (2 * config.heads):
-            raise UserError(
-                f"retro head expects dim in multiples of {2 * config.heads} (two numbers a head), got {config.dim}. "
-                f"Change dim or heads."
-            )
+        check_heads(self.name, config.dim, config.heads)
         dim, heads, dropout = config.dim, config.heads, config.dropout
         blocks = (TransformerBlock(dim, heads, dropout) for _ in range(config.layers))
         encoder = (TransformerBlock(dim, heads, dropout) for _ in range(config.encoder_layers))

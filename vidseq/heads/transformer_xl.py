@@ -7,10 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.errors import UserError
 from vidseq.heads.base import HeadConfig, TemporalHead, option
 from vidseq.heads.blocks import advance
-from vidseq.heads.transformer_block import TransformerBlock
+from vidseq.heads.transformer_block import TransformerBlock, check_heads
 from vidseq.ops.relative_banded import relative_banded_attention
 from vidseq.ops.rotary import rotary_angles
 
@@ -61,11 +60,7 @@ class TransformerXL(TemporalHead):
 
     def __init__(self, config: TransformerXLConfig) -> None:
         super().__init__(config)
-        if config.dim % (2 * config.heads):
-            raise UserError(
-                f"transformer_xl head expects dim in multiples of {2 * config.heads} (two numbers a head), "
-                f"got {config.dim}. Change dim or heads."
-            )
+        check_heads(self.name, config.dim, config.heads)
         self._width = config.dim // config.heads
         blocks = (TransformerBlock(config.dim, config.heads, config.dropout) for _ in range(config.layers))
         self.blocks = cast("list[TransformerBlock]", nn.ModuleList(blocks))
