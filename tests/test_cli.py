@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from vidseq.cli import VERBS, LaterVerbs, main
+from vidseq.cli import VERBS, BranchingVerb, LaterVerbs, main
 
 
 def verb_paths() -> list[list[str]]:
     paths: list[list[str]] = []
     for name, verb in VERBS.items():
-        paths += [[name, inner] for inner in verb] if isinstance(verb, dict) else [[name]]
+        inner = verb.verbs if isinstance(verb, BranchingVerb) else verb if isinstance(verb, dict) else {}
+        paths += [[name, word] for word in inner]
+        paths += [] if isinstance(verb, dict) else [[name]]
     return paths
 
 
@@ -55,6 +57,52 @@ def test_a_mistake_is_one_line_and_status_2(
     error = capsys.readouterr().err
     assert re.search(message, error) and error.count("\n") == 1 and "Traceback" not in error
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def branching_verb(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """`vidseq grow` runs, and so does `vidseq grow prune`; gives what has run."""
+    ran: list[str] = []
+
+    def grow(*, height: int = 1) -> None:
+        """Grows a tree.
+
+        Args:
+            height: in metres.
+        """
+        ran.append(f"grow {height}")
+
+    def prune(tool: str) -> int:
+        """Cuts branches.
+
+        Args:
+            tool: what to cut with.
+        """
+        ran.append(f"prune {tool}")
+        return 1
+
+    monkeypatch.setattr("vidseq.cli.VERBS", {"grow": BranchingVerb(grow, {"prune": prune})})
+    return ran
+
+
+def test_a_verb_can_run_and_have_verbs_of_its_own(branching_verb: list[str]) -> None:
+    assert main(["grow"]) == 0
+    assert main(["grow", "--height", "3"]) == 0
+    assert main(["grow", "prune", "saw"]) == 1
+    assert branching_verb == ["grow 1", "grow 3", "prune saw"]
+
+
+def test_a_branching_verb_names_the_nearest_and_tells_of_all(
+    branching_verb: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["grow", "prun"]) == 2
+    assert "Unknown verb 'prun'. Did you mean 'prune'?" in capsys.readouterr().err
+    assert main(["grow", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "--height" in told and "`vidseq grow prune`: Cuts branches." in told
+    assert main(["--help"]) == 0
+    assert "Grows a tree." in capsys.readouterr().out
+    assert not branching_verb
 
 
 def test_debug_shows_where(tmp_path: Path) -> None:

@@ -24,8 +24,16 @@ class LaterVerbs:
     load: Callable[[], Mapping[str, "Verb"]]
 
 
-#: What a verb runs, or its own verbs.
-Verb: TypeAlias = "Callable[..., int | None] | Mapping[str, Verb] | LaterVerbs"
+@dataclasses.dataclass(frozen=True)
+class BranchingVerb:
+    """A verb that runs by itself and has verbs of its own; its options all have names, its next word is a verb."""
+
+    run: Callable[..., int | None]
+    verbs: Mapping[str, "Verb"]
+
+
+#: What a verb runs, or its own verbs, or both.
+Verb: TypeAlias = "Callable[..., int | None] | Mapping[str, Verb] | LaterVerbs | BranchingVerb"
 
 #: The verbs.
 VERBS: Mapping[str, "Verb"] = {
@@ -81,9 +89,10 @@ def _run(words: list[str]) -> int:
     if isinstance(verb, Mapping):
         _overview(path, verb).parse_args(rest or ["--help"])
         raise AssertionError("an overview without a verb ends in help or an error")
-    parser = _verb_parser(path, verb)
-    settings = parser.parse_args(_spell(_name_first_words(rest, verb), verb))
-    return verb(**_call_arguments(verb, parser.instantiate(settings))) or 0
+    run = verb.run if isinstance(verb, BranchingVerb) else verb
+    parser = _verb_parser(path, run, _more_verbs(verb))
+    settings = parser.parse_args(_spell(_name_first_words(rest, run), run))
+    return run(**_call_arguments(run, parser.instantiate(settings))) or 0
 
 
 def _after_from(words: list[str]) -> list[str]:
@@ -110,19 +119,29 @@ def _name_first_words(words: Sequence[str], run: Callable[..., int | None]) -> l
     return named + list(words[len(named) // 2 :])
 
 
-def _find_verb(words: Sequence[str]) -> tuple[list[str], "Callable[..., int | None] | Mapping[str, Verb]"]:
+def _find_verb(
+    words: Sequence[str],
+) -> tuple[list[str], "Callable[..., int | None] | Mapping[str, Verb] | BranchingVerb"]:
     """Follows the first words as far as they name verbs."""
     verb: Any = VERBS
     path: list[str] = []
     for word in words:
-        if not isinstance(verb, Mapping) or word.startswith("-"):
+        inner = _more_verbs(verb)
+        if inner is None or word.startswith("-"):
             break
-        if word not in verb:
-            raise unknown_name("verb", word, verb)
+        if word not in inner:
+            raise unknown_name("verb", word, inner)
         path.append(word)
-        verb = verb[word]
+        verb = inner[word]
         verb = verb.load() if isinstance(verb, LaterVerbs) else verb
     return path, verb
+
+
+def _more_verbs(verb: Any) -> Mapping[str, Verb] | None:
+    """The verbs that may follow one; None where none may."""
+    if isinstance(verb, BranchingVerb):
+        return verb.verbs
+    return verb if isinstance(verb, Mapping) else None
 
 
 class _Parser(ArgumentParser):
@@ -156,11 +175,15 @@ def _overview(path: Sequence[str], verbs_here: Mapping[str, Verb]) -> ArgumentPa
     return parser
 
 
-def _verb_parser(path: Sequence[str], run: Callable[..., int | None]) -> ArgumentParser:
+def _verb_parser(
+    path: Sequence[str], run: Callable[..., int | None], inner: Mapping[str, Verb] | None
+) -> ArgumentParser:
+    more = [f"`vidseq {' '.join(path)} {name}`: {_summary(verb)}" for name, verb in (inner or {}).items()]
+    notes = "Dashes and underscores in option names mean the same. An option that takes a list may be repeated."
     parser = _Parser(
         prog=f"vidseq {' '.join(path)}",
         description=_summary(run),
-        epilog="Dashes and underscores in option names mean the same. An option that takes a list may be repeated.",
+        epilog=" ".join([notes, *(["See also"] if more else []), *more]),
         allow_abbrev=False,
     )
     parser.add_argument("--config", action="config", help="a YAML file of options; options given beside it win")
@@ -218,6 +241,8 @@ def _spell(words: Sequence[str], run: Callable[..., int | None]) -> list[str]:
 def _summary(verb: Verb) -> str:
     if isinstance(verb, LaterVerbs):
         return verb.summary
+    if isinstance(verb, BranchingVerb):
+        return _summary(verb.run)
     return f"{', '.join(verb)}." if isinstance(verb, Mapping) else (verb.__doc__ or "").strip().splitlines()[0]
 
 
