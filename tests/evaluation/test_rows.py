@@ -14,7 +14,8 @@ ROW = Row(
     run="lstm-1", seed=1, video="kitchen_01", group="anna", time=12.5, kind="question", family="colour",
     question="What colour is the chair?", answer="red", prediction="blue", correct=False, rank=2, score=0.6,
     context_seconds=np.inf, evidence_age_seconds=3.0, certificate_seconds=np.nan, control="", dataset="kitchen",
-    split="test", head="lstm", query="kitchen_01#question0", context="full", answer_score=0.3, history_seconds=12.5,
+    split="test", head="lstm", query="kitchen_01#question0", mode="given", context="full", context_frames=25,
+    answer_score=0.3, history_seconds=12.5,
     reach_seconds=np.nan, cause=None, tier=None, pair=None, ceiling=np.nan,
 )  # fmt: skip
 
@@ -57,6 +58,8 @@ def test_more_columns_stay(tmp_path):
     [
         ({"score": np.nan}, r"score to be a finite number, got NaN in row 0 \(run 'lstm-1', video 'kitchen_01'"),
         ({"answer_score": 1.5}, r"answer_score to be a probability in \[0, 1\], got 1.5"),
+        ({"mode": "gven"}, r"mode to be one of given, truncated, .*, got gven"),
+        ({"context_frames": -1}, "context_frames to be at least 0, got -1"),
         ({"time": np.inf}, "time to be a finite number, got inf"),
         ({"context_seconds": -1.0}, "context_seconds to be at least 0, got -1.0"),
         ({"context_seconds": np.nan}, "context_seconds to be at least 0, got NaN"),

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from vidseq.errors import UserError
+from vidseq.evaluation.context_curve import eligible_seconds
 from vidseq.evaluation.evaluate import evaluate
 from vidseq.evaluation.figure import (
     _LABEL_HEIGHT,
     _spread,
     context_figure,
     context_panels,
-    eligible_seconds,
     family_panels,
     save_figure,
 )

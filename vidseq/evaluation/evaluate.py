@@ -292,6 +292,8 @@ def _rows_of(exam: _Exam, asks: Sequence[_Ask], scores: Sequence[np.ndarray], ru
             "group": [exam.group(ask.number) for ask in asks],
             "family": [query.family or query.kind for query in queries],
             "context": [ask.context.name for ask in asks],
+            "mode": run.mode,
+            "context_frames": [ask.frames for ask in asks],
             "control": [ask.control for ask in asks],
             "context_seconds": [ask.context.in_seconds(exam.frame_seconds(ask.number)) for ask in asks],
             "history_seconds": [exam.history_seconds(ask.number) for ask in asks],

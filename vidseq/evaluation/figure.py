@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vidseq.errors import UserError
+from vidseq.evaluation.context_curve import eligible_rows, eligible_seconds
 from vidseq.evaluation.intervals import VERY_FEW_GROUPS, FewGroupsWarning, Interval, accuracy_interval
 from vidseq.files import atomic_path
 
@@ -22,8 +23,6 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _GREY = "#666666"
 #: Line styles of controls, which are all grey.
 _STYLES = ((0, (1, 1.5)), (0, (4, 2)), (0, (6, 2, 1, 2)), (0, (2, 1, 2, 4)), (0, (8, 2)))
-#: The main panel goes as far as so large a share of the queries has past.
-_ELIGIBLE_SHARE = 0.5
 _FONT: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -52,8 +51,7 @@ def context_panels(rows: pd.DataFrame) -> list[Panel]:
     longest = eligible_seconds(rows)
     panels = []
     if longest > 0:
-        same = rows[rows["history_seconds"] >= longest]
-        same = same[(same["context_seconds"] <= longest) | np.isinf(same["context_seconds"])]
+        same = eligible_rows(rows, longest)
         panels.append(Panel(f"Queries with {longest:g} s of past or more: the same at every point", same))
     return [*panels, Panel("All queries", rows)]
 
@@ -61,14 +59,6 @@ def context_panels(rows: pd.DataFrame) -> list[Panel]:
 def family_panels(rows: pd.DataFrame) -> list[Panel]:
     """One panel a family of questions, in the order in which they come."""
     return [Panel(str(family), part) for family, part in rows.groupby("family", sort=False)]
-
-
-def eligible_seconds(rows: pd.DataFrame) -> float:
-    """The longest context in seconds that at least half of the queries have the past for; 0 if there is none."""
-    curve = _curve_rows(rows)
-    history = curve.drop_duplicates(["dataset", "split", "query"])["history_seconds"]
-    lengths = sorted(length for length in curve["context_seconds"].unique() if np.isfinite(length))
-    return max((length for length in lengths if (history >= length).mean() >= _ELIGIBLE_SHARE), default=0.0)
 
 
 def context_figure(panels: Sequence[Panel], *, title: str, line: str = "head") -> Figure:

@@ -6,6 +6,7 @@ known amount, and taking percentiles further out puts it right).
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,20 +72,73 @@ def bootstrap_mean(
             f"Bootstrap expects numbers with a group each, got {len(values)} values, "
             f"{int(np.isnan(values).sum())} of them NaN, and {len(groups)} groups."
         )
-    sums, counts = _cells(values, groups, seeds)
-    num_groups = sums.shape[1]
-    if num_groups < FEW_GROUPS:
+    draws = bootstrap_means(
+        values[:, None], groups, seeds, level=level, num_samples=num_samples, random_seed=random_seed
+    )
+    if draws.num_groups < FEW_GROUPS:
         warnings.warn(
-            f"Only {num_groups} groups: the interval is rough. {FEW_GROUPS} or more make it reliable.",
+            f"Only {draws.num_groups} groups: the interval is rough. {FEW_GROUPS} or more make it reliable.",
             FewGroupsWarning,
             stacklevel=2,
         )
-    mean = float(values.mean())
-    if num_groups == 1:
-        return Interval(mean, float("nan"), float("nan"), len(values), 1, level)
-    means = _resample(sums, counts, num_samples, np.random.default_rng(random_seed))
-    low, high = np.quantile(means, _expanded_tails(level, num_groups))
-    return Interval(mean, float(low), float(high), len(values), num_groups, level)
+    return draws.interval(lambda means: means[..., 0])
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Means of several columns of the same rows, and what they are in bootstrap samples, drawn together.
+
+    Whatever is computed of the columns (a difference, an area) gets its interval from the same samples, so it is
+    paired.
+    """
+
+    means: np.ndarray
+    """(K,)."""
+    samples: np.ndarray
+    """(number of samples, K); of no sample where there is one group, which says nothing about others."""
+    num_values: int
+    num_groups: int
+    level: float = 0.95
+
+    def interval(self, statistic: Callable[[np.ndarray], np.ndarray]) -> Interval:
+        """A number made of the means, and its interval.
+
+        Args:
+            statistic: (..., K) to (...).
+        """
+        value = float(statistic(self.means))
+        if not len(self.samples):
+            return Interval(value, float("nan"), float("nan"), self.num_values, self.num_groups, self.level)
+        low, high = np.quantile(statistic(self.samples), expanded_tails(self.level, self.num_groups))
+        return Interval(value, float(low), float(high), self.num_values, self.num_groups, self.level)
+
+
+def bootstrap_means(
+    values: np.ndarray,
+    groups: np.ndarray,
+    seeds: np.ndarray | None = None,
+    *,
+    level: float = 0.95,
+    num_samples: int = 2000,
+    random_seed: int = 0,
+) -> Draws:
+    """Draws the means of several columns, groups resampled with replacement, seeds of training inside.
+
+    Args:
+        values: of each row, (N, K).
+        groups: what each row belongs to, (N,).
+        seeds: training seed of each row, (N,); None: there was one.
+        level: how often intervals shall hold the truth.
+        num_samples: bootstrap samples.
+        random_seed: of the resampling.
+    """
+    values = np.asarray(values, float)
+    sums, counts = _cells(values, groups, seeds)
+    num_groups = counts.shape[1]
+    samples = np.empty((0, values.shape[1]))
+    if num_groups > 1:
+        samples = _resample(sums, counts, num_samples, np.random.default_rng(random_seed))
+    return Draws(values.mean(axis=0), samples, len(values), num_groups, level)
 
 
 def accuracy_interval(rows: pd.DataFrame, *, level: float = 0.95, num_samples: int = 2000) -> Interval:
@@ -132,27 +186,28 @@ def paired_difference(
 
 
 def _cells(values: np.ndarray, groups: np.ndarray, seeds: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Sums and counts of each (seed, group): all that a bootstrap of means needs."""
+    """Sums (S, G, K) and counts (S, G) of each seed and group: all that a bootstrap of means needs."""
     group_names, group = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     seed_names, seed = np.unique(np.zeros(len(values)) if seeds is None else np.asarray(seeds), return_inverse=True)
     shape = (len(seed_names), len(group_names))
     cell = seed * shape[1] + group
-    sums = np.bincount(cell, weights=values, minlength=shape[0] * shape[1])
-    counts = np.bincount(cell, minlength=shape[0] * shape[1])
-    return sums.reshape(shape), counts.reshape(shape).astype(float)
+    num_cells = shape[0] * shape[1]
+    sums = np.stack([np.bincount(cell, weights=column, minlength=num_cells) for column in values.T], axis=-1)
+    counts = np.bincount(cell, minlength=num_cells)
+    return sums.reshape(*shape, -1), counts.reshape(shape).astype(float)
 
 
 def _resample(sums: np.ndarray, counts: np.ndarray, num_samples: int, random: np.random.Generator) -> np.ndarray:
-    """Means of bootstrap samples, (num_samples,): groups drawn with replacement, and seeds too."""
-    num_seeds, num_groups = sums.shape
+    """Means of bootstrap samples, (number of samples, K): groups drawn with replacement, and seeds too."""
+    num_seeds, num_groups = counts.shape
     of_group = random.multinomial(num_groups, np.full(num_groups, 1 / num_groups), num_samples)
     of_seed = random.multinomial(num_seeds, np.full(num_seeds, 1 / num_seeds), num_samples)
-    total = np.einsum("bs,sg,bg->b", of_seed, sums, of_group, optimize=True)
+    total = np.einsum("bs,sgk,bg->bk", of_seed, sums, of_group, optimize=True)
     number = np.einsum("bs,sg,bg->b", of_seed, counts, of_group, optimize=True)
-    return total[number > 0] / number[number > 0]
+    return total[number > 0] / number[number > 0, None]
 
 
-def _expanded_tails(level: float, num_groups: int) -> tuple[float, float]:
+def expanded_tails(level: float, num_groups: int) -> tuple[float, float]:
     """The two quantiles to read off, further out than nominal by what few groups make percentiles too narrow."""
     quantile = stats.t.ppf((1 - level) / 2, num_groups - 1) * np.sqrt(num_groups / (num_groups - 1))
     tail = float(stats.norm.cdf(quantile))

@@ -13,6 +13,15 @@ import pandas as pd
 from vidseq.errors import DataError, UserError
 from vidseq.files import atomic_path
 
+#: What the lengths of a curve can mean.
+MODES = {
+    "given": "one model, trained with random context lengths, shown each length",
+    "truncated": "one model, trained on full context alone, shown each length",
+    "retrained": "a model a length, trained at it",
+    "density": "a fixed span, shown with fewer and fewer frames",
+    "extrapolated": "one model, shown up to eight times the length that it was trained to",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -23,6 +32,8 @@ class Run:
     head: str = ""
     seed: int = 0
     """The seed it was trained with."""
+    mode: str = "given"
+    """One of `MODES`."""
 
 
 #: For a model that needs no name.
@@ -64,8 +75,12 @@ class Row:
     head: str
     query: str
     """Names the query within its split, the same for every run, context and control: what pairing goes by."""
+    mode: str
+    """What the lengths of a curve mean, one of `MODES`; rows of two modes never share a line."""
     context: str
-    """The context as it was asked for, such as "1f", "30s" or "full"."""
+    """The context as it was asked for, such as "1f", "30s", "full", or "full/4" for every fourth frame alone."""
+    context_frames: int
+    """How many frames the model was shown."""
     answer_score: float
     """Probability of the right answer, in [0, 1]; negative log-likelihood is made from it."""
     history_seconds: float
@@ -89,7 +104,7 @@ def _column_type(hint: object) -> str:
 #: The type of each column, in order.
 COLUMNS = {name: _column_type(hint) for name, hint in typing.get_type_hints(Row).items()}
 #: What tells two rows apart. Twice the same is a mistake: it would count a query twice.
-KEY = ("dataset", "split", "run", "seed", "control", "context", "query")
+KEY = ("dataset", "split", "run", "seed", "mode", "control", "context", "query")
 _MUST_BE_FINITE = ("time", "score", "answer_score", "history_seconds")
 _PROBABILITIES = ("score", "answer_score")
 
@@ -133,6 +148,8 @@ def check_rows(frame: pd.DataFrame, who: str) -> pd.DataFrame:
         values = frame[name].to_numpy(float)
         _refuse(frame, (values < 0) | (values > 1 + 1e-6), name, "a probability in [0, 1]", who)
     _refuse(frame, ~(frame["context_seconds"].to_numpy(float) >= 0), "context_seconds", "at least 0", who)
+    _refuse(frame, ~frame["mode"].isin(list(MODES)).to_numpy(), "mode", f"one of {', '.join(MODES)}", who)
+    _refuse(frame, frame["context_frames"].to_numpy() < 0, "context_frames", "at least 0", who)
     _refuse(frame, frame["rank"].to_numpy() < 1, "rank", "at least 1", who)
     _refuse(
         frame,

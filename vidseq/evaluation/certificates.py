@@ -1,0 +1,170 @@
+"""Model certificates: how much past a model needs for each query, beside how far back the evidence really lies.
+
+A certificate is compared with the reach (how long before the query the earliest evidence begins), because a context is
+a span that ends at the query. The length of the evidence itself is `certificate_seconds` and another thing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from vidseq.errors import UserError
+from vidseq.evaluation.intervals import Interval, bootstrap_means, expanded_tails
+from vidseq.evaluation.pairing import PairedAnswers, pair_answers
+
+#: Fewer answered queries than this give no rank correlation.
+_FEWEST_RANKED = 10
+
+
+@dataclass(frozen=True)
+class CertificateSummary:
+    """What the model certificates of one line say."""
+
+    quartiles: tuple[float, float, float]
+    """Seconds of past within which a quarter, half and three quarters of all queries are right for good; infinite
+    where so many never are."""
+    share_right: float
+    """How many have a certificate at all: they are right with the longest context."""
+    rank_correlation: Interval | None
+    """Spearman's, of certificates with reach, over the queries that have both and that `blind` gets wrong (a guess
+    needs no past, however far back the evidence); None where either hardly varies."""
+    share_below_reach: Interval | None
+    """How often a model is right for good with less past than the evidence reaches back; None where reach is
+    unknown."""
+    chance_below_reach: Interval | None
+    """How often the control `blind` is right on the same queries; None without it."""
+    shortcut_alarm: bool
+    """Whether `share_below_reach` exceeds what guessing explains, with 95% confidence."""
+
+
+def model_certificates(rows: pd.DataFrame) -> pd.DataFrame:
+    """The smallest context at which each answer is right and stays right at every longer one tested.
+
+    Args:
+        rows: of one data set, split and mode; any runs and seeds; every query at every context.
+
+    Returns:
+        a row a query and trained model: run, seed, query, group, family, reach_seconds, certificate_context (empty
+        where the answer is wrong with the longest), model_certificate_seconds (infinite there; all the past there was
+        where it takes everything), below_seconds (the longest context tested that is shorter, 0 if there is none): the
+        certificate lies in (below, certificate].
+
+    Raises:
+        UserError: see `pair_answers`.
+    """
+    return _certificates(rows, pair_answers(rows, num_samples=0))
+
+
+def summarise_certificates(rows: pd.DataFrame, *, num_samples: int = 500) -> CertificateSummary:
+    """Sums up the model certificates of one line.
+
+    Args:
+        rows: of one data set, split and mode, with the control `blind` for what guessing explains.
+        num_samples: bootstrap samples of each interval.
+
+    Raises:
+        UserError: see `pair_answers`.
+    """
+    paired = pair_answers(rows, num_samples=0)
+    table = _certificates(rows, paired)
+    seconds = table["model_certificate_seconds"].to_numpy(float)
+    known = table["reach_seconds"].notna().to_numpy()
+    blind = paired.place("blind")
+    guessed = np.zeros(len(table), bool) if blind is None else paired.answers.to_numpy()[:, blind] == 1
+    below, chance, alarm = _below_reach(table[known], None if blind is None else guessed[known], num_samples)
+    quartiles = np.quantile(seconds, [0.25, 0.5, 0.75], method="inverted_cdf")
+    return CertificateSummary(
+        (float(quartiles[0]), float(quartiles[1]), float(quartiles[2])),
+        float((table["certificate_context"] != "").mean()),
+        _rank_correlation(table[known & (table["certificate_context"] != "").to_numpy() & ~guessed], num_samples),
+        below,
+        chance,
+        alarm,
+    )
+
+
+def _certificates(rows: pd.DataFrame, paired: PairedAnswers) -> pd.DataFrame:
+    right = paired.answers.to_numpy()[:, : len(paired.contexts)] == 1
+    # Read from the longest context down: right as long as no wrong answer has come.
+    stays = np.logical_and.accumulate(right[:, ::-1], axis=1)[:, ::-1]
+    first = np.where(stays.any(axis=1), stays.argmax(axis=1), len(paired.contexts))
+    names, seconds = np.array([*paired.contexts, ""]), np.append(paired.seconds, np.inf)
+    queries = rows.drop_duplicates("query").set_index("query")
+    index = paired.answers.index.to_frame(index=False)
+    about = queries.loc[index["query"], ["group", "family", "reach_seconds", "history_seconds"]].reset_index(drop=True)
+    takes_all = (first < len(paired.contexts)) & np.isinf(seconds[first])
+    return pd.concat([index, about.drop(columns="history_seconds")], axis=1).assign(
+        certificate_context=names[first],
+        model_certificate_seconds=np.where(takes_all, about["history_seconds"], seconds[first]),
+        below_seconds=np.append(0.0, seconds)[first],
+    )
+
+
+def _below_reach(
+    table: pd.DataFrame, guessed: np.ndarray | None, num_samples: int
+) -> tuple[Interval | None, Interval | None, bool]:
+    if not len(table):
+        return None, None, False
+    below = (table["model_certificate_seconds"] < table["reach_seconds"]).to_numpy(float)
+    columns = np.stack([below, np.zeros_like(below) if guessed is None else guessed], axis=1)
+    draws = bootstrap_means(columns, table["group"].to_numpy(), _trained(table), num_samples=num_samples)
+    excess = draws.interval(lambda means: means[..., 0] - means[..., 1])
+    chance = None if guessed is None else draws.interval(lambda means: means[..., 1])
+    return draws.interval(lambda means: means[..., 0]), chance, bool(guessed is not None and excess.low > 0)
+
+
+def _rank_correlation(table: pd.DataFrame, num_samples: int) -> Interval | None:
+    certificate = table["model_certificate_seconds"].to_numpy(float)
+    reach = table["reach_seconds"].to_numpy(float)
+    if len(table) < _FEWEST_RANKED or len(set(certificate)) < 2 or len(set(reach)) < 2:
+        return None
+
+    def correlate(numbers: np.ndarray) -> float:
+        if np.ptp(certificate[numbers]) == 0 or np.ptp(reach[numbers]) == 0:
+            return float("nan")
+        return float(stats.spearmanr(certificate[numbers], reach[numbers]).statistic)
+
+    return resampled(correlate, table["group"].to_numpy(), num_samples)
+
+
+def resampled(
+    statistic: Callable[[np.ndarray], float], groups: np.ndarray, num_samples: int, random_seed: int = 0
+) -> Interval:
+    """A number that is no mean, and its interval, groups resampled with replacement.
+
+    Args:
+        statistic: the numbers of some rows, as often as they were drawn, to the value; NaN where there is none.
+        groups: of each row, (N,).
+        num_samples: bootstrap samples.
+        random_seed: of the resampling.
+    """
+    value = statistic(np.arange(len(groups)))
+    names, group = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
+    if len(names) < 2:
+        return Interval(value, float("nan"), float("nan"), len(groups), len(names))
+    random = np.random.default_rng(random_seed)
+    drawn = random.integers(len(names), size=(num_samples, len(names)))
+    samples = np.array([statistic(np.concatenate([members[place] for place in row])) for row in drawn])
+    low, high = np.nanquantile(samples, expanded_tails(0.95, len(names)))
+    return Interval(value, float(low), float(high), len(groups), len(names))
+
+
+def _trained(table: pd.DataFrame) -> np.ndarray:
+    return (table["run"].astype(str) + "/" + table["seed"].astype(str)).to_numpy()
+
+
+def require_evidence(rows: pd.DataFrame) -> None:
+    """Refuses rows in which no query's evidence is known.
+
+    Raises:
+        UserError: there is none.
+    """
+    if rows["evidence_age_seconds"].isna().all():
+        raise UserError(
+            f"Certificates and evidence age expect queries with evidence intervals, got none among "
+            f"{rows['query'].nunique()} queries of '{rows['dataset'].iloc[0]}'. Leave them out, or annotate evidence."
+        )

@@ -1,0 +1,118 @@
+"""Accuracy against context, with controls, in two sets: queries with enough past for every length, and all queries."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from vidseq.errors import UserError
+from vidseq.evaluation.intervals import FewGroupsWarning, Interval, accuracy_interval
+from vidseq.evaluation.metrics import expected_calibration_error, negative_log_likelihood
+from vidseq.evaluation.pairing import context_names
+
+#: The eligible set goes as far as so large a share of the queries has past.
+_ELIGIBLE_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One context of a curve."""
+
+    context: str
+    seconds: float
+    """Its length; infinite for everything."""
+    frames: float
+    """How many frames were shown, the mean over queries."""
+    accuracy: Interval
+    calibration_error: float
+    """Expected calibration error, 15 bins."""
+    negative_log_likelihood: float
+    """Nats an answer."""
+    num_queries: int
+    """Each query counts once, however many seeds answered it."""
+
+
+@dataclass(frozen=True)
+class ContextCurve:
+    """Accuracy at each context on one set of queries, and that of the controls on the same set."""
+
+    points: tuple[CurvePoint, ...]
+    """From the shortest context to the longest."""
+    controls: Mapping[str, Interval]
+    shortest_history: float
+    """Every query has at least so much past, in seconds."""
+    num_queries: int
+    num_groups: int
+    num_seeds: int
+    """How many trained models answered."""
+
+
+def eligible_seconds(rows: pd.DataFrame) -> float:
+    """The longest context in seconds that at least half of the queries have the past for; 0 if there is none.
+
+    Raises:
+        UserError: the rows hold fewer than two contexts.
+    """
+    curve = rows[rows["control"] == ""]
+    if curve["context"].nunique() < 2:
+        raise UserError(
+            f"A context figure expects a model's rows at two contexts or more, got {curve['context'].nunique()}."
+        )
+    history = curve.drop_duplicates(["dataset", "split", "query"])["history_seconds"]
+    lengths = sorted(length for length in curve["context_seconds"].unique() if np.isfinite(length))
+    return max((length for length in lengths if (history >= length).mean() >= _ELIGIBLE_SHARE), default=0.0)
+
+
+def eligible_rows(rows: pd.DataFrame, longest: float) -> pd.DataFrame:
+    """The rows of the queries that have `longest` seconds of past, at contexts up to that and at everything.
+
+    Every point of a curve made of them is the same set of queries.
+
+    Args:
+        rows: of a model and its controls.
+        longest: seconds, see `eligible_seconds`.
+    """
+    same = rows[rows["history_seconds"] >= longest]
+    return same[(same["control"] != "") | (same["context_seconds"] <= longest) | np.isinf(same["context_seconds"])]
+
+
+def context_curve(rows: pd.DataFrame, *, num_samples: int = 2000) -> ContextCurve:
+    """Makes a curve of the rows of one line.
+
+    Args:
+        rows: of one data set, split and mode, with controls; any seeds.
+        num_samples: bootstrap samples of each interval.
+
+    Raises:
+        UserError: no row of a model.
+    """
+    names = context_names(rows)
+    if not names:
+        raise UserError("A context curve expects rows of a model, got none without a control.")
+    curve = rows[rows["control"] == ""]
+    parts = dict(tuple(curve.groupby("context")))
+    controls = rows[rows["control"] != ""].groupby("control", sort=False)
+    with warnings.catch_warnings():  # the number of groups stands in the curve
+        warnings.simplefilter("ignore", FewGroupsWarning)
+        return ContextCurve(
+            tuple(_point(name, parts[name], num_samples) for name in names),
+            {str(name): accuracy_interval(part, num_samples=num_samples) for name, part in controls},
+            float(curve["history_seconds"].min()),
+            curve["query"].nunique(),
+            curve["group"].nunique(),
+            len(curve[["run", "seed"]].drop_duplicates()),
+        )
+
+
+def _point(name: str, rows: pd.DataFrame, num_samples: int) -> CurvePoint:
+    return CurvePoint(
+        name,
+        float(rows["context_seconds"].mean()),
+        float(rows["context_frames"].mean()),
+        accuracy_interval(rows, num_samples=num_samples),
+        expected_calibration_error(rows),
+        negative_log_likelihood(rows),
+        rows["query"].nunique(),
+    )

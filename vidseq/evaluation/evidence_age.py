@@ -1,0 +1,187 @@
+"""How far back a model can reach: accuracy with the longest context against the age of the evidence."""
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import optimize
+
+from vidseq.errors import UserError
+from vidseq.evaluation.intervals import FewGroupsWarning, Interval, accuracy_interval, expanded_tails
+from vidseq.evaluation.pairing import context_names
+
+#: Fewer answers than this fit no curve.
+_FEWEST_FITTED = 30
+#: Ages are binned this finely before fitting, which moves nothing that intervals can see.
+_FIT_BINS = 48
+
+
+@dataclass(frozen=True)
+class AgePoint:
+    """Queries whose newest evidence ended between two ages ago."""
+
+    low_seconds: float
+    high_seconds: float
+    mean_seconds: float
+    accuracy: Interval
+    num_queries: int
+
+
+@dataclass(frozen=True)
+class MemoryHorizon:
+    """The age of evidence at which accuracy has fallen half way from what it is for the present to chance."""
+
+    status: str
+    """"found"; "beyond": not fallen half way at the oldest evidence there is; "no memory": no better than chance at
+    any age."""
+    seconds: float
+    """Infinite where it is beyond, NaN where there is no memory."""
+    low: float
+    high: float
+    top: float
+    """Accuracy at age 0, as fitted."""
+    chance: float
+    oldest_seconds: float
+    num_groups: int
+
+    def __str__(self) -> str:
+        if self.status == "found":
+            return f"{self.seconds:.3g} s [{self.low:.3g}, {self.high:.3g}]"
+        return f"more than {self.oldest_seconds:.3g} s" if self.status == "beyond" else "no memory"
+
+
+def evidence_age_curve(rows: pd.DataFrame, *, num_samples: int = 2000) -> tuple[AgePoint, ...]:
+    """Accuracy with the longest context, by how long ago the newest evidence ended; bins double from one second.
+
+    Args:
+        rows: of one data set, split and mode.
+        num_samples: bootstrap samples of each interval.
+
+    Returns:
+        a point for each bin that holds a query; none where no evidence is known.
+    """
+    known = _longest_with_evidence(rows)
+    if not len(known):
+        return ()
+    ages = known["evidence_age_seconds"].to_numpy(float)
+    bins = np.where(ages < 1, 0, np.floor(np.log2(np.maximum(ages, 1))) + 1).astype(int)
+    points = []
+    with warnings.catch_warnings():  # the number of groups stands in the interval
+        warnings.simplefilter("ignore", FewGroupsWarning)
+        for number in np.unique(bins):
+            part = known[bins == number]
+            high = float(2**number)
+            interval = accuracy_interval(part, num_samples=num_samples)
+            mean = float(part["evidence_age_seconds"].mean())
+            points.append(AgePoint(high / 2 if number else 0.0, high, mean, interval, part["query"].nunique()))
+    return tuple(points)
+
+
+def memory_horizon(rows: pd.DataFrame, *, num_samples: int = 100) -> MemoryHorizon | None:
+    """Fits accuracy = chance + (top - chance) / (1 + (age / horizon)^slope) by maximum likelihood.
+
+    Chance is the accuracy of the control `blind` on the same queries.
+
+    Source: Wichmann and Hill, The psychometric function I, Perception & Psychophysics 2001 (likelihood, guess rate);
+    here: falling, over log age, with groups resampled for the interval.
+
+    Args:
+        rows: of one data set, split and mode.
+        num_samples: bootstrap samples.
+
+    Returns:
+        the horizon; None without the control, or with too few queries of known evidence or too little spread in age.
+    """
+    known = _longest_with_evidence(rows)
+    blind = rows[(rows["control"] == "blind") & rows["query"].isin(known["query"])]
+    ages = known["evidence_age_seconds"].to_numpy(float)
+    if not len(blind) or len(known) < _FEWEST_FITTED or len(np.unique(ages)) < 3:
+        return None
+    chance = float(blind["correct"].mean())
+    sums, counts, centres, num_groups = _binned(known)
+    fitted = _fit(sums.sum(axis=0), counts.sum(axis=0), centres, chance)
+    oldest = float(ages.max())
+    random = np.random.default_rng(0)
+    size = num_samples if num_groups > 1 else 0
+    drawn = random.multinomial(num_groups, np.full(num_groups, 1 / num_groups), size)
+    young = centres <= max(fitted.horizon, centres.min())
+    if not _above_chance(sums[:, young].sum(axis=1), counts[:, young].sum(axis=1), drawn, chance):
+        return MemoryHorizon("no memory", math.nan, math.nan, math.nan, fitted.top, chance, oldest, num_groups)
+    horizons = [_fit(weights @ sums, weights @ counts, centres, chance, fitted).horizon for weights in drawn]
+    low, high = _ends(np.array(horizons), num_groups)
+    if fitted.horizon > oldest:
+        return MemoryHorizon("beyond", math.inf, low, math.inf, fitted.top, chance, oldest, num_groups)
+    return MemoryHorizon("found", fitted.horizon, low, high, fitted.top, chance, oldest, num_groups)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    top: float
+    horizon: float
+    slope: float
+
+
+def _longest_with_evidence(rows: pd.DataFrame) -> pd.DataFrame:
+    names = context_names(rows)
+    if not names:
+        raise UserError("An evidence-age curve expects rows of a model, got none without a control.")
+    longest = rows[(rows["control"] == "") & (rows["context"] == names[-1])]
+    return longest[longest["evidence_age_seconds"].notna()]
+
+
+def _binned(known: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Right answers (G, K) and answers (G, K) of each group and bin of age, and the bins' mean ages (K,)."""
+    ages = known["evidence_age_seconds"].to_numpy(float)
+    edges = np.unique(np.quantile(ages, np.linspace(0, 1, _FIT_BINS + 1)))
+    place = np.clip(np.searchsorted(edges, ages, side="right") - 1, 0, max(0, len(edges) - 2))
+    _, place = np.unique(place, return_inverse=True)
+    names, group = np.unique(known["group"].to_numpy().astype(str), return_inverse=True)
+    shape = (len(names), int(place.max()) + 1)
+    cell = group * shape[1] + place
+    size = shape[0] * shape[1]
+    sums = np.bincount(cell, weights=known["correct"].to_numpy(float), minlength=size).reshape(shape)
+    counts = np.bincount(cell, minlength=size).reshape(shape).astype(float)
+    centres = np.bincount(place, weights=ages) / np.bincount(place)
+    return sums, counts, centres, len(names)
+
+
+def _fit(right: np.ndarray, number: np.ndarray, ages: np.ndarray, chance: float, start: "_Fit | None" = None) -> _Fit:
+    """The likeliest curve, searched from `start`, or from three places."""
+    positive = ages[ages > 0]
+    least, most = math.log(positive.min() / 4), math.log(positive.max() * 8)
+    log_age = np.log(np.maximum(ages, 1e-9))
+
+    def unpack(values: np.ndarray) -> _Fit:
+        return _Fit(float(values[0]), math.exp(values[1]), math.exp(values[2]))
+
+    def cost(values: np.ndarray) -> float:
+        falls = 1 / (1 + np.exp(np.clip(math.exp(values[2]) * (log_age - values[1]), -50, 50)))
+        share = np.clip(chance + (values[0] - chance) * falls, 1e-6, 1 - 1e-6)
+        return float(-(right * np.log(share) + (number - right) * np.log(1 - share)).sum())
+
+    bounds = [(min(chance, 1 - 1e-6), 1.0), (least, most), (math.log(0.3), math.log(20))]
+    share = right / np.maximum(number, 1)
+    top = float(np.clip(share.max(), *bounds[0]))
+    starts = [(top, np.quantile(np.log(positive), quantile), math.log(2)) for quantile in (0.1, 0.5, 0.9)]
+    if start is not None:
+        starts = [(start.top, math.log(start.horizon), math.log(start.slope))]
+    found = [optimize.minimize(cost, place, method="L-BFGS-B", bounds=bounds) for place in starts]
+    return unpack(min(found, key=lambda result: result.fun).x)
+
+
+def _above_chance(right: np.ndarray, number: np.ndarray, drawn: np.ndarray, chance: float) -> bool:
+    """Whether answers (a number a group) are right more often than by chance, for sure; a single group is believed."""
+    if not len(drawn):
+        return bool(right.sum() > chance * number.sum())
+    totals = drawn @ number
+    low, _ = _ends((drawn @ right)[totals > 0] / totals[totals > 0], len(right))
+    return low > chance
+
+
+def _ends(values: np.ndarray, num_groups: int) -> tuple[float, float]:
+    if not len(values):
+        return math.nan, math.nan
+    low, high = np.quantile(values, expanded_tails(0.95, num_groups))
+    return float(low), float(high)

@@ -1,0 +1,108 @@
+"""The answers of one line side by side: a row a query and run, a column a context or control."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from vidseq.errors import UserError
+from vidseq.evaluation.intervals import Draws, bootstrap_means
+
+
+@dataclass(frozen=True)
+class PairedAnswers:
+    """Right or wrong at every context, for the same queries; and under every control that was put to all of them."""
+
+    contexts: tuple[str, ...]
+    """From the shortest to the longest, K of them; the last is what others are compared with."""
+    seconds: np.ndarray
+    """Length of each, (K,); infinite for everything."""
+    frames: np.ndarray
+    """How many frames each shows, the mean over queries, (K,)."""
+    controls: tuple[str, ...]
+    answers: pd.DataFrame
+    """(N, K + controls), 1 for right and 0 for wrong; its index names run, seed and query."""
+    groups: np.ndarray
+    """(N,)."""
+    num_samples: int = 2000
+
+    @property
+    def seeds(self) -> np.ndarray:
+        """Which training each row is from, (N,)."""
+        index = self.answers.index
+        return index.get_level_values("run").astype(str) + "/" + index.get_level_values("seed").astype(str)
+
+    @cached_property
+    def draws(self) -> Draws:
+        """Bootstrap samples of the accuracy in each column."""
+        return bootstrap_means(self.answers.to_numpy(float), self.groups, self.seeds, num_samples=self.num_samples)
+
+    def place(self, name: str) -> int | None:
+        """The column of a context or control; None where there is none."""
+        columns = list(self.answers.columns)
+        return columns.index(name) if name in columns else None
+
+    @property
+    def full(self) -> int:
+        """The column of the longest context."""
+        return len(self.contexts) - 1
+
+    @property
+    def last_frame(self) -> int | None:
+        """The column of the newest frame alone, as a context or as a control."""
+        place = self.place("1f")
+        return self.place("last_frame") if place is None else place
+
+
+def pair_answers(rows: pd.DataFrame, *, num_samples: int = 2000) -> PairedAnswers:
+    """Puts the rows of one line side by side.
+
+    Args:
+        rows: of one data set, split and mode; any runs and seeds.
+        num_samples: bootstrap samples of what is computed from them.
+
+    Raises:
+        UserError: no row of a model, or a query that was not asked at every context.
+    """
+    names = context_names(rows)
+    if not names:
+        raise UserError("A context curve expects rows of a model, got none without a control.")
+    columns = rows["control"].where(rows["control"] != "", rows["context"])
+    wide = rows.assign(column=columns).pivot(index=["run", "seed", "query"], columns="column", values="correct")
+    answers = wide[list(names)]
+    answers = answers[answers.notna().any(axis=1)]
+    _require_all(answers)
+    controls = [name for name in rows["control"].unique() if name and name not in names]
+    controls = [name for name in controls if wide.loc[answers.index, name].notna().all()]
+    curve = rows[rows["control"] == ""]
+    lengths = curve.groupby("context")[["context_seconds", "context_frames"]].mean().loc[list(names)]
+    group = curve.drop_duplicates("query").set_index("query")["group"]
+    return PairedAnswers(
+        names,
+        lengths["context_seconds"].to_numpy(float),
+        lengths["context_frames"].to_numpy(float),
+        tuple(controls),
+        wide.loc[answers.index, [*names, *controls]].astype(float),
+        group.loc[answers.index.get_level_values("query")].to_numpy(),
+        num_samples,
+    )
+
+
+def context_names(rows: pd.DataFrame) -> tuple[str, ...]:
+    """The contexts that a model was shown, from the shortest to the longest; of equal spans, by frames."""
+    curve = rows[rows["control"] == ""]
+    lengths = curve.groupby("context")[["context_seconds", "context_frames"]].mean()
+    return tuple(lengths.sort_values(["context_seconds", "context_frames"]).index)
+
+
+def _require_all(answers: pd.DataFrame) -> None:
+    missing = answers.isna()
+    if missing.to_numpy().any():
+        name = str(missing.any(axis=0).idxmax())
+        example: Sequence[object] = missing.index[missing[name]][0]
+        raise UserError(
+            f"A context curve expects every query at every context, got {int(missing[name].sum())} without {name}, "
+            f"such as '{example[2]}' of run '{example[0]}'. Finish the sweep, or leave that context out."
+        )
