@@ -1,0 +1,178 @@
+"""The tree that a beam search grows, and a picture of it."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from vidseq.errors import UserError
+from vidseq.language.search import Completion, Writer, beam_search
+
+#: Of an Okabe-Ito palette: the best sequence, what was kept, what was not.
+_BEST, _KEPT, _DROPPED = "#D55E00", "#0072B2", "#999999"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One completion of a sequence by one token."""
+
+    parent: int | None
+    """Which node it completes; None: the beginning."""
+    depth: int
+    """Tokens so far."""
+    token: int
+    log_prob: float
+    """Of the whole sequence up to here."""
+    kept: bool
+    """Whether the search went on from it, or set it aside as ended."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Everything that a beam search looked at: of each kept sequence its likeliest completions."""
+
+    nodes: list[Node]
+    completions: list[Completion]
+    """What it found, best first."""
+    best: list[int]
+    """The nodes of the best completion, from its first token on."""
+
+
+def grow_tree(writer: Writer, state: Any, *, width: int, num_best: int = 1, length_power: float = 0.6) -> Tree:
+    """Runs a beam search on one row and keeps what it looked at: `width` completions of every kept sequence.
+
+    Args:
+        writer: the model.
+        state: of one sequence before the beginning.
+        width: see `beam_search`.
+        num_best: see `beam_search`.
+        length_power: see `beam_search`.
+    """
+    growth = _Growth(width, writer.end)
+    (found,) = beam_search(
+        writer, state, width=width, num_best=num_best, length_power=length_power, watch=growth.watch
+    )
+    return Tree(growth.nodes, found, growth.path_of(found[0].tokens) if found else [])
+
+
+@dataclass
+class _Growth:
+    """Turns what a beam search tells of its steps into nodes."""
+
+    width: int
+    end: int
+    nodes: list[Node] = field(default_factory=list)
+    _beams: dict[int, int | None] = field(default_factory=lambda: {0: None})
+    """The node that each beam stands at."""
+    _depth: int = 0
+
+    def watch(self, totals: Tensor, chosen: Tensor) -> None:
+        """See `vidseq.language.search.Watch`."""
+        self._depth += 1
+        num_tokens = totals.shape[-1]
+        kept = [number for number in chosen[0].tolist() if number >= 0]
+        made: dict[int, int] = {}
+        for beam, parent in self._beams.items():
+            ranked = totals[0, beam].sort(descending=True, stable=True).indices[: self.width].tolist()
+            own = [number % num_tokens for number in kept if number // num_tokens == beam]
+            for token in dict.fromkeys([*ranked, *own]):
+                log_prob = float(totals[0, beam, token])
+                if log_prob > -math.inf:
+                    made[beam * num_tokens + token] = len(self.nodes)
+                    self.nodes.append(Node(parent, self._depth, token, log_prob, token in own))
+        places = list(enumerate(chosen[0].tolist()))
+        self._beams = {
+            place: made[number] for place, number in places if number >= 0 and number % num_tokens != self.end
+        }
+
+    def path_of(self, tokens: tuple[int, ...]) -> list[int]:
+        """The nodes that spell these tokens."""
+        path: list[int] = []
+        for token in tokens:
+            parent = path[-1] if path else None
+            path.append(
+                next(
+                    number
+                    for number, node in enumerate(self.nodes)
+                    if node.parent == parent and node.token == token and node.kept
+                )
+            )
+        return path
+
+
+def draw_tree(tree: Tree, name_of: Callable[[int], str], *, title: str = "") -> Any:
+    """Draws a tree from left to right: the best sequence, what else was kept, and in grey what was not.
+
+    Args:
+        tree: see `grow_tree`.
+        name_of: the text of a token.
+        title: what is being written, such as the question.
+
+    Returns:
+        the matplotlib figure.
+
+    Raises:
+        UserError: an empty tree.
+    """
+    from matplotlib.figure import Figure
+
+    if not tree.nodes:
+        raise UserError("A picture of a tree expects at least one node, got none.")
+    heights = _heights(tree.nodes)
+    rows, depth = len(set(heights)), max(node.depth for node in tree.nodes)
+    figure = Figure(figsize=(1.6 + 1.7 * depth, max(1.6, 0.8 + 0.26 * rows)), layout="constrained")
+    axes = figure.subplots()
+    roots = [height for node, height in zip(tree.nodes, heights) if node.parent is None]
+    top, best = sum(roots) / len(roots), set(tree.best)
+    axes.plot(0, top, "o", color=_KEPT, markersize=4)
+    for number, (node, height) in enumerate(zip(tree.nodes, heights)):
+        color = _BEST if number in best else _KEPT if node.kept else _DROPPED
+        start = top if node.parent is None else heights[node.parent]
+        bend = node.depth - 0.75
+        style: dict[str, Any] = {"color": color, "zorder": 2 if node.kept else 1}
+        axes.plot(
+            [node.depth - 1, bend, node.depth],
+            [start, height, height],
+            linewidth=1.8 if number in best else 0.9,
+            **style,
+        )
+        text = f"{name_of(node.token)}  {_percent(node.log_prob)}"
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+        axes.text(node.depth - 0.7, height, text, color=color, fontsize=8, va="center", bbox=box, zorder=3)
+    axes.set(xlim=(-0.1, depth + 0.3), ylim=(max(heights) + 0.7, -0.7))
+    axes.set_xticks(range(1, depth + 1))
+    axes.set_xlabel("tokens; percentages are the probability of all tokens up to there", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.set_yticks([])
+    for side in ("left", "right", "top"):
+        axes.spines[side].set_visible(False)
+    axes.set_title(title, fontsize=9, loc="left")
+    return figure
+
+
+def _heights(nodes: list[Node]) -> list[float]:
+    """Leaves get a row each, in order; a node stands in the middle of its completions."""
+    children: dict[int | None, list[int]] = {}
+    for number, node in enumerate(nodes):
+        children.setdefault(node.parent, []).append(number)
+    heights = [0.0] * len(nodes)
+    next_row = 0
+
+    def place(number: int) -> float:
+        nonlocal next_row
+        below = [place(child) for child in children.get(number, [])]
+        if not below:
+            next_row += 1
+        heights[number] = sum(below) / len(below) if below else float(next_row - 1)
+        return heights[number]
+
+    for root in children[None]:
+        place(root)
+    return heights
+
+
+def _percent(log_prob: float) -> str:
+    share = 100 * math.exp(log_prob)
+    return f"{share:.0f}%" if share >= 9.5 else f"{share:.1f}%" if share >= 0.1 else "<0.1%"
