@@ -48,6 +48,7 @@ VERBS: Mapping[str, "Verb"] = {
     "database": {"build": verbs.database_build},
     "train": verbs.train,
     "evaluate": verbs.evaluate,
+    "context": {"explain": verbs.context_explain},
     "predict": verbs.predict,
     "info": verbs.info,
 }  # fmt: skip

@@ -205,6 +205,48 @@ def evaluate(
                           features=features, device=device, limit=limit))  # fmt: skip
 
 
+def context_explain(
+    data: Path,
+    model: Path,
+    *,
+    out: Path,
+    video: str | None = None,
+    time: float | None = None,
+    question: str | None = None,
+    deletion: Literal["remove", "mean"] = "remove",
+    split: str = "test",
+    features: str | None = None,
+    device: str = "auto",
+    limit: int | None = None,
+) -> None:
+    """Finds which past frames a prediction rests on, by deleting frames and asking again.
+
+    Args:
+        data: folder of the data set.
+        model: a run's or model's folder.
+        out: folder for the strip and the numbers, or for the tables.
+        video: which video; without one, all queries with evidence of a split, as a table by family.
+        time: when the model is asked, in seconds.
+        question: what is asked, where the data set asks several things then or something else.
+        deletion: remove takes frames out, mean replaces them by the training videos' mean frame.
+        split: which videos, where none is named.
+        features: which features, by the start of their folder's name; needed if there are several.
+        device: where to compute.
+        limit: only so many queries, where no video is named.
+    """
+    from vidseq.errors import UserError
+    from vidseq.evaluation.important_past.verb import explain_prediction, explain_predictions
+
+    if (video is None) != (time is None):
+        raise UserError("Explaining expects --video and --time together, or neither for a whole split, got one.")
+    if video is None or time is None:
+        print(explain_predictions(data, model, out, split=split, limit=limit, deletion=deletion, features=features,
+                                  device=device))  # fmt: skip
+    else:
+        print(explain_prediction(data, model, video, time, out, question=question, deletion=deletion,
+                                 features=features, device=device))  # fmt: skip
+
+
 def predict(
     source: str,
     model: Path,

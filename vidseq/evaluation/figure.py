@@ -23,7 +23,8 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _GREY = "#666666"
 #: Line styles of controls, which are all grey.
 _STYLES = ((0, (1, 1.5)), (0, (4, 2)), (0, (6, 2, 1, 2)), (0, (2, 1, 2, 4)), (0, (8, 2)))
-_FONT: dict[Any, Any] = {
+#: What every figure is written in.
+FONT: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "svg.fonttype": "none",
@@ -79,7 +80,7 @@ def context_figure(panels: Sequence[Panel], *, title: str, line: str = "head") -
         raise UserError("A figure expects at least one panel, got none.")
     columns = min(len(panels), 3)
     lines = -(-len(panels) // columns)
-    with matplotlib.rc_context(_FONT), warnings.catch_warnings():
+    with matplotlib.rc_context(FONT), warnings.catch_warnings():
         warnings.simplefilter("ignore", FewGroupsWarning)  # told on the figure
         figure = Figure(figsize=(4.9 * columns, 3.7 * lines + 0.7), layout="constrained")
         axes = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
@@ -98,7 +99,7 @@ def context_figure(panels: Sequence[Panel], *, title: str, line: str = "head") -
 def save_figure(figure: Figure, stem: Path | str) -> list[Path]:
     """Writes a figure as `<stem>.svg` and `<stem>.png`, each whole or not at all; the same figure, the same bytes."""
     paths = [Path(f"{stem}.svg"), Path(f"{stem}.png")]
-    with matplotlib.rc_context(_FONT):
+    with matplotlib.rc_context(FONT):
         for path in paths:
             with atomic_path(path) as temporary:
                 metadata = {"Date": None} if path.suffix == ".svg" else None

@@ -1,0 +1,5 @@
+"""Which past frames a prediction rests on: frames are deleted, and the model is asked again.
+
+Attention weights are no answer to that and are not shown: heads of this library do not hand them out, most have none,
+and a weight says what was looked at, not what changed the answer.
+"""
