@@ -17,8 +17,8 @@ from vidseq.evaluation.important_past.occlusion import LEAST_LOSS, frame_losses
 _LOSS, _SUFFICIENT, _EVIDENCE, _GREY = COLORS[1], COLORS[0], COLORS[2], "#666666"
 _NUM_TILES = 8
 #: In inches, from the left and the top.
-_WIDTH, _LEFT, _RIGHT = 10.0, 1.3, 1.35
-_TITLE, _GAP, _CURVES, _ROW, _SMALL_PRINT = 0.62, 0.26, 1.45, 0.26, 0.72
+_WIDTH, _LEFT, _RIGHT = 10.0, 1.3, 1.5
+_TITLE, _GAP, _CURVES, _ROW, _SMALL_PRINT = 0.62, 0.26, 1.45, 0.26, 0.8
 
 
 class Tile(NamedTuple):
@@ -125,7 +125,7 @@ def _draw_curves(axis: Axes, found: ImportantPast) -> None:
     num_frames = len(found.pts_seconds)
     edges = np.append(found.pts_seconds, _span_seconds(found)[1])
     labels = []
-    for width, alpha in zip(shown_widths(found), (1.0, 0.55, 0.3)):
+    for width, alpha in zip(shown_widths(found), (1.0, 0.6, 0.35)):
         losses = 100 * frame_losses(found.levels[width], num_frames)
         axis.stairs(losses, edges, color=_LOSS, alpha=alpha, lw=1.6, baseline=None)
         name = "one frame" if width == 1 else f"{width * found.frame_seconds:.3g} s blocks"
@@ -136,11 +136,11 @@ def _draw_curves(axis: Axes, found: ImportantPast) -> None:
     if peak is not None:
         middle = float(found.pts_seconds[(peak.start + peak.stop - 1) // 2])
         axis.plot([middle], [axis.get_ylim()[1]], marker="v", color=_LOSS, ms=7, clip_on=False, zorder=4)
-    axis.text(1.015, 0.97, "cost of deleting", transform=axis.transAxes, va="top", fontsize=8, color=_GREY)
+    axis.text(1.015, 0.97, "most lost by deleting", transform=axis.transAxes, va="top", fontsize=8, color=_GREY)
     for place, (most, name, alpha) in enumerate(labels):
         axis.text(
             1.015, 0.80 - 0.15 * place, f"{name}: {most:.0f}", transform=axis.transAxes, va="top", fontsize=8,
-            color=_LOSS, alpha=max(alpha, 0.5), fontweight="bold" if place == 0 else "normal",
+            color=_LOSS, alpha=max(alpha, 0.65), fontweight="bold" if place == 0 else "normal",
         )  # fmt: skip
     axis.set_ylabel("probability lost\n(points)", fontsize=8)
     axis.tick_params(labelbottom=False, labelsize=8)
