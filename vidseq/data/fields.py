@@ -5,8 +5,11 @@ import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
+from typing import TypeVar
 
 from vidseq.errors import DataError
+
+Value = TypeVar("Value")
 
 #: Times are written to the millisecond; two times that agree to it are one.
 TIME_DECIMALS = 3
@@ -17,6 +20,7 @@ MAX_SECONDS = 3.2e10
 #: More frames a second than any camera takes.
 MAX_FPS = 1_000_000
 
+_SECONDS = "seconds, a finite number that is not negative"
 _RATE = re.compile(r"\d{1,20}(\.\d{1,20}|/\d{1,20})?")
 _ZERO_BELOW = re.compile(r"/0+$")
 _UNSAFE_IN_FILE_NAMES = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
@@ -118,7 +122,28 @@ class Row:
         # JSON's true and false are no numbers, though Python's are.
         if isinstance(value, (float, int)) and value is not True and value is not False and 0 <= value <= MAX_SECONDS:
             return float(value)
-        raise self.expect(key, "seconds, a finite number that is not negative")
+        raise self.expect(key, _SECONDS)
+
+    def seconds_as_text(self, key: str) -> float:
+        """A time or length of a file whose fields are all texts, such as "12.50"; NaN is none."""
+        seconds = self.parsed(key, float, _SECONDS)
+        if not 0 <= seconds <= MAX_SECONDS:
+            raise self.expect(key, _SECONDS)
+        return seconds
+
+    def whole_number(self, key: str, what: str = "a whole number") -> int:
+        """A number 0, 1, 2, ..., as such or as a text."""
+        value = self.values.get(key)
+        if not re.fullmatch(r"[0-9]{1,18}", str(value).strip()):
+            raise self.expect(key, what)
+        return int(str(value))
+
+    def parsed(self, key: str, read: Callable[[str], Value], what: str) -> Value:
+        """What `read` makes of a text; where it raises ValueError, the field was not `what`."""
+        try:
+            return read(str(self.values[key]))
+        except (KeyError, ValueError):
+            raise self.expect(key, what) from None
 
     def optional_seconds(self, key: str) -> float | None:
         """Seconds, or None where the field is missing or null."""

@@ -90,21 +90,11 @@ def parse_segment(row: Row) -> Segment:
     values = row.values
     return Segment(
         video=row.text("video"),
-        start=_csv_seconds(row, "start"),
-        end=_csv_seconds(row, "end"),
+        start=row.seconds_as_text("start"),
+        end=row.seconds_as_text("end"),
         label=row.text("label"),
         track=str(values.get("track", "")),
     )
-
-
-def _csv_seconds(row: Row, key: str) -> float:
-    try:
-        seconds = float(str(row.values[key]))
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds <= MAX_SECONDS:
-        raise row.expect(key, "seconds, a finite number that is not negative")
-    return seconds
 
 
 def parse_query(row: Row) -> Query:

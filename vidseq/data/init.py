@@ -3,21 +3,21 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from vidseq.data.conversion import ConversionReport, Findings
-from vidseq.data.dataset import write_dataset
+from vidseq.data.dataset import Dataset, write_dataset
 from vidseq.data.fields import Row, listing, parse_fps
 from vidseq.data.format import INFO_FILE, round_seconds
 from vidseq.data.schema import DatasetInfo, Query, Segment, Video
-from vidseq.data.splits import assign_splits, group_rule
+from vidseq.data.splits import SPLIT_NAMES, assign_splits, group_rule
 from vidseq.data.tables import read_csv
 from vidseq.errors import DataError, VideoError, unknown_name
 from vidseq.progress import progress
-from vidseq.video.probe import probe
+from vidseq.video.probe import VideoInfo, probe
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -29,15 +29,6 @@ SPLITS = ("train", "val", "test")
 PROPORTIONS = {"train": 0.7, "val": 0.15, "test": 0.15}
 CLASS_QUESTION = "What happens in this video?"
 
-_SPLIT_FOLDERS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
@@ -110,15 +101,47 @@ def init_dataset(
         rows = [(item.video, groups[item.video] or item.video, item.label) for item in videos]
         chosen = assign_splits(rows, _known_splits(splits), seed)
     _refuse_shared_groups(chosen, groups)
-    labelled = [item for item in videos if item.label]
-    dataset = write_dataset(
+    placed = [(_video(item, chosen[item.video], groups[item.video], out), item.label) for item in videos]
+    return findings.report(write_videos(out, placed, name=name or folder.resolve().name, fps=fps, question=question))
+
+
+def write_videos(
+    out: Path,
+    videos: Sequence[tuple[Video, str | None]],
+    *,
+    name: str,
+    fps: str | float | None = None,
+    question: str | None = CLASS_QUESTION,
+    classes: Sequence[str] | None = None,
+) -> Dataset:
+    """Writes a data set of videos of which each shows one class or none, from start to end.
+
+    Args:
+        out: the data set.
+        videos: each with its class.
+        name: of the data set.
+        fps: rate at which features will be sampled.
+        question: what is asked at the end of a video that has a class; None: nothing.
+        classes: all of them in order; None: those that occur, sorted.
+
+    Raises:
+        DataError: a row that could not be read again; nothing is written.
+    """
+    labelled = [(video, label) for video, label in videos if label]
+    names = tuple(sorted({label for _, label in labelled}) if classes is None else classes)
+    others = sorted({video.split for video, _ in videos} - set(SPLITS))
+    return write_dataset(
         out,
-        _info(name or folder.resolve().name, labelled, chosen, fps, question),
-        [_video(item, chosen[item.video], groups[item.video], out) for item in videos],
-        [Segment(video=item.video, start=0, end=item.duration, label=str(item.label)) for item in labelled],
-        [_query(item, question) for item in labelled if question],
+        DatasetInfo(
+            name=name,
+            fps=None if fps is None else parse_fps(fps),
+            labels={"action": names} | ({"answer": names} if question else {}) if names else {},
+            splits=(*SPLITS, *others),
+        ),
+        [video for video, _ in videos],
+        [Segment(video=video.video, start=0, end=video.duration, label=label) for video, label in labelled],
+        [_query(video, label, question) for video, label in labelled if question],
     )
-    return findings.report(dataset)
 
 
 def find_videos(folder: Path, classes: bool, findings: Findings) -> list[FoundVideo]:
@@ -132,6 +155,37 @@ def find_videos(folder: Path, classes: bool, findings: Findings) -> list[FoundVi
     Raises:
         DataError: there are none.
     """
+    paths, others = _videos_and_others(folder)
+    if others:
+        findings.notes.append(f"{others.total()} files are no videos: {listing(sorted(others))}.")
+    tops = {path.parts[0].lower() for path in paths if len(path.parts) > 1}
+    in_splits = bool(tops) and tops <= SPLIT_NAMES.keys() and all(len(path.parts) > 1 for path in paths)
+    class_at = 1 if in_splits else 0
+    names = {path.parts[class_at] for path in paths if len(path.parts) > class_at + 1}
+    classes = classes and len(names) > 1
+    names_of = identifiers(paths)
+    return [
+        FoundVideo(
+            names_of[path],
+            folder / path,
+            split=SPLIT_NAMES[path.parts[0].lower()] if in_splits else None,
+            label=path.parts[class_at] if classes and len(path.parts) > class_at + 1 else None,
+        )
+        for path in paths
+    ]
+
+
+def video_paths(folder: Path) -> list[Path]:
+    """The videos in a folder and the folders in it, by file name suffix; hidden ones do not count.
+
+    Raises:
+        DataError: there are none.
+    """
+    return [folder / path for path in _videos_and_others(folder)[0]]
+
+
+def _videos_and_others(folder: Path) -> tuple[list[Path], Counter[str]]:
+    """The videos, relative to the folder, and how many files of each other suffix lie there."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not _is_hidden(path, folder)]
     paths = [path.relative_to(folder) for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
     others = Counter(path.suffix or path.name for path in files if path.suffix.lower() not in VIDEO_SUFFIXES)
@@ -140,48 +194,47 @@ def find_videos(folder: Path, classes: bool, findings: Findings) -> list[FoundVi
             f"A folder of videos expects at least one in {folder}, got {listing(others) if others else 'no file'}. "
             f"Suffixes that count: {' '.join(sorted(VIDEO_SUFFIXES))}."
         )
-    if others:
-        findings.notes.append(f"{others.total()} files are no videos: {listing(sorted(others))}.")
-    tops = {path.parts[0].lower() for path in paths if len(path.parts) > 1}
-    in_splits = bool(tops) and tops <= _SPLIT_FOLDERS.keys() and all(len(path.parts) > 1 for path in paths)
-    class_at = 1 if in_splits else 0
-    names = {path.parts[class_at] for path in paths if len(path.parts) > class_at + 1}
-    classes = classes and len(names) > 1
-    identifiers = _identifiers(paths)
-    return [
-        FoundVideo(
-            identifiers[path],
-            folder / path,
-            split=_SPLIT_FOLDERS[path.parts[0].lower()] if in_splits else None,
-            label=path.parts[class_at] if classes and len(path.parts) > class_at + 1 else None,
-        )
-        for path in paths
-    ]
+    return paths, others
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
-def _identifiers(paths: list[Path]) -> dict[Path, str]:
+def identifiers(paths: list[Path]) -> dict[Path, str]:
     """A name for each video that is safe as a file name: its path, made plain, with the suffix only where needed."""
-    plain = {path: _plain("__".join(path.with_suffix("").parts)) for path in paths}
+    plain = {path: plain_name("__".join(path.with_suffix("").parts)) for path in paths}
     counts = Counter(plain.values())
     names: dict[Path, str] = {}
+    taken: set[str] = set()
     for path in paths:
-        name = plain[path] if counts[plain[path]] == 1 else _plain(f"{plain[path]}_{path.suffix[1:]}")
+        name = plain[path] if counts[plain[path]] == 1 else plain_name(f"{plain[path]}_{path.suffix[1:]}")
         number = 1
-        while name in names.values():
+        while name in taken:
             number += 1
             name = f"{plain[path]}-{number}"
         names[path] = name
+        taken.add(name)
     return names
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A name made safe as a file name."""
     # Cut by bytes, for file systems count those; a part of a character that is left is dropped.
     short = _UNSAFE.sub("_", name).encode()[:150].decode(errors="ignore")
     return short.strip("._") or "video"
+
+
+def probe_whole(path: Path) -> VideoInfo:
+    """Looks at a video file that must be sound.
+
+    Raises:
+        VideoError: it cannot be read, or not in full.
+    """
+    info = probe(path)
+    if info.damage:
+        raise VideoError(f"{path}: {info.damage}.")
+    return info
 
 
 def _readable(found: list[FoundVideo], findings: Findings) -> list[FoundVideo]:
@@ -189,9 +242,7 @@ def _readable(found: list[FoundVideo], findings: Findings) -> list[FoundVideo]:
     readable, bad = [], []
     for item in progress(found, what="Looking at videos", unit="video"):
         try:
-            info = probe(item.path)
-            if info.damage:
-                raise VideoError(f"{item.path}: {info.damage}.")
+            info = probe_whole(item.path)
             readable.append(replace(item, duration=round_seconds(info.duration_seconds), fps=info.fps))
         except VideoError as problem:
             bad.append(str(problem))
@@ -256,48 +307,32 @@ def _refuse_shared_groups(splits: Mapping[str, str], groups: Mapping[str, str | 
             )
 
 
-def _info(
-    name: str,
-    labelled: list[FoundVideo],
-    splits: Mapping[str, str],
-    fps: str | float | None,
-    question: str | None,
-) -> DatasetInfo:
-    classes = tuple(sorted({str(item.label) for item in labelled}))
-    others = sorted(set(splits.values()) - set(SPLITS))
-    return DatasetInfo(
-        name=name,
-        fps=None if fps is None else parse_fps(fps),
-        labels={"action": classes} | ({"answer": classes} if question else {}) if classes else {},
-        splits=(*SPLITS, *others),
-    )
-
-
 def _video(item: FoundVideo, split: str, group: str | None, out: Path) -> Video:
     return Video(
         video=item.video,
         split=split,
         duration=item.duration,
         fps=item.fps,
-        path=_relative(item.path, out),
+        path=relative_path(item.path, out),
         group=group,
     )
 
 
-def _relative(path: Path, out: Path) -> str:
+def relative_path(path: Path, out: Path) -> str:
+    """A path as a data set in `out` names it."""
     try:
         return Path(os.path.relpath(path, out)).as_posix()
     except ValueError:  # another drive of Windows
         return path.resolve().as_posix()
 
 
-def _query(item: FoundVideo, question: str | None) -> Query:
+def _query(video: Video, label: str, question: str | None) -> Query:
     return Query(
-        video=item.video,
-        time=item.duration,
+        video=video.video,
+        time=video.duration,
         kind="question",
         question=question,
-        answer=str(item.label),
+        answer=label,
         family="class",
-        evidence=((0.0, item.duration),),
+        evidence=((0.0, video.duration),),
     )

@@ -8,6 +8,24 @@ from collections.abc import Callable, Iterable, Mapping
 
 from vidseq.errors import DataError, UserError
 
+#: What data sets call their splits, and the one that is meant.
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validate": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+def split_in(name: str) -> str | None:
+    """The split that a file's name tells, as "kinetics400_train_list.txt" does; None where none or several do."""
+    found = {SPLIT_NAMES[word] for word in re.findall(r"[a-z]+", name.lower()) if word in SPLIT_NAMES}
+    return found.pop() if len(found) == 1 else None
+
 
 def group_rule(pattern: str | None) -> Callable[[str], str | None]:
     """Makes the rule that reads a video's group off its name.

@@ -101,8 +101,49 @@ def read_json(path: Path) -> dict[str, object]:
     Raises:
         DataError: it is none.
     """
+    return _json_object(path.name, read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """All of a file of UTF-8 text, without a byte-order mark.
+
+    Raises:
+        DataError: the file is none.
+    """
     with _open(path) as file:
-        return _json_object(path.name, "".join(_lines(file, path)))
+        return "".join(_lines(file, path))
+
+
+def check_characters(where: str, value: object) -> None:
+    """Refuses text that no file can hold: JSON may escape half of a pair of surrogates.
+
+    Raises:
+        DataError: `value` holds such text.
+    """
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{where}: expects text, got half a character (\\ud800 to \\udfff alone). Write it in UTF-8."
+        ) from None
+
+
+def read_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Reads a file of text.
+
+    Args:
+        path: the file; UTF-8, with or without a byte-order mark, any line ends.
+
+    Yields:
+        where a line stands, such as "mapping.txt:3", and the line; those that are empty do not count.
+
+    Raises:
+        DataError: the file is no UTF-8 text.
+    """
+    with _open(path) as file:
+        for number, line in enumerate(_lines(file, path), 1):
+            if line.strip():
+                yield f"{path.name}:{number}", line.strip()
 
 
 def _open(path: Path) -> TextIO:
@@ -131,20 +172,11 @@ def _json_object(where: str, text: str) -> dict[str, object]:
         raise DataError(f"{where}: {problem}") from None
     except RecursionError:
         raise DataError(f"{where}: expects one JSON object, got one nested too deep.") from None
-    if "\\ud" in text.lower() and _has_half_a_character(value):
-        raise DataError(f"{where}: expects text, got half a character (\\ud800 to \\udfff alone). Write it in UTF-8.")
+    if "\\ud" in text.lower():
+        check_characters(where, value)
     if not isinstance(value, dict):
         raise DataError(f"{where}: expects one JSON object in braces, got {text.strip()[:60]}.")
     return value
-
-
-def _has_half_a_character(value: object) -> bool:
-    """Whether a JSON value holds text that no file can: JSON may escape half of a pair of surrogates."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -96,8 +96,9 @@ def test_durations_where_they_are_known(short: Path, tmp_path: Path) -> None:
         "video_id,duration,fps,resolution\nP01_01,1652.15,59.94005994005994,1920x1080\nP01_11,1.0,50.0,1920x1080\n"
     )
     report = convert(short, tmp_path / "out")
-    assert report.notes == ("1 videos are made longer, to the end of their last action: P01_11.",)
+    assert report.notes == ("1 actions end after their video, by up to 0.867 s: they were cut to it.",)
     videos = Dataset.load(tmp_path / "out").videos
+    assert videos["P01_11"].duration == 1.0
     assert videos["P01_01"].duration == 1652.15 and round(float(videos["P01_01"].fps), 3) == 59.94
 
 

@@ -124,7 +124,7 @@ TRAPS = {
     ),
     "no features": (
         lambda s: (s / "features/01-2.npy").unlink(),
-        r"features/01-2.npy: expects the features of '01-2', got no such file",
+        r"features/01-2.npy: expects an array for '01-2', got no such file",
     ),
     "too few labels": (
         lambda s: write(s / "groundTruth/01-2.txt", "stir\nstir\nstir\nstir\n"),

@@ -4,11 +4,31 @@ from collections.abc import Callable
 from typing import Final
 
 from vidseq.data.conversion import ConversionReport
-from vidseq.data.importers import epic, folder, mstcn
+from vidseq.data.importers import (
+    activitynet,
+    charades,
+    ego4d_lta,
+    egoschema,
+    epic,
+    folder,
+    kinetics,
+    mstcn,
+    nextqa,
+    perframe,
+    rulstm,
+)
 
 #: The layouts by the name that `vidseq data convert --from` takes.
 IMPORTERS: Final[dict[str, Callable[..., ConversionReport]]] = {
     "mstcn": mstcn.convert,
     "epic": epic.convert,
+    "activitynet": activitynet.convert,
+    "kinetics": kinetics.convert,
     "folder": folder.convert,
+    "charades": charades.convert,
+    "ego4d_lta": ego4d_lta.convert,
+    "nextqa": nextqa.convert,
+    "egoschema": egoschema.convert,
+    "perframe": perframe.convert,
+    "rulstm": rulstm.convert,
 }

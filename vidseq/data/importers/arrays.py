@@ -1,6 +1,6 @@
 """Feature arrays that somebody else made, one `.npy` file a video, time along either axis."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,15 +25,51 @@ class FeatureArrays:
 
     def __init__(self, paths: Mapping[str, Path], num_labels: Mapping[str, int], findings: Findings) -> None:
         self.paths = paths
-        shapes = dict(_shapes(paths, findings))
-        self._axis = time_axis([(shape, num_labels[video]) for video, shape in shapes.items()])
-        self.num_frames = {video: shape[self._axis] for video, shape in shapes.items()}
+        self.shapes = dict(_shapes(paths, findings))
+        """As they are on disk."""
+        self._axis = time_axis([(shape, num_labels[video]) for video, shape in self.shapes.items()])
+        self.num_frames = {video: shape[self._axis] for video, shape in self.shapes.items()}
         """Feature rows T of each video."""
 
     def read(self, video: str) -> np.ndarray:
         """The features of a video, (T, D), mapped from its file."""
         array = _load(self.paths[video])
         return array if self._axis == 0 else array.T
+
+    def where(self, video: str) -> str:
+        """What to call the file of a video."""
+        return _file_name(self.paths[video])
+
+
+class JoinedArrays:
+    """Several features of the same frames, such as of colour and of motion, side by side.
+
+    A video counts where all of them have it, equally long; others go to `findings`.
+
+    Args:
+        parts: the features.
+        findings: told of every video whose parts differ in length.
+    """
+
+    def __init__(self, parts: Sequence[FeatureArrays], findings: Findings) -> None:
+        self._parts = parts
+        self.num_frames: dict[str, int] = {}
+        """Rows T of each video."""
+        for video in parts[0].num_frames:
+            found = [(part, part.num_frames[video]) for part in parts if video in part.num_frames]
+            if len({length for _, length in found}) > 1:
+                names = " and ".join(f"{length} in {part.where(video)}" for part, length in found)
+                findings(DataError(f"'{video}' expects features of one length, got {names}."))
+            elif len(found) == len(parts):
+                self.num_frames[video] = found[0][1]
+
+    def read(self, video: str) -> np.ndarray:
+        """The features of a video, (T, D)."""
+        return np.concatenate([part.read(video) for part in self._parts], axis=1)
+
+    def where(self, video: str) -> str:
+        """What to call the files of a video."""
+        return " and ".join(part.where(video) for part in self._parts)
 
 
 def time_axis(found: list[tuple[tuple[int, int], int]]) -> int:
@@ -57,7 +93,7 @@ def time_axis(found: list[tuple[tuple[int, int], int]]) -> int:
 
 def write_arrays(
     out: Path,
-    arrays: FeatureArrays,
+    arrays: FeatureArrays | JoinedArrays,
     num_frames: Mapping[str, int],
     fingerprint: Fingerprint,
     findings: Findings,
@@ -80,7 +116,7 @@ def write_arrays(
         try:
             store.write(video, arrays.read(video)[:length], pts_seconds)
         except DataError as problem:
-            findings(DataError(f"features/{arrays.paths[video].name}: {problem}"))
+            findings(DataError(f"{arrays.where(video)}: {problem}"))
         else:
             yield video
 
@@ -106,12 +142,16 @@ def external_fingerprint(backbone: str, weights: str, fps: Fraction) -> Fingerpr
     )
 
 
+def _file_name(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
 def _shapes(paths: Mapping[str, Path], findings: Findings) -> Iterator[tuple[str, tuple[int, int]]]:
     for video, path in paths.items():
         try:
             shape = _load(path).shape
             if len(shape) != 2 or 0 in shape:
-                raise DataError(f"features/{path.name}: expects (T, D) or (D, T), got {shape}.")
+                raise DataError(f"{_file_name(path)}: expects (T, D) or (D, T), got {shape}.")
         except DataError as problem:
             findings(problem)
         else:
@@ -120,11 +160,11 @@ def _shapes(paths: Mapping[str, Path], findings: Findings) -> Iterator[tuple[str
 
 def _load(path: Path) -> np.ndarray:
     if not path.is_file():
-        raise DataError(f"features/{path.name}: expects the features of '{path.stem}', got no such file.")
+        raise DataError(f"{_file_name(path)}: expects an array for '{path.stem}', got no such file.")
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as problem:
-        raise DataError(f"features/{path.name}: expects a NumPy array, got a file that is none ({problem}).") from None
+        raise DataError(f"{_file_name(path)}: expects a NumPy array, got a file that is none ({problem}).") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        raise DataError(f"features/{path.name}: expects an array of numbers, got {type(array).__name__}.")
+        raise DataError(f"{_file_name(path)}: expects an array of numbers, got {type(array).__name__}.")
     return array

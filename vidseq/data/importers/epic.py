@@ -10,21 +10,18 @@ actions.csv                                            id, verb, noun, action; g
 ```
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
 
 from vidseq.data.conversion import ConversionReport, Findings
 from vidseq.data.dataset import write_dataset
-from vidseq.data.fields import Row, listing, parse_fps
-from vidseq.data.format import round_seconds
+from vidseq.data.fields import Row, parse_fps
+from vidseq.data.importers.annotations import UNKNOWN, Annotations
 from vidseq.data.schema import DatasetInfo, Segment, Video
 from vidseq.data.tables import read_csv
-from vidseq.errors import DataError, unknown_name
-
-Value = TypeVar("Value")
+from vidseq.errors import unknown_name
 
 KINDS = ("action", "verb", "noun")
 GROUPS = ("video", "participant")
@@ -68,24 +65,40 @@ def convert(
         DataError: names the file and line.
         FileNotFoundError: the source is not in this layout.
     """
+    findings = Findings(skip_bad)
+    info, videos, segments = read_annotations(
+        Path(source), findings, labels=labels, group=group, fps=parse_fps(fps), name=name
+    )
+    return findings.report(write_dataset(out, info, videos.values(), segments))
+
+
+def read_annotations(
+    source: Path, findings: Findings, *, labels: str, group: str, fps: Fraction, name: str
+) -> tuple[DatasetInfo, dict[str, Video], list[Segment]]:
+    """Reads the annotations of all splits that are there; see `convert`.
+
+    Returns:
+        the header, the videos by name, and the segments.
+    """
     for kind, value, known in (("label", labels, KINDS), ("group", group, GROUPS)):
         if value not in known:
             raise unknown_name(kind, value, known)
-    source, rate, findings = Path(source), parse_fps(fps), Findings(skip_bad)
     files = _chosen_files(source, findings)
-    classes = _Classes(source, labels)
-    by_split = {split: _read(path, rate, classes, findings) for split, path in files}
-    videos = _videos(source, by_split, group, findings)
+    reader = _Reader(
+        Annotations(findings), _Classes(source, labels), _known_videos(source / "EPIC_100_video_info.csv"), group, fps
+    )
+    for split, path in files:
+        reader.read(path, split, findings)
+    videos, segments = reader.annotations.finished()
     info = DatasetInfo(
         name=name,
         version="100",
         tasks={"next_action": {"anticipation_seconds": 1.0}},
-        labels={"action": classes.names()},
+        labels={"action": reader.classes.names()},
         licence="CC BY-NC 4.0",
         source="EPIC-Kitchens-100 annotations, https://github.com/epic-kitchens/epic-kitchens-100-annotations",
     )
-    segments = [segment for items in by_split.values() for segment in items]
-    return findings.report(write_dataset(out, info, videos, segments))
+    return info, videos, segments
 
 
 def parse_timestamp(text: str) -> float:
@@ -114,45 +127,47 @@ def _chosen_files(source: Path, findings: Findings) -> list[tuple[str, Path]]:
     return list(chosen.items())
 
 
-def _read(path: Path, fps: Fraction, classes: "_Classes", findings: Findings) -> list[Segment]:
-    if path.name.startswith("EPIC"):
-        official = lambda row: _official(row, classes)  # noqa: E731
-        rows = read_csv(path, official, findings, required=_OFFICIAL, other_columns=True)
-    else:
-        rows = read_csv(path, lambda row: _short(row, fps, classes), findings, required=_SHORT, header=_SHORT)
-    return [segment for _, segment in rows]
+@dataclass(frozen=True)
+class _Reader:
+    """Takes rows of either form."""
 
+    annotations: Annotations
+    classes: "_Classes"
+    known: Mapping[str, tuple[float, Fraction | None]]
+    """Duration and frame rate of the videos that a file tells of."""
+    group: str
+    fps: Fraction
 
-def _official(row: Row, classes: "_Classes") -> Segment:
-    start, end = (
-        _field(row, key, parse_timestamp, "a time such as 00:01:02.50")
-        for key in ("start_timestamp", "stop_timestamp")
-    )
-    return _segment(row, "video_id", start, end, classes.label(row, "verb_class", "noun_class"))
+    def read(self, path: Path, split: str, findings: Findings) -> None:
+        take = self._official if path.name.startswith("EPIC") else self._short
+        parse: Callable[[Row], None] = lambda row: take(row, split)  # noqa: E731
+        if path.name.startswith("EPIC"):
+            rows = read_csv(path, parse, findings, required=_OFFICIAL, other_columns=True)
+        else:
+            rows = read_csv(path, parse, findings, required=_SHORT, header=_SHORT)
+        for _ in rows:
+            pass
 
+    def _official(self, row: Row, split: str) -> None:
+        start, end = (
+            row.parsed(key, parse_timestamp, "a time such as 00:01:02.50")
+            for key in ("start_timestamp", "stop_timestamp")
+        )
+        self._take(
+            row, split, row.file_name("video_id"), start, end, self.classes.label(row, "verb_class", "noun_class")
+        )
 
-def _short(row: Row, fps: Fraction, classes: "_Classes") -> Segment:
-    start, end = (_field(row, key, _whole_number, "a frame number") for key in ("start_frame", "end_frame"))
-    return _segment(row, "video", float(start / fps), float(end / fps), classes.label(row, "verb", "noun"))
+    def _short(self, row: Row, split: str) -> None:
+        start, end = (row.whole_number(key, "a frame number") for key in ("start_frame", "end_frame"))
+        label = self.classes.label(row, "verb", "noun")
+        self._take(row, split, row.file_name("video"), float(start / self.fps), float(end / self.fps), label)
 
-
-def _segment(row: Row, video_key: str, start: float, end: float, label: str) -> Segment:
-    if round_seconds(start) >= round_seconds(end):
-        raise row.error(f"an action expects to start before it ends, got {start:.3f} s to {end:.3f} s.")
-    return Segment(video=row.file_name(video_key), start=start, end=end, label=label)
-
-
-def _whole_number(text: str) -> int:
-    if not text.strip().isdecimal():
-        raise ValueError(text)
-    return int(text)
-
-
-def _field(row: Row, key: str, read: Callable[[str], Value], what: str) -> Value:
-    try:
-        return read(str(row.values[key]))
-    except ValueError:
-        raise row.expect(key, what) from None
+    def _take(self, row: Row, split: str, video: str, start: float, end: float, label: str) -> None:
+        duration, fps = self.known.get(video, (UNKNOWN, None))
+        group = video.split("_")[0] if self.group == "participant" else None
+        segment = Segment(video=video, start=start, end=end, label=label)
+        self.annotations.add_video(row, Video(video=video, split=split, duration=duration, fps=fps, group=group))
+        self.annotations.add_segment(row, segment)
 
 
 class _Classes:
@@ -171,7 +186,7 @@ class _Classes:
 
     def label(self, row: Row, verb_key: str, noun_key: str) -> str:
         """The class of a row; raises `DataError` where it has none."""
-        verb, noun = (_field(row, key, _whole_number, "the number of a class") for key in (verb_key, noun_key))
+        verb, noun = (row.whole_number(key, "the number of a class") for key in (verb_key, noun_key))
         if self._actions:
             if (verb, noun) not in self._actions:
                 raise row.error(f"expects a verb and a noun of actions.csv, got {verb} and {noun}.")
@@ -200,7 +215,7 @@ def _name(row: Row, key: str, number: int, names: Mapping[int, str]) -> str:
 def _class_names(path: Path) -> dict[int, str]:
     if not path.is_file():
         raise FileNotFoundError(f"The epic layout expects {path.name} in {path.parent} to name its classes, got none.")
-    parse = lambda row: (_field(row, "id", _whole_number, "a number"), row.text("key"))  # noqa: E731
+    parse = lambda row: (row.whole_number("id"), row.text("key"))  # noqa: E731
     rows = read_csv(path, parse, required=("id", "key"), other_columns=True)
     return dict(sorted(item for _, item in rows))
 
@@ -214,43 +229,11 @@ def _action_names(path: Path) -> dict[tuple[int, int], str]:
 
 
 def _action_row(row: Row) -> tuple[int, tuple[int, int], str]:
-    number, verb, noun = (_field(row, key, _whole_number, "a number") for key in ("id", "verb", "noun"))
+    number, verb, noun = (row.whole_number(key) for key in ("id", "verb", "noun"))
     return number, (verb, noun), row.text("action")
 
 
-def _videos(source: Path, by_split: Mapping[str, Collection[Segment]], group: str, findings: Findings) -> list[Video]:
-    known = _video_rows(source / "EPIC_100_video_info.csv")
-    last: defaultdict[tuple[str, str], float] = defaultdict(float)
-    for split, segments in by_split.items():
-        for segment in segments:
-            last[segment.video, split] = max(last[segment.video, split], segment.end)
-    names = [video for video, _ in last]
-    if len(set(names)) < len(names):
-        twice = next(video for video in names if names.count(video) > 1)
-        raise DataError(f"A video expects one split, got '{twice}' in {' and '.join(by_split)}.")
-    longer = [video for (video, _), end in last.items() if end > known.get(video, (end, None))[0]]
-    if longer:
-        findings.notes.append(
-            f"{len(longer)} videos are made longer, to the end of their last action: {listing(longer, 5)}."
-        )
-    unknown = set(names) - known.keys()
-    if unknown:
-        findings.notes.append(
-            f"the duration of {len(unknown)} videos is not known: the end of their last action stands."
-        )
-    return [
-        Video(
-            video=video,
-            split=split,
-            duration=max(known.get(video, (0.0, None))[0], end),
-            fps=known.get(video, (0.0, None))[1],
-            group=video.split("_")[0] if group == "participant" else None,
-        )
-        for (video, split), end in last.items()
-    ]
-
-
-def _video_rows(path: Path) -> dict[str, tuple[float, Fraction | None]]:
+def _known_videos(path: Path) -> dict[str, tuple[float, Fraction | None]]:
     """Duration and frame rate of each video that the file tells of."""
     if not path.is_file():
         return {}
@@ -259,4 +242,4 @@ def _video_rows(path: Path) -> dict[str, tuple[float, Fraction | None]]:
 
 
 def _video_row(row: Row) -> tuple[str, tuple[float, Fraction | None]]:
-    return row.text("video_id"), (_field(row, "duration", float, "seconds"), row.optional_fps("fps"))
+    return row.text("video_id"), (row.seconds_as_text("duration"), row.optional_fps("fps"))

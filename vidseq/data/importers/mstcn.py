@@ -20,6 +20,7 @@ from vidseq.data.fields import listing, nearest, parse_fps
 from vidseq.data.importers.arrays import FeatureArrays, external_fingerprint, write_arrays
 from vidseq.data.schema import DatasetInfo, Segment, Video
 from vidseq.data.splits import assign_splits, group_rule
+from vidseq.data.tables import read_lines
 from vidseq.errors import DataError
 from vidseq.progress import progress
 
@@ -149,15 +150,7 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
     """The lines that are not empty, each with where it stands."""
     if not path.is_file():
         raise FileNotFoundError(f"The mstcn layout expects {path.name} in {path.parent}, got none.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise DataError(
-            f"{path.name}: expects UTF-8 text, got the byte {problem.object[problem.start]:#04x}."
-        ) from None
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            yield f"{path.name}:{number}", line.strip()
+    return read_lines(path)
 
 
 def _check_background(background: str | None, labels: Sequence[str]) -> None:
