@@ -78,6 +78,7 @@ class _Document:
     def items(self, opening: str) -> Iterator[tuple[str, str | None, object]]:
         """Where each item of the list or object that comes next begins, its name (None in a list), and its value."""
         for name in self._members(opening):
+            self._next()
             where = self._where()
             yield where, name, self._value()
 

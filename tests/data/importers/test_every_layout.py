@@ -138,7 +138,7 @@ def test_a_quarter_of_a_million_rows_take_seconds(name: str, tmp_path: Path) -> 
     source = MANY[name](tmp_path)
     begin = time.process_time()
     report = IMPORTERS[name](source, tmp_path / "out")
-    assert time.process_time() - begin < 60  # about 10 on one core
+    assert time.process_time() - begin < 60  # 3 to 20 on one core
     assert report.num_queries == ROWS if name == "nextqa" else report.num_segments == ROWS
 
 

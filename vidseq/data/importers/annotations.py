@@ -100,12 +100,14 @@ class Annotations:
         Raises:
             DataError: it stands in two splits, or in two rows.
         """
-        known = self._videos.setdefault(video.video, _Found(row.where, video, file_names or (video.video,)))
-        if known.video.split != video.split:
+        known = self._videos.get(video.video)
+        if known is None:
+            self._videos[video.video] = _Found(row.where, video, file_names or (video.video,))
+        elif known.video.split != video.split:
             raise row.error(
                 f"A video expects one split, got '{video.video}' in {known.video.split} and {video.split}."
             )
-        if once and known.where != row.where:
+        elif once:
             raise row.error(f"expects every video once, got '{video.video}' as in {known.where}.")
 
     def add_segment(self, row: Row, segment: Segment) -> None:
@@ -237,17 +239,18 @@ def note_shared_groups(videos: Mapping[str, Video], findings: Findings) -> None:
 
 
 def asked_at_the_end(queries: Sequence[Query], videos: Mapping[str, Video], findings: Findings) -> list[Query]:
-    """The queries of the videos that are there, each at the end of its video, evidence cut to it."""
+    """The queries of the videos that are there, each at the end of its video, evidence cut to it, copies once."""
+    at_home = [query for query in queries if query.video in videos]
     kept, cut = [], 0
-    for query in queries:
-        if query.video not in videos:
-            continue
+    for query in dict.fromkeys(at_home):
         end = round_seconds(videos[query.video].duration)
         evidence = tuple((start, min(stop, end)) for start, stop in query.evidence if start < end)
         cut += evidence != query.evidence
         kept.append(replace(query, time=end, evidence=evidence))
-    if len(kept) < len(queries):
-        findings.notes.append(f"{len(queries) - len(kept)} questions of videos that were skipped went with them.")
+    if len(at_home) < len(queries):
+        findings.notes.append(f"{len(queries) - len(at_home)} questions of videos that were skipped went with them.")
+    if len(kept) < len(at_home):
+        findings.notes.append(f"{len(at_home) - len(kept)} questions are exact copies of others and stand once.")
     if cut:
         findings.notes.append(f"the evidence of {cut} questions goes on after their video: it was cut to it.")
     return kept

@@ -165,26 +165,27 @@ class _Reader:
 
     def _parts(self, row: Row, line: str) -> tuple[str, int | None, str]:
         """Path, number of frames where there is one, and class."""
-        path, _, label = line.rpartition("," if "," in line else " ")
-        path, label = path.strip(), label.strip()
-        if not path or not label:
+        separator = "," if "," in line else None  # None: spaces and tabs
+        path, *rest = (part.strip() for part in line.rsplit(separator, 1))
+        if not path or not rest or not rest[0]:
             raise row.error(f"expects a path and a class such as 'wave/clip.mp4 7', got '{line}'.")
-        before, _, frames = path.rpartition("," if "," in line else " ")
-        if before and frames.strip().isdecimal() and not Path(path).suffix:
-            return before.strip(), int(frames), label
-        return path, None, label
+        before, *frames = (part.strip() for part in path.rsplit(separator, 1))
+        if frames and frames[0].isdecimal():
+            return before, int(frames[0]), rest[0]
+        return path, None, rest[0]
 
     def _take(
         self, row: Row, video: str, split: str | None, duration: float, label: str, file_names: Sequence[str]
     ) -> None:
         if split is None:
             raise row.error("expects a split in the file's name or in a column 'split', got none.")
+        name = self._name(row, label) if label else None
         self.annotations.add_video(
             row, Video(video=video, split=split, duration=duration), file_names=file_names, once=True
         )
         self.taken.add(video)
-        if label:
-            self.labels[video] = self._name(row, label)
+        if name:
+            self.labels[video] = name
 
     def _name(self, row: Row, label: str) -> str:
         if self.names is None or label in self.names:

@@ -5,7 +5,7 @@ train.csv, val.csv, test.csv      video,frame_count,width,height,question,answer
 gsub_val.json, gsub_test.json     {"<video>": {"duration": 34, "location": {"<qid>": [[1.2, 5.8], ...]}, "fps": 29.97}}
 ```
 
-`answer` is the number of the right choice (NExT-QA) or its text (NExT-GQA).
+`answer` is the number of the right choice. In NExT-GQA the first column is `video_id`, and `answer` the choice's text.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from vidseq.data.tables import read_csv
 
 CHOICES = ("a0", "a1", "a2", "a3", "a4")
 _FILES = {"train": "train.csv", "val": "val.csv", "test": "test.csv"}
-_COLUMNS = ("video", "frame_count", "question", "answer", "qid", "type", *CHOICES)
+_COLUMNS = ("frame_count", "question", "answer", "qid", "type", *CHOICES)
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,8 @@ def _grounding(row: Row) -> tuple[str, _Grounding]:
 
 
 def _take(row: Row, split: str, fps: Fraction, grounding: Mapping[str, _Grounding], annotations: Annotations) -> Query:
-    video = row.file_name("video")
+    grounded = "video_id" in row.values
+    video = row.file_name("video_id" if grounded else "video")
     known = grounding.get(video)
     choices = tuple(row.text(key) for key in CHOICES)
     if len(set(choices)) < len(choices):
@@ -121,7 +122,7 @@ def _take(row: Row, split: str, fps: Fraction, grounding: Mapping[str, _Groundin
         time=0.0,
         kind="question",
         question=row.text("question"),
-        answer=_answer(row, choices),
+        answer=_answer(row, choices, by_text=grounded),
         choices=choices,
         family=row.text("type"),
         evidence=known.evidence.get(row.text("qid"), ()) if known else (),
@@ -131,10 +132,14 @@ def _take(row: Row, split: str, fps: Fraction, grounding: Mapping[str, _Groundin
     return query
 
 
-def _answer(row: Row, choices: tuple[str, ...]) -> str:
-    text = row.text("answer")
-    if text in choices:
-        return text
-    if not text.isdecimal() or int(text) >= len(choices):
-        raise row.expect("answer", f"the number of a choice from 0 to {len(choices) - 1}, or its text")
-    return choices[int(text)]
+def _answer(row: Row, choices: tuple[str, ...], by_text: bool) -> str:
+    if by_text:
+        if row.values["answer"] not in choices:
+            raise row.expect("answer", f"one of the choices {list(choices)}")
+        return row.text("answer")
+    # Choices may be numbers themselves, so a number is never taken for a text.
+    what = f"the number of a choice from 0 to {len(choices) - 1}"
+    number = row.whole_number("answer", what)
+    if number >= len(choices):
+        raise row.expect("answer", what)
+    return choices[number]

@@ -167,10 +167,9 @@ def _read_about(path: Path, key: str | None, source: Path, fps: str | float | No
                 raise row.error(f"a video expects one split, got '{video}' in {splits[video]} and {split}.")
     if not splits:
         raise row.expect("train_session_set", "a list of videos")
-    if fps is None and "fps" not in row.values:
+    rate = row.optional_fps("fps") if fps is None else parse_fps(fps)
+    if rate is None:
         raise row.error("expects frames a second as 'fps', got none. Give fps.")
-    rate = parse_fps(fps) if fps is not None else row.optional_fps("fps")
-    assert rate is not None
     return key, _About(classes, rate, splits)
 
 
