@@ -28,7 +28,7 @@ class ModelConfig:
     feature_dim: int
     """Width F of the features."""
     labels: Mapping[str, tuple[str, ...]]
-    """The class names in order: "action" and "answer"."""
+    """The class names in order: "action" and "answer"; "piece": what answers in words are written in."""
     tasks: Mapping[str, Mapping[str, Any]]
     """What it does: task name to the task's options."""
     dim: int = 128
@@ -268,6 +268,17 @@ class VideoReasoner(nn.Module):
             raise UserError(f"Only queries can be asked, got the task '{name}'. Use frame_logits for it.")
         return task
 
+    def task_for(self, kind: str) -> str:
+        """The task that answers queries of a kind: the first of the model's that do, in the order of its config.
+
+        Raises:
+            UserError: the model was trained for none.
+        """
+        found = (name for name, task in self.tasks.items() if isinstance(task, QueryTask) and task.query_kind == kind)
+        name = next(found, kind)
+        self.query_task(name)
+        return name
+
     def find_task(self, name: str) -> Task:
         """The task of this name.
 
@@ -289,7 +300,7 @@ class VideoReasoner(nn.Module):
             task: name of a query task.
 
         Returns:
-            logits (B, Q, C).
+            what the task's `decode` gives: class scores (B, Q, C), or vectors to write from (B, Q, D).
         """
         vectors = self.query_vectors(tokens, task)
         present = state.present[:, None].expand_as(vectors)
@@ -302,7 +313,7 @@ class VideoReasoner(nn.Module):
         return query_task.query_vectors(self.encoder(tokens))
 
     def blind(self, tokens: Tensor, task: str) -> Tensor:
-        """Answers from the question alone: `ask` before the first frame. tokens (B, Q, W) to logits (B, Q, C)."""
+        """Answers from the question alone: `ask` before the first frame. tokens (B, Q, W) to what `ask` gives."""
         return self.ask(tokens, self.init_state(tokens.shape[0]), task)
 
 

@@ -1,6 +1,7 @@
 """Offline prediction: many clips and queries at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,9 +11,10 @@ from vidseq.data.batch import pad_features
 from vidseq.data.schema import Query
 from vidseq.errors import DataError, ModelError, UserError
 from vidseq.language.question import pad_tokens
+from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
 from vidseq.reading import LONGEST_PIECE, Asked, frames_until, read_clips
-from vidseq.tasks import offered_classes
+from vidseq.tasks import AnswerWords, offered_classes
 
 #: Clips are read together up to so many frames, padding counted, and up to so many clips.
 MOST_FRAMES, MOST_CLIPS = 65_536, 256
@@ -26,13 +28,26 @@ class Predictor:
     Args:
         model: put into eval mode.
         labels: the order of classes that scores shall have, by kind ("action", "answer"); None: the model's own.
+        task: what answers questions, where the model has a task that names classes and one that writes words; None:
+            the first of its tasks.
+        beam: how many answers grow side by side where words are written; None: as the task says.
 
     Raises:
         ModelError: `labels` share no class with the model's.
+        UserError: the model was not trained for `task`.
     """
 
-    def __init__(self, model: VideoReasoner, labels: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(
+        self,
+        model: VideoReasoner,
+        labels: Mapping[str, Sequence[str]] | None = None,
+        *,
+        task: str | None = None,
+        beam: int | None = None,
+    ) -> None:
         self.model = model.eval()
+        self._chosen = {} if task is None else {model.query_task(task).query_kind: task}
+        self._beam = beam
         self._wanted = {kind: tuple(names) for kind, names in (labels or {}).items()}
         self._columns = {name: self._find_columns(name) for name in model.tasks}
 
@@ -41,9 +56,17 @@ class Predictor:
         own = self.model.find_task(task)
         return self._wanted.get(own.label_kind, own.labels)
 
+    def task_for(self, kind: str) -> str:
+        """The task that answers queries of a kind.
+
+        Raises:
+            UserError: the model was trained for none.
+        """
+        return self._chosen.get(kind) or self.model.task_for(kind)
+
     def __call__(
         self, features: Sequence[np.ndarray], pts_seconds: Sequence[np.ndarray], queries: Sequence[Query]
-    ) -> np.ndarray:
+    ) -> np.ndarray | list[Written]:
         """Answers one query of each clip, from all of the clip.
 
         Args:
@@ -52,7 +75,8 @@ class Predictor:
             queries: one a clip, all of one kind.
 
         Returns:
-            log-probabilities, float32 (N, C), -infinity for classes that a query's choices leave out.
+            log-probabilities, float32 (N, C), -infinity for classes that a query's choices leave out; or N answers in
+            words.
 
         Raises:
             UserError: queries of several kinds, or of one that the model was not trained for.
@@ -62,17 +86,19 @@ class Predictor:
         if len(kinds) != 1:
             names = ", ".join(sorted(kinds)) or "none"
             raise UserError(f"Predictor expects queries of one kind at a time, got {names}. Call it once a kind.")
-        (task,) = kinds
+        self._require_causal()
+        task = self.task_for(*kinds)
         clips = [self._checked(clip) for clip in features]
-        scores: dict[int, np.ndarray] = {}
+        answers: dict[int, Any] = {}
         for batch in _batches([len(clip) for clip in clips]):
             x, mask = pad_features([clips[number] for number in batch])
             asked = Asked(range(len(batch)), mask.sum(dim=1).tolist(), self._tokens([queries[i] for i in batch]))
             logits = self._read(x, mask, {task: asked}, [queries[i].video for i in batch])[task]
-            scores.update(zip(batch, self._scores(task, logits, [queries[i] for i in batch])))
-        return np.stack([scores[number] for number in range(len(queries))])
+            answers.update(zip(batch, self._answers(task, logits, [queries[i] for i in batch])))
+        in_order = [answers[number] for number in range(len(queries))]
+        return in_order if isinstance(in_order[0], Written) else np.stack(in_order)
 
-    def predict(self, features: np.ndarray, pts_seconds: np.ndarray, queries: Sequence[Query]) -> list[np.ndarray]:
+    def predict(self, features: np.ndarray, pts_seconds: np.ndarray, queries: Sequence[Query]) -> list[Any]:
         """Answers many queries of one video, each from the frames up to its time; the video is read once.
 
         Args:
@@ -81,12 +107,13 @@ class Predictor:
             queries: of any kinds, at any times from the first frame on.
 
         Returns:
-            log-probabilities (C,) of each query, in the order given.
+            log-probabilities (C,) of each query, or its answer in words (`Written`), in the order given.
 
         Raises:
             UserError: a query before the first frame, or of a kind that the model was not trained for.
             DataError: features of another width, or with NaN.
         """
+        self._require_causal()
         clip = self._checked(features)
         frames = [frames_until(pts_seconds, query.time) for query in queries]
         for query, seen in zip(queries, frames):
@@ -95,15 +122,16 @@ class Predictor:
                 raise UserError(
                     f"A query expects a time at or after the video's first frame ({first}), got {query.time:.3f} s."
                 )
-        scores: dict[int, np.ndarray] = {}
-        for task in sorted({query.kind for query in queries}):
-            numbers = [number for number, query in enumerate(queries) if query.kind == task]
+        answers: dict[int, Any] = {}
+        for kind in sorted({query.kind for query in queries}):
+            task = self.task_for(kind)
+            numbers = [number for number, query in enumerate(queries) if query.kind == kind]
             of_task = [queries[number] for number in numbers]
             asked = Asked([0] * len(numbers), [frames[number] for number in numbers], self._tokens(of_task))
             mask = torch.ones(1, len(clip), dtype=torch.bool)
             logits = self._read(clip[None], mask, {task: asked}, [of_task[0].video])[task]
-            scores.update(zip(numbers, self._scores(task, logits, of_task)))
-        return [scores[number] for number in range(len(queries))]
+            answers.update(zip(numbers, self._answers(task, logits, of_task)))
+        return [answers[number] for number in range(len(queries))]
 
     @torch.inference_mode()
     def frame_labels(self, features: np.ndarray, video: str = "") -> np.ndarray:
@@ -140,13 +168,15 @@ class Predictor:
     def _read(
         self, features: Tensor, mask: Tensor, asked: Mapping[str, Asked], videos: Sequence[str]
     ) -> dict[str, Tensor]:
+        features, mask = features.to(self._device), mask.to(self._device)
+        return read_clips(self.model, features, mask, asked, videos=videos).logits
+
+    def _require_causal(self) -> None:
         if not self.model.config.causal:
             raise UserError(
                 "A model with causal=False labels whole videos, so it expects no queries, got some. "
                 "Train with causal=True."
             )
-        features, mask = features.to(self._device), mask.to(self._device)
-        return read_clips(self.model, features, mask, asked, videos=videos).logits
 
     @property
     def _device(self) -> torch.device:
@@ -158,9 +188,13 @@ class Predictor:
     def _checked(self, features: np.ndarray) -> Tensor:
         return check_frames(features, self.model.config.feature_dim)
 
-    def _scores(self, task: str, logits: Tensor, queries: Sequence[Query]) -> np.ndarray:
-        scores = restrict(logits.float(), queries, self.model.find_task(task).labels).log_softmax(dim=-1)
-        return _place(scores, self._columns_of(task)).cpu().numpy()
+    @torch.inference_mode()
+    def _answers(self, name: str, decoded: Tensor, queries: Sequence[Query]) -> np.ndarray | list[Written]:
+        task = self.model.query_task(name)
+        if isinstance(task, AnswerWords):
+            return task.write(decoded, queries, beam=self._beam)
+        scores = restrict(decoded.float(), queries, task.labels).log_softmax(dim=-1)
+        return _place(scores, self._columns_of(name)).cpu().numpy()
 
     def _columns_of(self, task: str) -> Tensor | None:
         self.model.find_task(task)

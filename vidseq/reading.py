@@ -41,7 +41,7 @@ class Reading:
     """What reading a batch of clips gave."""
 
     logits: dict[str, Tensor]
-    """Class scores of each task's queries, (N, C), in the order asked."""
+    """What each task decoded for its queries, in the order asked: class scores (N, C), or vectors to write from."""
     y: Tensor
     """The head's output at the frames read, (B, S, D), in pieces."""
     frames: Tensor

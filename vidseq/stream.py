@@ -1,5 +1,6 @@
 """A live stream: push frames in, ask at any time."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,9 +12,10 @@ from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.features.base import Backbone
 from vidseq.language.question import pad_tokens
+from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
 from vidseq.predictor import check_frames, restrict
-from vidseq.tasks import FrameLabels, NextAction, Question
+from vidseq.tasks import AnswerWords, FrameLabels, NextAction, Question
 from vidseq.video.resize import resize
 
 #: How many answers are ranked.
@@ -94,7 +96,7 @@ class Stream:
         self.time = float(times[-1])
 
     def ask(self, question: str, *, at: float | None = None, choices: Sequence[str] = ()) -> Answer:
-        """Answers a question from what has been seen.
+        """Answers a question from what has been seen, with a class or in words, as the model was trained.
 
         Args:
             question: any text.
@@ -105,7 +107,7 @@ class Stream:
             UserError: nothing has been seen yet, `at` is past already, the model was not trained for questions, or it
                 knows none of the choices.
         """
-        return self._ask(Question.name, question, at, tuple(choices))
+        return self._ask(Question.query_kind, question, at, tuple(choices))
 
     def next_action(self, question: str | None = None, *, at: float | None = None) -> Answer:
         """Tells what happens next.
@@ -117,7 +119,7 @@ class Stream:
         Raises:
             UserError: nothing has been seen yet, `at` is past already, or the model was not trained for it.
         """
-        return self._ask(NextAction.name, question, at, ())
+        return self._ask(NextAction.query_kind, question, at, ())
 
     def current_action(self) -> Answer:
         """Tells what is going on in the newest frame.
@@ -131,16 +133,19 @@ class Stream:
         with torch.inference_mode():
             return _answer(self.model.frame_logits(self._newest)[0, -1], task.labels)
 
-    def _ask(self, task: str, question: str | None, at: float | None, choices: tuple[str, ...]) -> Answer:
-        labels = self.model.query_task(task).labels
+    def _ask(self, kind: str, question: str | None, at: float | None, choices: tuple[str, ...]) -> Answer:
+        name = self.model.task_for(kind)
+        task = self.model.query_task(name)
         self._check_seen(at)
         if self._sampler is not None and at is not None:
             self._read_images(self._sampler.wait_until(at))
         tokens = pad_tokens([self.model.vocabulary.encode(question)])[None].to(self._device)
+        query = Query(video="", time=0.0, kind=kind, answer="", choices=choices)
         with torch.inference_mode():
-            logits = self.model.ask(tokens, self._state, task)[0].float()
-        query = Query(video="", time=0.0, kind=task, answer="", choices=choices)
-        return _answer(restrict(logits, [query], labels)[0], labels)
+            decoded = self.model.ask(tokens, self._state, name)[0]
+            if isinstance(task, AnswerWords):
+                return _in_words(task.write(decoded, [query])[0])
+        return _answer(restrict(decoded.float(), [query], task.labels)[0], task.labels)
 
     def _check_seen(self, at: float | None) -> None:
         if self.time is None:
@@ -221,6 +226,11 @@ class _Sampler:
             sampled.append(self._shown)
             self._taken += 1
         return sampled
+
+
+def _in_words(written: Written) -> Answer:
+    ranking = tuple((text, math.exp(log_prob)) for text, log_prob in written.ranking[:RANKED])
+    return Answer(*ranking[0], ranking)
 
 
 def _answer(logits: torch.Tensor, labels: Sequence[str]) -> Answer:

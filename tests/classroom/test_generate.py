@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from vidseq.classroom.actions import ACTIONS
 from vidseq.classroom.config import ClassroomConfig
 from vidseq.classroom.generate import generate, render_video
 from vidseq.classroom.plan import draw_world
@@ -104,3 +105,18 @@ def test_another_configuration_or_a_strange_folder_is_refused(symbolic, tmp_path
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match=r"A new data set expects an empty folder, got .*, which is not\."):
         generate(tmp_path, SYMBOLIC)
+
+
+def test_answers_can_be_sentences(symbolic, tmp_path):
+    told = Dataset.load(generate(tmp_path / "told", dataclasses.replace(SYMBOLIC, answers="sentences")))
+    assert "answer_words" in told.info.tasks and "answer" not in told.info.labels
+    plain = Dataset.load(symbolic)
+    pairs = [(short, long) for short, long in zip(plain.queries, told.queries) if short.kind == "question"]
+    assert len(pairs) > 50
+    for short, long in pairs:
+        doing = ACTIONS[short.answer].doing if short.answer in ACTIONS else short.answer
+        assert doing in long.answer and "{" not in long.answer
+        assert dataclasses.replace(long, answer=short.answer) == short  # nothing else has changed
+    assert {len(long.answer.split()) for _, long in pairs} >= {2, 3, 4, 6}
+    with pytest.raises(UserError, match=r"Unknown kind of answers 'songs'"):
+        ClassroomConfig(answers="songs")

@@ -12,9 +12,13 @@ from vidseq.errors import DataError, UserError
 from vidseq.evaluation.marking import Mark, mark
 from vidseq.evaluation.metrics import (
     class_mean_recall,
+    exact_match,
     expected_calibration_error,
+    nats_an_answer,
     negative_log_likelihood,
+    perplexity,
     summary,
+    token_f1,
     top_k_accuracy,
 )
 
@@ -127,3 +131,28 @@ def test_rank_one_and_right_are_the_same(scores, answer):
     result = mark(np.array(scores), classes, query(CLASSES[answer % len(scores)]))
     assert result.correct == (result.rank == 1) == (result.prediction == CLASSES[answer % len(scores)])
     assert 0 <= result.answer_score <= result.score <= 1
+
+
+def written_rows(*texts: tuple[str, str]) -> pd.DataFrame:
+    return pd.DataFrame(texts, columns=["prediction", "answer"])
+
+
+def test_words_match_whatever_case_and_spaces() -> None:
+    rows = written_rows(("The  chair is red .", "the chair is red."), ("red", "Red"), ("a red", "red"), ("", "red"))
+    assert exact_match(rows) == 0.5
+
+
+def test_token_f1_by_hand() -> None:
+    rows = written_rows(("the red red chair", "the red chair now"))
+    assert token_f1(rows) == pytest.approx(3 / 4)  # shared: the, red, chair; four words each
+    assert token_f1(written_rows(("", ""))) == 1
+    assert token_f1(written_rows(("", "red"))) == 0
+    assert token_f1(written_rows(("green", "red"), ("red", "red"))) == 0.5
+
+
+def test_perplexity_counts_every_piece_alike() -> None:
+    rows = pd.DataFrame({"answer_log_prob": [np.log(1 / 8), np.log(1 / 2)], "answer_tokens": [3.0, 1.0]})
+    assert perplexity(rows) == pytest.approx(2)
+    assert nats_an_answer(rows) == pytest.approx(2 * np.log(2))
+    with pytest.raises(UserError, match=r"expects rows of answers in words, with answer_log_prob and answer_tokens"):
+        perplexity(written_rows(("a", "a")))

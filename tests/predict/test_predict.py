@@ -169,7 +169,7 @@ def test_a_question_to_a_model_that_answers_none_is_refused(model_folder: Path, 
 
     config = replace(load_model(model_folder, "cpu").config, tasks={"next_action": {}})
     save_model(VideoReasoner(config), tmp_path)
-    with pytest.raises(UserError, match="--question expects a model trained for question, got one for next_action"):
+    with pytest.raises(UserError, match="--question expects a model trained for question or answer_words, got"):
         rows_of(video, tmp_path, Plan(questions=(QUESTION,)))
 
 

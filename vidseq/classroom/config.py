@@ -19,6 +19,7 @@ FAMILIES = (
 )
 
 OBSERVATIONS = ("video", "symbolic")
+ANSWERS = ("words", "sentences")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,8 @@ class ClassroomConfig:
     families: tuple[str, ...] = FAMILIES
     pair_fraction: float = 0.25
     """Part of the videos that have a twin with the same present and another past, for minimal pairs."""
+    answers: str = "words"
+    """"words": one word a question, of a closed list. "sentences": whole sentences, for decoders that write."""
     seed: int = 0
     observations: str = "video"
     """"video": MP4 files. "symbolic": a noisy vector of what is visible per frame, no pixels."""
@@ -86,6 +89,7 @@ class ClassroomConfig:
         for number in ("train_videos", "val_videos", "test_videos", "questions_per_video"):
             _within(number, getattr(self, number), 0, 10**6)
         _among("family", self.families, FAMILIES)
+        _among("kind of answers", (self.answers,), ANSWERS)
         _among("observations", (self.observations,), OBSERVATIONS)
 
     @property

@@ -1,8 +1,10 @@
-"""The words of questions: several surface forms of each, none of which has anything to do with the answer."""
+"""The words of questions: several surface forms of each, none of which has anything to do with the answer. And of
+answers, where they are sentences: one form each, so that two right answers never differ."""
 
 import numpy as np
 
-from vidseq.classroom.answers import Ask
+from vidseq.classroom.actions import ACTIONS
+from vidseq.classroom.answers import UNKNOWN, Ask
 from vidseq.classroom.palette import ZONE_WORDS
 
 _FORMS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -94,6 +96,37 @@ _FORMS: dict[tuple[str, str], tuple[str, ...]] = {
 }
 
 _VERBS = {"bell": "ring", "lamp": "flash"}
+
+#: How an answer is said as a sentence.
+_SENTENCES: dict[tuple[str, str], str] = {
+    ("color_now", ""): "the {subject} is {answer}",
+    ("doing", ""): "the child in {subject} is {doing}",
+    ("name_of", ""): "it is {answer}",
+    ("name_at", ""): "{answer} is {zone}",
+    ("color_then", "last"): "it was {answer}",
+    ("color_then", "first"): "it was {answer} at first",
+    ("shown card", "last"): "the teacher showed a {answer} last",
+    ("shown card", "first"): "the teacher showed a {answer} first",
+    ("shown television", "last"): "the {answer} was on television last",
+    ("shown television", "first"): "the {answer} was on television first",
+    ("box_of", "last"): "the {subject} is in the {answer} box",
+    ("box_of", "first"): "the {subject} was put into the {answer} box first",
+    ("times", ""): "{answer} times",
+    ("first_hidden", ""): "the {answer} was put away first",
+    ("first_held", ""): "the {answer} was held up first",
+    ("holder", ""): "{answer} held up the {subject}",
+    ("next", ""): "the child in {subject} will be {doing}",
+}
+
+
+def answer_sentence(ask: Ask, answer: str) -> str:
+    """Says an answer as a sentence; what nobody can know stays "unknown"."""
+    if answer == UNKNOWN:
+        return answer
+    kind = f"shown {ask.subject}" if ask.kind == "shown" else ask.kind
+    form = _SENTENCES[(kind, ask.which)] if (kind, ask.which) in _SENTENCES else _SENTENCES[(kind, "")]
+    doing = ACTIONS[answer].doing if answer in ACTIONS else ""
+    return form.format(subject=ask.subject, answer=answer, zone=ZONE_WORDS.get(ask.subject, ""), doing=doing)
 
 
 def forms_of(ask: Ask) -> tuple[str, ...]:

@@ -22,8 +22,9 @@ from vidseq.evaluation.controls import (
     repeat_last_label_scores,
     swap_past,
 )
-from vidseq.evaluation.marking import Mark, mark
+from vidseq.evaluation.marking import Mark, WordMark, mark, mark_written
 from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate, make_rows
+from vidseq.language.written import Written
 from vidseq.progress import progress
 
 if TYPE_CHECKING:
@@ -31,8 +32,12 @@ if TYPE_CHECKING:
     from vidseq.features.store import FeatureStore, VideoFeatures
 
 #: Any model: features, a (T_i, D) float32 array a query, T_i may be 0; their pts_seconds, (T_i,) each; the queries,
-#: all of one kind. Gives scores (N, C), logits or log-probabilities, one column a class in the data set's order.
-Predict = Callable[[list[np.ndarray], list[np.ndarray], list[Query]], np.ndarray]
+#: all of one kind. Gives scores (N, C), logits or log-probabilities, one column a class in the data set's order; or N
+#: answers in words.
+Predict = Callable[[list[np.ndarray], list[np.ndarray], list[Query]], np.ndarray | list[Written]]
+
+#: Scores (C,), or an answer in words.
+_Answer = np.ndarray | Written
 
 #: The list of the data set that the classes of a kind of query come from.
 _LABELS_OF_KIND = {"next_action": "action_labels", "question": "answer_labels"}
@@ -80,7 +85,7 @@ def evaluate(
         limit: only the first so many queries; None: all.
 
     Returns:
-        rows, see `vidseq.evaluation.rows.Row`.
+        rows, see `vidseq.evaluation.rows.Row`; for answers in words also the columns of `WordMark`.
 
     Raises:
         UserError: no query, an unknown control or context, a query before the first frame, or scores that are NaN or
@@ -213,10 +218,10 @@ def _past_of_ask(exam: _Exam, ask: _Ask) -> Past:
     return Past(past.features[first:], past.pts_seconds[first:])
 
 
-def _answer_all(predict: Predict, exam: _Exam, asks: Sequence[_Ask], batch_size: int) -> list[np.ndarray]:
-    """Scores (C,) of each, the same past of a query computed once."""
+def _answer_all(predict: Predict, exam: _Exam, asks: Sequence[_Ask], batch_size: int) -> list[_Answer]:
+    """The answer to each, the same past of a query computed once."""
     distinct = {ask.past_name: ask for ask in asks}
-    scores: dict[tuple[int, int, str], np.ndarray] = {}
+    scores: dict[tuple[int, int, str], _Answer] = {}
     with progress(total=len(distinct), what="evaluate", unit="answer") as bar:
         for kind in _LABELS_OF_KIND:
             of_kind = [ask for ask in distinct.values() if exam.queries[ask.number].kind == kind]
@@ -239,11 +244,14 @@ def _batches(asks: Sequence[_Ask], batch_size: int) -> Iterator[list[_Ask]]:
         yield batch
 
 
-def _answer(predict: Predict, exam: _Exam, batch: Sequence[_Ask], num_classes: int) -> np.ndarray:
+def _answer(predict: Predict, exam: _Exam, batch: Sequence[_Ask], num_classes: int) -> Sequence[_Answer]:
     pasts = [_past_of_ask(exam, ask) for ask in batch]
     queries = [exam.queries[ask.number] for ask in batch]
     features = [np.asarray(past.features, np.float32) for past in pasts]
-    scores = np.asarray(predict(features, [past.pts_seconds for past in pasts], queries), np.float64)
+    answers = predict(features, [past.pts_seconds for past in pasts], queries)
+    if isinstance(answers, list) and len(answers) == len(batch) and all(isinstance(one, Written) for one in answers):
+        return answers
+    scores = np.asarray(answers, np.float64)
     if scores.shape != (len(batch), num_classes):
         raise UserError(
             f"Evaluation expects scores ({len(batch)}, {num_classes}) from the model, a column for each class of "
@@ -256,7 +264,7 @@ def _answer(predict: Predict, exam: _Exam, batch: Sequence[_Ask], num_classes: i
             f"Evaluation expects finite scores from the model, got NaN or infinity for {int(wrong.sum())} of "
             f"{len(batch)} answers, first in video '{query.video}' at {query.time:.3f} s."
         )
-    return scores
+    return list(scores)
 
 
 def _baseline_rows(exam: _Exam, control: str, training: Sequence[Query], run: Run) -> list[pd.DataFrame]:
@@ -278,10 +286,16 @@ def _baseline_rows(exam: _Exam, control: str, training: Sequence[Query], run: Ru
     return tables
 
 
-def _rows_of(exam: _Exam, asks: Sequence[_Ask], scores: Sequence[np.ndarray], run: Run) -> pd.DataFrame:
+def _mark(exam: _Exam, query: Query, answer: _Answer) -> tuple[Mark, WordMark]:
+    if isinstance(answer, Written):
+        return mark_written(answer, query)
+    return mark(answer, exam.classes(query.kind), query), WordMark(float("nan"), float("nan"))
+
+
+def _rows_of(exam: _Exam, asks: Sequence[_Ask], answers: Sequence[_Answer], run: Run) -> pd.DataFrame:
     queries = [exam.queries[ask.number] for ask in asks]
-    marks = [mark(row, exam.classes(query.kind), query) for row, query in zip(scores, queries)]
-    return make_rows(
+    marks, word_marks = zip(*(_mark(exam, query, answer) for answer, query in zip(answers, queries)))
+    rows = make_rows(
         {
             "run": run.run,
             "seed": run.seed,
@@ -302,6 +316,9 @@ def _rows_of(exam: _Exam, asks: Sequence[_Ask], scores: Sequence[np.ndarray], ru
             **{name: [getattr(query, name) for query in queries] for name in _TAKEN_FROM_QUERY},
         }
     )
+    if any(isinstance(answer, Written) for answer in answers):
+        rows = rows.assign(**{name: [getattr(item, name) for item in word_marks] for name in WordMark._fields})
+    return rows
 
 
 def _ceiling(query: Query, context: Context) -> float:

@@ -1,5 +1,6 @@
 """Marks one answer: what was predicted, whether it is right, and where the right answer stands."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -7,6 +8,8 @@ import numpy as np
 
 from vidseq.data.schema import Query
 from vidseq.errors import DataError
+from vidseq.language.vocabulary import split_words
+from vidseq.language.written import Written
 
 
 class Mark(NamedTuple):
@@ -17,6 +20,34 @@ class Mark(NamedTuple):
     rank: int
     score: float
     answer_score: float
+
+
+class WordMark(NamedTuple):
+    """What a row says of an answer in words beside its `Mark`; of a class, nothing."""
+
+    answer_log_prob: float
+    """Log-probability of the right answer, as words; NaN for classes."""
+    answer_tokens: float
+    """In how many pieces the right answer is written; NaN for classes."""
+
+
+def mark_written(written: Written, query: Query) -> tuple[Mark, WordMark]:
+    """Marks an answer in words: right is what has the same words, whatever case and spaces.
+
+    The rank is the first place of the right answer among those that were found, else one more than their number.
+
+    Args:
+        written: what the model wrote.
+        query: what was asked, with its answer.
+    """
+    right = split_words(query.answer)
+    places = [place for place, (text, _) in enumerate(written.ranking, start=1) if split_words(text) == right]
+    rank = places[0] if places else len(written.ranking) + 1
+    score, answer_score = (min(1.0, math.exp(value)) for value in (written.ranking[0][1], written.answer_log_prob))
+    return (
+        Mark(written.text, rank == 1, rank, score, answer_score),
+        WordMark(written.answer_log_prob, float(written.answer_tokens)),
+    )
 
 
 def mark(scores: np.ndarray, classes: Sequence[str], query: Query) -> Mark:

@@ -14,12 +14,13 @@ from vidseq.evaluation.evaluate import evaluate
 from vidseq.evaluation.figure import context_figure, context_panels, family_panels, save_figure
 from vidseq.evaluation.frame_labels import evaluate_frame_labels, frame_label_table
 from vidseq.evaluation.intervals import FEW_GROUPS
+from vidseq.evaluation.metrics import word_summary
 from vidseq.evaluation.rows import Run, concatenate, write_rows
 from vidseq.evaluation.table import accuracy_table, pivot_accuracy, to_markdown, write_table
 from vidseq.features.store import FeatureStore
 from vidseq.model import VideoReasoner
 from vidseq.predictor import Predictor
-from vidseq.tasks import NextAction
+from vidseq.tasks import NextAction, QueryTask
 
 
 def evaluate_models(
@@ -82,7 +83,8 @@ def queries_for(model: VideoReasoner, dataset: Dataset) -> list[Query]:
 
     Next actions are the data set's own where it asks for them, else derived from its segments.
     """
-    queries = [query for query in dataset.queries if query.kind in model.tasks]
+    kinds = {task.query_kind for task in model.tasks.values() if isinstance(task, QueryTask)}
+    queries = [query for query in dataset.queries if query.kind in kinds]
     if NextAction.name in model.tasks and not any(query.kind == NextAction.name for query in dataset.queries):
         task = model.find_task(NextAction.name)
         assert isinstance(task, NextAction)
@@ -106,6 +108,8 @@ def _report(answered: Sequence[pd.DataFrame], labelled: Sequence[pd.DataFrame], 
         rows = concatenate(answered)
         table = accuracy_table(rows)
         parts.append(_accuracy_text(rows))
+        if "answer_tokens" in rows:
+            parts.append(_words_text(rows))
         if out is not None:
             write_rows(rows, out / "rows.parquet")
             write_table(table, out / "accuracy.csv")
@@ -120,6 +124,17 @@ def _report(answered: Sequence[pd.DataFrame], labelled: Sequence[pd.DataFrame], 
         if out is not None:
             write_table(labels, out / "frame_labels.csv")
     return "\n".join(parts)
+
+
+def _words_text(rows: pd.DataFrame) -> str:
+    """The metrics of answers in words, by run and head at the longest context."""
+    written = rows[rows["answer_tokens"].notna() & (rows["control"] == "")]
+    written = written[written["context_seconds"] == written["context_seconds"].max()]
+    lines = [
+        {"run": run, "head": head, **word_summary(part), "answers": len(part)}
+        for (run, head), part in written.groupby(["run", "head"], sort=False)
+    ]
+    return to_markdown(pd.DataFrame(lines))
 
 
 def _accuracy_text(rows: pd.DataFrame) -> str:

@@ -60,6 +60,7 @@ class Completion:
     """Whether it came to its end before `max_length`."""
 
 
+@torch.no_grad()
 def greedy(writer: Writer, state: Any) -> list[Completion]:
     """Takes the likeliest token at every place, the lowest number of equals.
 
@@ -73,6 +74,7 @@ def greedy(writer: Writer, state: Any) -> list[Completion]:
     return _follow(writer, state, lambda log_probs: _ranked(log_probs).indices[:, 0])
 
 
+@torch.no_grad()
 def sample(
     writer: Writer,
     state: Any,
@@ -144,6 +146,7 @@ def narrowed(
     return torch.full_like(ranked, -torch.inf).scatter(-1, order, ranked)
 
 
+@torch.no_grad()
 def beam_search(
     writer: Writer,
     state: Any,

@@ -11,6 +11,7 @@ from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.features.base import Backbone
 from vidseq.features.store import VideoFeatures
+from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
 from vidseq.predict.plan import Plan
 from vidseq.predictions import Prediction
@@ -74,12 +75,20 @@ def predict_video(
     rows = _labelled_segments(predictor, video, features, end, plan.top) if "frame_labels" in model.tasks else []
     queries = plan.queries(video, list(model.tasks), float(features.pts_seconds[0]), end)
     if plan.context_seconds is None:
-        scores = predictor.predict(features.features, features.pts_seconds, queries) if queries else []
+        answers = predictor.predict(features.features, features.pts_seconds, queries) if queries else []
     else:
-        scores = [_score_within(predictor, features, query, plan.context_seconds) for query in queries]
-    for query, score in zip(queries, scores):
-        rows.append(_as_prediction(query, rank(np.exp(score), predictor.classes(query.kind), plan.top)))
+        answers = [_answer_within(predictor, features, query, plan.context_seconds) for query in queries]
+    for query, answer in zip(queries, answers):
+        rows.append(_as_prediction(query, _ranking(predictor, query, answer, plan.top)))
     return rows
+
+
+def _ranking(
+    predictor: Predictor, query: Query, answer: np.ndarray | Written, top: int
+) -> tuple[tuple[str, float], ...]:
+    if isinstance(answer, Written):
+        return tuple((text, math.exp(log_prob)) for text, log_prob in answer.ranking[:top])
+    return rank(np.exp(answer), predictor.classes(predictor.task_for(query.kind)), top)
 
 
 def rank(probabilities: np.ndarray, classes: Sequence[str], top: int) -> tuple[tuple[str, float], ...]:
@@ -116,7 +125,9 @@ def _labelled_segments(
     return rows
 
 
-def _score_within(predictor: Predictor, features: VideoFeatures, query: Query, context_seconds: float) -> np.ndarray:
+def _answer_within(
+    predictor: Predictor, features: VideoFeatures, query: Query, context_seconds: float
+) -> np.ndarray | Written:
     times = features.pts_seconds
     seen = (times <= query.time + 1e-6) & (times > query.time - context_seconds)
     if not seen.any():

@@ -54,12 +54,13 @@ class Plan:
         Raises:
             UserError: it would have to.
         """
-        for option, asked, task in (
-            ("--question", self.questions, "question"),
-            ("--next-question", self.next_questions, "next_action"),
+        for option, asked, able in (
+            ("--question", self.questions, ("question", "answer_words")),
+            ("--next-question", self.next_questions, ("next_action",)),
         ):
-            if asked and task not in tasks:
-                raise UserError(f"{option} expects a model trained for {task}, got one for {', '.join(tasks)}.")
+            if asked and not set(able) & set(tasks):
+                wanted, got = " or ".join(able), ", ".join(tasks)
+                raise UserError(f"{option} expects a model trained for {wanted}, got one for {got}.")
 
     def timed_questions(self) -> list[tuple[float, str]]:
         """The questions that have a time, with it, by time."""

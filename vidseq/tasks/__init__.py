@@ -1,16 +1,19 @@
 """Tasks, one file each. A new task is a new file and one import line here."""
 
 from vidseq.errors import unknown_name
-from vidseq.tasks.base import DenseTask, QueryTask, Task, TaskOptions, offered_classes
+from vidseq.tasks.answer_words import AnswerWords
+from vidseq.tasks.base import ClassTask, DenseTask, QueryTask, Task, TaskOptions, offered_classes
 from vidseq.tasks.frame_labels import FrameLabels
 from vidseq.tasks.next_action import NextAction
 from vidseq.tasks.question import Question
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (FrameLabels, NextAction, Question)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (FrameLabels, NextAction, Question, AnswerWords)}
 """Every task by its name."""
 
 __all__ = [
     "TASKS",
+    "AnswerWords",
+    "ClassTask",
     "DenseTask",
     "FrameLabels",
     "NextAction",

@@ -1,4 +1,4 @@
-"""What a model is trained for: tasks read the head's output, each into the classes of one kind of label."""
+"""What a model is trained for: tasks read the head's output, each into classes or words."""
 
 import abc
 import dataclasses
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidseq.data.examples import IGNORED
+from vidseq.data.schema import Query
 from vidseq.errors import UserError, unknown_name
 
 
@@ -51,19 +52,19 @@ def make_options(task: str, kind: type[Options], values: Mapping[str, object]) -
 
 
 class Task(nn.Module, abc.ABC):
-    """One thing that a model says, in classes. A subclass is abstract or final.
+    """One thing that a model says. A subclass is abstract or final.
 
     Args:
         dim: width D of what the head gives.
-        labels: the class names, C of them.
+        labels: the class names, C of them; for a task that writes, the pieces that it writes in.
         options: the task's own options.
         dropout: share of the decoder's input dropped in training.
     """
 
     name: ClassVar[str]
-    """The task's word in checkpoints, on the command line and, for queries, in `Query.kind`."""
+    """The task's word in checkpoints and on the command line."""
     label_kind: ClassVar[str]
-    """Which of the data set's label lists the classes are: "action" or "answer"."""
+    """Which of the model's label lists the classes are: "action", "answer" or "piece"."""
     Options: ClassVar[type[TaskOptions]]
 
     def __init__(self, dim: int, labels: Sequence[str], options: Mapping[str, object], dropout: float) -> None:
@@ -103,21 +104,21 @@ class DenseTask(Task):
 
 
 class QueryTask(Task):
-    """A task that is asked for at a time: a query vector reads the memory, a decoder turns what it read into classes.
+    """A task that is asked for at a time: a query vector reads the memory, a decoder says what was read.
 
     The query vector of a text is its encoding and the task's own learned vector, added and projected to the head's
-    input; without a text the encoding is zero, and the learned vector is the standing query. The decoder sees the
+    input; without a text the encoding is zero, and the learned vector is the standing query. What is decoded is the
     query vector, what was read, the present (the head's output at the newest frame, so that memory need not hold what
     is in view), and both multiplied with the query vector.
     """
+
+    query_kind: ClassVar[str]
+    """The `Query.kind` that it answers."""
 
     def __init__(self, dim: int, labels: Sequence[str], options: Mapping[str, object], dropout: float) -> None:
         super().__init__(dim, labels, options, dropout)
         self.standing = nn.Parameter(torch.randn(dim) * 0.5)
         self.to_query = nn.Linear(dim, dim)
-        self.decoder = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(5 * dim, dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(dim, len(labels))
-        )
 
     def query_vectors(self, text_vectors: Tensor) -> Tensor:
         """Makes what the head is asked with.
@@ -131,7 +132,7 @@ class QueryTask(Task):
         return self.to_query(text_vectors + self.standing)
 
     def decode(self, context: Tensor, vectors: Tensor, present: Tensor) -> Tensor:
-        """Turns what a query read into class scores.
+        """Turns what a query read into what the task says, or says it from.
 
         Args:
             context: what the head answered, (..., D).
@@ -139,22 +140,69 @@ class QueryTask(Task):
             present: the head's output at the newest frame, (..., D).
 
         Returns:
-            logits (..., C).
+            class scores (..., C), or of a task that writes the vectors (..., D) that it writes from.
         """
         seen = [context, context * vectors, present, present * vectors]
-        return self.decoder(torch.cat([vectors, *seen], dim=-1))
+        return self.say(torch.cat([vectors, *seen], dim=-1))
 
-    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """What training makes small: cross-entropy over the queries that have a target.
+    @abc.abstractmethod
+    def say(self, seen: Tensor) -> Tensor:
+        """The last step of `decode`: (..., 5 D) to what it gives."""
+
+    @abc.abstractmethod
+    def targets(self, queries: Sequence[Query]) -> Tensor:
+        """What should be said to queries, as `loss` and `right` want it, N first."""
+
+    @abc.abstractmethod
+    def offered(self, queries: Sequence[Query]) -> Tensor:
+        """What queries may be answered with, as `right` wants it, N first."""
+
+    @abc.abstractmethod
+    def loss(self, decoded: Tensor, targets: Tensor) -> Tensor:
+        """What training makes small.
 
         Args:
-            logits: (N, C).
-            targets: class numbers, long (N,); `IGNORED` where there is none.
+            decoded: what `decode` gave for N queries.
+            targets: see `targets`.
 
         Returns:
             a scalar.
         """
-        return cross_entropy(logits, targets, label_smoothing=self.options.label_smoothing)
+
+    @abc.abstractmethod
+    def right(self, decoded: Tensor, targets: Tensor, offered: Tensor) -> Tensor:
+        """Whether each query is answered as it should be, bool (N,)."""
+
+
+class ClassTask(QueryTask):
+    """A query task whose answers are classes."""
+
+    def __init__(self, dim: int, labels: Sequence[str], options: Mapping[str, object], dropout: float) -> None:
+        super().__init__(dim, labels, options, dropout)
+        self.decoder = nn.Sequential(
+            nn.Dropout(dropout), nn.Linear(5 * dim, dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(dim, len(labels))
+        )
+        self._classes = {label: number for number, label in enumerate(self.labels)}
+
+    def say(self, seen: Tensor) -> Tensor:
+        """Class scores, (..., C); see `QueryTask.decode`."""
+        return self.decoder(seen)
+
+    def targets(self, queries: Sequence[Query]) -> Tensor:
+        """The class of each answer, long (N,)."""
+        return torch.tensor([self._classes[query.answer] for query in queries])
+
+    def offered(self, queries: Sequence[Query]) -> Tensor:
+        """The classes that each query may be answered with, bool (N, C); see `offered_classes`."""
+        return torch.stack([offered_classes(query.choices, self.labels) for query in queries])
+
+    def loss(self, decoded: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy over the queries that have a target other than `IGNORED`; see `QueryTask.loss`."""
+        return cross_entropy(decoded, targets, label_smoothing=self.options.label_smoothing)
+
+    def right(self, decoded: Tensor, targets: Tensor, offered: Tensor) -> Tensor:
+        """Whether the likeliest class offered is the answer; see `QueryTask.right`."""
+        return decoded.masked_fill(~offered, -torch.inf).argmax(dim=-1) == targets
 
 
 def cross_entropy(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vidseq.errors import UserError
-from vidseq.tasks.base import QueryTask, TaskOptions
+from vidseq.tasks.base import ClassTask, TaskOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class NextActionOptions(TaskOptions):
             )
 
 
-class NextAction(QueryTask):
+class NextAction(ClassTask):
     """Names the action that starts `anticipation_seconds` later.
 
     A text is optional: "What will Ann do next?" where several act at once, none where one does.
@@ -29,7 +29,7 @@ class NextAction(QueryTask):
     Source: the protocol of EPIC-Kitchens-100, arXiv:2006.13256, section 4.3 (tau_a = 1 s).
     """
 
-    name = "next_action"
+    name = query_kind = "next_action"
     label_kind = "action"
     Options = NextActionOptions
     options: NextActionOptions

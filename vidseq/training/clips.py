@@ -18,7 +18,7 @@ from vidseq.features.store import FeatureStore
 from vidseq.language.question import pad_tokens
 from vidseq.model import VideoReasoner
 from vidseq.reading import Asked, frames_until
-from vidseq.tasks import NextAction, offered_classes
+from vidseq.tasks import NextAction
 from vidseq.training_config import TrainConfig
 
 #: Features are kept in memory up to this many bytes, and read again from disk beyond.
@@ -36,9 +36,9 @@ class Batch:
     asked: dict[str, Asked]
     """The queries of each query task."""
     targets: dict[str, Tensor]
-    """The class of each query's answer, long (N,)."""
+    """What should be said to each query, as its task puts it, N first."""
     offered: dict[str, Tensor]
-    """The classes that each query may be answered with, bool (N, C)."""
+    """What each query may be answered with, as its task puts it, N first."""
     frame_labels: Tensor | None
     """long (B, T), or None where they are no task."""
     videos: tuple[str, ...]
@@ -81,8 +81,8 @@ class Exam:
     def __init__(self, examples: Examples, model: VideoReasoner) -> None:
         self.examples = examples
         self.dense = "frame_labels" in model.tasks
-        self._labels = {name: model.query_task(name).labels for name in model.tasks if name != "frame_labels"}
-        self._classes = {name: {label: i for i, label in enumerate(labels)} for name, labels in self._labels.items()}
+        self._tasks = {name: model.query_task(name) for name in model.tasks if name != "frame_labels"}
+        self._kinds = {task.query_kind for task in self._tasks.values()}
         self._vocabulary = model.vocabulary
         self._kept: dict[int, Example] = {}
         self._cuts: dict[int, dict[int, list[Query]]] = {}
@@ -109,7 +109,7 @@ class Exam:
             example = self[index]
             cuts: defaultdict[int, list[Query]] = defaultdict(list)
             for query in example.queries:
-                if query.kind in self._labels:
+                if query.kind in self._kinds:
                     cuts[frames_until(example.pts_seconds, query.time)].append(query)
             self._cuts[index] = dict(sorted(cuts.items()))
         return self._cuts[index]
@@ -128,14 +128,17 @@ class Exam:
             for cut in clip.cuts
             for query in self.cuts(index)[cut]
         ]
-        by_task = {task: [item for item in found if item[2].kind == task] for task in self._labels}
+        by_task = {
+            name: [item for item in found if item[2].kind == task.query_kind] for name, task in self._tasks.items()
+        }
         by_task = {task: items for task, items in by_task.items() if items}
+        queries = {task: [query for _, _, query in items] for task, items in by_task.items()}
         return Batch(
             features,
             mask,
             {task: self._asked(items) for task, items in by_task.items()},
-            {task: self._targets(task, [query for _, _, query in items]) for task, items in by_task.items()},
-            {task: self._offered(task, [query for _, _, query in items]) for task, items in by_task.items()},
+            {task: self._tasks[task].targets(asked) for task, asked in queries.items()},
+            {task: self._tasks[task].offered(asked) for task, asked in queries.items()},
             pad_labels([self._frame_labels(index, clip) for index, clip in clips]) if self.dense else None,
             tuple(self[index].video for index, _ in clips),
         )
@@ -143,12 +146,6 @@ class Exam:
     def _asked(self, items: Sequence[tuple[int, int, Query]]) -> Asked:
         rows, frames, queries = zip(*items)
         return Asked(rows, frames, pad_tokens([self._vocabulary.encode(query.question) for query in queries]))
-
-    def _targets(self, task: str, queries: Sequence[Query]) -> Tensor:
-        return torch.tensor([self._classes[task][query.answer] for query in queries])
-
-    def _offered(self, task: str, queries: Sequence[Query]) -> Tensor:
-        return torch.stack([offered_classes(query.choices, self._labels[task]) for query in queries])
 
     def _frame_labels(self, index: int, clip: Clip) -> Tensor:
         labels = self[index].frame_labels

@@ -197,8 +197,8 @@ class Lesson(LightningModule):
         reading = self._read(batch)
         losses = self._task_losses(batch, reading)
         for name, targets in batch.targets.items():
-            predicted = reading.logits[name].masked_fill(~batch.offered[name], -torch.inf).argmax(dim=-1)
-            self._add(name, losses[name], predicted == targets)
+            task = self.model.query_task(name)
+            self._add(name, losses[name], task.right(reading.logits[name], targets, batch.offered[name]))
         if batch.frame_labels is not None:
             logits, _ = in_order(self.model.frame_logits(reading.y), reading, batch.frame_labels.shape[1])
             known = batch.frame_labels >= 0

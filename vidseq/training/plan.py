@@ -1,6 +1,6 @@
 """From a data set and a training config to the model to train: tasks, classes, vocabulary, standardisation."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -8,11 +8,16 @@ import torch
 from vidseq.data.dataset import Dataset
 from vidseq.errors import DataError, UserError
 from vidseq.features.store import FeatureStore
+from vidseq.language.pieces import PieceVocabulary
 from vidseq.language.vocabulary import Vocabulary
 from vidseq.model import ModelConfig, VideoReasoner
-from vidseq.tasks import FrameLabels, NextAction, Question, find_task
+from vidseq.tasks import AnswerWords, FrameLabels, NextAction, Question, find_task
+from vidseq.tasks.base import make_options
 from vidseq.training.clips import Exam
 from vidseq.training_config import TrainConfig
+
+#: Tasks that need questions.
+_ANSWER_QUESTIONS = (Question.name, AnswerWords.name)
 
 
 def choose_tasks(dataset: Dataset, config: TrainConfig) -> dict[str, dict[str, Any]]:
@@ -21,17 +26,22 @@ def choose_tasks(dataset: Dataset, config: TrainConfig) -> dict[str, dict[str, A
     Raises:
         UserError: an unknown task, or one that the data set has nothing for.
     """
-    names = list(config.tasks or dataset.info.tasks or _labelled_tasks(dataset))
+    names = list(config.tasks or dataset.info.tasks or _usual_tasks(dataset))
     if not config.causal and not config.tasks:
         names = [FrameLabels.name]
     for name in names:
         find_task(name)
         if name not in _labelled_tasks(dataset):
-            needed = "questions in queries.jsonl" if name == Question.name else "segments or next actions"
+            needed = "questions in queries.jsonl" if name in _ANSWER_QUESTIONS else "segments or next actions"
             raise UserError(f"Task {name} expects {needed}, got none in data set '{dataset.info.name}'.")
     if not names:
         raise UserError(f"Training expects a data set with segments or queries, got none in '{dataset.info.name}'.")
     return {name: {**dataset.info.tasks.get(name, {}), **config.tasks.get(name, {})} for name in names}
+
+
+def _usual_tasks(dataset: Dataset) -> list[str]:
+    """All that a data set has labels for; answers as classes, unless words are asked for."""
+    return [name for name in _labelled_tasks(dataset) if name != AnswerWords.name]
 
 
 def _labelled_tasks(dataset: Dataset) -> list[str]:
@@ -39,7 +49,8 @@ def _labelled_tasks(dataset: Dataset) -> list[str]:
     found = {
         FrameLabels.name: bool(dataset.segments),
         NextAction.name: NextAction.name in kinds or bool(dataset.segments),
-        Question.name: Question.name in kinds,
+        Question.name: Question.query_kind in kinds,
+        AnswerWords.name: AnswerWords.query_kind in kinds,
     }
     return [name for name, there in found.items() if there]
 
@@ -49,7 +60,11 @@ def build_model(dataset: Dataset, store: FeatureStore, config: TrainConfig) -> V
     tasks = choose_tasks(dataset, config)
     train = {video.video for video in dataset.split("train")}
     texts = [query.question for query in dataset.queries if query.video in train and query.question]
-    labels: Mapping[str, tuple[str, ...]] = {"action": dataset.action_labels, "answer": dataset.answer_labels}
+    labels: Mapping[str, tuple[str, ...]] = {
+        "action": dataset.action_labels,
+        "answer": dataset.answer_labels,
+        "piece": _pieces(dataset, tasks.get(AnswerWords.name), train),
+    }
     model_config = ModelConfig(
         feature_dim=store.dim,
         labels={kind: names for kind, names in labels.items() if names},
@@ -68,6 +83,15 @@ def build_model(dataset: Dataset, store: FeatureStore, config: TrainConfig) -> V
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return VideoReasoner(model_config)
+
+
+def _pieces(dataset: Dataset, options: Mapping[str, Any] | None, train: Collection[str]) -> tuple[str, ...]:
+    """What the training videos' answers and choices are written in, where answers are to be written."""
+    if options is None:
+        return ()
+    asked = [query for query in dataset.queries if query.video in train and query.kind == AnswerWords.query_kind]
+    texts = [text for query in asked for text in (query.answer, *query.choices)]
+    return PieceVocabulary.build(texts, make_options(AnswerWords.name, AnswerWords.Options, options).unit).pieces
 
 
 def fit_statistics(model: VideoReasoner, exam: Exam) -> None:

@@ -1,0 +1,133 @@
+"""Answers in words on the symbolic classroom: sentences by greedy choice and beam search, and letter by letter.
+
+Command:   python recipes/classroom_words.py --out runs/words
+Cost:      see the README's table; symbolic observations need no CNN. A run that was stopped goes on.
+Expected:  a table of exact match, token F1, perplexity a piece and nats an answer of three models that share head,
+           data and training: "word" writes sentences word by word, "character" letter by letter, "class" is the
+           usual classifier over all sentences that the data set has. And a picture of the tree that beam search grew
+           for one question, `tree.png`.
+
+Only "class" is told the list of possible answers; a decoder has to write each so that it fits word for word, but can
+also write sentences that it has never seen. Perplexities of words and letters do not compare; nats an answer do.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from jsonargparse import auto_cli
+
+from vidseq.checkpoint import load_model
+from vidseq.classroom.config import ClassroomConfig
+from vidseq.classroom.generate import generate
+from vidseq.data.dataset import Dataset
+from vidseq.evaluation.evaluate import evaluate
+from vidseq.evaluation.figure import save_figure
+from vidseq.evaluation.metrics import exact_match, negative_log_likelihood, token_f1, word_summary
+from vidseq.evaluation.rows import Run, concatenate, write_rows
+from vidseq.evaluation.table import to_markdown, write_table
+from vidseq.features.store import FeatureStore
+from vidseq.language.question import pad_tokens
+from vidseq.language.tree import draw_tree, grow_tree
+from vidseq.model import VideoReasoner
+from vidseq.predictor import Predictor
+from vidseq.reading import frames_until
+from vidseq.tasks import AnswerWords
+from vidseq.training import TrainConfig, fit
+
+WORLD = ClassroomConfig(
+    observations="symbolic",
+    answers="sentences",
+    train_videos=150,
+    val_videos=16,
+    test_videos=30,
+    seconds=30.0,
+    feature_fps=2,
+    max_children=2,
+    families=("color_now", "doing", "first_last"),
+)
+TRAINING = TrainConfig(
+    head="window",
+    head_options={"window": 64, "layers": 1},
+    dim=64,
+    epochs=30,
+    batch_size=8,
+    lr=2e-3,
+    queries_per_clip=64,
+    feature_dropout=0.0,
+    full_context=1.0,
+    patience=None,
+)
+#: What each model is trained for.
+MODELS: dict[str, dict[str, dict[str, Any]]] = {
+    "word": {"answer_words": {"unit": "word"}},
+    "character": {"answer_words": {"unit": "character"}},
+    "class": {"question": {}},
+}
+#: How wide a beam each line of the table has; 1 is greedy.
+BEAMS: dict[str, tuple[int | None, ...]] = {"word": (1, 5), "character": (1, 5), "class": (None,)}
+
+
+def main(out: Path = Path("runs/words"), world: ClassroomConfig = WORLD, training: TrainConfig = TRAINING) -> None:
+    """Trains the three models and compares them.
+
+    Args:
+        out: folder for the data set, runs, rows, the table and the picture.
+        world: what to generate.
+        training: how to train; its tasks are replaced.
+    """
+    data = out / "data"
+    dataset = Dataset.load(generate(data, world))
+    store = FeatureStore.open_in(data)
+    tables: list[pd.DataFrame] = []
+    for name, tasks in MODELS.items():
+        run = fit(dataset, store, dataclasses.replace(training, tasks=tasks), out / name, resume=True)
+        model = load_model(run, "cpu", fingerprint=store.fingerprint)
+        for beam in BEAMS[name]:
+            line = name if beam is None else f"{name}, {'greedy' if beam == 1 else f'beam {beam}'}"
+            predictor = Predictor(model, {"answer": dataset.answer_labels}, beam=beam)
+            about = Run(run=line, head=model.config.head, seed=training.seed)
+            queries = [query for query in dataset.queries if query.kind == "question"]
+            controls = ["majority"] if name == "class" else []
+            tables.append(evaluate(predictor, dataset, store, "test", queries=queries, controls=controls, run=about))
+        if name == "word":
+            draw_one(model, dataset, store, out)
+    rows = concatenate(tables)
+    write_rows(rows, out / "rows.parquet")
+    table = compare(rows)
+    write_table(table, out / "table.md")
+    print(to_markdown(table))
+
+
+def compare(rows: pd.DataFrame) -> pd.DataFrame:
+    """One line a model and search: the metrics of answers in words."""
+    lines = []
+    for (run, control), part in rows.groupby(["run", "control"], sort=False):
+        written = bool(part["answer_tokens"].notna().all())
+        nats = {} if written else {"nats_an_answer": negative_log_likelihood(part)}
+        numbers = word_summary(part) if written else {"exact_match": exact_match(part), "token_f1": token_f1(part)}
+        lines.append({"model": control or run, **numbers, **nats, "answers": len(part)})
+    return pd.DataFrame(lines)
+
+
+@torch.no_grad()
+def draw_one(model: VideoReasoner, dataset: Dataset, store: FeatureStore, out: Path) -> None:
+    """Draws the tree of the first test question about what a child is doing."""
+    task = model.query_task(AnswerWords.name)
+    assert isinstance(task, AnswerWords)
+    tests = {video.video for video in dataset.split("test")}
+    query = next(query for query in dataset.queries if query.video in tests and query.family == "doing")
+    video = store.read(query.video)
+    seen = torch.from_numpy(video.features[: frames_until(video.pts_seconds, query.time)].astype("float32"))
+    _, state = model.step(seen[None], model.init_state(1))
+    tokens = pad_tokens([model.vocabulary.encode(query.question)])[None]
+    start = task.decoder.init_state(model.ask(tokens, state, task.name)[0])
+    tree = grow_tree(task.writer, start, width=4)
+    figure = draw_tree(tree, task.vocabulary.name_of, title=f"{query.question}  Right: {query.answer}")
+    save_figure(figure, out / "tree")
+
+
+if __name__ == "__main__":
+    auto_cli(main, as_positional=False)
