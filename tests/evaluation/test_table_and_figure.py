@@ -11,12 +11,12 @@ from vidseq.errors import UserError
 from vidseq.evaluation.context_curve import eligible_seconds
 from vidseq.evaluation.evaluate import evaluate
 from vidseq.evaluation.figure import (
-    _LABEL_HEIGHT,
-    _spread,
+    LABEL_HEIGHT,
     context_figure,
     context_panels,
     family_panels,
     save_figure,
+    spread_labels,
 )
 from vidseq.evaluation.rows import Run, concatenate
 from vidseq.evaluation.table import accuracy_table, pivot_accuracy, to_markdown, write_table
@@ -64,7 +64,7 @@ def test_tables_are_written(tmp_path):
     write_table(table, tmp_path / "t.md")
     assert (tmp_path / "t.csv").read_text() == "a\n1\n"
     assert (tmp_path / "t.md").read_text() == to_markdown(table)
-    with pytest.raises(UserError, match=r"ends in .md, .csv, got"):
+    with pytest.raises(UserError, match=r"ends in .md, .tex, .csv, got"):
         write_table(table, tmp_path / "t.xlsx")
 
 
@@ -128,9 +128,9 @@ def test_figures_are_saved_the_same_twice(rows, tmp_path):
 
 
 def test_labels_do_not_touch():
-    spread = _spread([0.5, 0.5, 0.51, 0.9, 0.1])
+    spread = spread_labels([0.5, 0.5, 0.51, 0.9, 0.1])
     assert spread[3:] == [0.9, 0.1]
-    assert np.diff(sorted(spread)).min() >= _LABEL_HEIGHT - 1e-9
+    assert np.diff(sorted(spread)).min() >= LABEL_HEIGHT - 1e-9
     assert np.mean(spread[:3]) == pytest.approx(np.mean([0.5, 0.5, 0.51]))
 
 

@@ -31,7 +31,7 @@ FONT: dict[Any, Any] = {
     "svg.hashsalt": "vidseq",
 }
 #: Height of a label, as a share of the panel: labels stand at least so far apart.
-_LABEL_HEIGHT = 0.055
+LABEL_HEIGHT = 0.055
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def _finish_axes(axis: Axes, contexts: "pd.Series[float]", places: dict[str, flo
 def _write_labels(axis: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
     """Names each line at its right end, moved up or down where names would touch."""
     bottom, top = axis.get_ylim()
-    heights = _spread([(value - bottom) / (top - bottom) for value, _, _ in labels])
+    heights = spread_labels([(value - bottom) / (top - bottom) for value, _, _ in labels])
     for height, (value, name, color) in zip(heights, labels):
         text = f"{name}  {value:.1f}"
         axis.annotate(
@@ -184,8 +184,8 @@ def _write_labels(axis: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
         )
 
 
-def _spread(heights: Sequence[float]) -> list[float]:
-    """Moves heights apart to at least `_LABEL_HEIGHT`, each cluster about its own middle."""
+def spread_labels(heights: Sequence[float]) -> list[float]:
+    """Moves heights apart to at least `LABEL_HEIGHT`, each cluster about its own middle."""
     clusters: list[list[int]] = []
     centre: list[float] = []
     for place in sorted(range(len(heights)), key=heights.__getitem__):
@@ -199,12 +199,12 @@ def _spread(heights: Sequence[float]) -> list[float]:
     spread = [0.0] * len(heights)
     for cluster, middle in zip(clusters, centre):
         for number, place in enumerate(cluster):
-            spread[place] = middle + (number - (len(cluster) - 1) / 2) * _LABEL_HEIGHT
+            spread[place] = middle + (number - (len(cluster) - 1) / 2) * LABEL_HEIGHT
     return spread
 
 
 def _gap(clusters: Sequence[Sequence[int]], centre: Sequence[float]) -> float:
-    return centre[-1] - centre[-2] - (len(clusters[-1]) + len(clusters[-2])) / 2 * _LABEL_HEIGHT
+    return centre[-1] - centre[-2] - (len(clusters[-1]) + len(clusters[-2])) / 2 * LABEL_HEIGHT
 
 
 def _curve_rows(rows: pd.DataFrame) -> pd.DataFrame:

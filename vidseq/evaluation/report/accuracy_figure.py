@@ -1,0 +1,124 @@
+"""Accuracy against context with its intervals, the controls beside it, and the best that is possible."""
+
+from collections.abc import Mapping
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vidseq.evaluation.context_curve import ContextCurve
+from vidseq.evaluation.figure import FONT
+from vidseq.evaluation.intervals import Interval
+from vidseq.evaluation.report.axes import (
+    GREY,
+    Label,
+    context_places,
+    draw_context_axis,
+    finish,
+    new_figure,
+    queries_text,
+    write_labels,
+)
+from vidseq.evaluation.report.lines import Style
+
+_CURVE, _CONTROLS = (0.115, 0.20, 0.445, 0.63), (0.765, 0.20, 0.225, 0.63)
+
+
+def accuracy_figure(
+    title: str,
+    curves: Mapping[str, ContextCurve],
+    styles: Mapping[str, Style],
+    *,
+    ceiling: Mapping[str, float] | None = None,
+    by_frames: bool = False,
+) -> Figure:
+    """Draws the curves of one mode on one set of queries.
+
+    Args:
+        title: what is shown.
+        curves: by line, at least one.
+        styles: of each line.
+        ceiling: best accuracy possible by context, where known.
+        by_frames: the axis counts frames instead of seconds, for a fixed span.
+    """
+    first = next(iter(curves.values()))
+    places = context_places(list(curves.values()), by_frames)
+    counts = queries_text(first.num_queries, first.num_groups, max(curve.num_seeds for curve in curves.values()))
+    figure = new_figure(title, counts, first.num_groups)
+    with matplotlib.rc_context(FONT):
+        axis = figure.add_axes(_CURVE)
+        labels = [_draw_line(axis, name, curve, styles[name], places) for name, curve in curves.items()]
+        if ceiling:
+            labels.append(_draw_ceiling(axis, ceiling, places))
+        controls = list(dict.fromkeys(name for curve in curves.values() for name in curve.controls))
+        beside = figure.add_axes(_CONTROLS, sharey=axis) if controls else None
+        if beside is not None:
+            _draw_controls(beside, controls, curves, styles)
+        _mark_blind(axis, curves)
+        draw_context_axis(axis, list(curves.values()), places, by_frames)
+        finish(axis, "accuracy (%)")
+        low, high = axis.get_ylim()
+        axis.set_ylim(max(low, -2), min(high, 102))
+        write_labels(axis, labels)
+    return figure
+
+
+def _draw_line(axis: Axes, name: str, curve: ContextCurve, style: Style, places: Mapping[str, float]) -> Label:
+    """Draws a line with its band; the step from the longest length to everything, which has no length, is dotted."""
+    x = np.array([places[point.context] for point in curve.points])
+    order = np.argsort(x, kind="stable")
+    x = x[order]
+    mean, low, high = (
+        100 * np.array([getattr(curve.points[place].accuracy, end) for place in order])
+        for end in ("mean", "low", "high")
+    )
+    measured = len(x) - (not np.isfinite(curve.points[order[-1]].seconds))
+    axis.fill_between(x, low, high, color=style.color, alpha=0.14, lw=0, zorder=2)
+    axis.plot(x[:measured], mean[:measured], color=style.color, lw=1.7, zorder=3)
+    axis.plot(x[measured - 1 :], mean[measured - 1 :], color=style.color, lw=1.4, ls=(0, (1, 1.2)), zorder=3)
+    axis.plot(x, mean, color=style.color, lw=0, marker=style.marker, ms=3.6, zorder=4)
+    return Label(float(mean[-1]), f"{name or 'model'} {mean[-1]:.1f}", style.color)
+
+
+def _draw_ceiling(axis: Axes, ceiling: Mapping[str, float], places: Mapping[str, float]) -> Label:
+    names = sorted((name for name in ceiling if name in places), key=places.__getitem__)
+    values = [100 * ceiling[name] for name in names]
+    marker = "_" if len(names) == 1 else ""
+    axis.plot([places[name] for name in names], values, color="black", lw=1.1, ls=(0, (4, 2)), marker=marker, zorder=2)
+    return Label(values[-1], f"best possible {values[-1]:.1f}", "black")
+
+
+def _draw_controls(
+    axis: Axes, controls: list[str], curves: Mapping[str, ContextCurve], styles: Mapping[str, Style]
+) -> None:
+    """A place a control, and in it a point with its interval for each line."""
+    step = 0.62 / max(1, len(curves))
+    for number, (name, curve) in enumerate(curves.items()):
+        offset = (number - (len(curves) - 1) / 2) * step
+        for place, control in enumerate(controls):
+            if control in curve.controls:
+                _draw_point(axis, place + offset, curve.controls[control], styles[name])
+    axis.set_xticks(
+        range(len(controls)), [name.replace("_", " ") for name in controls], rotation=60, ha="right", fontsize=7.5,
+        rotation_mode="anchor",
+    )  # fmt: skip
+    axis.set_xlim(-0.6, len(controls) - 0.4)
+    axis.set_title("controls", fontsize=8, color=GREY, pad=3)
+    finish(axis)
+    axis.tick_params(axis="y", labelleft=False, length=0)
+    axis.tick_params(axis="x", length=2, labelsize=7.5, pad=1)
+    axis.spines["left"].set_visible(False)
+
+
+def _draw_point(axis: Axes, x: float, interval: Interval, style: Style) -> None:
+    mean = 100 * interval.mean
+    if np.isfinite(interval.low):
+        axis.plot([x, x], [100 * interval.low, 100 * interval.high], color=style.color, lw=1.1, alpha=0.6)
+    axis.plot([x], [mean], color=style.color, marker=style.marker, ms=3.4, lw=0)
+
+
+def _mark_blind(axis: Axes, curves: Mapping[str, ContextCurve]) -> None:
+    blind = [curve.controls["blind"].mean for curve in curves.values() if "blind" in curve.controls]
+    if blind:
+        axis.axhline(100 * float(np.mean(blind)), color=GREY, lw=0.9, ls=(0, (1, 2)), zorder=1)

@@ -1,0 +1,128 @@
+"""What the figures of a report have in common: size, frame, the axis of contexts, names of lines, warnings."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vidseq.evaluation.context_curve import ContextCurve
+from vidseq.evaluation.figure import FONT, LABEL_HEIGHT, spread_labels
+from vidseq.evaluation.intervals import FEW_GROUPS, VERY_FEW_GROUPS
+
+GREY, PALE, ALARM = "#666666", "#E6E6E6", "#B33A00"
+#: Inches. Shown as wide as a phone, letters are about ten pixels high.
+WIDTH, HEIGHT = 4.7, 3.5
+_MOST_TICKS = 7
+
+
+class Label(NamedTuple):
+    """The name of a line, written where it ends."""
+
+    height: float
+    """On the vertical axis."""
+    text: str
+    color: str
+
+
+def new_figure(title: str, subtitle: str, num_groups: int) -> Figure:
+    """An empty figure with its title, and a warning where intervals rest on few groups.
+
+    Args:
+        title: what is shown; text of a data set, never read as a formula.
+        subtitle: of how many queries, groups and trained models.
+        num_groups: what intervals rest on.
+    """
+    with matplotlib.rc_context(FONT):
+        figure = Figure(figsize=(WIDTH, HEIGHT))
+        left = 0.02
+        figure.text(left, 0.985, _short(title, 52), va="top", fontsize=10.5, fontweight="bold", parse_math=False)
+        figure.text(left, 0.925, subtitle, va="top", fontsize=8, color=GREY, parse_math=False)
+        if num_groups < FEW_GROUPS:
+            very = num_groups < VERY_FEW_GROUPS
+            text = f"Only {num_groups} group{'' if num_groups == 1 else 's'}: intervals are rough."
+            figure.text(
+                left, 0.87, text, va="top", fontsize=8, color=ALARM if very else GREY,
+                fontweight="bold" if very else "normal",
+            )  # fmt: skip
+    return figure
+
+
+def finish(axis: Axes, ylabel: str = "") -> None:
+    """Takes away what is not needed, and adds a quiet grid."""
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    axis.grid(axis="y", color=PALE, lw=0.8)
+    axis.set_axisbelow(True)
+    axis.tick_params(labelsize=8)
+    axis.set_ylabel(ylabel, fontsize=8.5)
+
+
+def context_places(curves: Sequence[ContextCurve], by_frames: bool) -> dict[str, float]:
+    """Where contexts stand on a log axis: seconds or frames; everything stands one doubling beyond the longest."""
+    points = {
+        point.context: point.frames if by_frames else point.seconds for curve in curves for point in curve.points
+    }
+    finite = [value for value in points.values() if np.isfinite(value) and value > 0]
+    beyond = 2 * max(finite, default=0.5)
+    least = min(finite, default=1.0)
+    return {name: max(value, least) if np.isfinite(value) else beyond for name, value in points.items()}
+
+
+def draw_context_axis(
+    axis: Axes, curves: Sequence[ContextCurve], places: Mapping[str, float], by_frames: bool
+) -> None:
+    """Labels contexts in seconds with the number of frames below; leaves some out where there are many."""
+    frames = {point.context: point.frames for curve in curves for point in curve.points}
+    seconds = {point.context: point.seconds for curve in curves for point in curve.points}
+    names = sorted(places, key=places.__getitem__)
+    if len(names) > _MOST_TICKS:
+        kept = np.linspace(0, len(names) - 1, _MOST_TICKS).round().astype(int)
+        names = [names[place] for place in kept]
+    axis.set_xscale("log", base=2)
+    if by_frames:
+        texts = [_number(frames[name]) for name in names]
+        axis.set_xlabel("frames shown of the span", fontsize=8)
+    else:
+        texts = [f"{_seconds(seconds[name])}\n{_number(frames[name])}" for name in names]
+        axis.set_xlabel("past shown: seconds, frames below", fontsize=8)
+    axis.set_xticks([places[name] for name in names], texts, fontsize=7.5)
+    axis.minorticks_off()
+    axis.margins(x=0.04)
+
+
+def write_labels(axis: Axes, labels: Sequence[Label], x: float = 1.03) -> None:
+    """Writes names of lines to the right of an axis, moved apart where they would touch."""
+    bottom, top = axis.get_ylim()
+    least = LABEL_HEIGHT * 1.25
+    heights = [(label.height - bottom) / (top - bottom) for label in labels]
+    spread = [height * least / LABEL_HEIGHT for height in spread_labels([h * LABEL_HEIGHT / least for h in heights])]
+    for height, label in zip(spread, labels):
+        axis.annotate(
+            label.text, (x, height), xycoords="axes fraction", color=label.color, va="center", fontsize=8,
+            annotation_clip=False, parse_math=False,
+        )  # fmt: skip
+
+
+def queries_text(num_queries: int, num_groups: int, num_trained: int) -> str:
+    """ "1,200 queries, 40 groups, 2 trained models"."""
+    counts = (
+        (num_queries, "quer", "y", "ies"),
+        (num_groups, "group", "", "s"),
+        (num_trained, "trained model", "", "s"),
+    )
+    return ", ".join(f"{number:,} {stem}{one if number == 1 else many}" for number, stem, one, many in counts)
+
+
+def _short(text: str, letters: int) -> str:
+    return text if len(text) <= letters else f"{text[: letters - 1]}…"
+
+
+def _seconds(value: float) -> str:
+    return "all" if not np.isfinite(value) else f"{value:.3g}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 or value == round(value) else f"{value:.1f}"

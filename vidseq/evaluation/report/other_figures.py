@@ -1,0 +1,126 @@
+"""The other figures of a report: evidence age, model certificates against true reach, calibration."""
+
+from collections.abc import Mapping
+
+import matplotlib
+import matplotlib.ticker
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from vidseq.evaluation.certificates import model_certificates
+from vidseq.evaluation.figure import FONT
+from vidseq.evaluation.report.axes import (
+    GREY,
+    Label,
+    context_places,
+    draw_context_axis,
+    finish,
+    new_figure,
+    queries_text,
+    write_labels,
+)
+from vidseq.evaluation.report.lines import Group, Style, curves_of
+
+_WIDE = (0.115, 0.19, 0.62, 0.64)
+
+
+def evidence_age_figure(title: str, group: Group, styles: Mapping[str, Style]) -> Figure | None:
+    """Accuracy with the longest context against how long ago the newest evidence ended; None without evidence."""
+    summaries = [item for item in group.summaries if item.evidence_age]
+    if not summaries:
+        return None
+    curve = summaries[0].all_queries
+    num_queries = sum(point.num_queries for point in summaries[0].evidence_age)
+    figure = new_figure(title, queries_text(num_queries, curve.num_groups, curve.num_seeds), curve.num_groups)
+    with matplotlib.rc_context(FONT):
+        axis = figure.add_axes(_WIDE)
+        labels = []
+        for item in summaries:
+            style = styles[item.line]
+            x = [max(0.5, point.mean_seconds) for point in item.evidence_age]
+            mean, low, high = (
+                [100 * getattr(point.accuracy, end) for point in item.evidence_age] for end in ("mean", "low", "high")
+            )
+            axis.fill_between(x, low, high, color=style.color, alpha=0.14, lw=0)
+            axis.plot(x, mean, color=style.color, lw=1.7, marker=style.marker, ms=3.6)
+            labels.append(Label(mean[-1], item.line or "model", style.color))
+        blind = [item.all_queries.controls["blind"].mean for item in summaries if "blind" in item.all_queries.controls]
+        if blind:
+            axis.axhline(100 * float(np.mean(blind)), color=GREY, lw=0.9, ls=(0, (1, 2)), zorder=1)
+            labels.append(Label(100 * float(np.mean(blind)), "blind", GREY))
+        axis.set_xscale("log", base=2)
+        points = summaries[0].evidence_age
+        ticks = [f"{max(0.5, point.mean_seconds):.2g}\n{point.num_queries}" for point in points]
+        axis.set_xticks([max(0.5, point.mean_seconds) for point in points], ticks, fontsize=7.5)
+        axis.minorticks_off()
+        axis.set_xlabel("age of the newest evidence: seconds, queries below", fontsize=8)
+        finish(axis, "accuracy, all past (%)")
+        write_labels(axis, labels)
+    return figure
+
+
+def certificates_of(group: Group) -> dict[str, pd.DataFrame]:
+    """The model certificates of each line, see `model_certificates`."""
+    return {item.line: model_certificates(group.rows_of(item.line)) for item in group.summaries}
+
+
+def certificate_figure(
+    title: str, group: Group, certificates: Mapping[str, pd.DataFrame], styles: Mapping[str, Style]
+) -> Figure:
+    """The share of queries answered right for good with at most so much past, and the share whose evidence lies
+    within it."""
+    curves = curves_of(group, group.has_eligible)
+    first = next(iter(curves.values()))
+    figure = new_figure(title, queries_text(first.num_queries, first.num_groups, first.num_seeds), first.num_groups)
+    with matplotlib.rc_context(FONT):
+        axis = figure.add_axes(_WIDE)
+        labels = []
+        longest, shortest = 0.0, np.inf
+        for name, table in certificates.items():
+            seconds = np.sort(table["model_certificate_seconds"].to_numpy(float))
+            finite = seconds[np.isfinite(seconds)]
+            if len(finite):
+                longest, shortest = max(longest, finite[-1]), min(shortest, max(finite[0], 0.05))
+            share = 100 * np.arange(1, len(finite) + 1) / len(seconds)
+            axis.step(finite, share, where="post", color=styles[name].color, lw=1.7)
+            last = float(share[-1]) if len(share) else 0.0
+            labels.append(Label(last, f"{name or 'model'} {last:.0f}", styles[name].color))
+        reach = np.sort(next(iter(certificates.values())).drop_duplicates("query")["reach_seconds"].dropna())
+        if len(reach):
+            share = 100 * np.arange(1, len(reach) + 1) / len(reach)
+            axis.step(np.maximum(reach, 0.05), share, where="post", color="black", lw=1.1, ls=(0, (4, 2)))
+            labels.append(Label(100.0, "true reach", "black"))
+            longest = max(longest, float(reach[-1]))
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_xlim(min(shortest, 1.0), max(longest, 2.0) * 1.05)
+        axis.set_ylim(0, 103)
+        axis.minorticks_off()
+        axis.set_xlabel("past (seconds)", fontsize=8)
+        finish(axis, "queries right for good (%)")
+        write_labels(axis, labels)
+    return figure
+
+
+def calibration_figure(title: str, group: Group, styles: Mapping[str, Style]) -> Figure:
+    """Expected calibration error at each context."""
+    curves = curves_of(group, group.has_eligible)
+    by_frames = group.mode == "density"
+    first = next(iter(curves.values()))
+    places = context_places(list(curves.values()), by_frames)
+    figure = new_figure(title, queries_text(first.num_queries, first.num_groups, first.num_seeds), first.num_groups)
+    with matplotlib.rc_context(FONT):
+        axis = figure.add_axes(_WIDE)
+        labels = []
+        for name, curve in curves.items():
+            points = sorted(curve.points, key=lambda point: places[point.context])
+            error = [100 * point.calibration_error for point in points]
+            x = [places[point.context] for point in points]
+            axis.plot(x, error, color=styles[name].color, lw=1.7, marker=styles[name].marker, ms=3.6)
+            labels.append(Label(error[-1], f"{name or 'model'} {error[-1]:.1f}", styles[name].color))
+        draw_context_axis(axis, list(curves.values()), places, by_frames)
+        axis.set_ylim(0, max(5.0, axis.get_ylim()[1]))
+        finish(axis, "calibration error (points)")
+        write_labels(axis, labels)
+    return figure
