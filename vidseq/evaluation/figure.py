@@ -96,14 +96,21 @@ def context_figure(panels: Sequence[Panel], *, title: str, line: str = "head") -
     return figure
 
 
-def save_figure(figure: Figure, stem: Path | str) -> list[Path]:
-    """Writes a figure as `<stem>.svg` and `<stem>.png`, each whole or not at all; the same figure, the same bytes."""
+def save_figure(figure: Figure, stem: Path | str, *, tight: bool = True) -> list[Path]:
+    """Writes a figure as `<stem>.svg` and `<stem>.png`, each whole or not at all; the same figure, the same bytes.
+
+    Args:
+        figure: to be written.
+        stem: the files' path without ending.
+        tight: cut the margins off, or grow for what reaches beyond them; False keeps the figure's own size.
+    """
     paths = [Path(f"{stem}.svg"), Path(f"{stem}.png")]
+    crop: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.12} if tight else {}
     with matplotlib.rc_context(FONT):
         for path in paths:
             with atomic_path(path) as temporary:
                 metadata = {"Date": None} if path.suffix == ".svg" else None
-                figure.savefig(temporary, dpi=160, bbox_inches="tight", pad_inches=0.12, metadata=metadata)
+                figure.savefig(temporary, dpi=160, metadata=metadata, **crop)
     return paths
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from vidseq.errors import UserError
 from vidseq.evaluation.context_summary import summarise
+from vidseq.evaluation.figure import save_figure
 from vidseq.evaluation.report.accuracy_figure import accuracy_figure
-from vidseq.evaluation.report.inline_svg import inline_svg
 from vidseq.evaluation.report.lines import Style, ceiling_of, curves_of, group_summaries, styles_of
 from vidseq.evaluation.report.words import clear, findings, line_finding, points, warnings_of
 from vidseq.evaluation.report.write import write_report
@@ -63,7 +63,7 @@ def rows():
 @pytest.fixture(scope="module")
 def report(rows, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    write_report(folder, rows, command=f"vidseq context --data {HOSTILE}")
+    write_report(folder, rows, command=f"vidseq context --data {HOSTILE}", summaries=summarise(rows, num_samples=200))
     return folder
 
 
@@ -177,12 +177,12 @@ def test_modes_never_share_a_figure(tmp_path):
     assert "2_retrained_certificates" not in names
 
 
-def test_few_groups_are_told_on_the_figure():
+def test_few_groups_are_told_on_the_figure(tmp_path):
     for number, expected in ((7, True), (15, True), (20, False)):
         rows = planted_rows(groups=number, seeds=(0,), heads=("lstm",), families=("now",))
         groups = group_summaries(summarise(rows, num_samples=50), rows)
         figure = accuracy_figure("All", curves_of(groups[0], True), {"lstm": Style("black", "o")})
-        svg = inline_svg(figure, "figure", "").lower()
+        svg = save_figure(figure, tmp_path / "figure")[0].read_text().lower()
         assert (f"only {number} groups: intervals are rough." in svg) == expected
         warned = [text for text in warnings_of(groups[0]) if f"intervals rest on {number} groups only" in text]
         assert bool(warned) == expected

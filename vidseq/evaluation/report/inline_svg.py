@@ -1,30 +1,19 @@
 """Puts figures into a page: their SVG, made safe to stand beside others."""
 
-import io
 import re
-
-import matplotlib
-from matplotlib.figure import Figure
-
-from vidseq.evaluation.figure import FONT
 
 #: Fonts of like widths, for readers that have not the first.
 _FONTS = "'DejaVu Sans', Verdana, sans-serif"
 
 
-def inline_svg(figure: Figure, name: str, description: str) -> str:
-    """A figure as an SVG element that fills the width it is given.
+def inline_svg(text: str, name: str, description: str) -> str:
+    """An SVG file as an element that fills the width it is given.
 
     Args:
-        figure: to be drawn.
+        text: the file's, as matplotlib writes it.
         name: unique in the page: it begins every id in the element.
         description: read out to those who do not see it; must be free of markup or escaped.
     """
-    file = io.StringIO()
-    with matplotlib.rc_context(FONT):
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(file, format="svg", metadata=nothing)
-    text = file.getvalue()
     text = text[text.index("<svg") :].strip()
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'\b(id=")([^"]+)"', rf'\g<1>{name}-\g<2>"', text)

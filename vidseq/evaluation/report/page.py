@@ -1,6 +1,6 @@
 """The page: one HTML file that needs nothing else, no network either, on a phone, a screen or paper."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import jinja2
@@ -94,12 +94,17 @@ for few groups; never over queries.</p></footer>
 """
 
 
-def render(page: Page) -> str:
-    """The page as HTML; whatever text it holds, none of it is taken for markup."""
+def render(page: Page, drawings: Mapping[str, str]) -> str:
+    """The page as HTML; whatever text it holds, none of it is taken for markup.
+
+    Args:
+        page: what to show.
+        drawings: the SVG file of each picture, by its name.
+    """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
 
     def svg(picture: Picture) -> Markup:
-        return Markup(inline_svg(picture.figure, picture.name, escape(picture.caption)))
+        return Markup(inline_svg(drawings[picture.name], picture.name, escape(picture.caption)))
 
     template = environment.from_string(_TEMPLATE)
     return template.render(page=page, svg=svg, style=Markup(STYLE), script=Markup(SCRIPT)) + "\n"

@@ -1,6 +1,8 @@
 """The findings in words, each sentence with its numbers; what the data cannot show is said as well."""
 
+import contextlib
 import itertools
+import warnings
 from collections.abc import Sequence
 
 import pandas as pd
@@ -8,7 +10,7 @@ import pandas as pd
 from vidseq.errors import UserError
 from vidseq.evaluation.context_summary import ContextSummary
 from vidseq.evaluation.effective_context import EffectiveContext
-from vidseq.evaluation.intervals import FEW_GROUPS, VERY_FEW_GROUPS, Interval, paired_difference
+from vidseq.evaluation.intervals import FEW_GROUPS, VERY_FEW_GROUPS, FewGroupsWarning, Interval, paired_difference
 from vidseq.evaluation.report.lines import Group
 
 #: With more lines than this, differences are told against the best alone.
@@ -91,10 +93,9 @@ def differences(group: Group) -> list[tuple[str, str, Interval]]:
     found = []
     for better, worse in pairs:
         sides = [_answers(group.rows_of(line), full[line]) for line in (better, worse)]
-        try:
+        with warnings.catch_warnings(), contextlib.suppress(UserError):  # few groups are told by `warnings_of`
+            warnings.simplefilter("ignore", FewGroupsWarning)
             found.append((better, worse, paired_difference(*sides)))
-        except UserError:
-            continue
     return found
 
 

@@ -77,12 +77,14 @@ def write_report(
         sections.append(_section(f"{number + 1}_{key[2]}_", of_key, styles, several=len(keys) > 1))
     title = title or f"How much of the past is used: {datasets}"
     page = Page(title, what_was_asked(rows), command, sections, __version__)
-    for section in progress(sections, what="Saving figures", unit="section"):
-        for picture in (*section.main, *section.families):
-            save_figure(picture.figure, folder / "figures" / picture.name)
+    drawings = {}
+    for picture in progress([p for s in sections for p in (*s.main, *s.families)], what="Saving", unit="figure"):
+        svg, _ = save_figure(picture.figure, folder / "figures" / picture.name, tight=False)
+        drawings[picture.name] = svg.read_text(encoding="utf-8")
+    for section in sections:
         write_tables(section.tables, folder / "tables")
     write_rows(rows, folder / "rows.parquet")
-    atomic_write(folder / "index.html", render(page))
+    atomic_write(folder / "index.html", render(page, drawings))
     return folder / "index.html"
 
 
