@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from vidseq.ops.flash import flash_attention, flash_gradients
+
 NOTHING = -1e30
 """The mass of a part without keys: finite, so that gradients are."""
 
@@ -99,7 +101,7 @@ class _AttendBeside(torch.autograd.Function):
         ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, blind: Tensor, read: Tensor, mass: Tensor
     ) -> Tensor:
         """Attends, then merges; the kernel's mass is wrong for a query that sees no key."""
-        here, here_mass = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, attn_mask=bias)
+        here, here_mass = flash_attention(q, k, v, bias)
         here_mass = here_mass.masked_fill(blind, NOTHING)
         merged = merge_parts(Part(here, here_mass), Part(read, mass.to(here_mass.dtype)))
         ctx.save_for_backward(q, k, v, bias, read, mass, *merged)
@@ -110,8 +112,7 @@ class _AttendBeside(torch.autograd.Function):
         """The kernel's own, and that of the other part by hand."""
         q, k, v, bias, read, mass, all_read, all_mass = ctx.saved_tensors
         of_all = gradients[0]
-        kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
-        of_q, of_k, of_v = kernel(of_all, q, k, v, all_read, all_mass, 0.0, False, attn_mask=bias)
+        of_q, of_k, of_v = flash_gradients(of_all, q, k, v, bias, all_read, all_mass)
         share = (mass - all_mass).exp()
         of_mass = share * (of_all * (read - all_read)).sum(dim=-1)
         return of_q, of_k, of_v, None, None, share[..., None].to(read.dtype) * of_all, of_mass.to(mass.dtype)
