@@ -16,6 +16,7 @@ DIM, FRAMES = 8, 23
 SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever depth could go wrong
     "associative": {"layers": 2, "heads": 2},
     "attention": {"layers": 2, "heads": 2},
+    "big_bird": {"layers": 2, "block": 3, "random": 2, "capacity": 3, "num_global": 3, "heads": 2},
     "codebook": {"layers": 2, "codes": 5, "readers": 2},
     "compressive": {"layers": 2, "heads": 2, "block": 4, "memory": 4, "compressed": 4, "rate": 2},
     "conv": {"layers": 3, "channels": 6},
@@ -25,6 +26,7 @@ SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever d
     "gru": {"layers": 2},
     "hyper": {"layers": 2, "units": 4, "embedding": 2},
     "linformer": {"layers": 2, "heads": 2, "block": 4, "rows": 2, "rank": 6, "places": 16},
+    "longformer": {"layers": 2, "window": 4, "num_global": 3, "heads": 2},
     "lstm": {"layers": 2},
     "memorizing": {"layers": 2, "memory_layer": 1, "window": 4, "memory": 6, "neighbours": 6, "heads": 2},
     "memory": {"layers": 2, "slots": 5, "readers": 2, "write_bias": 0.0},

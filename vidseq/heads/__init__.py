@@ -7,6 +7,7 @@ from vidseq.errors import unknown_name
 from vidseq.heads.associative import Associative
 from vidseq.heads.attention import Attention
 from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
+from vidseq.heads.big_bird import BigBird
 from vidseq.heads.codebook import Codebook
 from vidseq.heads.compressive import Compressive
 from vidseq.heads.conv import Conv
@@ -16,6 +17,7 @@ from vidseq.heads.entity import Entity
 from vidseq.heads.gru import GRU
 from vidseq.heads.hyper import Hyper
 from vidseq.heads.linformer import Linformer
+from vidseq.heads.longformer import Longformer
 from vidseq.heads.lstm import LSTM
 from vidseq.heads.memorizing import Memorizing
 from vidseq.heads.memory import Memory
@@ -42,6 +44,7 @@ __all__ = [
     "SSM",
     "Associative",
     "Attention",
+    "BigBird",
     "Codebook",
     "Compressive",
     "Conv",
@@ -51,6 +54,7 @@ __all__ = [
     "HeadConfig",
     "Hyper",
     "Linformer",
+    "Longformer",
     "Memorizing",
     "Memory",
     "MemoryNetwork",
