@@ -69,6 +69,7 @@ def accuracy(model: Asked, tags: NameTags, batch: int, num_frames: int) -> float
     "name, options",
     [
         ("associative", {}),
+        ("big_bird", {"layers": 1, "block": 4, "window": 4, "capacity": 2, "num_global": 2}),
         ("codebook", {"codes": 16}),
         ("compressive", {"layers": 1, "block": 4, "memory": 4, "compressed": 8, "rate": 2}),
         ("conv", {"layers": 3, "channels": 16}),
@@ -77,6 +78,7 @@ def accuracy(model: Asked, tags: NameTags, batch: int, num_frames: int) -> float
         ("gru", {}),
         ("hyper", {}),
         ("linformer", {"layers": 1, "block": 4, "rows": 2, "rank": 8}),
+        ("longformer", {"layers": 1, "window": 16, "num_global": 2}),
         ("lstm", {}),
         ("memory", {"slots": 8, "readers": 2}),
         ("memory_network", {}),

@@ -141,10 +141,9 @@ class Longformer(TemporalHead):
             kept.append((advance(old_k, k, mask, dim=2), advance(old_v, v, mask, dim=2)))
             everything.append(far)
         keys, values = (torch.cat(parts, dim=2) for parts in zip(*kept))
-        stores = self._store(state, everything, mask)
-        return self.last_norm(x), LongformerState(
-            keys, values, *tokens.state(), *stores, state.position + mask.sum(dim=1)
-        )
+        all_keys, all_values = self._store(state, everything, mask)
+        position = state.position + mask.sum(dim=1)
+        return self.last_norm(x), LongformerState(keys, values, *tokens.state(), all_keys, all_values, position)
 
     def _store(self, state: LongformerState, new: list[tuple[Tensor, ...]], mask: Tensor) -> tuple[Tensor, ...]:
         """All frames for global questions, after those of `new`: keys and values a layer."""
@@ -179,7 +178,8 @@ class Longformer(TemporalHead):
         for layer, dilation in zip(self.layers, self.dilations):
             read = self.attend_noncausal(layer, tokens, x, angles, mask, dilation)
             if layer is not self.layers[-1]:
-                tokens = layer.block.finish(tokens, layer.update_noncausal(tokens, *layer.far(x, 2), mask))
+                far_k, far_v = layer.far(x, 2)
+                tokens = layer.block.finish(tokens, layer.update_noncausal(tokens, far_k, far_v, mask))
             x = layer.block.finish(x, read)
         return self.last_norm(x)
 

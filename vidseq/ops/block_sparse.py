@@ -119,8 +119,8 @@ class _BlockSparse(torch.autograd.Function):
         all_read = torch.empty(q.shape, dtype=q.dtype)
         all_mass = torch.empty(q.shape[:-1], dtype=torch.promote_types(q.dtype, torch.float32))
         for group in _groups(k, table, valid, order):
-            some = [_gather(part, group.rows) for part in (k, v)]
-            here = Part(*flash_attention(_by_block(q, group.blocks), *some, group.bias))
+            some_k, some_v = _gather(k, group.rows), _gather(v, group.rows)
+            here = Part(*flash_attention(_by_block(q, group.blocks), some_k, some_v, group.bias))
             beside = Part(_by_block(read, group.blocks), _by_block(mass, group.blocks).to(here.mass.dtype))
             merged = merge_parts(here, beside)
             all_read[:, :, group.blocks] = _back(merged.read, len(q))
@@ -138,8 +138,8 @@ class _BlockSparse(torch.autograd.Function):
             of_read, some_q, some_read, some_mass = (
                 _by_block(part, group.blocks) for part in (of_all, q, all_read, all_mass)
             )
-            some = [_gather(part, group.rows) for part in (k, v)]
-            parts = flash_gradients(of_read, some_q, *some, group.bias, some_read, some_mass)
+            some_k, some_v = _gather(k, group.rows), _gather(v, group.rows)
+            parts = flash_gradients(of_read, some_q, some_k, some_v, group.bias, some_read, some_mass)
             of_q[:, :, group.blocks] = _back(parts[0], len(q))
             for whole, part in zip((of_k, of_v), parts[1:]):
                 whole.flatten(0, 2).flatten(1).index_add_(

@@ -39,12 +39,17 @@ def attend_part(q: Tensor, k: Tensor, v: Tensor, valid: Tensor | None = None) ->
     """
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    if valid is not None:
+        scores = scores.masked_fill(~valid, NOTHING)
+    top = scores.detach().amax(dim=-1, keepdim=True)
+    weights = (scores - top).exp_()
+    total = weights.sum(dim=-1, keepdim=True)
+    read = (weights.to(v.dtype) @ v) / total.to(v.dtype)
+    mass = (top + total.log())[..., 0]
     if valid is None:
-        mass = scores.logsumexp(dim=-1)
-        return Part((scores - mass[..., None]).exp().to(v.dtype) @ v, mass)
-    mass = scores.masked_fill(~valid, NOTHING).logsumexp(dim=-1)
-    weights = (scores - mass[..., None]).masked_fill(~valid, -torch.inf).exp()
-    return Part(weights.to(v.dtype) @ v, torch.where(valid.any(dim=-1), mass, NOTHING))
+        return Part(read, mass)
+    blind = ~valid.any(dim=-1)
+    return Part(read.masked_fill(blind[..., None], 0), mass.masked_fill(blind, NOTHING))
 
 
 def merge_parts(one: Part, other: Part) -> Part:
