@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidseq.data.action_sequences import Future
 from vidseq.data.batch import pad_features
 from vidseq.data.schema import Query
 from vidseq.errors import DataError, ModelError, UserError
@@ -14,7 +15,7 @@ from vidseq.language.question import pad_tokens
 from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
 from vidseq.reading import LONGEST_PIECE, Asked, frames_until, read_clips
-from vidseq.tasks import AnswerWords, offered_classes
+from vidseq.tasks import ActionSequence, AnswerWords, offered_classes
 
 #: Clips are read together up to so many frames, padding counted, and up to so many clips.
 MOST_FRAMES, MOST_CLIPS = 65_536, 256
@@ -132,6 +133,47 @@ class Predictor:
             logits = self._read(clip[None], mask, {task: asked}, [of_task[0].video])[task]
             answers.update(zip(numbers, self._answers(task, logits, of_task)))
         return [answers[number] for number in range(len(queries))]
+
+    @torch.no_grad()
+    def futures(
+        self,
+        features: np.ndarray,
+        pts_seconds: np.ndarray,
+        times: Sequence[float],
+        *,
+        num_futures: int = 5,
+        temperature: float = 1.0,
+        seed: int = 0,
+        video: str = "",
+    ) -> list[list[Future]]:
+        """Draws what may happen from each of some times on; the video is read once.
+
+        Args:
+            features: (T, F).
+            pts_seconds: (T,), rising.
+            times: seconds, each at or after the first frame.
+            num_futures: how many a time, K.
+            temperature: below 1 likelier futures come more often.
+            seed: of the dice.
+            video: its name, so that it is not retrieved for itself.
+
+        Returns:
+            for each time K futures, labels with seconds, what goes on at the time first.
+
+        Raises:
+            UserError: the model was not trained for it.
+            DataError: features of another width, or with NaN.
+        """
+        self._require_causal()
+        task = self.model.query_task(ActionSequence.name)
+        assert isinstance(task, ActionSequence)
+        clip = self._checked(features)
+        frames = [frames_until(pts_seconds, time) for time in times]
+        asked = Asked([0] * len(frames), frames, pad_tokens([[] for _ in frames]).to(self._device))
+        mask = torch.ones(1, len(clip), dtype=torch.bool)
+        decoded = self._read(clip[None], mask, {task.name: asked}, [video])[task.name]
+        dice = torch.Generator(self._device).manual_seed(seed)
+        return task.draw(decoded, num_futures, temperature=temperature, generator=dice)
 
     @torch.inference_mode()
     def frame_labels(self, features: np.ndarray, video: str = "") -> np.ndarray:

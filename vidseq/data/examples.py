@@ -8,6 +8,7 @@ import torch
 import torch.utils.data
 from torch import Tensor
 
+from vidseq.data.action_sequences import derive_action_sequences, evenly
 from vidseq.data.dataset import Dataset
 from vidseq.data.fields import listing, nearest
 from vidseq.data.schema import Query, Segment
@@ -42,13 +43,20 @@ class Examples(torch.utils.data.Dataset[Example]):
         split: which videos.
         anticipation_seconds: adds next-action queries derived from the segments in place of the data set's own;
             None: the data set's own queries alone.
+        sequences_per_video: adds so many queries a video of what happens from then on, evenly spread; None: none.
 
     Raises:
         DataError: a video of the split has no features, or there is no such split.
     """
 
     def __init__(
-        self, dataset: Dataset, store: FeatureStore, split: str, *, anticipation_seconds: float | None = None
+        self,
+        dataset: Dataset,
+        store: FeatureStore,
+        split: str,
+        *,
+        anticipation_seconds: float | None = None,
+        sequences_per_video: int | None = None,
     ) -> None:
         self.dataset = dataset
         self.store = store
@@ -60,6 +68,7 @@ class Examples(torch.utils.data.Dataset[Example]):
                 f"{len(missing)} of {len(self.videos)}: {listing(missing, 5)}. Run `vidseq features` on the data set."
             )
         self._next_actions = _by_video(dataset, anticipation_seconds)
+        self._sequences_per_video = sequences_per_video
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -81,10 +90,16 @@ class Examples(torch.utils.data.Dataset[Example]):
 
     def _queries(self, video: str) -> list[Query]:
         queries = self.dataset.queries_of(video)
-        if self._next_actions is None:
-            return queries
-        questions = [query for query in queries if query.kind != "next_action"]
-        return sorted(questions + self._next_actions.get(video, []), key=lambda query: query.time)
+        if self._next_actions is not None:
+            questions = [query for query in queries if query.kind != "next_action"]
+            queries = questions + self._next_actions.get(video, [])
+        return sorted(queries + self._sequences(video), key=lambda query: query.time)
+
+    def _sequences(self, video: str) -> list[Query]:
+        segments = self.dataset.segments_of(video)
+        if self._sequences_per_video is None or not segments:
+            return []
+        return derive_action_sequences(segments, evenly(segments, self._sequences_per_video))
 
     def _labels(self, video: str, pts_seconds: np.ndarray) -> Tensor | None:
         if not self.dataset.segments:

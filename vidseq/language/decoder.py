@@ -68,8 +68,8 @@ class NextToken(nn.Module):
         self.written: Tensor
         self.num_tokens = num_tokens
 
-    def forward(self, y: Tensor) -> Tensor:
-        """(..., D) to (..., V)."""
+    def forward(self, y: Tensor, read: Tensor) -> Tensor:
+        """What was said (..., D) after tokens (...) to (..., V)."""
         log_probs = self.classifier(y).log_softmax(dim=-1)
         never = log_probs.new_full((*y.shape[:-1], self.num_tokens), -torch.inf)
         return never.index_copy(-1, self.written, log_probs)
@@ -93,7 +93,7 @@ class Decoder(nn.Module):
         cell_options: the head's own options, such as {"layers": 2}.
         embedding: one of `EMBEDDINGS`.
         dropout: share of channels dropped in training, of embeddings and before the classifier.
-        next_token: what the cell says to log-probabilities; None: a softmax over all tokens.
+        next_token: what the cell says, and the token read last, to log-probabilities; None: a softmax over all tokens.
 
     Raises:
         UserError: an unknown cell, embedding or option, or one that does not fit.
@@ -138,7 +138,7 @@ class Decoder(nn.Module):
             log-probabilities of the next token, (N, V), and the new state.
         """
         y, cell = self.cell.step(self._read(tokens, state.context)[:, None], state.cell)
-        return self._say(y[:, 0]), DecoderState(state.context, cell)
+        return self._say(y[:, 0], tokens), DecoderState(state.context, cell)
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
         """Says what may stand at every place of sequences, given what stands before it there (teacher forcing).
@@ -182,13 +182,13 @@ class Decoder(nn.Module):
     def _after(self, read: Tensor, context: Tensor) -> Tensor:
         """Log-probabilities (N, L, V) after each of the tokens read, (N, L)."""
         x = self._read(read, self.from_context(context)[:, None])
-        return self._say(self.cell(x))
+        return self._say(self.cell(x), read)
 
     def _read(self, tokens: Tensor, context: Tensor) -> Tensor:
         return self.dropout(self.embedding(tokens).to(context.dtype)) + context
 
-    def _say(self, y: Tensor) -> Tensor:
-        return self.next_token(self.dropout(self.norm(y))).float()
+    def _say(self, y: Tensor, read: Tensor) -> Tensor:
+        return self.next_token(self.dropout(self.norm(y)), read).float()
 
     @torch.no_grad()
     def _mixed(self, tokens: Tensor, context: Tensor, own_share: float) -> Tensor:

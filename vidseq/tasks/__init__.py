@@ -1,17 +1,21 @@
 """Tasks, one file each. A new task is a new file and one import line here."""
 
 from vidseq.errors import unknown_name
+from vidseq.tasks.action_sequence import ActionSequence
 from vidseq.tasks.answer_words import AnswerWords
 from vidseq.tasks.base import ClassTask, DenseTask, QueryTask, Task, TaskOptions, offered_classes
 from vidseq.tasks.frame_labels import FrameLabels
 from vidseq.tasks.next_action import NextAction
 from vidseq.tasks.question import Question
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (FrameLabels, NextAction, Question, AnswerWords)}
+TASKS: dict[str, type[Task]] = {
+    task.name: task for task in (FrameLabels, NextAction, Question, AnswerWords, ActionSequence)
+}
 """Every task by its name."""
 
 __all__ = [
     "TASKS",
+    "ActionSequence",
     "AnswerWords",
     "ClassTask",
     "DenseTask",

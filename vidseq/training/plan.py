@@ -11,7 +11,7 @@ from vidseq.features.store import FeatureStore
 from vidseq.language.pieces import PieceVocabulary
 from vidseq.language.vocabulary import Vocabulary
 from vidseq.model import ModelConfig, VideoReasoner
-from vidseq.tasks import AnswerWords, FrameLabels, NextAction, Question, find_task
+from vidseq.tasks import ActionSequence, AnswerWords, FrameLabels, NextAction, Question, find_task
 from vidseq.tasks.base import make_options
 from vidseq.training.clips import Exam
 from vidseq.training_config import TrainConfig
@@ -40,8 +40,8 @@ def choose_tasks(dataset: Dataset, config: TrainConfig) -> dict[str, dict[str, A
 
 
 def _usual_tasks(dataset: Dataset) -> list[str]:
-    """All that a data set has labels for; answers as classes, unless words are asked for."""
-    return [name for name in _labelled_tasks(dataset) if name != AnswerWords.name]
+    """All that a data set has labels for in classes; what is written must be asked for."""
+    return [name for name in _labelled_tasks(dataset) if name not in (AnswerWords.name, ActionSequence.name)]
 
 
 def _labelled_tasks(dataset: Dataset) -> list[str]:
@@ -51,6 +51,7 @@ def _labelled_tasks(dataset: Dataset) -> list[str]:
         NextAction.name: NextAction.name in kinds or bool(dataset.segments),
         Question.name: Question.query_kind in kinds,
         AnswerWords.name: AnswerWords.query_kind in kinds,
+        ActionSequence.name: bool(dataset.segments),
     }
     return [name for name, there in found.items() if there]
 
