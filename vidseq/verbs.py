@@ -247,6 +247,31 @@ def context_explain(
                                  features=features, device=device))  # fmt: skip
 
 
+def context_report(
+    rows: Path,
+    out: Path,
+    *,
+    title: str = "",
+    command: str = "",
+    line: Literal["head", "run"] = "head",
+    overwrite: bool = False,
+) -> None:
+    """Writes the report of rows that were measured before: one page, figures, tables. Needs no model.
+
+    Args:
+        rows: rows.parquet, as evaluation writes it.
+        out: folder of the report.
+        title: of the page; made from the data set's name if left out.
+        command: what made the rows, told below every figure.
+        line: what the lines of figures are, heads with all their seeds or single runs.
+        overwrite: replace a report that is there.
+    """
+    from vidseq.evaluation.report.write import write_report
+    from vidseq.evaluation.rows import read_rows
+
+    print(write_report(out, read_rows(rows), title=title, command=command, line=line, overwrite=overwrite))
+
+
 def predict(
     source: str,
     model: Path,

@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vidseq.cli import main
 from vidseq.errors import UserError
 from vidseq.evaluation.context_summary import summarise
 from vidseq.evaluation.figure import save_figure
 from vidseq.evaluation.report.accuracy_figure import accuracy_figure
+from vidseq.evaluation.report.axes import readable_ticks
 from vidseq.evaluation.report.lines import Style, ceiling_of, curves_of, group_summaries, styles_of
 from vidseq.evaluation.report.words import clear, findings, line_finding, points, warnings_of
 from vidseq.evaluation.report.write import write_report
-from vidseq.evaluation.rows import Row, read_rows, rows_from
+from vidseq.evaluation.rows import Row, read_rows, rows_from, write_rows
 
 HOSTILE = "<script>alert('$x^2$')</script> & \"co\""
 CONTEXTS = {"1f": 0.5, "2s": 2.0, "4s": 4.0, "8s": 8.0, "16s": 16.0, "full": np.inf}
@@ -217,7 +219,26 @@ def test_what_is_wrong_is_told():
     assert any("no control was asked" in text for text in told)
 
 
+def test_ticks_never_touch_and_the_ends_stay():
+    crowded = {"1f": 0.25, "32s": 32.0, "48s": 48.0, "60s": 60.0, "full": 64.0}
+    assert readable_ticks(crowded) == ["1f", "32s", "full"]
+    assert readable_ticks({"1f": 0.25}) == ["1f"]
+    assert readable_ticks(dict(zip("abc", (1.0, 2.0, 4.0)))) == ["a", "b", "c"]
+
+
 def test_many_lines_have_different_styles():
     rows = pd.concat([planted_rows(heads=(f"h{n}",), seeds=(0,), families=("now",), groups=3) for n in range(9)])
     styles = styles_of(summarise(rows, num_samples=20))
     assert len(set(styles.values())) == 9
+
+
+def test_the_command(rows, tmp_path, capsys):
+    one = rows[(rows["head"] == "lstm") & (rows["family"] == "now")]
+    write_rows(one, tmp_path / "rows.parquet")
+    words = ["context", "report", str(tmp_path / "rows.parquet"), str(tmp_path / "out"), "--line", "run"]
+    assert main([*words, "--title", "A & B"]) == 0
+    assert "<h1>A &amp; B</h1>" in (tmp_path / "out" / "index.html").read_text()
+    assert main(words) == 2
+    assert "which holds index.html. Choose another, or overwrite it." in capsys.readouterr().err
+    assert main(["context", "report", str(tmp_path / "none.parquet"), str(tmp_path / "out")]) == 2
+    assert "Rows expect a parquet file" in capsys.readouterr().err

@@ -18,11 +18,12 @@ from vidseq.evaluation.report.axes import (
     finish,
     new_figure,
     queries_text,
+    short,
     write_labels,
 )
 from vidseq.evaluation.report.lines import Style
 
-_CURVE, _CONTROLS = (0.115, 0.20, 0.445, 0.63), (0.765, 0.20, 0.225, 0.63)
+_CURVE, _CONTROLS = (0.115, 0.26, 0.445, 0.58), (0.765, 0.26, 0.225, 0.58)
 
 
 def accuracy_figure(
@@ -78,7 +79,7 @@ def _draw_line(axis: Axes, name: str, curve: ContextCurve, style: Style, places:
     axis.plot(x[:measured], mean[:measured], color=style.color, lw=1.7, zorder=3)
     axis.plot(x[measured - 1 :], mean[measured - 1 :], color=style.color, lw=1.4, ls=(0, (1, 1.2)), zorder=3)
     axis.plot(x, mean, color=style.color, lw=0, marker=style.marker, ms=3.6, zorder=4)
-    return Label(float(mean[-1]), f"{name or 'model'} {mean[-1]:.1f}", style.color)
+    return Label(float(mean[-1]), f"{short(name or 'model', 14)} {mean[-1]:.1f}", style.color)
 
 
 def _draw_ceiling(axis: Axes, ceiling: Mapping[str, float], places: Mapping[str, float]) -> Label:
@@ -86,7 +87,7 @@ def _draw_ceiling(axis: Axes, ceiling: Mapping[str, float], places: Mapping[str,
     values = [100 * ceiling[name] for name in names]
     marker = "_" if len(names) == 1 else ""
     axis.plot([places[name] for name in names], values, color="black", lw=1.1, ls=(0, (4, 2)), marker=marker, zorder=2)
-    return Label(values[-1], f"best possible {values[-1]:.1f}", "black")
+    return Label(values[-1], f"ceiling {values[-1]:.1f}", "black")
 
 
 def _draw_controls(
@@ -99,10 +100,8 @@ def _draw_controls(
         for place, control in enumerate(controls):
             if control in curve.controls:
                 _draw_point(axis, place + offset, curve.controls[control], styles[name])
-    axis.set_xticks(
-        range(len(controls)), [name.replace("_", " ") for name in controls], rotation=60, ha="right", fontsize=7.5,
-        rotation_mode="anchor",
-    )  # fmt: skip
+    names = [short(name.replace("_", " "), 19) for name in controls]
+    axis.set_xticks(range(len(controls)), names, rotation=60, ha="right", fontsize=7.5, rotation_mode="anchor")
     axis.set_xlim(-0.6, len(controls) - 0.4)
     axis.set_title("controls", fontsize=8, color=GREY, pad=3)
     finish(axis)

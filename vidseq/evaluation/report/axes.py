@@ -14,8 +14,9 @@ from vidseq.evaluation.intervals import FEW_GROUPS, VERY_FEW_GROUPS
 
 GREY, PALE, ALARM = "#666666", "#E6E6E6", "#B33A00"
 #: Inches. Shown as wide as a phone, letters are about ten pixels high.
-WIDTH, HEIGHT = 4.7, 3.5
-_MOST_TICKS = 7
+WIDTH, HEIGHT = 4.7, 3.75
+#: Ticks stand at least so far apart, as a share of the axis.
+_LEAST_APART = 0.115
 
 
 class Label(NamedTuple):
@@ -38,7 +39,7 @@ def new_figure(title: str, subtitle: str, num_groups: int) -> Figure:
     with matplotlib.rc_context(FONT):
         figure = Figure(figsize=(WIDTH, HEIGHT))
         left = 0.02
-        figure.text(left, 0.985, _short(title, 52), va="top", fontsize=10.5, fontweight="bold", parse_math=False)
+        figure.text(left, 0.985, short(title, 52), va="top", fontsize=10.5, fontweight="bold", parse_math=False)
         figure.text(left, 0.925, subtitle, va="top", fontsize=8, color=GREY, parse_math=False)
         if num_groups < FEW_GROUPS:
             very = num_groups < VERY_FEW_GROUPS
@@ -77,10 +78,7 @@ def draw_context_axis(
     """Labels contexts in seconds with the number of frames below; leaves some out where there are many."""
     frames = {point.context: point.frames for curve in curves for point in curve.points}
     seconds = {point.context: point.seconds for curve in curves for point in curve.points}
-    names = sorted(places, key=places.__getitem__)
-    if len(names) > _MOST_TICKS:
-        kept = np.linspace(0, len(names) - 1, _MOST_TICKS).round().astype(int)
-        names = [names[place] for place in kept]
+    names = readable_ticks(places)
     axis.set_xscale("log", base=2)
     if by_frames:
         texts = [_number(frames[name]) for name in names]
@@ -91,6 +89,18 @@ def draw_context_axis(
     axis.set_xticks([places[name] for name in names], texts, fontsize=7.5)
     axis.minorticks_off()
     axis.margins(x=0.04)
+
+
+def readable_ticks(places: Mapping[str, float]) -> list[str]:
+    """The contexts whose names fit below the axis: always the first and the last, of the others as many as fit."""
+    names = sorted(places, key=places.__getitem__)
+    position = {name: float(np.log2(places[name])) for name in names}
+    least = _LEAST_APART * (position[names[-1]] - position[names[0]])
+    kept = names[:1]
+    for name in names[1:-1]:
+        if position[name] - position[kept[-1]] >= least and position[names[-1]] - position[name] >= least:
+            kept.append(name)
+    return kept if len(names) == 1 else [*kept, names[-1]]
 
 
 def write_labels(axis: Axes, labels: Sequence[Label], x: float = 1.03) -> None:
@@ -116,7 +126,8 @@ def queries_text(num_queries: int, num_groups: int, num_trained: int) -> str:
     return ", ".join(f"{number:,} {stem}{one if number == 1 else many}" for number, stem, one, many in counts)
 
 
-def _short(text: str, letters: int) -> str:
+def short(text: str, letters: int) -> str:
+    """A text of at most so many letters."""
     return text if len(text) <= letters else f"{text[: letters - 1]}…"
 
 

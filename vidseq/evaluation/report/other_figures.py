@@ -1,11 +1,13 @@
 """The other figures of a report: evidence age, model certificates against true reach, calibration."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib
 import matplotlib.ticker
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vidseq.evaluation.certificates import model_certificates
@@ -22,7 +24,7 @@ from vidseq.evaluation.report.axes import (
 )
 from vidseq.evaluation.report.lines import Group, Style, curves_of
 
-_WIDE = (0.115, 0.19, 0.62, 0.64)
+_WIDE = (0.115, 0.18, 0.64, 0.66)
 
 
 def evidence_age_figure(title: str, group: Group, styles: Mapping[str, Style]) -> Figure | None:
@@ -76,31 +78,35 @@ def certificate_figure(
     with matplotlib.rc_context(FONT):
         axis = figure.add_axes(_WIDE)
         labels = []
-        longest, shortest = 0.0, np.inf
-        for name, table in certificates.items():
-            seconds = np.sort(table["model_certificate_seconds"].to_numpy(float))
-            finite = seconds[np.isfinite(seconds)]
-            if len(finite):
-                longest, shortest = max(longest, finite[-1]), min(shortest, max(finite[0], 0.05))
-            share = 100 * np.arange(1, len(finite) + 1) / len(seconds)
-            axis.step(finite, share, where="post", color=styles[name].color, lw=1.7)
-            last = float(share[-1]) if len(share) else 0.0
+        seconds = {name: table["model_certificate_seconds"].to_numpy(float) for name, table in certificates.items()}
+        reach = next(iter(certificates.values())).drop_duplicates("query")["reach_seconds"].dropna().to_numpy(float)
+        known = np.concatenate([reach, *seconds.values()])
+        known = known[np.isfinite(known) & (known > 0)]
+        least, most = min(known.min(initial=1.0), 1.0), max(known.max(initial=2.0), 2.0)
+        for name, values in seconds.items():
+            last = _draw_shares(axis, values, (least, most), styles[name].color, "-")
             labels.append(Label(last, f"{name or 'model'} {last:.0f}", styles[name].color))
-        reach = np.sort(next(iter(certificates.values())).drop_duplicates("query")["reach_seconds"].dropna())
         if len(reach):
-            share = 100 * np.arange(1, len(reach) + 1) / len(reach)
-            axis.step(np.maximum(reach, 0.05), share, where="post", color="black", lw=1.1, ls=(0, (4, 2)))
-            labels.append(Label(100.0, "true reach", "black"))
-            longest = max(longest, float(reach[-1]))
+            labels.append(Label(_draw_shares(axis, reach, (least, most), "black", (0, (4, 2))), "true reach", "black"))
         axis.set_xscale("log", base=2)
         axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_xlim(min(shortest, 1.0), max(longest, 2.0) * 1.05)
+        axis.set_xlim(least, most * 1.05)
         axis.set_ylim(0, 103)
         axis.minorticks_off()
         axis.set_xlabel("past (seconds)", fontsize=8)
         finish(axis, "queries right for good (%)")
         write_labels(axis, labels)
     return figure
+
+
+def _draw_shares(axis: Axes, values: np.ndarray, ends: tuple[float, float], color: str, style: Any) -> float:
+    """Draws the share of values that are at most so large, over all of the axis; gives where it ends, in percent."""
+    finite = np.sort(values[np.isfinite(values)])
+    share = 100 * np.arange(1, len(finite) + 1) / len(values)
+    last = float(share[-1]) if len(share) else 0.0
+    x, y = np.append(np.maximum(finite, ends[0]), ends[1]), np.append(share, last)
+    axis.step(x, y, where="post", color=color, lw=1.1 if color == "black" else 1.7, ls=style)
+    return last
 
 
 def calibration_figure(title: str, group: Group, styles: Mapping[str, Style]) -> Figure:

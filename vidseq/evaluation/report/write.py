@@ -143,7 +143,7 @@ def _accuracy_pictures(name: str, title: str, group: Group, styles: dict[str, St
             else "All queries: where there is less past than a context, all there is was shown."
         )
         blind = " Dotted: the control blind." if any("blind" in curve.controls for curve in curves.values()) else ""
-        best = " Dashed: the best accuracy possible." if ceiling else ""
+        best = " Dashed: the ceiling, the best accuracy possible." if ceiling else ""
         step = " The dotted step leads to all of the past, which has no one length." if _has_full(first) else ""
         part = _partial_controls(group)
         caption = f"Accuracy against context. {same} {_BANDS}{best}{blind}{step}{part}"
@@ -160,7 +160,7 @@ def _partial_controls(group: Group) -> str:
     number = group.rows["query"].nunique()
     asked = group.rows[group.rows["control"] != ""].groupby("control", sort=False)["query"].nunique()
     partial = [str(name).replace("_", " ") for name in asked.index[asked < number]]
-    return f" Put to the queries that allow it alone: {', '.join(partial)}." if partial else ""
+    return f" Put only to the queries that allow it: {', '.join(partial)}." if partial else ""
 
 
 def _other_pictures(stem: str, group: Group, styles: dict[str, Style]) -> list[Picture]:
