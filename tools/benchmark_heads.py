@@ -1,140 +1,217 @@
-"""Times every head against a well-known peer in the same run, and prints a markdown table of ratios.
+"""Times every head against well-known peers in the same run: table, CSV and figure.
 
-python tools/benchmark_heads.py --frames 1024 4096
+python tools/benchmark_heads.py --out benchmark --frames 1024 4096 16384
 
-Head and peer take turns, one thread by default, and the best of the runs counts. A ratio is the head's time over its
-peer's: below 1 the head is faster. Peers of the recurrent heads have as many parameters, as near as a width can.
+Each head and each peer lives in a process of its own, so that memory is its own and what kills one leaves the others;
+they take turns, and the best of the runs counts. A ratio is the peer's time over the head's: above 1 the head is
+faster. Allocators: "glibc" as it is installed, and settings under which it gives less back and faults less often; the
+ratio "at best" lets head and peer each have their fastest. What is measured stands in rows.jsonl: run again to go on.
 """
 
 import argparse
+import itertools
+import json
+import os
+import select
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from benchmark_peers import OURS
+from benchmark_report import Row, read_rows, write_report
 
-from vidseq.heads import HEADS, make_head, num_parameters
+from vidseq.errors import UserError, unknown_name
+from vidseq.progress import progress
 
-OPTIONS: dict[str, dict[str, object]] = {"window": {"window": 128, "layers": 1}, "conv": {"layers": 10}}
-"""What the heads are measured with, where it is not their defaults."""
+WORKER = Path(__file__).with_name("benchmark_worker.py")
 
+_KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": str(2**26)}
+ALLOCATORS: dict[str, dict[str, str]] = {
+    "glibc": {},
+    "glibc, freed memory kept": _KEPT,
+    "glibc, kept, huge pages": _KEPT | {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"},
+}
+"""Settings of the allocator, as environment variables."""
 
-class DenseAttention(nn.Module):
-    """A pre-norm transformer block on torch's dense causal attention."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.network = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
-        self.norm = nn.LayerNorm(dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Attends from every frame to all before it."""
-        q, k, v = self.qkv(self.norm(x)).unflatten(-1, (3, 4, -1)).permute(2, 0, 3, 1, 4)
-        x = x + self.out(F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2))
-        return x + self.network(x)
+STREAMED = ("nn.LSTM", "nn.GRU", "nn.RNN")
+"""Peers that are also measured a frame at a time."""
 
 
-class Recurrence(nn.Module):
-    """nn.LSTM or nn.RNN, of the width that gives it about as many parameters as the head."""
+class Case(NamedTuple):
+    """What is measured together: a head and its peers in one job."""
 
-    def __init__(self, kind: type[nn.LSTM] | type[nn.RNN], dim: int, parameters: int) -> None:
-        super().__init__()
-        gates = 4 if kind is nn.LSTM else 1
-        width = next(width for width in range(1, 8 * dim) if gates * width * (dim + width) >= 0.98 * parameters)
-        self.kernel = kind(dim, width, batch_first=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Runs the recurrence over the whole sequence."""
-        return self.kernel(x)[0]
+    head: str
+    frames: int
+    threads: int
+    allocator: str
+    job: str
 
 
-def peer_of(name: str, dim: int, parameters: int) -> tuple[str, nn.Module]:
-    """The peer a head is measured against, and what to call it."""
-    if name == "window":
-        return "dense SDPA", DenseAttention(dim)
-    kind: type[nn.LSTM] | type[nn.RNN] = nn.RNN if name == "rnn" else nn.LSTM
-    peer = Recurrence(kind, dim, parameters)
-    return f"nn.{kind.__name__} {peer.kernel.hidden_size} wide", peer
+class Worker:
+    """One head or peer in a process of its own."""
+
+    def __init__(self, subject: str, case: Case, options: argparse.Namespace) -> None:
+        self.subject, self.timeout, self.error = subject, options.timeout, ""
+        spec = {
+            "subject": subject,
+            "head": case.head,
+            "dim": options.dim,
+            "frames": case.frames,
+            "threads": case.threads,
+            "limit_gb": options.limit_gb,
+        }
+        environment = os.environ | ALLOCATORS[case.allocator] | {"OMP_NUM_THREADS": str(case.threads)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", str(WORKER), json.dumps(spec)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.facts = self._answer()
+
+    def measure(self, job: str) -> dict[str, Any]:
+        """One run of a job; nothing once something has gone wrong, which `error` tells."""
+        if self.error:
+            return {}
+        assert self.process.stdin is not None
+        try:
+            print(job, file=self.process.stdin, flush=True)
+        except BrokenPipeError:
+            self.error = "ended"
+        return self._answer()
+
+    def close(self) -> None:
+        """Ends the process."""
+        self.process.kill()
+        self.process.communicate()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        if not self.error and not select.select([self.process.stdout], [], [], self.timeout)[0]:
+            self.error = f"over {self.timeout:g} s"
+            self.process.kill()
+        if self.error:
+            return {}
+        line = self.process.stdout.readline()
+        if not line:
+            assert self.process.stderr is not None
+            told = self.process.stderr.read().strip().splitlines()
+            self.error = told[-1][:200] if told else "killed"
+            return {}
+        answer: dict[str, Any] = json.loads(line)
+        self.error = answer.get("error", "")
+        return answer
 
 
-def best_of(runs: int, *jobs: Callable[[], object]) -> list[float]:
-    """Milliseconds of each job at its best; the jobs take turns, so that a busy machine is fair to all."""
-    best = [float("inf")] * len(jobs)
-    for run in range(runs + 1):  # the first warms up
-        for index, job in enumerate(jobs):
-            start = time.perf_counter()
-            job()
-            if run:
-                best[index] = min(best[index], 1000 * (time.perf_counter() - start))
-    return best
+def measure(workers: list[Worker], case: Case, options: argparse.Namespace) -> list[Row]:
+    """One job of all workers, in turns."""
+    best: dict[str, float] = {}
+    peaks: dict[str, int | None] = {}
+    start = time.perf_counter()
+    for run in range(options.runs):
+        for worker in workers:
+            answer = worker.measure(case.job)
+            if "ms" in answer:
+                best[worker.subject] = min(best.get(worker.subject, float("inf")), answer["ms"])
+                peaks.setdefault(worker.subject, answer.get("bytes"))
+        if run and time.perf_counter() - start > options.seconds_a_job:
+            break
+    return [
+        Row(
+            **case._asdict(),
+            subject=worker.subject,
+            ms=best.get(worker.subject),
+            peak_bytes=peaks.get(worker.subject),
+            error=worker.error,
+            matrix_rate=worker.facts.get("matrix_rate"),
+            state_bytes=worker.facts.get("state_bytes"),
+        )
+        for worker in workers
+    ]
 
 
-def forward(module: nn.Module, x: Tensor) -> Callable[[], object]:
-    """A job that reads x."""
-    return torch.no_grad()(lambda: module(x))
+def jobs_of(head: str, wanted: list[str]) -> list[str]:
+    """What can be measured of a head."""
+    return [job for job in wanted if job in ("forward", "both") or OURS[head].causal]
 
 
-def forward_backward(module: nn.Module, x: Tensor) -> Callable[[], object]:
-    """A job that reads x and makes all gradients."""
-
-    def job() -> None:
-        module.zero_grad()
-        module(x).sum().backward()
-
-    return job
+def cases(options: argparse.Namespace) -> list[Case]:
+    """All that is asked for; jobs of the same workers one after another."""
+    grid = itertools.product(options.heads, options.frames, options.threads, options.allocators)
+    return [Case(*place, job) for place in grid for job in jobs_of(place[0], options.jobs)]
 
 
-def step_microseconds(name: str, dim: int, runs: int) -> float:
-    """Time of one live frame."""
-    head = make_head(name, dim, OPTIONS.get(name, {}))
-    x, state = torch.randn(1, 1, dim), head.init_state(1)
+def run_cases(todo: list[Case], options: argparse.Namespace) -> Iterator[list[Row]]:
+    """Measures case after case."""
+    for place, together in itertools.groupby(todo, key=lambda case: case[:-1]):
+        workers: dict[str, Worker] = {}
+        try:
+            for case in together:
+                subjects = [case.head, *(peer.name for peer in OURS[place[0]].peers)]
+                if case.job in ("step", "far"):
+                    subjects = [name for name in subjects if name in OURS or name in STREAMED]
+                for name in subjects:
+                    if name not in workers:
+                        workers[name] = Worker(name, case, options)
+                yield measure([workers[name] for name in subjects], case, options)
+        finally:
+            for worker in workers.values():
+                worker.close()
 
-    @torch.inference_mode()
-    def job() -> None:
-        nonlocal state
-        for _ in range(100):
-            _, state = head.step(x, state)
 
-    return 10 * best_of(runs, job)[0]
-
-
-def row(name: str, batch: int, num_frames: int, dim: int, runs: int) -> str:
-    """One line of the table."""
-    head = make_head(name, dim, OPTIONS.get(name, {}))
-    peer_name, peer = peer_of(name, dim, num_parameters(head))
-    x = torch.randn(batch, num_frames, dim)
-    once, peer_once = best_of(runs, forward(head, x), forward(peer, x))
-    twice, peer_twice = best_of(runs, forward_backward(head, x), forward_backward(peer, x))
-    return (
-        f"| {name} | {num_parameters(head) / 1000:.0f}k | {num_frames} | {once:.0f} / {twice:.0f} | {peer_name} "
-        f"| {peer_once:.0f} / {peer_twice:.0f} | {once / peer_once:.2f} / {twice / peer_twice:.2f} |"
+def parse() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("benchmark"), help="folder of rows, tables and figure")
+    parser.add_argument("--heads", nargs="+", default=list(OURS), metavar="HEAD", help="which forms of heads")
+    parser.add_argument("--frames", nargs="+", type=int, default=[1024, 4096, 16384], help="lengths T of the video")
+    parser.add_argument("--threads", nargs="+", type=int, default=[1], help="CPU threads")
+    parser.add_argument("--allocators", nargs="+", default=list(ALLOCATORS)[:2], metavar="SETTING")
+    parser.add_argument(
+        "--jobs", nargs="+", choices=("forward", "both", "step", "far"), default=["forward", "both", "step", "far"]
     )
+    parser.add_argument("--dim", type=int, default=256, help="width D")
+    parser.add_argument("--runs", type=int, default=7, help="runs at most; the best counts")
+    parser.add_argument("--seconds-a-job", type=float, default=20, help="start no further run after so long")
+    parser.add_argument("--timeout", type=float, default=120, help="seconds after which a run is given up")
+    parser.add_argument("--limit-gb", type=float, default=12, help="memory that one process may take")
+    parser.add_argument("--pause-after", type=float, default=float("inf"), help="seconds; start no job after that")
+    options = parser.parse_args()
+    for name, known in (("heads", OURS), ("allocators", ALLOCATORS)):
+        for value in getattr(options, name):
+            if value not in known:
+                raise unknown_name(name[:-1], value, known)
+    return options
 
 
 def main() -> None:
-    """Prints the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--heads", nargs="+", choices=sorted(HEADS), default=sorted(HEADS), help="which heads")
-    parser.add_argument("--frames", nargs="+", type=int, default=[1024, 4096], help="lengths T of the videos")
-    parser.add_argument("--batch", type=int, default=1, help="videos at once")
-    parser.add_argument("--dim", type=int, default=256, help="width D")
-    parser.add_argument("--runs", type=int, default=5, help="runs, the best counts")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    print(f"torch {torch.__version__}, {options.threads} thread(s), float32, B = {options.batch}, D = {options.dim}\n")
-    print("| head | parameters | T | forward / +backward, ms | peer | forward / +backward, ms | ratio |")
-    print("|---|---|---|---|---|---|---|")
-    for name in options.heads:
-        for num_frames in options.frames:
-            print(row(name, options.batch, num_frames, options.dim, options.runs), flush=True)
-    print("\n| head | one live frame, microseconds | state, bytes |\n|---|---|---|")
-    for name in options.heads:
-        state_bytes = make_head(name, options.dim, OPTIONS.get(name, {})).state_bytes()
-        print(f"| {name} | {step_microseconds(name, options.dim, options.runs):.0f} | {state_bytes} |", flush=True)
+    """Measures what is missing, then writes the report on all there is."""
+    options = parse()
+    path = options.out / "rows.jsonl"
+    options.out.mkdir(parents=True, exist_ok=True)
+    done = {Case(row.head, row.frames, row.threads, row.allocator, row.job) for row in read_rows(path)}
+    todo = [case for case in cases(options) if case not in done]
+    start = time.perf_counter()
+    with progress(total=len(todo), what="measure", unit="job") as bar, path.open("a", encoding="utf-8") as file:
+        for count, rows in enumerate(run_cases(todo, options), start=1):
+            file.write("".join(json.dumps(row._asdict()) + "\n" for row in rows))
+            file.flush()
+            bar.update()
+            if time.perf_counter() - start > options.pause_after:
+                print(f"Paused with {len(todo) - count} jobs to go; run it again to go on.")
+                break
+    print(f"torch {torch.__version__}, float32, B = 1, D = {options.dim}\n")
+    print(write_report(read_rows(path), options.out))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        raise SystemExit(str(error)) from None

@@ -1,0 +1,354 @@
+"""What `benchmark_heads.py` measures: heads of vidseq, and the well-known implementations they are compared with.
+
+Each is one layer with its projections on videos x (B, T, 256), four attention heads where it has any. The networks that
+stand behind attention are left out, for most peers have none. A peer sits in the slot that our heads have built in,
+y = norm(x + peer(norm(x))), so that both sides do the same work around it.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidseq.errors import UserError
+from vidseq.heads import HEADS, TemporalHead, make_head, num_parameters
+
+HEADS_WIDE = 4
+WINDOW = 128
+CALLS = 200
+"""Live frames that are measured together."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """What a head is measured against, and how many times faster the head shall be at T = 16,384."""
+
+    name: str
+    """A key of `PEERS` or `OURS`."""
+    forward: float | None = None
+    both: float | None = None
+    """Forward and backward."""
+    step: float | None = None
+    """A live frame."""
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A head as it is measured."""
+
+    head: str
+    peers: tuple[Peer, ...]
+    options: Mapping[str, object] = field(default_factory=dict)
+    causal: bool = True
+    forward_mib: float | None = None
+    """Memory that its forward may take at T = 16,384, beside its input."""
+    floor: Callable[[int, int], float] | None = None
+    """Multiplications and additions that it cannot do without, of T and D."""
+
+    def make(self, dim: int) -> TemporalHead:
+        """The head, untrained, without the networks behind its attention."""
+        head = make_head(self.head, dim, self.options, causal=self.causal)
+        for module in head.modules():
+            if hasattr(module, "think"):
+                module.think = _nothing
+        return head
+
+
+def _nothing(x: Tensor) -> Tensor:
+    return x.new_zeros(()).expand_as(x)
+
+
+class Slot(nn.Module):
+    """What our heads have around a layer."""
+
+    def __init__(self, dim: int, layer: nn.Module) -> None:
+        super().__init__()
+        self.norm, self.layer, self.last_norm = nn.LayerNorm(dim), layer, nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reads x (B, T, D)."""
+        return self.last_norm(x + self.layer(self.norm(x)))
+
+
+class Projected(nn.Module):
+    """Attention of some kind between projections."""
+
+    def __init__(self, dim: int, attend: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.qkv, self.out = nn.Linear(dim, 3 * dim, bias=False), nn.Linear(dim, dim, bias=False)
+        self.attend = attend
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reads x (B, T, D)."""
+        q, k, v = self.qkv(x).unflatten(-1, (3, HEADS_WIDE, -1)).permute(2, 0, 3, 1, 4)
+        return self.out(self.attend(q, k, v).transpose(1, 2).flatten(2))
+
+
+class Called(nn.Module):
+    """Another's module, and how it is called."""
+
+    def __init__(self, module: nn.Module, call: Callable[[Any, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.module, self.call = module, call
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reads x (B, T, D)."""
+        return self.call(self.module, x)
+
+
+class Bare(nn.Module):
+    """nn.LSTM of a width that gives it about as many parameters as a head has; it has no slot, for it is not as wide."""
+
+    def __init__(self, dim: int, parameters: int) -> None:
+        super().__init__()
+        width = next(width for width in range(1, 16 * dim) if 4 * width * (dim + width + 2) >= parameters)
+        self.kernel = nn.LSTM(dim, width, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reads x (B, T, D)."""
+        return self.kernel(x)[0]
+
+
+class Segments(nn.Module):
+    """Transformer-XL's attention as XLNet of transformers has it: segments of 512 frames that see the 512 before."""
+
+    def __init__(self, dim: int, length: int = 512) -> None:
+        super().__init__()
+        package = _package("transformers.models.xlnet.modeling_xlnet")
+        config = _package("transformers").XLNetConfig(d_model=dim, n_head=HEADS_WIDE, d_inner=dim, dropout=0.0)
+        self.layer, self.length, self.dim = package.XLNetRelativeAttention(config), length, dim
+        with torch.no_grad():
+            for parameter in self.layer.parameters():  # some are left as they were in memory
+                parameter.normal_(std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reads x (B, T, D); the layer has its own residual and norm behind it."""
+        segments, memory = x.transpose(0, 1).split(self.length), x.new_empty(0, len(x), self.dim)
+        read = []
+        for segment in segments:
+            keys = len(memory) + len(segment)
+            distance = torch.arange(keys, -len(segment), -1.0)[:, None]
+            angles = distance * 10_000.0 ** (-torch.arange(0, self.dim, 2.0) / self.dim)
+            positions = torch.cat([angles.sin(), angles.cos()], dim=-1)[:, None].expand(-1, len(x), -1)
+            ahead = torch.ones(len(segment), keys).triu(1 + len(memory))[:, :, None, None]
+            read.append(self.layer(segment, None, ahead, None, positions, None, mems=memory)[0])
+            memory = segment.detach()
+        return torch.cat(read).transpose(0, 1)
+
+
+def _package(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise UserError(
+            f"This peer expects the package '{name.split('.')[0]}', got {error}. Install vidseq with its test extra."
+        ) from error
+
+
+def _dense(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
+def _local(dim: int, frames: int, parameters: int) -> nn.Module:
+    module = _package("local_attention").LocalAttention(
+        window_size=WINDOW, causal=True, exact_windowsize=True, autopad=True, dim=dim // HEADS_WIDE
+    )
+    return Slot(dim, Projected(dim, module))
+
+
+def _longformer(dim: int, frames: int, parameters: int, num_global: int = 0) -> nn.Module:
+    package = _package("transformers.models.longformer.modeling_longformer")
+    config = _package("transformers").LongformerConfig(
+        hidden_size=dim,
+        num_attention_heads=HEADS_WIDE,
+        attention_window=[2 * WINDOW],
+        attention_probs_dropout_prob=0.0,
+    )
+
+    def call(layer: Any, x: Tensor) -> Tensor:
+        mask = x.new_zeros(x.shape[:2])
+        mask[:, :num_global] = 10_000.0
+        return layer(x, mask, mask < 0, mask > 0, num_global > 0)[0]
+
+    return Slot(dim, nn.Sequential(Called(package.LongformerSelfAttention(config, 0), call), nn.Linear(dim, dim)))
+
+
+def _longformer_global(dim: int, frames: int, parameters: int) -> nn.Module:
+    return _longformer(dim, frames, parameters, num_global=16)
+
+
+def _big_bird(dim: int, frames: int, parameters: int) -> nn.Module:
+    package = _package("transformers.models.big_bird.modeling_big_bird")
+    config = _package("transformers").BigBirdConfig(
+        hidden_size=dim, num_attention_heads=HEADS_WIDE, max_position_embeddings=frames, block_size=64, use_bias=False
+    )
+
+    def call(layer: Any, x: Tensor) -> Tensor:
+        blocked, band, from_mask, to_mask = package.BigBirdModel.create_masks_for_block_sparse_attn(
+            x.new_ones(x.shape[:2]), 64
+        )
+        return layer(x, band, from_mask, to_mask, blocked, blocked)[0]
+
+    layer = package.BigBirdBlockSparseAttention(config, seed=0)
+    return Slot(dim, nn.Sequential(Called(layer, call), nn.Linear(dim, dim, bias=False)))
+
+
+def _reformer(dim: int, frames: int, parameters: int, causal: bool = False) -> nn.Module:
+    package = _package("transformers.models.reformer.modeling_reformer")
+    config = _package("transformers").ReformerConfig(
+        hidden_size=dim,
+        num_attention_heads=HEADS_WIDE,
+        attention_head_size=dim // HEADS_WIDE,
+        num_hashes=4,
+        num_buckets=16,
+        lsh_attn_chunk_length=64,
+        is_decoder=causal,
+        lsh_attention_probs_dropout_prob=0.0,
+    )
+    layer = Called(package.LSHSelfAttention(config), lambda layer, x: layer(x).hidden_states)
+    return Slot(dim, nn.Sequential(layer, nn.Linear(dim, dim, bias=False)))
+
+
+def _causal_reformer(dim: int, frames: int, parameters: int) -> nn.Module:
+    return _reformer(dim, frames, parameters, causal=True)
+
+
+def _performer(dim: int, frames: int, parameters: int, causal: bool = False) -> nn.Module:
+    layer = _package("performer_pytorch").SelfAttention(
+        dim, causal=causal, heads=HEADS_WIDE, dim_head=dim // HEADS_WIDE, nb_features=256
+    )
+    return Slot(dim, layer)
+
+
+def _causal_performer(dim: int, frames: int, parameters: int) -> nn.Module:
+    return _performer(dim, frames, parameters, causal=True)
+
+
+def _tcn(dim: int, frames: int, parameters: int) -> nn.Module:
+    layer = _package("pytorch_tcn").TCN(
+        dim, [64] * 10, kernel_size=3, dropout=0.0, causal=True, input_shape="NLC", output_projection=dim
+    )
+    return Slot(dim, layer)
+
+
+def _first(kernel: nn.Module) -> nn.Module:
+    return Called(kernel, lambda kernel, x: kernel(x)[0])
+
+
+PEERS: dict[str, Callable[[int, int, int], nn.Module]] = {
+    "dense SDPA": lambda dim, *_: Slot(dim, Projected(dim, _dense)),
+    "local-attention": _local,
+    "Longformer of transformers": _longformer,
+    "Longformer of transformers, 16 global": _longformer_global,
+    "BigBird of transformers": _big_bird,
+    "Reformer of transformers": _reformer,
+    "Reformer of transformers, causal": _causal_reformer,
+    "XLNet of transformers in segments": lambda dim, *_: Segments(dim),
+    "performer-pytorch": _performer,
+    "performer-pytorch, causal": _causal_performer,
+    "linformer": lambda dim, frames, _: Slot(
+        dim, _package("linformer").LinformerSelfAttention(dim, frames, k=256, heads=HEADS_WIDE)
+    ),
+    "minGRU-pytorch": lambda dim, *_: Slot(dim, _package("minGRU_pytorch").minGRU(dim)),
+    "pytorch-tcn": _tcn,
+    "nn.LSTM": lambda dim, *_: Slot(dim, _first(nn.LSTM(dim, dim, batch_first=True))),
+    "nn.GRU": lambda dim, *_: Slot(dim, _first(nn.GRU(dim, dim, batch_first=True))),
+    "nn.RNN": lambda dim, *_: Slot(dim, _first(nn.RNN(dim, dim, batch_first=True))),
+    "nn.LSTM of the same size": lambda dim, _, parameters: Bare(dim, parameters),
+}
+"""By their names: from D, T and the head's number of parameters to a module."""
+
+
+def _window_floor(frames: int, dim: int) -> float:
+    return frames * (2 * 4 * dim**2 + 2 * 2 * WINDOW * dim)
+
+
+_LSTM = (Peer("nn.LSTM of the same size"),)
+_SDPA = (Peer("dense SDPA"),)
+
+OURS: dict[str, Ours] = {
+    "attention": Ours("attention", _SDPA, {"layers": 1}),
+    "window": Ours(
+        "window",
+        (Peer("dense SDPA", forward=11), Peer("local-attention", forward=2.4)),
+        {"window": WINDOW, "layers": 1},
+        floor=_window_floor,
+    ),
+    "window, both sides": Ours(
+        "window",
+        (Peer("Longformer of transformers", forward=3, both=4),),
+        {"window": WINDOW + 1, "layers": 1},
+        causal=False,
+    ),
+    "dilated": Ours(
+        "dilated",
+        (Peer("window", forward=1 / 1.2, both=1 / 1.2),),
+        {"window": WINDOW, "layers": 1, "dilation": 4},
+    ),
+    "longformer": Ours(
+        "longformer",
+        (Peer("Longformer of transformers, 16 global", forward=3.5),),
+        {"window": WINDOW + 1, "layers": 1, "num_global": 16},
+        causal=False,
+    ),
+    "big_bird": Ours(
+        "big_bird",
+        (Peer("BigBird of transformers", forward=9, both=4.5),),
+        {"layers": 1},
+        causal=False,
+        forward_mib=300,
+    ),
+    "reformer": Ours(
+        "reformer", (Peer("Reformer of transformers, causal"),), {"layers": 1, "window": 128, "rounds": 4}
+    ),
+    "reformer, both sides": Ours(
+        "reformer",
+        (Peer("Reformer of transformers", forward=2.5),),
+        {"layers": 1, "window": 64, "rounds": 4},
+        causal=False,
+    ),
+    "performer": Ours(
+        "performer", (Peer("performer-pytorch, causal", forward=9, both=12),), {"layers": 1}, forward_mib=100
+    ),
+    "performer, both sides": Ours("performer", (Peer("performer-pytorch"),), {"layers": 1}, causal=False),
+    "linformer": Ours("linformer", (Peer("linformer"),), {"layers": 1}),
+    "linformer, both sides": Ours("linformer", (Peer("linformer", forward=2.4),), {"layers": 1}, causal=False),
+    "transformer_xl": Ours(
+        "transformer_xl", (Peer("XLNet of transformers in segments", forward=2.5),), {"layers": 1, "memory": 512}
+    ),
+    "compressive": Ours("compressive", _SDPA, {"layers": 1}),
+    "memorizing": Ours("memorizing", _SDPA, {"layers": 1, "memory_layer": 1}),
+    "retro": Ours("retro", _SDPA, {"layers": 1}),
+    "memory_network": Ours("memory_network", _SDPA),
+    "min_gru": Ours("min_gru", (Peer("minGRU-pytorch", forward=5, both=3.5),), {"layers": 1}),
+    "ssm": Ours("ssm", (Peer("minGRU-pytorch"),), {"layers": 1}),
+    "associative": Ours("associative", (Peer("minGRU-pytorch"),), {"layers": 1}),
+    "lstm": Ours("lstm", (Peer("nn.LSTM", forward=1 / 1.05, both=1 / 1.05, step=4),), {"layers": 1}),
+    "gru": Ours("gru", (Peer("nn.GRU", both=3),), {"layers": 1}),
+    "rnn": Ours("rnn", (Peer("nn.RNN"),), {"layers": 1}),
+    "conv": Ours("conv", (Peer("pytorch-tcn", forward=1.5, both=1.5),), {"layers": 10, "channels": 64}),
+    "conv_encoder": Ours("conv_encoder", (Peer("pytorch-tcn"),)),
+    "ms_tcn": Ours("ms_tcn", (Peer("pytorch-tcn"),)),
+    "memory": Ours("memory", (Peer("nn.LSTM of the same size", both=1 / 3),), {"layers": 1}),
+    "entity": Ours("entity", (Peer("nn.LSTM of the same size", both=1 / 3),), {"layers": 1}),
+    "hyper": Ours("hyper", _LSTM, {"layers": 1}),
+    "codebook": Ours("codebook", _LSTM, {"layers": 1}),
+}
+"""Every head in the form that is measured; `Ours.peers` may name another of these."""
+
+OURS = {name: ours for name, ours in OURS.items() if ours.head in HEADS}
+for _head in HEADS:
+    if _head not in {ours.head for ours in OURS.values()}:
+        OURS[_head] = Ours(_head, _SDPA)
+
+
+def make_subject(name: str, head: str, dim: int, frames: int) -> nn.Module:
+    """The head or peer called `name`, the latter for a comparison with `head` on `frames` frames."""
+    torch.manual_seed(0)
+    if name in OURS:
+        return OURS[name].make(dim)
+    return PEERS[name](dim, frames, num_parameters(OURS[head].make(dim)))

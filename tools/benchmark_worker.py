@@ -1,0 +1,175 @@
+"""One head or peer of `benchmark_heads.py` in a process of its own, which is told over standard input what to measure.
+
+Every line in is one of `JOBS`, every line out a JSON object: milliseconds, and the peak of the extra memory in bytes
+the first time; or an error. So whoever asks may let several of these take turns, and outlives what kills one.
+"""
+
+import ctypes
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from benchmark_peers import CALLS, OURS, make_subject
+from torch import Tensor, nn
+
+from vidseq.heads import TemporalHead
+
+FAR = 1_000_000
+"""Frames that lie behind a stream when its step is measured late."""
+WARM = 32
+"""Frames of the video that everything reads once before its memory is measured."""
+
+
+def forward(subject: nn.Module, x: Tensor) -> Callable[[], object]:
+    """Reads x."""
+    subject.eval()
+    return torch.no_grad()(lambda: subject(x))
+
+
+def both(subject: nn.Module, x: Tensor) -> Callable[[], object]:
+    """Reads x and makes all gradients, that of x too."""
+    subject.train()
+    x = x.requires_grad_()
+
+    def job() -> None:
+        subject.zero_grad()
+        x.grad = None
+        subject(x).sum().backward()
+
+    return job
+
+
+def step(subject: nn.Module, x: Tensor, far: bool = False) -> Callable[[], object]:
+    """Reads live frames, one at a time, from the end of a video on."""
+    subject.eval()
+    if not isinstance(subject, TemporalHead):
+        return _step_torch(subject, x)
+    with torch.inference_mode():
+        _, state = subject.step(x, subject.init_state(1))
+    if far and hasattr(state, "position"):
+        state = state._replace(position=state.position + FAR)
+    frame = x[:, -1:].detach().clone()
+
+    @torch.inference_mode()
+    def job() -> None:
+        nonlocal state
+        for _ in range(CALLS):
+            _, state = subject.step(frame, state)
+
+    return job
+
+
+def _step_torch(subject: Any, x: Tensor) -> Callable[[], object]:
+    """One of torch's recurrences in its slot, called a frame at a time."""
+    frame = x[:, -1:].detach().clone()
+    kernel = subject.layer.module
+    _, state = kernel(frame)
+
+    @torch.inference_mode()
+    def job() -> None:
+        nonlocal state
+        for _ in range(CALLS):
+            y, state = kernel(subject.norm(frame), state)
+            subject.last_norm(frame + y)
+
+    return job
+
+
+def far(subject: nn.Module, x: Tensor) -> Callable[[], object]:
+    """Like `step`, a million frames later."""
+    return step(subject, x, far=True)
+
+
+JOBS: dict[str, Callable[[nn.Module, Tensor], Callable[[], object]]] = {
+    "forward": forward,
+    "both": both,
+    "step": step,
+    "far": far,
+}
+
+
+class Memory:
+    """The largest size of this process since some time, where Linux tells."""
+
+    def __init__(self) -> None:
+        _trim()
+        self.size = None
+        if Path("/proc/self/clear_refs").exists():
+            Path("/proc/self/clear_refs").write_text("5")
+            self.size = _status("VmRSS")
+
+    def extra(self) -> int | None:
+        """Bytes by which the process was larger at its largest."""
+        return None if self.size is None else max(0, _status("VmHWM") - self.size)
+
+
+def _status(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(name)).split()[1])
+
+
+def _trim() -> None:
+    """Gives back what is free, so that it counts again when it is used again."""
+    if sys.platform == "linux":
+        getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)(0)
+
+
+def matrix_rate() -> float:
+    """Multiplications and additions a second in large products of matrices, at its best of ten."""
+    a, b, times = torch.randn(4096, 512), torch.randn(512, 512), []
+    for _ in range(12):
+        start = time.perf_counter()
+        a @ b
+        times.append(time.perf_counter() - start)
+    return 2 * a.numel() * b.shape[1] / min(times[2:])
+
+
+def main() -> None:
+    """Builds the subject, then measures what it is told to."""
+    spec = json.loads(sys.argv[1])
+    torch.set_num_threads(spec["threads"])
+    used = 1024 * int(Path("/proc/self/statm").read_text().split()[0]) * 4 if Path("/proc/self/statm").exists() else 0
+    limit = used + int(spec["limit_gb"] * 1e9)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    subject = make_subject(spec["subject"], spec["head"], spec["dim"], spec["frames"])
+    jobs: dict[str, Callable[[], object]] = {}
+    facts = {"matrix_rate": matrix_rate()}
+    if spec["subject"] in OURS and OURS[spec["subject"]].causal:
+        facts["state_bytes"] = subject.state_bytes(1, spec["frames"])
+    print(json.dumps(facts), flush=True)
+    for line in sys.stdin:
+        name = line.strip()
+        answer: dict[str, object] = {}
+        if name not in jobs:
+            jobs.clear()  # and what they keep
+            small, x = torch.randn(1, WARM, spec["dim"]), torch.randn(1, spec["frames"], spec["dim"])
+            if spec["subject"] in OURS:
+                JOBS[name](subject, small)()  # peers may want a length of their own
+            memory = Memory()
+            jobs[name] = JOBS[name](subject, x)
+            jobs[name]()
+            answer["bytes"] = memory.extra()
+        start = time.perf_counter()
+        jobs[name]()
+        answer["ms"] = 1000 * (time.perf_counter() - start)
+        print(json.dumps(answer), flush=True)
+
+
+def _run() -> None:
+    try:
+        main()
+    except (RuntimeError, MemoryError) as error:
+        text = str(error)
+        scarce = isinstance(error, MemoryError) or "allocate memory" in text or "bad_alloc" in text
+        print(json.dumps({"error": "out of memory" if scarce else text.splitlines()[0][:200]}), flush=True)
+    except ValueError as error:
+        print(json.dumps({"error": str(error).splitlines()[0][:200]}), flush=True)
+
+
+if __name__ == "__main__":
+    _run()
