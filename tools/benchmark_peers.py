@@ -1,8 +1,8 @@
 """What `benchmark_heads.py` measures: heads of vidseq, and the well-known implementations they are compared with.
 
-Each is one layer with its projections on videos x (B, T, 256), four attention heads where it has any. The networks that
-stand behind attention are left out, for most peers have none. A peer sits in the slot that our heads have built in,
-y = norm(x + peer(norm(x))), so that both sides do the same work around it.
+Each is one layer with its projections on videos x (B, T, 256), four attention heads where it has any. The networks
+that stand behind attention are left out, for most peers have none. A peer sits in the slot that our heads have built
+in, y = norm(x + peer(norm(x))), so that both sides do the same work around it.
 """
 
 import importlib
@@ -54,7 +54,7 @@ class Ours:
         head = make_head(self.head, dim, self.options, causal=self.causal)
         for module in head.modules():
             if hasattr(module, "think"):
-                module.think = _nothing
+                setattr(module, "think", _nothing)  # noqa: B010  # a method is no attribute for mypy
         return head
 
 
@@ -101,7 +101,7 @@ class Called(nn.Module):
 
 
 class Bare(nn.Module):
-    """nn.LSTM of a width that gives it about as many parameters as a head has; it has no slot, for it is not as wide."""
+    """nn.LSTM of the width at which it has as many parameters as a head; without a slot, for its width is its own."""
 
     def __init__(self, dim: int, parameters: int) -> None:
         super().__init__()

@@ -239,7 +239,8 @@ def write_report(rows: Sequence[Row], folder: Path) -> str:
         "Targets": targets(times),
     }
     rates = [row.matrix_rate for row in rows if row.matrix_rate]
-    text = f"Matrix products: {max(rates) / 1e9:.0f} GFLOP/s. Allocators: {'; '.join(sorted({r.allocator for r in rows}))}.\n"
+    allocators = "; ".join(sorted({row.allocator for row in rows}))
+    text = f"Matrix products: {max(rates) / 1e9:.0f} GFLOP/s. Allocators: {allocators}.\n"
     text += "".join(f"\n## {title}\n\n{to_markdown(table, digits=2)}" for title, table in parts.items() if len(table))
     (folder / "report.md").write_text(text, encoding="utf-8")
     save_figure(draw(times), folder / "times")

@@ -79,7 +79,7 @@ def test_keys_of_any_size_neither_overflow_nor_vanish(size: float) -> None:
     """Without a scale, features of these keys would all be 0 in float32."""
     q, k, v = inputs(CHUNK + 9, torch.float32)
     y, _, sums = whole(0.1 * q, size * k, v)
-    assert bool(y.isfinite().all()) and bool((sums.weights.amax(-1) >= 1).all())
+    assert bool(y.isfinite().all()) and bool((sums.weights.sum(-1) > 0.999).all())
     assert bool((y[:, :, 0] - v[:, :, 0]).abs().max() < 1e-5)
 
 

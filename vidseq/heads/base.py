@@ -6,7 +6,7 @@ import math
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, final
+from typing import Any, ClassVar, NamedTuple, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -146,6 +146,12 @@ class TemporalHead(nn.Module, abc.ABC):
     def context_frames(self) -> int | None:
         """The furthest past that can reach an output, current frame included; None: no limit."""
 
+    @property
+    def segment_frames(self) -> int | None:
+        """Frames that are best read at once where no gradients are wanted, for all that is made of them should stay in
+        a processor's cache; None: all, for heads whose state grows."""
+        return None
+
     # -- what follows from it
 
     @final  # type: ignore[misc]  # nn.Module declares forward as an attribute
@@ -162,14 +168,14 @@ class TemporalHead(nn.Module, abc.ABC):
         Raises:
             ValueError: a shape or the mask does not fit.
         """
-        x, mask = self._check(x, mask)
+        x, known = self._check(x, mask)
         if x.shape[1] == 0:
             return x
         if self.config.causal:
-            y, _ = self.scan(x, self.init_state(x.shape[0]), mask)
+            y, _ = self._scan(x, self.init_state(x.shape[0]), known)
         else:
-            y = self.forward_noncausal(x, mask)
-        return y.masked_fill(~mask[..., None], 0)
+            y = self.forward_noncausal(x, known)
+        return y if mask is None else y.masked_fill(~known[..., None], 0)
 
     @final
     def step(self, x: Tensor, state: Any, mask: Tensor | None = None) -> tuple[Tensor, Any]:
@@ -187,11 +193,11 @@ class TemporalHead(nn.Module, abc.ABC):
             ValueError: a shape or the mask does not fit, or the head is not causal.
         """
         self._require_causal("step")
-        x, mask = self._check(x, mask)
+        x, known = self._check(x, mask)
         if x.shape[1] == 0:
             return x, state
-        y, state = self.scan(x, state, mask)
-        return y.masked_fill(~mask[..., None], 0), state
+        y, state = self._scan(x, state, known)
+        return y if mask is None else y.masked_fill(~known[..., None], 0), state
 
     @final
     def ask(self, queries: Tensor, state: Any) -> Tensor:
@@ -219,6 +225,19 @@ class TemporalHead(nn.Module, abc.ABC):
     def _state_after(self, batch_size: int, frames: int) -> Any:
         """A state of the size it has after `frames` frames; heads whose state grows override this."""
         return self.init_state(batch_size)
+
+    def _scan(self, x: Tensor, state: Any, mask: Tensor) -> tuple[Tensor, Any]:
+        """`scan`, in segments where that is faster."""
+        size, num_frames = self.segment_frames, x.shape[1]
+        if size is None or num_frames <= size or torch.is_grad_enabled():
+            return self.scan(x, state, mask)
+        y: Tensor | None = None
+        for start in range(0, num_frames, size):
+            part = slice(start, start + size)
+            read, state = self.scan(x[:, part], state, mask[:, part])
+            y = read.new_empty(x.shape) if y is None else y
+            y[:, part] = read
+        return cast("Tensor", y), state
 
     def _require_causal(self, what: str) -> None:
         if not self.config.causal:

@@ -36,7 +36,7 @@ class PerformerState(NamedTuple):
     weights: Tensor
     """z = sum of phi(k_j) / e^top, (B, layers, heads, features)."""
     top: Tensor
-    """The largest log phi(k_j) so far, (B, layers, heads)."""
+    """The largest log sum phi(k_j) so far, (B, layers, heads)."""
     position: Tensor
     """int64 (B,): frames so far, and so where the next one stands."""
 
@@ -63,6 +63,7 @@ class Performer(TemporalHead):
     Config = PerformerConfig
     supports_noncausal = True
     context_frames = None
+    segment_frames = 512
     config: PerformerConfig
     directions: Tensor
     begun: Tensor

@@ -239,7 +239,7 @@ class Retro(TemporalHead):
     def _encode(self, neighbours: Tensor) -> Tensor:
         """Neighbours as they come into the head (..., 2 m, D) to what frames attend to, of the same shape."""
         x = neighbours.flatten(0, -3)
-        angles = rotary_angles(torch.arange(x.shape[1], device=x.device), self._width)
+        angles = rotary_angles(torch.arange(x.shape[1], device=x.device), self._width)[None, None]
         for block in self.encoder:
             x = block.finish(x, F.scaled_dot_product_attention(*block.project(x, angles)))
         return self.encoder_norm(x).view_as(neighbours)

@@ -26,9 +26,15 @@ class TransformerBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def project(self, x: Tensor, angles: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys (both rotated) and values of x (B, T, D), each (B, heads, T, width)."""
-        q, k, v = self.qkv(self.attention_norm(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        return rotate(q, angles), rotate(k, angles), v
+        """Queries, keys (both rotated) and values of x (B, T, D), each (B, heads, T, width).
+
+        Angles are those of the frames, (B or 1, 1, T, width / 2).
+        """
+        parts = self.qkv(self.attention_norm(x)).unflatten(-1, (3, self.heads, -1))  # (B, T, 3, heads, width)
+        qk, v = parts.split([2, 1], dim=2)
+        turned = rotate(qk, angles.transpose(1, 2)[:, :, None])
+        q, k = turned.permute(2, 0, 3, 1, 4).unbind()
+        return q, k, v[:, :, 0].transpose(1, 2)
 
     def merge(self, read: Tensor) -> Tensor:
         """What attention read, (B, heads, T, width), as a layer's output (B, T, D)."""

@@ -13,6 +13,9 @@ from vidseq.heads.transformer_block import TransformerBlock, check_heads
 from vidseq.ops.banded import banded_attention
 from vidseq.ops.rotary import rotary_angles
 
+SEGMENT = 512
+"""Frames that are read at once where no gradients are wanted."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class WindowConfig(HeadConfig):
@@ -70,6 +73,11 @@ class Window(TemporalHead):
     def context_frames(self) -> int:
         """Each layer reaches window - 1 frames further."""
         return self.config.layers * (self.config.window - 1) + 1
+
+    @property
+    def segment_frames(self) -> int:
+        """Enough that the window before a segment is not most of the work."""
+        return max(SEGMENT, 2 * self.config.window)
 
     def init_state(self, batch_size: int) -> WindowState:
         """An empty past."""

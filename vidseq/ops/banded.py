@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidseq.ops.banded_blocks import attend_in_blocks
 from vidseq.ops.merge import Part, attend_beside
 
 DENSE_FRAMES = 256
@@ -37,6 +38,8 @@ def banded_attention(
     block = max(32, (reach + 1) // 2)
     if num_queries <= max(DENSE_FRAMES, 2 * block):
         return _dense(q, k, v, valid, reach, beside)
+    if q.device.type == "cpu" and beside is None:
+        return attend_in_blocks(q, k, v, valid, block)
     # The first block alone, for it may look at the empty time before a video; the others then share one mask.
     last = num_queries - num_queries % block
     pieces = []
@@ -51,10 +54,15 @@ def banded_attention(
 
 def _dense(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, reach: int, beside: Part | None) -> Tensor:
     """One block: every key is compared with every query, then masked."""
-    mask = _band(q.shape[2], reach, q.device)
+    nobody = 0  # the time before a video is left out
     if not bool(valid.all()):
-        mask = mask & valid[:, None, None]
-    return _attend(q, k, v, mask, beside)
+        nobody = int(valid.any(dim=0).int().argmax())
+        k, v, valid = k[:, :, nobody:], v[:, :, nobody:], valid[:, nobody:]
+    whole = bool(valid.all())
+    if whole and q.shape[2] == 1 and beside is None:
+        return F.scaled_dot_product_attention(q, k, v)
+    mask = _band(q.shape[2], reach, q.device)[:, nobody:]
+    return _attend(q, k, v, mask if whole else mask & valid[:, None, None], beside)
 
 
 def _blocks(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, reach: int, beside: Part | None) -> Tensor:

@@ -1,13 +1,17 @@
 """Attention through features of queries and keys: the past is a sum, so time and memory are linear in the frames."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-CHUNK = 128
+CHUNK = 64
 """Frames that are compared with one another directly; all before them are in the sums."""
+SEGMENT = 4 * CHUNK
+"""Frames whose features are made at once; few, so that they stay in a processor's cache."""
 
 
 class Sums(NamedTuple):
@@ -18,7 +22,7 @@ class Sums(NamedTuple):
     weights: Tensor
     """Sum of phi(k_j), (B, H, m)."""
     top: Tensor
-    """The largest log phi(k_j) so far, (B, H)."""
+    """The largest log sum phi(k_j) so far, (B, H)."""
 
 
 def empty_sums(values: Tensor, weights: Tensor) -> Sums:
@@ -35,9 +39,9 @@ def causal_linear_attention(
         y_t = sum_(j <= t) phi(q_t) . phi(k_j) v_j / sum_(j <= t) phi(q_t) . phi(k_j)
 
     Chunk by chunk: frames of a chunk are compared directly, what lies before is read from the sums. Features are only
-    made for the chunk in hand. A feature may be as large as e^|w|^2 or vanish; so keys are divided by their largest
-    feature, frame t by the largest up to t, and the sums by the largest before the chunk, rescaled as it grows. No
-    frame's scale depends on a later frame, and the scale cancels in y, so streaming stays exact.
+    made for the chunk in hand. A feature may be as large as e^|w|^2 or vanish; so keys are divided by the sum of their
+    features, frame t by the largest such sum up to t, and the sums by the largest before the chunk, rescaled as it
+    grows. No frame's scale depends on a later frame, and the scale cancels in y, so streaming stays exact.
 
     Args:
         q: queries, (B, H, T, d).
@@ -50,20 +54,53 @@ def causal_linear_attention(
     Returns:
         y (B, H, T, d), anything where invalid, and the new sums.
     """
-    reads = []
-    for part in zip(q.split(CHUNK, dim=2), k.split(CHUNK, dim=2), v.split(CHUNK, dim=2), valid.split(CHUNK, dim=1)):
-        query, key, value, known = part
-        phi_q, _ = _scaled(log_features(query))
-        phi_k, scale = _scaled(log_features(key), known)
-        top = torch.maximum(scale.cummax(dim=2).values, sums.top[..., None])  # (B, H, t)
-        share = (scale[:, :, None] - top[..., None]).exp().tril()  # from frame t's scale to key j's
-        scores = phi_q @ phi_k.transpose(2, 3) * share
-        before = (sums.top[..., None] - top).exp()
-        read = scores @ value + phi_q @ sums.values * before[..., None]
-        weight = scores.sum(dim=-1) + (phi_q @ sums.weights[..., None])[..., 0] * before
-        reads.append(read / _positive(weight)[..., None])
-        sums = _add(sums, phi_k, scale, value, known)
-    return torch.cat(reads, dim=2), sums
+    reads, total, top = [], _joined(sums), sums.top
+    parts = (part.split(SEGMENT, dim=2) for part in (q, k, v))
+    for some_q, some_k, some_v, known in zip(*parts, valid.split(SEGMENT, dim=1)):
+        read, total, top = _scan_segment(some_q, some_k, some_v, known, total, top, log_features)
+        reads.append(read)
+    return (reads[0] if len(reads) == 1 else torch.cat(reads, dim=2)), Sums(total[..., :-1], total[..., -1], top)
+
+
+def _joined(sums: Sums) -> Tensor:
+    """Sums of phi(k_j) [v_j, 1], so that one product reads both, (B, H, m, d + 1)."""
+    return torch.cat([sums.values, sums.weights[..., None]], dim=-1)
+
+
+def _scan_segment(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    valid: Tensor,
+    total: Tensor,
+    top: Tensor,
+    log_features: Callable[[Tensor], Tensor],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`causal_linear_attention` on a few chunks at once; tensors are (B, H, chunks, C, ...)."""
+    num_frames = q.shape[2]
+    chunk = min(CHUNK, num_frames)
+    v = F.pad(v, (0, 1), value=1)
+    if not bool(valid.all()):
+        v = v.masked_fill(~valid[:, None, :, None], 0)
+    q, k, v = (F.pad(part, (0, 0, 0, -num_frames % chunk)).unflatten(2, (-1, chunk)) for part in (q, k, v))
+    phi_q, _ = _Scaled.apply(log_features(q))  # its scale cancels
+    phi_k, scale = _scaled(log_features(k), F.pad(valid, (0, -num_frames % chunk)).unflatten(1, (-1, chunk)))
+    tops = torch.maximum(scale.detach().flatten(2).cummax(dim=2).values, top[..., None]).unflatten(2, (-1, chunk))
+    last = tops[..., -1]
+    first = torch.cat([top[..., None], last[..., :-1]], dim=2)  # before each chunk
+
+    ahead = torch.ones(chunk, chunk, dtype=torch.bool, device=q.device).triu(1)
+    share = (scale[..., None, :] - tops[..., None]).masked_fill_(ahead, -torch.inf).exp_()  # from t's scale to j's
+    written = phi_k.mT @ (v * (scale - last[..., None]).exp()[..., None])
+    starts = []
+    for new, kept in zip(written.unbind(2), (first - last).exp()[..., None, None].unbind(2)):
+        starts.append(total)
+        total = torch.addcmul(new, total, kept)
+    read = (phi_q @ phi_k.mT * share) @ v + phi_q @ torch.stack(starts, dim=2) * (first[..., None] - tops).exp()[
+        ..., None
+    ]
+    read = read[..., :-1] / _positive(read[..., -1:])
+    return read.flatten(2, 3)[:, :, :num_frames], total, last[..., -1]
 
 
 def linear_attention(
@@ -75,34 +112,45 @@ def linear_attention(
         y (B, H, T, d), anything where invalid.
     """
     num_features = log_features(k[:, :, :1]).shape[-1]
-    sums = empty_sums(v.new_empty(*v.shape[:2], num_features, v.shape[-1]), v.new_empty(*v.shape[:2], num_features))
-    for key, value, known in zip(k.split(CHUNK, dim=2), v.split(CHUNK, dim=2), valid.split(CHUNK, dim=1)):
-        sums = _add(sums, *_scaled(log_features(key), known), value, known)
+    total = v.new_zeros(*v.shape[:2], num_features, v.shape[-1] + 1)
+    top = torch.full_like(v[:, :, 0, 0], torch.finfo(v.dtype).min)
+    v = F.pad(v, (0, 1), value=1).masked_fill(~valid[:, None, :, None], 0)
+    for key, value, known in zip(k.split(SEGMENT, dim=2), v.split(SEGMENT, dim=2), valid.split(SEGMENT, dim=1)):
+        phi_k, scale = _scaled(log_features(key), known)
+        before, top = top, torch.maximum(scale.detach().amax(dim=2), top)
+        written = phi_k.mT @ (value * (scale - top[..., None]).exp()[..., None])
+        total = torch.addcmul(written, total, (before - top).exp()[..., None, None])
     reads = []
-    for query in q.split(CHUNK, dim=2):
-        phi_q, _ = _scaled(log_features(query))
-        weight = phi_q @ sums.weights[..., None]
-        reads.append(phi_q @ sums.values / _positive(weight))
+    for query in q.split(SEGMENT, dim=2):
+        phi_q, _ = _Scaled.apply(log_features(query))
+        read = phi_q @ total
+        reads.append(read[..., :-1] / _positive(read[..., -1:]))
     return torch.cat(reads, dim=2)
 
 
-def _scaled(log_phi: Tensor, valid: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Features divided by a frame's largest, (B, H, t, m), and its logarithm, (B, H, t), the least where invalid."""
-    scale = log_phi.detach().amax(dim=-1)
-    phi = (log_phi - scale[..., None]).exp()
-    if valid is not None:
-        scale = scale.masked_fill(~valid[:, None], torch.finfo(scale.dtype).min)
-    return phi, scale
+class _Scaled(torch.autograd.Function):
+    """Features divided by their sum, and the logarithm of that sum."""
+
+    @staticmethod
+    def forward(ctx: Any, log_phi: Tensor) -> tuple[Tensor, Tensor]:
+        """One pass makes the features; the largest of them tells the sum."""
+        phi = log_phi.softmax(dim=-1)
+        scale = log_phi.amax(dim=-1) - phi.amax(dim=-1).log()
+        ctx.save_for_backward(phi)
+        return phi, scale
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_phi: Tensor, of_scale: Tensor) -> Tensor:
+        """That of a softmax, and of a log of a sum of exponentials."""
+        (phi,) = ctx.saved_tensors
+        return torch._softmax_backward_data(of_phi, phi, -1, phi.dtype).addcmul_(phi, of_scale[..., None])
 
 
-def _add(sums: Sums, phi: Tensor, scale: Tensor, value: Tensor, valid: Tensor) -> Sums:
-    """The sums after the valid frames of one chunk."""
-    top = torch.maximum(scale.amax(dim=2), sums.top)
-    share = (scale - top[..., None]).exp().masked_fill(~valid[:, None], 0)
-    kept = (sums.top - top).exp()
-    phi = (phi * share[..., None]).transpose(2, 3)
-    values = torch.addcmul(phi @ value, sums.values, kept[..., None, None])
-    return Sums(values, torch.addcmul(phi.sum(dim=-1), sums.weights, kept[..., None]), top)
+def _scaled(log_phi: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys' features divided by their sum, (B, H, ..., m), and its logarithm, (B, H, ...), the least where invalid."""
+    phi, scale = _Scaled.apply(log_phi)
+    return phi, scale if bool(valid.all()) else scale.masked_fill(~valid[:, None], torch.finfo(scale.dtype).min)
 
 
 def _positive(weight: Tensor) -> Tensor:

@@ -45,4 +45,4 @@ def log_positive_features(x: Tensor, directions: Tensor) -> Tensor:
         (..., m).
     """
     x = x * x.shape[-1] ** -0.25
-    return x @ directions.T - x.square().sum(dim=-1, keepdim=True) / 2
+    return (x @ directions.T).sub_(x.square().sum(dim=-1, keepdim=True) / 2)

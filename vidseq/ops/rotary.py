@@ -1,6 +1,7 @@
 """Rotary positions: attention scores then depend on how far apart two frames are, not on where they stand."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +22,8 @@ def rotary_angles(positions: Tensor, dim: int) -> Tensor:
     """
     exact = torch.float32 if positions.device.type == "mps" else torch.float64
     pair = torch.arange(dim // 2, device=positions.device, dtype=exact)
-    return (positions[..., None] * LONGEST_WAVE ** (-2 * pair / dim)).remainder(2 * math.pi)
+    turns = positions[..., None] * (LONGEST_WAVE ** (-2 * pair / dim) / (2 * math.pi))
+    return (turns - turns.floor()) * (2 * math.pi)
 
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:
@@ -36,6 +38,25 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
     Returns:
         like `x`.
     """
-    cos, sin = angles.to(x.dtype).cos(), angles.to(x.dtype).sin()
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    angles = angles.to(x.dtype)
+    return _Rotate.apply(x, angles.cos(), angles.sin())
+
+
+class _Rotate(torch.autograd.Function):
+    """Gradients are turned back; nothing but the angles is remembered."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Writes both halves where they belong."""
+        ctx.save_for_backward(cos, sin)
+        y = torch.empty_like(x)
+        (first, second), (new_first, new_second) = x.chunk(2, dim=-1), y.chunk(2, dim=-1)
+        torch.mul(first, cos, out=new_first).addcmul_(second, sin, value=-1)
+        torch.mul(second, cos, out=new_second).addcmul_(first, sin)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        """The same with the opposite angle."""
+        cos, sin = ctx.saved_tensors
+        return _Rotate.apply(gradients[0], cos, -sin), None, None

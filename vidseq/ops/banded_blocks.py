@@ -1,0 +1,133 @@
+"""Banded attention block by block on a CPU, in workspaces small enough to stay in its cache."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+SEGMENT = 512
+"""Queries that are worked on at once."""
+
+_forward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+
+
+def attend_in_blocks(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, block: int) -> Tensor:
+    """Softmax attention of query i on the keys i to i + reach, where there are `reach` more keys than queries.
+
+    Blocks of queries meet overlapping slabs of keys, which are views. The backward pass works block by block, too, and
+    adds slabs up where they overlap; autograd would keep and fill all slabs at once, which are several times as large
+    as the keys.
+
+    Args:
+        q: queries, (B, H, T, d).
+        k: keys, (B, H, T + reach, d).
+        v: values, like `k`.
+        valid: bool (B, T + reach), False for keys that must not be seen.
+        block: queries in a block.
+
+    Returns:
+        (B, H, T, d), lying in memory as (B, T, H, d); zero for a query that may see no key.
+    """
+    return _Blocks.apply(q, k.to(q.dtype), v.to(q.dtype), valid, block)
+
+
+class _Blocks(torch.autograd.Function):
+    """Inside, tensors are (B, T, H, d)."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, valid: Tensor, block: int) -> Tensor:
+        """Keeps what was read and each query's mass: the logarithm of its sum of exponentials."""
+        q, k, v = (part.transpose(1, 2) for part in (q, k, v))
+        read = q.new_empty(q.shape)
+        mass = q.new_empty(q.shape[:3], dtype=torch.promote_types(q.dtype, torch.float32))
+        for piece in _pieces(q, k, valid, block):
+            y, its_mass = _forward(piece.cut(q), piece.slabs(k), piece.slabs(v), attn_mask=piece.bias)
+            if piece.blind is not None:
+                its_mass.masked_fill_(piece.blind, 0)
+            piece.cut(read).copy_(y)
+            piece.cut(mass[..., None])[..., 0].copy_(its_mass)
+        ctx.save_for_backward(q, k, v, valid, read, mass)
+        ctx.block = block
+        return read.transpose(1, 2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Weights are made again from the masses, piece by piece."""
+        q, k, v, valid, read, mass = ctx.saved_tensors
+        gradient = gradient.transpose(1, 2)
+        of_q, of_k, of_v = (torch.zeros(part.shape, dtype=part.dtype) for part in (q, k, v))
+        for piece in _pieces(q, k, valid, ctx.block):
+            queries, keys, values = piece.cut(q), piece.slabs(k), piece.slabs(v)
+            asked, given = piece.cut(gradient), piece.cut(read)
+            its_mass = piece.cut(mass[..., None])[..., 0]
+            ours, of_slabs_k, of_slabs_v = _backward(
+                asked, queries, keys, values, given, its_mass, 0.0, False, attn_mask=piece.bias
+            )
+            piece.cut(of_q).copy_(ours)
+            piece.add_slabs(of_k, of_slabs_k)
+            piece.add_slabs(of_v, of_slabs_v)
+        return *(part.transpose(1, 2) for part in (of_q, of_k, of_v)), None, None
+
+
+class _Piece(NamedTuple):
+    """Some blocks of queries of one row, and the slabs of keys they see."""
+
+    row: int
+    start: int
+    block: int
+    blocks: int
+    bias: Tensor
+    """0 where a query sees a key, else minus infinity: (1 or blocks, 1, block, slab)."""
+    blind: Tensor | None
+    """Queries that see no key, (blocks, 1, block); None: there are none."""
+
+    def cut(self, x: Tensor) -> Tensor:
+        """Of what queries have, x (B, T, H, d), a view (blocks, H, block, d)."""
+        part = x[self.row, self.start : self.start + self.blocks * self.block]
+        return part.unflatten(0, (self.blocks, self.block)).transpose(1, 2)
+
+    def slabs(self, x: Tensor) -> Tensor:
+        """Of what keys have, x (B, L, H, d), an overlapping view (blocks, H, slab, d)."""
+        slab = self.bias.shape[-1]
+        part = x[self.row, self.start : self.start + (self.blocks - 1) * self.block + slab]
+        return part.unfold(0, slab, self.block).transpose(2, 3)
+
+    def add_slabs(self, total: Tensor, slabs: Tensor) -> None:
+        """Adds (blocks, H, slab, d) where the slabs lie in (B, L, H, d): the same part of all slabs at once."""
+        for offset in range(0, slabs.shape[2], self.block):
+            some = slabs[:, :, offset : offset + self.block]
+            width, first = some.shape[2], self.start + offset
+            there = total[self.row, first : first + (self.blocks - 1) * self.block + width]
+            there.unfold(0, width, self.block).transpose(2, 3).add_(some)
+
+
+def _pieces(q: Tensor, k: Tensor, valid: Tensor, block: int) -> Iterator[_Piece]:
+    """Cuts rows into pieces of about `SEGMENT` queries, what is left over at the end alone."""
+    num_queries, reach = q.shape[1], k.shape[1] - q.shape[1]
+    many = max(1, SEGMENT // block)
+    whole = num_queries // block
+    sizes = [(start * block, block, min(many, whole - start)) for start in range(0, whole, many)]
+    if num_queries % block:
+        sizes.append((whole * block, num_queries % block, 1))
+    band = _band(block, reach, q.dtype)
+    all_valid = [bool(row.all()) for row in valid]
+    for row, known in enumerate(all_valid):
+        for start, size, count in sizes:
+            bias, blind = band[:size, : size + reach][None, None], None
+            if not known:
+                seen = valid[row, start : start + count * size + reach]
+                if not bool(seen.all()):
+                    seen = seen.unfold(0, size + reach, size)[:, None, None]
+                    bias = bias.expand(count, -1, -1, -1).masked_fill(~seen, -torch.inf)
+                    blind = (bias == -torch.inf).all(dim=-1)
+            yield _Piece(row, start, size, count, bias, blind)
+
+
+def _band(num_queries: int, reach: int, dtype: torch.dtype) -> Tensor:
+    """(queries, queries + reach): 0 where query i sees key j, 0 <= j - i <= reach, else minus infinity."""
+    seen = torch.ones(num_queries, num_queries + reach, dtype=torch.bool).triu().tril(reach)
+    return torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, -torch.inf)
