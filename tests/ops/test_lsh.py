@@ -133,3 +133,15 @@ def test_gradients_are_those_of_one_softmax() -> None:
         results.append(torch.autograd.grad((attend(*parts) ** 2).sum(), parts))
     for fast, slow in zip(*results, strict=True):
         torch.testing.assert_close(fast, slow, rtol=1e-9, atol=1e-9)
+
+
+def test_the_form_for_other_devices_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    *parts, ids = inputs(200, 3, 4)
+    parts, mask = [part.requires_grad_() for part in parts], mask_of(200, 200, 150)
+    results = []
+    for device in ("cpu", "another"):
+        monkeypatch.setattr("vidseq.ops.lsh.FAST_DEVICE", device)
+        y = lsh_attention(*parts, ids, 4, mask, 9).masked_fill(~mask[:, None, :, None], 0)
+        results.append([y, *torch.autograd.grad((y**2).sum(), parts)])
+    for fast, plain in zip(*results, strict=True):
+        torch.testing.assert_close(fast, plain, rtol=1e-9, atol=1e-9)

@@ -6,6 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidseq.ops.lsh_blocks import Round, attend_in_rounds
+
+FAST_DEVICE = "cpu"
+"""Where attention runs block by block; on others torch's own operations do."""
 ONLY_IF_ALONE = 1e5
 """Taken from the score of a frame with itself, so that it sees itself only where there is nothing else."""
 
@@ -63,13 +67,9 @@ def lsh_attention(
     batch, heads, num_rounds, _ = buckets.shape
     ids = buckets.masked_fill(~mask[:, None, None], num_buckets)
     q, k, v = (part.flatten(0, 1) for part in (q, k, v))
-    rounds = []
-    for index in range(num_rounds):
-        order, place, sorted_ids = _sort(ids[:, :, index].flatten(0, 1))
-        queries, keys, values = (_rows(part, order) for part in (q, k, v))
-        read, total = _in_buckets(queries, keys, values, sorted_ids, window, window)
-        rounds.append((_rows(read, place), _rows(total, place)))
-    return _merge(rounds).unflatten(0, (batch, heads))
+    rounds = [_sort(ids[:, :, index].flatten(0, 1)) for index in range(num_rounds)]
+    read = _attend(q, [k] * num_rounds, [v] * num_rounds, rounds, window, window)
+    return read.unflatten(0, (batch, heads))
 
 
 def causal_lsh_attention(
@@ -98,27 +98,27 @@ def causal_lsh_attention(
     q = F.pad(q, (0, 0, num_buckets * window, 0))  # what is in the table asks nothing
     every = torch.arange(num_buckets, device=q.device)
     newest = torch.arange(window, device=q.device) - window
-    rounds, tables = [], []
+    rounds, all_keys, all_values, tables = [], [], [], []
     for index in range(num_rounds):
         old_k, old_v, filled = (part[:, :, index].flatten(0, 1) for part in table)
         old_ids = torch.where(newest >= -filled[..., None], every[:, None], -1)
-        order, place, sorted_ids = _sort(torch.cat([old_ids.flatten(1), ids[:, :, index].flatten(0, 1)], dim=1))
-        keys, values = (
-            _rows(torch.cat([old.flatten(1, 2), new], dim=1), order) for old, new in ((old_k, k), (old_v, v))
-        )
-        read, total = _in_buckets(_rows(q, order), keys, values, sorted_ids, window, 0)
-        place = place[:, num_buckets * window :]
-        rounds.append((_rows(read, place), _rows(total, place)))
+        one = _sort(torch.cat([old_ids.flatten(1), ids[:, :, index].flatten(0, 1)], dim=1))
+        keys, values = (torch.cat([old.flatten(1, 2), new], dim=1) for old, new in ((old_k, k), (old_v, v)))
+        for parts, part in ((rounds, one), (all_keys, keys), (all_values, values)):
+            parts.append(part)
 
+        sorted_ids = one.ids
         ends = torch.searchsorted(sorted_ids, every.expand(len(sorted_ids), -1).contiguous(), right=True)
         latest = (ends[..., None] + newest).clamp(min=0).flatten(1)
         there = (sorted_ids.gather(1, latest).unflatten(1, (-1, window)) == every[:, None]) & (
             ends[..., None] >= -newest
         )
-        kept = (_rows(part, latest).masked_fill(~there.flatten(1)[..., None], 0) for part in (keys, values))
+        chosen = one.order.gather(1, latest)
+        kept = (_rows(part, chosen).masked_fill(~there.flatten(1)[..., None], 0) for part in (keys, values))
         tables.append((*(part.unflatten(1, (num_buckets, window)) for part in kept), there.sum(dim=-1)))
     new_table = (torch.stack(parts, dim=1).unflatten(0, (batch, heads)) for parts in zip(*tables))
-    return _merge(rounds).unflatten(0, (batch, heads)), Table(*new_table)
+    read = _attend(q, all_keys, all_values, rounds, window, 0)[:, num_buckets * window :]
+    return read.unflatten(0, (batch, heads)), Table(*new_table)
 
 
 def _next_frame(q: Tensor, k: Tensor, v: Tensor, buckets: Tensor, mask: Tensor, table: Table) -> tuple[Tensor, Table]:
@@ -141,11 +141,24 @@ def _next_frame(q: Tensor, k: Tensor, v: Tensor, buckets: Tensor, mask: Tensor, 
     return read, Table(*(old.index_put(where, new) for old, new in zip(table, (*kept, filled))))
 
 
-def _sort(ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Order by bucket, then by time; the place of each in that order; and the sorted buckets; all (N, L)."""
+def _attend(
+    q: Tensor, keys: list[Tensor], values: list[Tensor], rounds: list[Round], before: int, after: int
+) -> Tensor:
+    """Attention of frames (N, L, d) on near ones of the same bucket, over all rounds; keys and values of each round."""
+    if q.device.type == FAST_DEVICE:
+        return attend_in_rounds(q, keys, values, rounds, before, after, ONLY_IF_ALONE)
+    parts = []
+    for key, value, one in zip(keys, values, rounds):
+        read, total = _in_buckets(*(_rows(part, one.order) for part in (q, key, value)), one.ids, before, after)
+        parts.append((_rows(read, one.place), _rows(total, one.place)))
+    return _merge(parts)
+
+
+def _sort(ids: Tensor) -> Round:
+    """Sorts (N, L) frames by bucket, then by time."""
     order = ids.argsort(dim=1, stable=True)
     place = torch.empty_like(order).scatter_(1, order, torch.arange(ids.shape[1], device=ids.device).expand_as(ids))
-    return order, place, ids.gather(1, order)
+    return Round(order, place, ids.gather(1, order))
 
 
 def _rows(x: Tensor, index: Tensor) -> Tensor:
