@@ -98,14 +98,18 @@ def causal_lsh_attention(
     q = F.pad(q, (0, 0, num_buckets * window, 0))  # what is in the table asks nothing
     every = torch.arange(num_buckets, device=q.device)
     newest = torch.arange(window, device=q.device) - window
-    rounds, all_keys, all_values, tables = [], [], [], []
+    rounds: list[Round] = []
+    all_keys: list[Tensor] = []
+    all_values: list[Tensor] = []
+    tables = []
     for index in range(num_rounds):
         old_k, old_v, filled = (part[:, :, index].flatten(0, 1) for part in table)
         old_ids = torch.where(newest >= -filled[..., None], every[:, None], -1)
         one = _sort(torch.cat([old_ids.flatten(1), ids[:, :, index].flatten(0, 1)], dim=1))
         keys, values = (torch.cat([old.flatten(1, 2), new], dim=1) for old, new in ((old_k, k), (old_v, v)))
-        for parts, part in ((rounds, one), (all_keys, keys), (all_values, values)):
-            parts.append(part)
+        rounds.append(one)
+        all_keys.append(keys)
+        all_values.append(values)
 
         sorted_ids = one.ids
         ends = torch.searchsorted(sorted_ids, every.expand(len(sorted_ids), -1).contiguous(), right=True)
@@ -144,12 +148,13 @@ def _next_frame(q: Tensor, k: Tensor, v: Tensor, buckets: Tensor, mask: Tensor, 
 def _attend(
     q: Tensor, keys: list[Tensor], values: list[Tensor], rounds: list[Round], before: int, after: int
 ) -> Tensor:
-    """Attention of frames (N, L, d) on near ones of the same bucket, over all rounds; keys and values of each round."""
+    """Attention of frames (N, L, d) on near ones of the same bucket, over all rounds, each with its keys and values."""
     if q.device.type == FAST_DEVICE:
         return attend_in_rounds(q, keys, values, rounds, before, after, ONLY_IF_ALONE)
     parts = []
     for key, value, one in zip(keys, values, rounds):
-        read, total = _in_buckets(*(_rows(part, one.order) for part in (q, key, value)), one.ids, before, after)
+        queries, some_k, some_v = (_rows(part, one.order) for part in (q, key, value))
+        read, total = _in_buckets(queries, some_k, some_v, one.ids, before, after)
         parts.append((_rows(read, one.place), _rows(total, one.place)))
     return _merge(parts)
 

@@ -35,7 +35,7 @@ def attend_in_rounds(
     after: int,
     alone: float,
 ) -> Tensor:
-    """Softmax attention on near frames of the same bucket in sorted order, without a scale; all rounds share a softmax.
+    """Softmax attention on frames near in sorted order and of the same bucket; one softmax, unscaled, for all rounds.
 
     Args:
         q: queries, (N, L, d).
@@ -86,7 +86,7 @@ class _InRounds(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         """Each round with the reads and masses of all."""
         q, read, mass, *kv = ctx.saved_tensors
-        before, after, _ = ctx.reach
+        before = ctx.reach[0]
         of_q, of_kv = torch.zeros_like(q), [torch.empty_like(part) for part in kv]
         of_sorted_q = torch.empty_like(q[0])
         length, count = q.shape[1], len(ctx.rounds)
