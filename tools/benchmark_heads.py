@@ -25,6 +25,7 @@ from benchmark_peers import OURS
 from benchmark_report import Row, read_rows, write_report
 
 from vidseq.errors import UserError, unknown_name
+from vidseq.files import atomic_write
 from vidseq.progress import progress
 
 WORKER = Path(__file__).with_name("benchmark_worker.py")
@@ -190,17 +191,22 @@ def parse() -> argparse.Namespace:
     return options
 
 
+def _line(row: Row) -> str:
+    return json.dumps(row._asdict()) + "\n"
+
+
 def main() -> None:
     """Measures what is missing, then writes the report on all there is."""
     options = parse()
     path = options.out / "rows.jsonl"
-    options.out.mkdir(parents=True, exist_ok=True)
-    done = {Case(row.head, row.frames, row.threads, row.allocator, row.job) for row in read_rows(path)}
+    before = read_rows(path)
+    atomic_write(path, "".join(_line(row) for row in before))  # without half a line, where a run was broken off
+    done = {Case(row.head, row.frames, row.threads, row.allocator, row.job) for row in before}
     todo = [case for case in cases(options) if case not in done]
     start = time.perf_counter()
     with progress(total=len(todo), what="measure", unit="job") as bar, path.open("a", encoding="utf-8") as file:
         for count, rows in enumerate(run_cases(todo, options), start=1):
-            file.write("".join(json.dumps(row._asdict()) + "\n" for row in rows))
+            file.write("".join(_line(row) for row in rows))
             file.flush()
             bar.update()
             if time.perf_counter() - start > options.pause_after:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from vidseq.evaluation.figure import COLORS, save_figure
 from vidseq.evaluation.table import to_markdown, write_table
+from vidseq.files import atomic_write
 
 AT = 16_384
 """The length T that targets are set for."""
@@ -240,8 +241,8 @@ def write_report(rows: Sequence[Row], folder: Path) -> str:
     }
     rates = [row.matrix_rate for row in rows if row.matrix_rate]
     allocators = "; ".join(sorted({row.allocator for row in rows}))
-    text = f"Matrix products: {max(rates) / 1e9:.0f} GFLOP/s. Allocators: {allocators}.\n"
+    text = f"Matrix products: {max(rates, default=math.nan) / 1e9:.0f} GFLOP/s. Allocators: {allocators}.\n"
     text += "".join(f"\n## {title}\n\n{to_markdown(table, digits=2)}" for title, table in parts.items() if len(table))
-    (folder / "report.md").write_text(text, encoding="utf-8")
+    atomic_write(folder / "report.md", text)
     save_figure(draw(times), folder / "times")
     return text

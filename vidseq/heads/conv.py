@@ -71,6 +71,11 @@ class Conv(TemporalHead):
         reach = sum(self._reaches)
         return 1 + (reach if self.config.causal else reach // 2)
 
+    @property
+    def segment_frames(self) -> int:
+        """At least as many as are kept, for those are copied from segment to segment."""
+        return max(2048, sum(self._reaches))
+
     def init_state(self, batch_size: int) -> ConvState:
         """Zeros, which is the padding of a convolution."""
         return ConvState(self.into.weight.new_zeros(batch_size, sum(self._reaches), self.into.out_features))

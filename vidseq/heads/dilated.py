@@ -78,6 +78,11 @@ class Dilated(TemporalHead):
         """Each layer reaches (window - 1) * dilation frames further."""
         return sum(self._pasts) + 1
 
+    @property
+    def segment_frames(self) -> int:
+        """Several times as many as are kept, for those are copied from segment to segment."""
+        return max(2048, 4 * sum(self._pasts))
+
     def init_state(self, batch_size: int) -> DilatedState:
         """An empty past."""
         shape = (batch_size, self.config.heads, sum(self._pasts), self._width)

@@ -68,6 +68,7 @@ class Linformer(TemporalHead):
     name = "linformer"
     Config = LinformerConfig
     supports_noncausal = True
+    segment_frames = 1024
     config: LinformerConfig
 
     def __init__(self, config: LinformerConfig) -> None:
@@ -138,18 +139,27 @@ class Linformer(TemporalHead):
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        dim, places = self.config.dim, self.config.places
-        angles = rotary_angles(torch.arange(x.shape[1], device=x.device), dim).to(x.dtype)
-        x = x + torch.cat([angles.sin(), angles.cos()], dim=-1)
+        size = x.shape[1] if torch.is_grad_enabled() else self.segment_frames
+        parts = [part + self._sinusoids(index * size, part) for index, part in enumerate(x.split(size, dim=1))]
         for block, projections in zip(self.blocks, self.projections):
-            normed = block.attention_norm(x)
-            mixed = projections @ resample(normed.masked_fill(~mask[..., None], 0), mask, places)[:, None]
-            q, k, v = (
-                self._heads(F.linear(part, weight))
-                for part, weight in zip((normed, *mixed.unbind(1)), block.qkv.weight.split(dim))
+            normed = [block.attention_norm(part) for part in parts]
+            weights = block.qkv.weight.split(self.config.dim)
+            mixed = (
+                projections @ resample(self._valid(torch.cat(normed, dim=1), mask), mask, self.config.places)[:, None]
             )
-            x = block.finish(x, F.scaled_dot_product_attention(q, k, v))
-        return self.last_norm(x)
+            k, v = (self._heads(F.linear(part, weight)) for part, weight in zip(mixed.unbind(1), weights[1:]))
+            for index, part in enumerate(normed):
+                read = F.scaled_dot_product_attention(self._heads(F.linear(part, weights[0])), k, v)
+                parts[index] = block.finish(parts[index], read)
+        return torch.cat([self.last_norm(part) for part in parts], dim=1)
+
+    def _sinusoids(self, start: int, x: Tensor) -> Tensor:
+        """What tells frames x (B, T, D) from `start` on where they are, (T, D)."""
+        angles = rotary_angles(torch.arange(start, start + x.shape[1], device=x.device), self.dim).to(x.dtype)
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+    def _valid(self, x: Tensor, mask: Tensor) -> Tensor:
+        return x if bool(mask.all()) else x.masked_fill(~mask[..., None], 0)
 
     def _project(self, block: TransformerBlock, x: Tensor) -> list[Tensor]:
         """Queries, keys and values, not rotated: summaries are made of keys as they are."""

@@ -107,6 +107,7 @@ class SSM(TemporalHead):
     name = "ssm"
     Config = SSMConfig
     supports_noncausal = True
+    segment_frames = 1024
     context_frames = None
 
     def __init__(self, config: SSMConfig) -> None:

@@ -148,7 +148,7 @@ def _next_frame(q: Tensor, k: Tensor, v: Tensor, buckets: Tensor, mask: Tensor, 
 def _attend(
     q: Tensor, keys: list[Tensor], values: list[Tensor], rounds: list[Round], before: int, after: int
 ) -> Tensor:
-    """Attention of frames (N, L, d) on near ones of the same bucket, over all rounds, each with its keys and values."""
+    """Attention of frames (N, L, d) on near ones of the same bucket; every round has keys and values of its own."""
     if q.device.type == FAST_DEVICE:
         return attend_in_rounds(q, keys, values, rounds, before, after, ONLY_IF_ALONE)
     parts = []

@@ -60,7 +60,7 @@ class _InRounds(torch.autograd.Function):
     def forward(ctx: Any, q: Tensor, rounds: Sequence[Round], reach: tuple[int, int, float], *kv: Tensor) -> Tensor:
         """Rounds one after the other; each is merged with those before it."""
         read, mass = torch.empty_like(q), q.new_full(q.shape[:2], -torch.inf)
-        sorted_read, sorted_mass = torch.empty_like(q[0]), torch.empty_like(mass[0])
+        sorted_read, sorted_mass = q.new_empty(q.shape[1:]), q.new_empty(q.shape[1:2])
         for index, one in enumerate(rounds):
             for row in range(len(q)):
                 queries, keys, values = _sorted(q, kv, one, index, row, reach)
@@ -88,7 +88,7 @@ class _InRounds(torch.autograd.Function):
         q, read, mass, *kv = ctx.saved_tensors
         before = ctx.reach[0]
         of_q, of_kv = torch.zeros_like(q), [torch.empty_like(part) for part in kv]
-        of_sorted_q = torch.empty_like(q[0])
+        of_sorted_q = q.new_empty(q.shape[1:])
         length, count = q.shape[1], len(ctx.rounds)
         for index, one in enumerate(ctx.rounds):
             for row in range(len(q)):

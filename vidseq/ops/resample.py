@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+SEGMENT = 1024
+"""Frames that are added at once; few, so that they stay in a processor's cache."""
+
 
 def resample(x: Tensor, mask: Tensor, places: int) -> Tensor:
     """Adds each frame to the two places it lies between, so that a video of any length can be multiplied by a matrix.
@@ -28,8 +31,10 @@ def resample(x: Tensor, mask: Tensor, places: int) -> Tensor:
     low = place.floor().clamp(max=max(places - 2, 0))
     share = place - low
     index = low.long() + places * torch.arange(batch, device=x.device)[:, None]
-    x = x * ratio[..., None].to(x.dtype)
     y = x.new_zeros(batch * places + 1, dim)  # one more: the last place has no neighbour
-    for weight, target in (((1 - share), index), (share, index + 1)):
-        y = y.index_add(0, target.flatten(), (x * weight[..., None].to(x.dtype)).flatten(0, 1))
+    weights = ((ratio * (1 - share)).to(x.dtype), (ratio * share).to(x.dtype))
+    parts = (part.split(SEGMENT, dim=1) for part in (x, index, *weights))
+    for frames, target, here, next_place in zip(*parts):
+        y.index_add_(0, target.flatten(), (frames * here[..., None]).flatten(0, 1))
+        y.index_add_(0, target.flatten() + 1, (frames * next_place[..., None]).flatten(0, 1))
     return y[:-1].unflatten(0, (batch, places))

@@ -1,0 +1,100 @@
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+import pytest
+
+from vidseq.errors import UserError
+from vidseq.heads import HEADS
+
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+def run(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, TOOLS / "benchmark_heads.py", "--out", out, "--dim", "16", "--runs", "1", *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=280)
+
+
+@pytest.fixture
+def report(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    import benchmark_report
+
+    return benchmark_report
+
+
+def test_measures_what_is_missing_and_writes_every_file(tmp_path: Path) -> None:
+    old = {"head": "lstm", "frames": 8, "threads": 1, "allocator": "glibc", "job": "forward", "peak_bytes": 1}
+    old |= {"error": "", "matrix_rate": 1e9, "state_bytes": None}
+    before = [json.dumps(old | {"subject": name, "ms": ms}) for name, ms in (("lstm", 2.0), ("nn.LSTM", 5.0))]
+    (tmp_path / "rows.jsonl").write_text("\n".join(before) + '\n{"head": "ls')  # a run that was broken off
+    options = ("--heads", "lstm", "--frames", "8", "--allocators", "glibc", "--jobs", "forward", "step")
+    done = run(tmp_path, *options)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [(row["subject"], row["job"]) for row in rows] == [
+        ("lstm", "forward"),
+        ("nn.LSTM", "forward"),
+        ("lstm", "step"),
+        ("nn.LSTM", "step"),
+    ]
+    assert all(row["ms"] > 0 and not row["error"] for row in rows)
+    assert rows[2]["state_bytes"] == 2 * 16 * 4
+    for name in ("rows.csv", "report.md", "times.png", "times.svg"):
+        assert (tmp_path / name).stat().st_size > 100
+    assert re.search(r"^\| lstm +\| +8 \| +1 \| nn.LSTM +\| +2.50 \|", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_what_runs_out_of_memory_is_a_row_and_no_end(tmp_path: Path) -> None:
+    options = ("--heads", "lstm", "--frames", "400000", "--allocators", "glibc", "--jobs", "forward")
+    done = run(tmp_path, *options, "--limit-gb", "0.01")
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "rows.csv").set_index("subject")
+    assert table.loc[["lstm", "nn.LSTM"], "error"].tolist() == ["out of memory"] * 2
+    assert "forward: out of memory" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [(["--heads", "lstn"], "Did you mean 'lstm'"), (["--allocators", "x"], "Unknown allocator 'x'")],
+)
+def test_unknown_names_are_told(options: list[str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    monkeypatch.setattr(sys, "argv", ["benchmark_heads.py", *options])
+    import benchmark_heads
+
+    with pytest.raises(UserError, match=message):
+        benchmark_heads.parse()
+
+
+def test_ratios_targets_and_growth_are_those_of_the_rows(report: ModuleType) -> None:
+    def row(frames: int, subject: str, ms: float, allocator: str = "glibc", job: str = "both"):
+        return report.Row("gru", frames, 1, allocator, job, subject, ms, 2**20, "", 1e11, None)
+
+    at = report.AT
+    rows = [
+        row(at, "gru", 10.0),
+        row(at, "nn.GRU", 40.0),
+        row(at, "gru", 9.0, "kept"),
+        row(at, "nn.GRU", 18.0, "kept"),
+    ]
+    rows += [row(4 * at, "gru", 45.0)]
+    times = report.Times(rows)
+    line = report.ratio_table(times).iloc[0]
+    assert (line["both"], line["both, at best"], line["MiB, both"]) == (4.0, 2.0, 1.0)
+    assert math.isnan(line["forward"])
+    aims = report.targets(times).set_index("target")
+    assert aims.loc["faster than nn.GRU, both", ["measured", "reached"]].tolist() == [2.0, "no"]
+    growth = aims.loc["cost of 4 T over 4 times that of T, both"]
+    assert growth["measured"] == 45 / 36 and growth["reached"] == "no"
+    assert aims.loc["cost of 4 T over 4 times that of T, forward", "reached"] == "–"
+
+
+def test_every_head_is_measured(report: ModuleType) -> None:
+    assert {ours.head for ours in report.OURS.values()} == set(HEADS)
