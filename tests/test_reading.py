@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from vidseq.heads import HEADS
 from vidseq.model import ModelConfig, VideoReasoner
-from vidseq.reading import Asked, frames_until, plan_pieces, read_clips
+from vidseq.reading import Asked, frames_until, plan_pieces, plan_together, read_clips, read_projected
 
 clips_and_stops = st.lists(
     st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.integers(0, n), max_size=7))),
@@ -104,3 +104,31 @@ def test_a_clip_without_queries_or_frames_is_no_trouble(toy_model: VideoReasoner
     reading = read_clips(toy_model, features, mask, {"question": Asked([0, 1], [0, 0], tokens)})
     torch.testing.assert_close(reading.logits["question"], toy_model.blind(tokens[:, None], "question")[:, 0])
     assert read_clips(toy_model, features, mask, {}).logits == {}
+
+
+@given(clips_and_stops)
+@settings(deadline=None)
+def test_reading_together_is_no_longer_than_the_longest_clip(clips: list[tuple[int, list[int]]]) -> None:
+    lengths, stops = zip(*clips)
+    plan = plan_together(lengths, stops)
+    assert plan.frames.shape[1] == max((stop for row in stops for stop in row), default=0)
+    start = 0
+    for row, asked in enumerate(stops):
+        assert plan.frames[row][plan.mask[row]].tolist() == list(range(max(asked, default=0)))
+        assert {n for piece in plan.pieces for r, n in piece.stops if r == row} == set(asked) - {0}
+    for piece in plan.pieces:
+        start += piece.length
+        assert all(int(plan.mask[row, :start].sum()) == seen for row, seen in piece.stops)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_projected_clips_give_the_same(toy_config: ModelConfig, together: bool) -> None:
+    torch.manual_seed(0)
+    model = VideoReasoner(toy_config).eval()
+    features, mask = torch.randn(3, 20, 6), torch.arange(20) < torch.tensor([20, 7, 13])[:, None]
+    stops = [4, 4, 4, 7] if together else [20, 3, 5, 12]
+    asked = {"question": Asked([0, 1, 2, 0], stops, torch.ones(4, 2, dtype=torch.long))}
+    with torch.no_grad():
+        whole = read_clips(model, features, mask, asked).logits["question"]
+        projected = read_projected(model, model.project(features, mask), mask, asked)["question"]
+    torch.testing.assert_close(projected, whole)

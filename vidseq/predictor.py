@@ -1,11 +1,13 @@
 """Offline prediction: many clips and queries at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from vidseq.data.action_sequences import Future
 from vidseq.data.batch import pad_features
@@ -14,11 +16,23 @@ from vidseq.errors import DataError, ModelError, UserError
 from vidseq.language.question import pad_tokens
 from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
-from vidseq.reading import LONGEST_PIECE, Asked, frames_until, read_clips
+from vidseq.reading import LONGEST_PIECE, Asked, frames_until, read_clips, read_projected
 from vidseq.tasks import ActionSequence, AnswerWords, offered_classes
 
 #: Clips are read together up to so many frames, padding counted, and up to so many clips.
 MOST_FRAMES, MOST_CLIPS = 65_536, 256
+
+
+@dataclass(frozen=True)
+class ProjectedClip:
+    """Frames that `Predictor.project` made, with all that is asked of them."""
+
+    video: str
+    """What it is from."""
+    x: Tensor
+    """(T, D); T may be 0."""
+    asked: Sequence[tuple[int, Query]]
+    """After how many of its frames each query is asked; queries of any kinds."""
 
 
 class Predictor:
@@ -98,6 +112,54 @@ class Predictor:
             answers.update(zip(batch, self._answers(task, logits, [queries[i] for i in batch])))
         in_order = [answers[number] for number in range(len(queries))]
         return in_order if isinstance(in_order[0], Written) else np.stack(in_order)
+
+    @torch.inference_mode()
+    def project(self, features: np.ndarray) -> Tensor:
+        """Brings features (T, F) to what clips are made of, (T, D), so that many clips of a video share the work.
+
+        Raises:
+            DataError: features of another width, or with NaN.
+        """
+        return self.model.project(self._checked(features)[None].to(self._device))[0]
+
+    def answer_clips(self, clips: Sequence[ProjectedClip]) -> list[list[Any]]:
+        """Answers all that is asked of clips, each read once from a fresh state; clips are batched by length.
+
+        Args:
+            clips: of any lengths.
+
+        Returns:
+            log-probabilities (C,) of each clip's queries, or their answers in words, in the order given.
+
+        Raises:
+            UserError: a query of a kind that the model was not trained for, or a model that cannot be asked.
+        """
+        self._require_causal()
+        answers: list[list[Any]] = [[] for _ in clips]
+        for batch in _batches([max((frames for frames, _ in clip.asked), default=0) for clip in clips]):
+            for number, scores in zip(batch, self._answer_batch([clips[number] for number in batch])):
+                answers[number] = scores
+        return answers
+
+    @torch.inference_mode()
+    def _answer_batch(self, clips: Sequence[ProjectedClip]) -> list[list[Any]]:
+        lengths = torch.tensor([max((frames for frames, _ in clip.asked), default=0) for clip in clips])
+        x = pad_sequence([clip.x[:length] for clip, length in zip(clips, lengths.tolist())], batch_first=True)
+        mask = (torch.arange(x.shape[1]) < lengths[:, None]).to(x.device)
+        places = [(row, place) for row, clip in enumerate(clips) for place in range(len(clip.asked))]
+        of_task: dict[str, list[tuple[int, int]]] = {}
+        for row, place in places:
+            of_task.setdefault(self.task_for(clips[row].asked[place][1].kind), []).append((row, place))
+        asked, queries = {}, {}
+        for task, found in of_task.items():
+            queries[task] = [clips[row].asked[place][1] for row, place in found]
+            frames = [clips[row].asked[place][0] for row, place in found]
+            asked[task] = Asked([row for row, _ in found], frames, self._tokens(queries[task]))
+        decoded = read_projected(self.model, x, mask, asked, videos=[clip.video for clip in clips])
+        answers: dict[tuple[int, int], Any] = {}
+        for task, found in of_task.items():
+            answers.update(zip(found, self._answers(task, decoded[task], queries[task])))
+        return [[answers[row, place] for place in range(len(clip.asked))] for row, clip in enumerate(clips)]
 
     def predict(self, features: np.ndarray, pts_seconds: np.ndarray, queries: Sequence[Query]) -> list[Any]:
         """Answers many queries of one video, each from the frames up to its time; the video is read once.

@@ -105,6 +105,30 @@ def plan_pieces(lengths: Sequence[int], stops: Sequence[Sequence[int]], *, whole
     return Plan(pieces, *_layout(len(lengths), [piece.length for piece in pieces], steps))
 
 
+def plan_together(lengths: Sequence[int], stops: Sequence[Sequence[int]]) -> Plan:
+    """Cuts clips into pieces that all of them read in step, ending wherever any clip is asked something.
+
+    No longer than the longest clip, with as many pieces as there are different stops: good where clips share their
+    stops, as those of one context length do.
+
+    Args:
+        lengths: frames of each clip, B of them.
+        stops: for each clip, after how many frames something is asked.
+    """
+    asked = [set(row) for row in stops]
+    ends = np.array([max(row, default=0) for row in asked])
+    edges = sorted({stop for row in asked for stop in row} - {0})
+    pieces, steps, at = [], [], 0
+    for edge in edges:
+        while at < edge:
+            stop = min(edge, at + LONGEST_PIECE)
+            steps.append(np.clip(ends - at, 0, stop - at).tolist())
+            due = [(row, stop) for row in range(len(lengths)) if stop in asked[row]]
+            pieces.append(Piece(stop - at, due))
+            at = stop
+    return Plan(pieces, *_layout(len(lengths), [piece.length for piece in pieces], steps))
+
+
 def _layout(num_rows: int, widths: Sequence[int], steps: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Says which frame stands where, once all pieces are put together."""
     frames = np.zeros((num_rows, sum(widths)), dtype=np.int64)
@@ -141,19 +165,47 @@ def read_clips(
     Returns:
         the answers, and the head's output at every frame read.
     """
-    lengths = mask.sum(dim=1).tolist()
     if not model.config.causal:
         frames = torch.arange(features.shape[1], device=features.device).expand(mask.shape)
         return Reading({}, model(features, mask), frames, mask)
-    queries = _Queries(model, asked)
+    lengths, queries = mask.sum(dim=1).tolist(), _Queries(model, asked)
     plan = plan_pieces(lengths, queries.stops(len(lengths)), whole=whole)
-    frames, read = plan.frames.to(features.device), plan.mask.to(features.device)
-    x = model.project(features, mask)
+    return _follow(plan, model, model.project(features, mask), queries, videos)
+
+
+def read_projected(
+    model: VideoReasoner, x: Tensor, mask: Tensor, asked: Mapping[str, Asked], *, videos: Sequence[str] | None = None
+) -> dict[str, Tensor]:
+    """Answers queries of clips that are projected already, each clip read once up to its last query.
+
+    Args:
+        model: causal.
+        x: what `model.project` gave, (B, T, D).
+        mask: bool (B, T), True = valid, a row's valid frames first.
+        asked: the queries of each query task.
+        videos: what each clip is from; None: not known.
+
+    Returns:
+        class scores of each task's queries, (N, C), in the order asked.
+    """
+    lengths, queries = mask.sum(dim=1).tolist(), _Queries(model, asked)
+    stops = queries.stops(len(lengths))
+    plans = (plan_pieces(lengths, stops, whole=False), plan_together(lengths, stops))
+    return _follow(min(plans, key=_cost), model, x, queries, videos).logits
+
+
+def _cost(plan: Plan) -> int:
+    """How long a plan takes, in frames: starting a piece costs about as much as reading some."""
+    return plan.frames.shape[1] + 4 * len(plan.pieces)
+
+
+def _follow(plan: Plan, model: VideoReasoner, x: Tensor, queries: "_Queries", videos: Sequence[str] | None) -> Reading:
+    frames, read = plan.frames.to(x.device), plan.mask.to(x.device)
     # Indexed once and split once: slicing piece after piece would make the backward pass quadratic.
     x = x.gather(1, frames[..., None].expand(-1, -1, x.shape[-1]))
     widths = [piece.length for piece in plan.pieces]
-    state, ys = model.init_state(len(lengths), videos), []
-    queries.ask([(row, 0) for row in range(len(lengths))], state)
+    state, ys = model.init_state(len(x), videos), []
+    queries.ask([(row, 0) for row in range(len(x))], state)
     for piece, part, valid in zip(plan.pieces, x.split(widths, dim=1), read.split(widths, dim=1)):
         y, state = model.scan(part, state, valid)
         ys.append(y)

@@ -19,6 +19,7 @@ def test_how_contexts_are_written():
     assert names("1f,1s,2.5s,full") == ["1f", "1s", "2.5s", "full"]
     assert names(["8f", "full", "8f"]) == ["8f", "full"]
     assert names(DEFAULT_CONTEXTS, 20.0) == ["1f", "1s", "2s", "4s", "8s", "16s", "full"]
+    assert names("full/2,8s/4,6f/3") == ["full/2", "8s/4", "6f/3"]
     assert names("1s,...,full", 1.5) == ["1s", "full"]
 
 
@@ -29,6 +30,7 @@ def test_how_contexts_are_written():
         ("0s", math.inf, "got '0s'"),
         ("0f", math.inf, "got '0f'"),
         ("", math.inf, "got ''"),
+        ("full/0", math.inf, "got 'full/0'"),
         ("30s", 20.0, "at most the longest past, 20.0 s, got 30s. Use full"),
         ("1f,...", 20.0, "seconds such as 2s before '...'"),
         ("1s,...", math.inf, "the longest past to be known for '...'"),

@@ -5,7 +5,7 @@ import pytest
 
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
-from vidseq.evaluation import evaluate as module
+from vidseq.evaluation import answering as module
 from vidseq.evaluation.evaluate import evaluate
 from vidseq.evaluation.rows import Run
 

@@ -131,6 +131,18 @@ def test_streams_may_run_out_of_step(name: str, takes: list[tuple[int, ...]]) ->
         done = [part.stop for part in parts]
 
 
+@pytest.mark.parametrize("name", sorted(name for name in HEADS if HEADS[name].forgets))
+def test_heads_that_forget_depend_on_the_newest_frames_alone(name: str) -> None:
+    head, x, query = make(name).requires_grad_(False), frames(num_frames=70), frames(num_frames=1, seed=4)
+    assert head.context_frames is not None
+    whole = head(x)
+    for end in (head.context_frames, head.context_frames + 1, 53, 70):
+        newest = x[:, end - head.context_frames : end]
+        torch.testing.assert_close(head(newest)[:, -1], whole[:, end - 1], **TIGHT)
+        answers = [head.ask(query, head.step(part, head.init_state(2))[1]) for part in (newest, x[:, :end])]
+        torch.testing.assert_close(*answers, **TIGHT)
+
+
 @every_head
 @settings(max_examples=10)
 @given(sizes=st.lists(st.integers(0, 9), min_size=1, max_size=8))

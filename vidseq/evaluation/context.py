@@ -23,17 +23,20 @@ class Past(NamedTuple):
 
 @dataclass(frozen=True)
 class Context:
-    """A length of past: seconds, or frames, or (neither given) everything."""
+    """A length of past: seconds, or frames, or (neither given) everything; all of its frames or some."""
 
     seconds: float = math.inf
     frames: int | None = None
+    every: int = 1
+    """Only every so many frames are shown, counted back from the newest, which is."""
 
     @property
     def name(self) -> str:
-        """As it is written: "1f", "30s" or "full"."""
+        """As it is written: "1f", "30s", "full", or "30s/4" for every fourth frame of it."""
+        length = f"{self.seconds:g}s" if math.isfinite(self.seconds) else "full"
         if self.frames is not None:
-            return f"{self.frames}f"
-        return f"{self.seconds:g}s" if math.isfinite(self.seconds) else "full"
+            length = f"{self.frames}f"
+        return length if self.every == 1 else f"{length}/{self.every}"
 
     def start_index(self, pts_seconds: np.ndarray, time: float) -> int:
         """The first frame that may be seen: with seconds L, the first whose time is after time - L.
@@ -55,7 +58,8 @@ def parse_contexts(text: str | Sequence[str], longest_seconds: float = math.inf)
     """Reads a list of contexts such as "1f,1s,2s,...,full".
 
     Args:
-        text: lengths in frames ("8f") or seconds ("1.5s"), "full", and "..." for doubling the length before it.
+        text: lengths in frames ("8f") or seconds ("1.5s"), "full", and "..." for doubling the length before it; a
+            length with "/4" behind it shows every fourth frame alone.
         longest_seconds: the longest past there is; where "..." stops. A length beyond it is an error.
 
     Returns:
@@ -106,11 +110,10 @@ def _doublings(contexts: Sequence[Context], longest_seconds: float) -> list[Cont
 
 
 def _parse_context(word: str) -> Context:
-    if word == "full":
-        return Context()
-    frames, seconds = re.fullmatch(r"(\d+)f", word), re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)s", word)
-    if frames and int(frames[1]) > 0:
-        return Context(frames=int(frames[1]))
-    if seconds and float(seconds[1]) > 0:
-        return Context(seconds=float(seconds[1]))
+    found = re.fullmatch(r"(?:(full)|(\d+)f|(\d+(?:\.\d*)?|\.\d+)s)(?:/(\d+))?", word)
+    if found:
+        everything, frames, seconds, every = found[1], found[2], found[3], int(found[4] or 1)
+        if every > 0 and (everything or int(frames or 0) > 0 or float(seconds or 0) > 0):
+            length = math.inf if seconds is None else float(seconds)
+            return Context(length, None if frames is None else int(frames), every)
     raise UserError(f"Context expects frames (8f), seconds (1.5s), full or ..., got '{word}'.")

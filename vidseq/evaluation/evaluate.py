@@ -1,9 +1,6 @@
 """Asks a model every query of a split, at every context and under every control; gives one row an answer."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,17 +8,12 @@ import pandas as pd
 
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
-from vidseq.evaluation.context import Context, Past, parse_contexts, past_of
-from vidseq.evaluation.controls import (
-    BASELINES,
-    INPUT_CONTROLS,
-    check_controls,
-    choose_donors,
-    majority_scores,
-    parse_swap_seconds,
-    repeat_last_label_scores,
-    swap_past,
-)
+from vidseq.evaluation.answering import Answer, Predict, answer_all
+from vidseq.evaluation.asks import Ask, context_asks, control_asks
+from vidseq.evaluation.context import Context, parse_contexts
+from vidseq.evaluation.controls import BEST_FRAME, choose_controls, find_baseline
+from vidseq.evaluation.controls.study import Study, family_of
+from vidseq.evaluation.exam import LABELS_OF_KIND, Exam
 from vidseq.evaluation.marking import Mark, WordMark, mark, mark_written
 from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate, make_rows
 from vidseq.language.written import Written
@@ -29,25 +21,13 @@ from vidseq.progress import progress
 
 if TYPE_CHECKING:
     from vidseq.data.dataset import Dataset
-    from vidseq.features.store import FeatureStore, VideoFeatures
+    from vidseq.features.store import FeatureStore
 
-#: Any model: features, a (T_i, D) float32 array a query, T_i may be 0; their pts_seconds, (T_i,) each; the queries,
-#: all of one kind. Gives scores (N, C), logits or log-probabilities, one column a class in the data set's order; or N
-#: answers in words.
-Predict = Callable[[list[np.ndarray], list[np.ndarray], list[Query]], np.ndarray | list[Written]]
-
-#: Scores (C,), or an answer in words.
-_Answer = np.ndarray | Written
-
-#: The list of the data set that the classes of a kind of query come from.
-_LABELS_OF_KIND = {"next_action": "action_labels", "question": "answer_labels"}
 #: Columns that a query brings along as they are.
 _TAKEN_FROM_QUERY = (
     *("video", "time", "kind", "question", "answer", "cause", "tier", "pair"),
     *("evidence_age_seconds", "certificate_seconds", "reach_seconds"),
 )
-#: Most frames in one call, padding counted: keeps memory bounded on long videos.
-_MAX_BATCH_FRAMES = 65536
 
 
 def evaluate(
@@ -77,10 +57,10 @@ def evaluate(
         queries: what to ask, such as `dataset.next_action_queries(1.0)`; those of other splits are left out. None: the
             data set's own.
         contexts: see `parse_contexts`, such as "1f,1s,2s,...,full".
-        controls: any of "blind", "last_frame", "shuffled", "swapped_past", "swapped_past:30s", "evidence_only" (only
-            the queries with evidence), "majority" and "repeat_last_label" (only next actions).
+        controls: "all", or any of `vidseq.evaluation.controls.CONTROLS`, such as "swapped_past:30s" (what is older is
+            another video's), "evidence_only" (asked of the queries with evidence), "ngram:2" (next actions alone).
         run: what to write into the rows.
-        train_split: where the majority answer is from.
+        train_split: what controls that ask no model learn from.
         batch_size: most queries in one call.
         limit: only the first so many queries; None: all.
 
@@ -88,211 +68,126 @@ def evaluate(
         rows, see `vidseq.evaluation.rows.Row`; for answers in words also the columns of `WordMark`.
 
     Raises:
-        UserError: no query, an unknown control or context, a query before the first frame, or scores that are NaN or
-            of the wrong shape.
+        UserError: no query, an unknown control or context, one that these queries cannot be put to, a query before the
+            first frame or twice the same, or scores that are NaN or of the wrong shape.
     """
-    check_controls(controls)
     asked = list(dataset.queries if queries is None else queries)
-    in_split = {video.video for video in dataset.split(split)}
-    chosen = [query for query in asked if query.video in in_split][:limit]
-    if not chosen:
-        raise UserError(f"Evaluation expects queries in split '{split}' of '{dataset.info.name}', got none.")
-    exam = _Exam(dataset, store, split, chosen)
-    longest = max(exam.history_seconds(number) for number in range(len(chosen)))
-    asks = _context_asks(exam, parse_contexts(contexts, longest)) + _control_asks(exam, controls)
-    tables = [_rows_of(exam, asks, _answer_all(predict, exam, asks, batch_size), run)] if asks else []
-    training = [query for query in asked if dataset.videos[query.video].split == train_split]
-    for control in BASELINES:
-        tables += _baseline_rows(exam, control, training, run) if control in controls else []
+    chosen = queries_of_split(dataset, split, asked)[:limit]
+    exam = Exam(dataset, store, split, chosen)
+    controls = choose_controls_for(exam, controls)
+    baselines = [control for control in controls if find_baseline(control)]
+    tables = ask_model(predict, exam, parse_contexts(contexts, exam.longest_seconds), controls, run, batch_size)
+    if baselines:
+        training = [query for query in asked if dataset.videos[query.video].split == train_split]
+        tables += answer_baselines(exam, baselines, training, run)
     return concatenate(tables)
 
 
-class _Exam:
-    """The queries of a split with the videos that they are asked of."""
+def queries_of_split(dataset: "Dataset", split: str, queries: Sequence[Query]) -> list[Query]:
+    """The queries of a split's videos.
 
-    def __init__(self, dataset: "Dataset", store: "FeatureStore", split: str, queries: Sequence[Query]) -> None:
-        self.dataset = dataset
-        self.split = split
-        self.queries = queries
-        self._store = store
-        self._videos: dict[str, VideoFeatures] = {}
-        for query in queries:
-            self._check(query)
-
-    def video(self, name: str) -> "VideoFeatures":
-        if name not in self._videos:
-            self._videos[name] = self._store.read(name)
-        return self._videos[name]
-
-    def past(self, number: int) -> Past:
-        video = self.video(self.queries[number].video)
-        return past_of(video.features, video.pts_seconds, self.queries[number].time)
-
-    def history_seconds(self, number: int) -> float:
-        query = self.queries[number]
-        return query.time - float(self.video(query.video).pts_seconds[0])
-
-    def frame_seconds(self, number: int) -> float:
-        times = self.video(self.queries[number].video).pts_seconds
-        return float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-
-    def classes(self, kind: str) -> tuple[str, ...]:
-        return getattr(self.dataset, _LABELS_OF_KIND[kind])
-
-    def group(self, number: int) -> str:
-        return self.dataset.group_of(self.queries[number].video)
-
-    @cached_property
-    def names(self) -> list[str]:
-        """A name for each query: its video, kind, and place among the video's."""
-        seen: Counter[tuple[str, str]] = Counter()
-        names = []
-        for query in self.queries:
-            names.append(f"{query.video}#{query.kind}{seen[query.video, query.kind]}")
-            seen[query.video, query.kind] += 1
-        return names
-
-    @cached_property
-    def donors(self) -> dict[str, str]:
-        videos = self.dataset.split(self.split)
-        return choose_donors({video.video: self.dataset.group_of(video.video) for video in videos})
-
-    def _check(self, query: Query) -> None:
-        first = float(self.video(query.video).pts_seconds[0])
-        if query.time < first:
-            raise UserError(
-                f"Evaluation expects queries at or after the first frame of '{query.video}' at {first:.3f} s, "
-                f"got one at {query.time:.3f} s. Remove it, or ask later."
-            )
+    Raises:
+        UserError: there is none.
+    """
+    in_split = {video.video for video in dataset.split(split)}
+    chosen = [query for query in queries if query.video in in_split]
+    if not chosen:
+        raise UserError(f"Evaluation expects queries in split '{split}' of '{dataset.info.name}', got none.")
+    return chosen
 
 
-@dataclass(frozen=True)
-class _Ask:
-    """One query to answer from one past."""
-
-    number: int
-    """The query, by place in the exam."""
-    context: Context
-    control: str
-    frames: int
-    """How many frames of the past there are; of an unaltered past, this is all that tells it from another."""
-
-    @property
-    def past_name(self) -> tuple[int, int, str]:
-        """Equal for two that see the same frames, so that they are computed once."""
-        return self.number, self.frames, "" if self.control in ("blind", "last_frame") else self.control
+def choose_controls_for(exam: Exam, controls: Sequence[str]) -> list[str]:
+    """See `choose_controls`."""
+    groups = {exam.dataset.group_of(video.video) for video in exam.dataset.split(exam.split)}
+    has_segments = bool(exam.dataset.segments)
+    return choose_controls(controls, exam.queries, num_groups=len(groups), has_segments=has_segments)
 
 
-def _context_asks(exam: _Exam, contexts: Sequence[Context]) -> list[_Ask]:
-    asks = []
-    for number, query in enumerate(exam.queries):
-        times = exam.past(number).pts_seconds
-        for context in contexts:
-            asks.append(_Ask(number, context, "", len(times) - context.start_index(times, query.time)))
-    return asks
+def ask_model(
+    predict: Predict,
+    exam: Exam,
+    contexts: Sequence[Context],
+    controls: Sequence[str],
+    run: Run,
+    batch_size: int = 64,
+    *,
+    share: bool = True,
+) -> list[pd.DataFrame]:
+    """The rows of a model at contexts and under the controls that ask it.
+
+    Args:
+        predict: the model.
+        exam: what to ask.
+        contexts: how much of the past to show.
+        controls: names; those that ask no model are left out.
+        run: what to write into the rows.
+        batch_size: most queries in one call, of a model that is not ours.
+        share: False: nothing is shared between contexts.
+
+    Raises:
+        UserError: scores that are NaN or of the wrong shape.
+    """
+    asks = context_asks(exam, contexts) + control_asks(exam, [control for control in controls if control])
+    if not asks:
+        return []
+    with progress(total=len({ask.past_name for ask in asks}), what="evaluate", unit="answer") as bar:
+        scores = answer_all(predict, exam, asks, batch_size, bar, share=share)
+    return [_rows_of(exam, *_surest_frames(exam, asks, scores), run)]
 
 
-def _control_asks(exam: _Exam, controls: Sequence[str]) -> list[_Ask]:
-    asks = []
-    for control in controls:
-        for number, query in enumerate(exam.queries):
-            frames = len(exam.past(number).pts_seconds)
-            if control == "blind":
-                asks.append(_Ask(number, Context(frames=0), control, 0))
-            elif control == "last_frame":
-                asks.append(_Ask(number, Context(frames=1), control, 1))
-            elif control not in BASELINES and (control != "evidence_only" or query.evidence):
-                asks.append(_Ask(number, Context(), control, frames))
-    return asks
+def answer_baselines(exam: Exam, controls: Sequence[str], training: Sequence[Query], run: Run) -> list[pd.DataFrame]:
+    """The rows of controls that ask no model, one table a control and kind of query.
 
-
-def _past_of_ask(exam: _Exam, ask: _Ask) -> Past:
-    past, query = exam.past(ask.number), exam.queries[ask.number]
-    swap_seconds = parse_swap_seconds(ask.control)
-    if swap_seconds is not None:
-        donor = exam.video(exam.donors[query.video])
-        return swap_past(past, query, Past(donor.features, donor.pts_seconds), swap_seconds)
-    if ask.control:
-        return INPUT_CONTROLS[ask.control](past, query)
-    first = len(past.pts_seconds) - ask.frames
-    return Past(past.features[first:], past.pts_seconds[first:])
-
-
-def _answer_all(predict: Predict, exam: _Exam, asks: Sequence[_Ask], batch_size: int) -> list[_Answer]:
-    """The answer to each, the same past of a query computed once."""
-    distinct = {ask.past_name: ask for ask in asks}
-    scores: dict[tuple[int, int, str], _Answer] = {}
-    with progress(total=len(distinct), what="evaluate", unit="answer") as bar:
-        for kind in _LABELS_OF_KIND:
-            of_kind = [ask for ask in distinct.values() if exam.queries[ask.number].kind == kind]
-            for batch in _batches(of_kind, batch_size):
-                for ask, row in zip(batch, _answer(predict, exam, batch, len(exam.classes(kind)))):
-                    scores[ask.past_name] = row
-                bar.update(len(batch))
-    return [scores[ask.past_name] for ask in asks]
-
-
-def _batches(asks: Sequence[_Ask], batch_size: int) -> Iterator[list[_Ask]]:
-    """Groups pasts of like length, so that little is padded; none above `_MAX_BATCH_FRAMES` unless it is one alone."""
-    batch: list[_Ask] = []
-    for ask in sorted(asks, key=lambda ask: ask.frames):
-        if batch and (len(batch) == batch_size or (len(batch) + 1) * ask.frames > _MAX_BATCH_FRAMES):
-            yield batch
-            batch = []
-        batch.append(ask)
-    if batch:
-        yield batch
-
-
-def _answer(predict: Predict, exam: _Exam, batch: Sequence[_Ask], num_classes: int) -> Sequence[_Answer]:
-    pasts = [_past_of_ask(exam, ask) for ask in batch]
-    queries = [exam.queries[ask.number] for ask in batch]
-    features = [np.asarray(past.features, np.float32) for past in pasts]
-    answers = predict(features, [past.pts_seconds for past in pasts], queries)
-    if isinstance(answers, list) and len(answers) == len(batch) and all(isinstance(one, Written) for one in answers):
-        return answers
-    scores = np.asarray(answers, np.float64)
-    if scores.shape != (len(batch), num_classes):
-        raise UserError(
-            f"Evaluation expects scores ({len(batch)}, {num_classes}) from the model, a column for each class of "
-            f"{queries[0].kind}, got {scores.shape}."
-        )
-    wrong = np.isnan(scores).any(axis=1) | (scores.max(axis=1) == np.inf) | (scores.max(axis=1) == -np.inf)
-    if wrong.any():
-        query = queries[int(np.flatnonzero(wrong)[0])]
-        raise UserError(
-            f"Evaluation expects finite scores from the model, got NaN or infinity for {int(wrong.sum())} of "
-            f"{len(batch)} answers, first in video '{query.video}' at {query.time:.3f} s."
-        )
-    return list(scores)
-
-
-def _baseline_rows(exam: _Exam, control: str, training: Sequence[Query], run: Run) -> list[pd.DataFrame]:
-    """Rows of a control that asks no model, one table a kind of query."""
+    Args:
+        exam: what to answer.
+        controls: names of baselines.
+        training: what they learn from.
+        run: what to write into the rows.
+    """
     tables = []
-    for kind in _LABELS_OF_KIND if control == "majority" else ("next_action",):
-        numbers = [number for number, query in enumerate(exam.queries) if query.kind == kind]
-        if not numbers:
-            continue
-        queries, classes = [exam.queries[number] for number in numbers], exam.classes(kind)
-        known = [query for query in training if query.kind == kind]
-        if control == "majority":
-            scores = majority_scores(known, queries, classes)
-        else:
-            segments = {query.video: exam.dataset.segments_of(query.video) for query in queries}
-            scores = repeat_last_label_scores(segments, known, queries, classes)
-        asks = [_Ask(number, Context(frames=0), control, 0) for number in numbers]
-        tables.append(_rows_of(exam, asks, list(scores), run))
+    for control in controls:
+        baseline = find_baseline(control)
+        assert baseline is not None
+        for kind in ("next_action",) if baseline.from_labels else LABELS_OF_KIND:
+            numbers = [number for number, query in enumerate(exam.queries) if query.kind == kind]
+            if numbers:
+                scores = baseline.answer(_study(exam, training, [exam.queries[number] for number in numbers]))
+                asks = [Ask(number, Context(frames=0), control, 0, 0, 0) for number in numbers]
+                tables.append(_rows_of(exam, asks, list(scores), run))
     return tables
 
 
-def _mark(exam: _Exam, query: Query, answer: _Answer) -> tuple[Mark, WordMark]:
+def _study(exam: Exam, training: Sequence[Query], queries: Sequence[Query]) -> Study:
+    (kind,) = {query.kind for query in queries}
+    known = [query for query in training if query.kind == kind]
+    videos = {query.video for query in (*queries, *known)}
+    segments = {video: exam.dataset.segments_of(video) for video in videos}
+    return Study(known, queries, exam.classes(kind), segments, exam.past_of, exam.dataset.info.background)
+
+
+def _surest_frames(
+    exam: Exam, asks: Sequence[Ask], scores: Sequence[Answer]
+) -> tuple[list[Ask], list[Answer]]:
+    """Keeps of each query's single frames the one whose prediction is most probable; of equal ones the newest."""
+    kept: dict[tuple[int, str, str], int] = {}
+    surest: dict[tuple[int, str, str], float] = {}
+    for place, (ask, row) in enumerate(zip(asks, scores)):
+        key = (ask.number, ask.control, ask.context.name)
+        query = exam.queries[ask.number]
+        certainty = _mark(exam, query, row)[0].score if ask.control == BEST_FRAME else 0.0
+        if key not in kept or certainty > surest[key]:
+            kept[key], surest[key] = place, certainty
+    places = sorted(kept.values())
+    return [asks[place] for place in places], [scores[place] for place in places]
+
+
+def _mark(exam: Exam, query: Query, answer: Answer) -> tuple[Mark, WordMark]:
     if isinstance(answer, Written):
         return mark_written(answer, query)
     return mark(answer, exam.classes(query.kind), query), WordMark(float("nan"), float("nan"))
 
 
-def _rows_of(exam: _Exam, asks: Sequence[_Ask], answers: Sequence[_Answer], run: Run) -> pd.DataFrame:
+def _rows_of(exam: Exam, asks: Sequence[Ask], answers: Sequence[Answer], run: Run) -> pd.DataFrame:
     queries = [exam.queries[ask.number] for ask in asks]
     marks, word_marks = zip(*(_mark(exam, query, answer) for answer, query in zip(answers, queries)))
     rows = make_rows(
@@ -304,7 +199,7 @@ def _rows_of(exam: _Exam, asks: Sequence[_Ask], answers: Sequence[_Answer], run:
             "split": exam.split,
             "query": [exam.names[ask.number] for ask in asks],
             "group": [exam.group(ask.number) for ask in asks],
-            "family": [query.family or query.kind for query in queries],
+            "family": [family_of(query) for query in queries],
             "context": [ask.context.name for ask in asks],
             "mode": run.mode,
             "context_frames": [ask.frames for ask in asks],

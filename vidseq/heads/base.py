@@ -59,6 +59,10 @@ class TemporalHead(nn.Module, abc.ABC):
     streams_exactly: ClassVar[bool] = True
     """Whether chunked runs equal whole ones. Where not, the class docstring says why."""
 
+    forgets: ClassVar[bool] = False
+    """Whether an output depends on the newest `context_frames` frames alone, wherever they stand in a stream: then all
+    longer pasts give the same. Not so where counters of a stream decide, or where there is no limit."""
+
     def __init__(self, config: HeadConfig) -> None:
         super().__init__()
         if not isinstance(config, self.Config):

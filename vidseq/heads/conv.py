@@ -49,6 +49,7 @@ class Conv(TemporalHead):
     name = "conv"
     Config = ConvConfig
     supports_noncausal = True
+    forgets = True
 
     def __init__(self, config: ConvConfig) -> None:
         super().__init__(config)

@@ -61,6 +61,7 @@ class Dilated(TemporalHead):
     name = "dilated"
     Config = DilatedConfig
     supports_noncausal = True
+    forgets = True
     config: DilatedConfig
 
     def __init__(self, config: DilatedConfig) -> None:

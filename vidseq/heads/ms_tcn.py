@@ -90,6 +90,7 @@ class MSTCN(TemporalHead):
     name = "ms_tcn"
     Config = MSTCNConfig
     supports_noncausal = True
+    forgets = True
     config: MSTCNConfig
 
     def __init__(self, config: MSTCNConfig) -> None:

@@ -56,6 +56,7 @@ class TransformerXL(TemporalHead):
 
     name = "transformer_xl"
     Config = TransformerXLConfig
+    forgets = True
     config: TransformerXLConfig
 
     def __init__(self, config: TransformerXLConfig) -> None:

@@ -59,6 +59,7 @@ class Window(TemporalHead):
     name = "window"
     Config = WindowConfig
     supports_noncausal = True
+    forgets = True
     config: WindowConfig
 
     def __init__(self, config: WindowConfig) -> None:

@@ -1,0 +1,130 @@
+"""Getting answers to asks: one clip an ask from any model, or shared readings from ours."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from vidseq.data.schema import Query
+from vidseq.errors import UserError
+from vidseq.evaluation.asks import Ask, past_of_ask
+from vidseq.evaluation.exam import LABELS_OF_KIND, Exam
+from vidseq.evaluation.shared_reading import answer_shared
+from vidseq.language.written import Written
+from vidseq.predictor import Predictor
+
+#: Any model: features, a (T_i, D) float32 array a query, T_i may be 0; their pts_seconds, (T_i,) each; the queries,
+#: all of one kind. Gives scores (N, C), logits or log-probabilities, one column a class in the data set's order; or N
+#: answers in words.
+Predict = Callable[[list[np.ndarray], list[np.ndarray], list[Query]], np.ndarray | list[Written]]
+#: The same one query at a time: features (T, D), pts_seconds (T,), the query; gives scores (C,).
+PredictOne = Callable[[np.ndarray, np.ndarray, Query], np.ndarray]
+#: Scores (C,), or an answer in words.
+Answer = np.ndarray | Written
+#: Most frames in one call, padding counted: keeps memory bounded on long videos.
+_MAX_BATCH_FRAMES = 65536
+
+
+def one_at_a_time(predict_one: PredictOne) -> Predict:
+    """Makes a `Predict` of a function that answers one query.
+
+    ```python
+    def predict_one(features, pts_seconds, query):   # (T, D), T may be 0; (T,); vidseq.data.schema.Query
+        return scores                                # (C,), logits or log-probabilities
+
+    rows = evaluate(one_at_a_time(predict_one), dataset, store, "test", contexts="1f,1s,2s,...,full")
+    ```
+
+    Args:
+        predict_one: the model.
+
+    Returns:
+        what `evaluate` takes; raises UserError where an answer is no vector, or two answers differ in length.
+    """
+
+    def predict(features: list[np.ndarray], pts_seconds: list[np.ndarray], queries: list[Query]) -> np.ndarray:
+        answers = [np.asarray(predict_one(*ask)) for ask in zip(features, pts_seconds, queries)]
+        for query, scores in zip(queries, answers):
+            if scores.ndim != 1 or scores.shape != answers[0].shape:
+                expected = "(C,)" if scores.ndim != 1 else f"({len(answers[0])},) as before"
+                raise UserError(
+                    f"Evaluation expects scores {expected} for each query, got {scores.shape} for the one of "
+                    f"'{query.video}' at {query.time:.3f} s."
+                )
+        return np.stack(answers)
+
+    return predict
+
+
+def answer_all(
+    predict: Predict, exam: Exam, asks: Sequence[Ask], batch_size: int, bar: Any, *, share: bool = True
+) -> list[np.ndarray]:
+    """Scores (C,) of each ask, the same past of a query computed once.
+
+    Args:
+        predict: the model; of a `Predictor`, asks share their work.
+        exam: what the asks are about.
+        asks: in any order.
+        batch_size: most queries in one call.
+        bar: progress, told of every past that is done.
+        share: False: one clip an ask from a `Predictor` too.
+
+    Raises:
+        UserError: scores that are NaN or of the wrong shape.
+    """
+    distinct = {ask.past_name: ask for ask in asks}
+    scores: dict[tuple[int, int, int, str], np.ndarray] = {}
+    if share and isinstance(predict, Predictor):
+        batches: Iterator[tuple[Sequence[Ask], list[np.ndarray]]] = answer_shared(predict, exam, [*distinct.values()])
+    else:
+        batches = _answer_each(predict, exam, [*distinct.values()], batch_size)
+    for batch, answers in batches:
+        _check_finite(answers, [exam.queries[ask.number] for ask in batch])
+        scores.update((ask.past_name, np.asarray(row, np.float64)) for ask, row in zip(batch, answers))
+        bar.update(len(batch))
+    return [scores[ask.past_name] for ask in asks]
+
+
+def _answer_each(
+    predict: Predict, exam: Exam, asks: Sequence[Ask], batch_size: int
+) -> Iterator[tuple[Sequence[Ask], list[np.ndarray]]]:
+    for kind in LABELS_OF_KIND:
+        of_kind = [ask for ask in asks if exam.queries[ask.number].kind == kind]
+        for batch in _batches(of_kind, batch_size):
+            yield batch, list(_answer(predict, exam, batch, len(exam.classes(kind))))
+
+
+def _batches(asks: Sequence[Ask], batch_size: int) -> Iterator[list[Ask]]:
+    """Groups pasts of like length, so that little is padded; none above `_MAX_BATCH_FRAMES` unless it is one alone."""
+    batch: list[Ask] = []
+    for ask in sorted(asks, key=lambda ask: ask.frames):
+        if batch and (len(batch) == batch_size or (len(batch) + 1) * ask.frames > _MAX_BATCH_FRAMES):
+            yield batch
+            batch = []
+        batch.append(ask)
+    if batch:
+        yield batch
+
+
+def _answer(predict: Predict, exam: Exam, batch: Sequence[Ask], num_classes: int) -> np.ndarray:
+    pasts = [past_of_ask(exam, ask) for ask in batch]
+    queries = [exam.queries[ask.number] for ask in batch]
+    features = [np.asarray(past.features, np.float32) for past in pasts]
+    scores = np.asarray(predict(features, [past.pts_seconds for past in pasts], queries), np.float64)
+    if scores.shape != (len(batch), num_classes):
+        raise UserError(
+            f"Evaluation expects scores ({len(batch)}, {num_classes}) from the model, a column for each class of "
+            f"{queries[0].kind}, got {scores.shape}."
+        )
+    return scores
+
+
+def _check_finite(scores: Sequence[np.ndarray], queries: Sequence[Query]) -> None:
+    """Refuses scores that rank nothing; minus infinity is welcome for classes that are ruled out."""
+    wrong = [number for number, row in enumerate(scores) if not np.isfinite(row.max())]  # NaN is the maximum if there
+    if wrong:
+        query = queries[wrong[0]]
+        raise UserError(
+            f"Evaluation expects finite scores from the model, got NaN or infinity for {len(wrong)} of "
+            f"{len(queries)} answers, first in video '{query.video}' at {query.time:.3f} s."
+        )
