@@ -48,7 +48,7 @@ VERBS: Mapping[str, "Verb"] = {
     "database": {"build": verbs.database_build},
     "train": verbs.train,
     "evaluate": verbs.evaluate,
-    "context": {"explain": verbs.context_explain, "report": verbs.context_report},
+    "context": BranchingVerb(verbs.context, {"explain": verbs.context_explain, "report": verbs.context_report}),
     "predict": verbs.predict,
     "info": verbs.info,
 }  # fmt: skip

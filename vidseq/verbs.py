@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vidseq.classroom.config import ClassroomConfig
+from vidseq.errors import UserError
 from vidseq.features.cnn_config import CnnConfig
 from vidseq.training_config import TrainConfig
 
@@ -205,6 +206,49 @@ def evaluate(
                           features=features, device=device, limit=limit))  # fmt: skip
 
 
+def context(
+    *,
+    data: Path,
+    model: list[Path],
+    out: Path,
+    contexts: str = "1f,1s,2s,...,full",
+    controls: str = "all",
+    vary: str = "given",
+    seeds: str = "",
+    split: str = "test",
+    features: str | None = None,
+    device: str = "auto",
+    workers: int = 1,
+    limit: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Measures how much of the past models use, and how much a data set needs; run again, it goes on.
+
+    Args:
+        data: folder of the data set.
+        model: a run's folder; may be repeated. Runs of one head are one line, whatever their seeds.
+        out: folder for rows.parquet and tables; a new one, or that of the same sweep.
+        contexts: how much of the past to show, such as 1f,1s,2s,...,full.
+        controls: all, or some, such as blind,last_frame,shuffled,swapped_past:30s,ngram:2; none for no control.
+        vary: what the lengths mean, some of given (truncated where a run never saw short contexts), density,
+            extrapolated, retrained (trains a model a length).
+        seeds: of retrained models, such as 0,1,2; the runs' own if left out.
+        split: which videos.
+        features: which features, by the start of their folder's name; needed if there are several.
+        device: where to compute.
+        workers: processes.
+        limit: only the first so many queries.
+        overwrite: begin anew where another sweep's files are.
+    """
+    from vidseq.evaluation.context_verb import measure_context
+    from vidseq.evaluation.sweep import Sweep
+
+    sweep = Sweep(data=data, models=tuple(model), split=split, contexts=contexts, controls=_words(controls),
+                  vary=_words(vary), seeds=_whole_numbers("seeds", seeds), features=features, limit=limit,
+                  device=device)  # fmt: skip
+    print(measure_context(sweep, out, workers=workers, overwrite=overwrite))
+
+
 def context_explain(
     data: Path,
     model: Path,
@@ -234,7 +278,6 @@ def context_explain(
         device: where to compute.
         limit: only so many queries, where no video is named.
     """
-    from vidseq.errors import UserError
     from vidseq.evaluation.important_past.verb import explain_prediction, explain_predictions
 
     if (video is None) != (time is None):
@@ -336,6 +379,18 @@ def converters() -> dict[str, Callable[..., int]]:
     from vidseq.data.importers import IMPORTERS
 
     return {layout: _printing(convert) for layout, convert in IMPORTERS.items()}
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """A list with commas; none for "none"."""
+    return tuple(word.strip() for word in text.split(",") if word.strip() not in ("", "none"))
+
+
+def _whole_numbers(option: str, text: str) -> tuple[int, ...]:
+    words = _words(text)
+    if not all(word.isdecimal() for word in words):
+        raise UserError(f"--{option} expects whole numbers such as 0,1,2, got '{text}'.")
+    return tuple(int(word) for word in words)
 
 
 def _printing(convert: Callable[..., "ConversionReport"]) -> Callable[..., int]:

@@ -1,7 +1,6 @@
 """Getting answers to asks: one clip an ask from any model, or shared readings from ours."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -57,41 +56,48 @@ def one_at_a_time(predict_one: PredictOne) -> Predict:
 
 
 def answer_all(
-    predict: Predict, exam: Exam, asks: Sequence[Ask], batch_size: int, bar: Any, *, share: bool = True
-) -> list[np.ndarray]:
-    """Scores (C,) of each ask, the same past of a query computed once.
+    predict: Predict,
+    exam: Exam,
+    asks: Sequence[Ask],
+    batch_size: int,
+    advance: Callable[[int], object],
+    *,
+    share: bool = True,
+) -> list[Answer]:
+    """The answer to each ask, the same past of a query computed once.
 
     Args:
         predict: the model; of a `Predictor`, asks share their work.
         exam: what the asks are about.
         asks: in any order.
         batch_size: most queries in one call.
-        bar: progress, told of every past that is done.
+        advance: told how many more pasts are done, for a progress bar.
         share: False: one clip an ask from a `Predictor` too.
 
     Raises:
         UserError: scores that are NaN or of the wrong shape.
     """
     distinct = {ask.past_name: ask for ask in asks}
-    scores: dict[tuple[int, int, int, str], np.ndarray] = {}
+    scores: dict[tuple[int, int, int, str], Answer] = {}
+    batches: Iterator[tuple[Sequence[Ask], Sequence[Answer]]]
     if share and isinstance(predict, Predictor):
-        batches: Iterator[tuple[Sequence[Ask], list[np.ndarray]]] = answer_shared(predict, exam, [*distinct.values()])
+        batches = answer_shared(predict, exam, [*distinct.values()])
     else:
         batches = _answer_each(predict, exam, [*distinct.values()], batch_size)
     for batch, answers in batches:
         _check_finite(answers, [exam.queries[ask.number] for ask in batch])
-        scores.update((ask.past_name, np.asarray(row, np.float64)) for ask, row in zip(batch, answers))
-        bar.update(len(batch))
+        scores.update((ask.past_name, _in_double(answer)) for ask, answer in zip(batch, answers))
+        advance(len(batch))
     return [scores[ask.past_name] for ask in asks]
 
 
 def _answer_each(
     predict: Predict, exam: Exam, asks: Sequence[Ask], batch_size: int
-) -> Iterator[tuple[Sequence[Ask], list[np.ndarray]]]:
+) -> Iterator[tuple[Sequence[Ask], Sequence[Answer]]]:
     for kind in LABELS_OF_KIND:
         of_kind = [ask for ask in asks if exam.queries[ask.number].kind == kind]
         for batch in _batches(of_kind, batch_size):
-            yield batch, list(_answer(predict, exam, batch, len(exam.classes(kind))))
+            yield batch, _answer(predict, exam, batch, len(exam.classes(kind)))
 
 
 def _batches(asks: Sequence[Ask], batch_size: int) -> Iterator[list[Ask]]:
@@ -106,25 +112,35 @@ def _batches(asks: Sequence[Ask], batch_size: int) -> Iterator[list[Ask]]:
         yield batch
 
 
-def _answer(predict: Predict, exam: Exam, batch: Sequence[Ask], num_classes: int) -> np.ndarray:
+def _answer(predict: Predict, exam: Exam, batch: Sequence[Ask], num_classes: int) -> Sequence[Answer]:
     pasts = [past_of_ask(exam, ask) for ask in batch]
     queries = [exam.queries[ask.number] for ask in batch]
     features = [np.asarray(past.features, np.float32) for past in pasts]
-    scores = np.asarray(predict(features, [past.pts_seconds for past in pasts], queries), np.float64)
+    answers = predict(features, [past.pts_seconds for past in pasts], queries)
+    if isinstance(answers, list) and len(answers) == len(batch) and all(isinstance(one, Written) for one in answers):
+        return answers
+    scores = np.asarray(answers, np.float64)
     if scores.shape != (len(batch), num_classes):
         raise UserError(
             f"Evaluation expects scores ({len(batch)}, {num_classes}) from the model, a column for each class of "
             f"{queries[0].kind}, got {scores.shape}."
         )
-    return scores
+    return list(scores)
 
 
-def _check_finite(scores: Sequence[np.ndarray], queries: Sequence[Query]) -> None:
+def _in_double(answer: Answer) -> Answer:
+    return answer if isinstance(answer, Written) else np.asarray(answer, np.float64)
+
+
+def _check_finite(answers: Sequence[Answer], queries: Sequence[Query]) -> None:
     """Refuses scores that rank nothing; minus infinity is welcome for classes that are ruled out."""
-    wrong = [number for number, row in enumerate(scores) if not np.isfinite(row.max())]  # NaN is the maximum if there
+    scored = [(answer, query) for answer, query in zip(answers, queries) if not isinstance(answer, Written)]
+    wrong = [
+        query for answer, query in scored if not np.isfinite(answer.max())
+    ]  # NaN is the maximum where there is one
     if wrong:
-        query = queries[wrong[0]]
+        query = wrong[0]
         raise UserError(
             f"Evaluation expects finite scores from the model, got NaN or infinity for {len(wrong)} of "
-            f"{len(queries)} answers, first in video '{query.video}' at {query.time:.3f} s."
+            f"{len(scored)} answers, first in video '{query.video}' at {query.time:.3f} s."
         )

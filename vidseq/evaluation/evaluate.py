@@ -1,9 +1,8 @@
 """Asks a model every query of a split, at every context and under every control; gives one row an answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from vidseq.data.schema import Query
@@ -112,6 +111,7 @@ def ask_model(
     batch_size: int = 64,
     *,
     share: bool = True,
+    advance: Callable[[int], object] | None = None,
 ) -> list[pd.DataFrame]:
     """The rows of a model at contexts and under the controls that ask it.
 
@@ -123,15 +123,19 @@ def ask_model(
         run: what to write into the rows.
         batch_size: most queries in one call, of a model that is not ours.
         share: False: nothing is shared between contexts.
+        advance: told how many more pasts are done; None: there is a progress bar.
 
     Raises:
         UserError: scores that are NaN or of the wrong shape.
     """
-    asks = context_asks(exam, contexts) + control_asks(exam, [control for control in controls if control])
+    asks = context_asks(exam, contexts) + control_asks(exam, controls)
     if not asks:
         return []
-    with progress(total=len({ask.past_name for ask in asks}), what="evaluate", unit="answer") as bar:
-        scores = answer_all(predict, exam, asks, batch_size, bar, share=share)
+    if advance is not None:
+        scores = answer_all(predict, exam, asks, batch_size, advance, share=share)
+    else:
+        with progress(total=len({ask.past_name for ask in asks}), what="evaluate", unit="answer") as bar:
+            scores = answer_all(predict, exam, asks, batch_size, bar.update, share=share)
     return [_rows_of(exam, *_surest_frames(exam, asks, scores), run)]
 
 
@@ -165,9 +169,7 @@ def _study(exam: Exam, training: Sequence[Query], queries: Sequence[Query]) -> S
     return Study(known, queries, exam.classes(kind), segments, exam.past_of, exam.dataset.info.background)
 
 
-def _surest_frames(
-    exam: Exam, asks: Sequence[Ask], scores: Sequence[Answer]
-) -> tuple[list[Ask], list[Answer]]:
+def _surest_frames(exam: Exam, asks: Sequence[Ask], scores: Sequence[Answer]) -> tuple[list[Ask], list[Answer]]:
     """Keeps of each query's single frames the one whose prediction is most probable; of equal ones the newest."""
     kept: dict[tuple[int, str, str], int] = {}
     surest: dict[tuple[int, str, str], float] = {}

@@ -11,6 +11,7 @@ Nothing is approximated: a test compares each answer with that of its own clip.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +23,7 @@ from vidseq.predictor import Predictor, ProjectedClip
 _MOST_FRAMES = 262_144
 
 
-def answer_shared(
-    predictor: Predictor, exam: Exam, asks: Sequence[Ask]
-) -> Iterator[tuple[Sequence[Ask], list[np.ndarray]]]:
+def answer_shared(predictor: Predictor, exam: Exam, asks: Sequence[Ask]) -> Iterator[tuple[Sequence[Ask], list[Any]]]:
     """Answers asks some at a time.
 
     Args:
@@ -33,7 +32,7 @@ def answer_shared(
         asks: each past of a query once.
 
     Yields:
-        asks, in another order than they came, and the scores (C,) of each.
+        asks, in another order than they came, and the answer to each: scores (C,), or words.
     """
     for group in _groups(predictor, exam, asks):
         answers = predictor.answer_clips([clip for clip, _ in group])

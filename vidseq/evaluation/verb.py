@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from vidseq.checkpoint import load_model
 from vidseq.data.dataset import Dataset
@@ -13,9 +12,10 @@ from vidseq.errors import UserError
 from vidseq.evaluation.evaluate import evaluate
 from vidseq.evaluation.figure import context_figure, context_panels, family_panels, save_figure
 from vidseq.evaluation.frame_labels import evaluate_frame_labels, frame_label_table
+from vidseq.evaluation.how_trained import describe_run
 from vidseq.evaluation.intervals import FEW_GROUPS
 from vidseq.evaluation.metrics import word_summary
-from vidseq.evaluation.rows import Run, concatenate, write_rows
+from vidseq.evaluation.rows import concatenate, write_rows
 from vidseq.evaluation.table import accuracy_table, pivot_accuracy, to_markdown, write_table
 from vidseq.features.store import FeatureStore
 from vidseq.model import VideoReasoner
@@ -90,16 +90,6 @@ def queries_for(model: VideoReasoner, dataset: Dataset) -> list[Query]:
         assert isinstance(task, NextAction)
         queries += dataset.next_action_queries(task.options.anticipation_seconds)
     return queries
-
-
-def describe_run(folder: Path, model: VideoReasoner) -> Run:
-    """What rows say of a model: the run's name and seed, where the folder is a run's, and the head."""
-    root = folder.resolve()
-    if root.parent.name == "checkpoints":
-        root = root.parent.parent
-    config = root / "config.yaml"
-    written = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
-    return Run(run=root.name, head=model.config.head, seed=int(written.get("training", {}).get("seed", 0)))
 
 
 def _report(answered: Sequence[pd.DataFrame], labelled: Sequence[pd.DataFrame], out: Path | None, dataset: str) -> str:

@@ -1,0 +1,142 @@
+"""Times a sweep over context lengths with shared work against the plain loop, one query and one length at a time.
+
+Command:   python tools/benchmark_context.py --out scratch/benchmark_context
+Cost:      some minutes on one CPU core.
+Expected:  for each head the seconds of both, their ratio, and that the rows are the same.
+
+The data is a symbolic classroom (no pixels); the models have drawn weights, which changes no time. The plain loop is
+run on a random sample of the queries and its time multiplied, unless --sample 0 asks for all of them.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from jsonargparse import auto_cli
+
+from vidseq.classroom.config import ClassroomConfig
+from vidseq.classroom.generate import generate
+from vidseq.data.dataset import Dataset
+from vidseq.data.schema import Query
+from vidseq.evaluation.context import Context, parse_contexts
+from vidseq.evaluation.evaluate import ask_model, queries_of_split
+from vidseq.evaluation.exam import Exam
+from vidseq.evaluation.rows import Run, concatenate
+from vidseq.evaluation.table import to_markdown
+from vidseq.evaluation.verb import queries_for
+from vidseq.features.store import FeatureStore
+from vidseq.model import VideoReasoner
+from vidseq.predictor import Predictor
+from vidseq.training import TrainConfig
+from vidseq.training.clips import make_exam
+from vidseq.training.plan import build_model, fit_statistics
+
+#: Twelve lengths.
+CONTEXTS = "1f,0.5s,1s,2s,4s,8s,12s,16s,24s,32s,48s,full"
+#: What float32 may differ by where sums are taken in another order.
+TOLERANCE = 1e-4
+
+
+def main(
+    out: Path = Path("scratch/benchmark_context"),
+    heads: str = "window,lstm",
+    queries: int = 10_000,
+    contexts: str = CONTEXTS,
+    sample: int = 100,
+    dim: int = 128,
+    videos: int = 120,
+    seed: int = 0,
+) -> None:
+    """Runs the benchmark.
+
+    Args:
+        out: folder of the classroom, made once.
+        heads: which heads.
+        queries: how many are asked.
+        contexts: the lengths.
+        sample: queries of the plain loop; 0: all.
+        dim: width of the models.
+        videos: of the test split.
+        seed: of the classroom, the weights and the sample.
+    """
+    torch.set_num_threads(1)
+    dataset = Dataset.load(make_classroom(out / "data", videos, queries // videos + 1, seed))
+    store = FeatureStore.open_in(dataset.folder)
+    lines = [measure(dataset, store, head, queries, contexts, sample, dim, seed) for head in heads.split(",")]
+    print(to_markdown(pd.DataFrame(lines), digits=1))
+
+
+def make_classroom(folder: Path, videos: int, questions: int, seed: int) -> Path:
+    """A symbolic classroom with some minutes of video and many questions."""
+    config = ClassroomConfig(
+        train_videos=4, val_videos=0, test_videos=videos, seconds=60.0, questions_per_video=questions,
+        observations="symbolic", pair_fraction=0.0, seed=seed,
+    )  # fmt: skip
+    return folder if (folder / "dataset.json").is_file() else Path(generate(folder, config, workers=2))
+
+
+def measure(
+    dataset: Dataset, store: FeatureStore, head: str, queries: int, contexts: str, sample: int, dim: int, seed: int
+) -> dict[str, object]:
+    """Times both ways for one head."""
+    predictor = Predictor(make_model(dataset, store, head, dim, seed))
+    asked = queries_of_split(dataset, "test", queries_for(predictor.model, dataset))[:queries]
+    exam = Exam(dataset, store, "test", asked)
+    lengths = parse_contexts(contexts, exam.longest_seconds)
+    shared, shared_seconds = timed(predictor, exam, lengths, share=True)
+    chosen = draw(asked, sample, seed)
+    small = Exam(dataset, store, "test", chosen)
+    plain, plain_seconds = timed(predictor, small, lengths, share=False)
+    scaled = plain_seconds * len(asked) / len(chosen)
+    return {
+        "head": head,
+        "queries": len(asked),
+        "lengths": len(lengths),
+        "shared (s)": shared_seconds,
+        "plain (s)": scaled,
+        "plain, measured on": len(chosen),
+        "ratio": scaled / shared_seconds,
+        "rows": compare(shared, plain),
+    }
+
+
+def make_model(dataset: Dataset, store: FeatureStore, head: str, dim: int, seed: int) -> VideoReasoner:
+    """An untrained model that knows the training features' statistics."""
+    torch.manual_seed(seed)
+    config = TrainConfig(head=head, dim=dim, tasks={"question": {}, "next_action": {}})
+    model = build_model(dataset, store, config)
+    fit_statistics(model, make_exam(dataset, store, "train", model))
+    return model
+
+
+def timed(predictor: Predictor, exam: Exam, lengths: list[Context], *, share: bool) -> tuple[pd.DataFrame, float]:
+    """Rows, and the seconds that they took; the plain loop asks one query at one length at a time."""
+    start = time.perf_counter()
+    rows = concatenate(ask_model(predictor, exam, lengths, (), Run(), batch_size=1, share=share))
+    return rows, time.perf_counter() - start
+
+
+def draw(queries: list[Query], sample: int, seed: int) -> list[Query]:
+    """Some of the queries, all lengths of past alike; all of them for 0."""
+    if not 0 < sample < len(queries):
+        return queries
+    numbers = np.random.default_rng(seed).choice(len(queries), sample, replace=False)
+    return [queries[number] for number in sorted(numbers)]
+
+
+def compare(shared: pd.DataFrame, plain: pd.DataFrame) -> str:
+    """Whether rows of the same answers are the same, whatever their queries are called."""
+    key = ["video", "time", "kind", "question", "answer", "context"]
+    pairs = shared.drop_duplicates(key).merge(plain.drop_duplicates(key), on=key, suffixes=("", "_plain"))
+    assert len(pairs) == len(plain.drop_duplicates(key)), "every plain row has its shared one"
+    different = int((pairs["prediction"] != pairs["prediction_plain"]).sum())
+    furthest = float((pairs["score"] - pairs["score_plain"]).abs().max())
+    if different or furthest > TOLERANCE:
+        return f"DIFFERENT: {different} predictions, scores by up to {furthest:.1e}"
+    return f"same predictions, scores within {furthest:.0e}"
+
+
+if __name__ == "__main__":
+    auto_cli(main)
