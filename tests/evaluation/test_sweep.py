@@ -157,9 +157,11 @@ def test_the_verb_writes_rows_and_tables(toy_world, runs, tmp_path, capsys):
     assert main(["context", *map(str, words)]) == 0
     text = capsys.readouterr().out
     assert "| lstm | given" in text.replace("  ", " ") and "groups" in text
-    assert {"rows.parquet", "sweep.json", "summary.csv", "summary.md", "curves.csv", "certificates.csv"} <= {
-        path.name for path in out.iterdir()
-    }
+    assert {"rows.parquet", "sweep.json", "index.html"} <= {path.name for path in out.iterdir()}
+    tables = {path.name for path in (out / "tables").iterdir()}
+    assert {"certificates.csv", "1_given_summary.csv", "1_given_summary.tex", "1_given_curves.md"} <= tables
+    command = f"vidseq context --data {toy_world[0].folder} --model {runs[0]} --contexts {CONTEXTS} --limit 40"
+    assert command in (out / "index.html").read_text(encoding="utf-8")
     controls = set(pd.read_parquet(out / "rows.parquet")["control"])
     assert controls == {
         *("", "blind", "last_frame", "shuffled", "swapped_past", "best_frame", "majority", "time_only"),
@@ -176,6 +178,8 @@ def test_refusals(toy_world, toy_model, runs, sweep, tmp_path):
         run_sweep(replace(sweep, controls=("evidence_only",)), tmp_path / "a")
     with pytest.raises(UserError, match=r"at most the longest past, 5\.5 s, got 99s"):
         run_sweep(replace(sweep, contexts="1s,99s"), tmp_path / "a")
+    with pytest.raises(UserError, match=r"two contexts or more, got 'full'\. Use 1f,1s"):
+        run_sweep(replace(sweep, contexts="full"), tmp_path / "a")
     shutil.copytree(runs[0], tmp_path / "deep" / "lstm")
     with pytest.raises(UserError, match="runs of different names, got 'lstm' twice"):
         run_sweep(replace(sweep, models=(runs[0], tmp_path / "deep" / "lstm")), tmp_path / "a")

@@ -135,9 +135,7 @@ def _in_double(answer: Answer) -> Answer:
 def _check_finite(answers: Sequence[Answer], queries: Sequence[Query]) -> None:
     """Refuses scores that rank nothing; minus infinity is welcome for classes that are ruled out."""
     scored = [(answer, query) for answer, query in zip(answers, queries) if not isinstance(answer, Written)]
-    wrong = [
-        query for answer, query in scored if not np.isfinite(answer.max())
-    ]  # NaN is the maximum where there is one
+    wrong = [query for answer, query in scored if not np.isfinite(answer.max())]
     if wrong:
         query = wrong[0]
         raise UserError(

@@ -1,16 +1,21 @@
 """What `vidseq context` does: a sweep over contexts, then summaries and tables from its rows."""
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from vidseq.evaluation.certificates import model_certificates
-from vidseq.evaluation.context_summary import curve_table, summarise, summary_table, summary_text_table
+from vidseq.evaluation.context_summary import summarise, summary_text_table
 from vidseq.evaluation.intervals import FEW_GROUPS, VERY_FEW_GROUPS
+from vidseq.evaluation.report.write import write_report
 from vidseq.evaluation.rows import MODES
 from vidseq.evaluation.sweep import Sweep, run_sweep
 from vidseq.evaluation.table import to_markdown, write_table
+
+#: Modes whose contexts are no lengths, or answers of several models: a query has no certificate there.
+_NO_LENGTHS = ("density", "retrained")
 
 
 def measure_context(
@@ -20,7 +25,7 @@ def measure_context(
 
     Args:
         sweep: models, data and what to ask.
-        out: where to write rows.parquet, summary.csv, summary.md, curves.csv and certificates.csv.
+        out: where to write rows.parquet, index.html with its figures and tables, and tables/certificates.csv.
         workers: processes.
         overwrite: begin anew where another sweep's files are.
         line: the column whose values are told apart, "head" or "run".
@@ -34,15 +39,30 @@ def measure_context(
     out = Path(out)
     rows = run_sweep(sweep, out, workers=workers, overwrite=overwrite)
     summaries = summarise(rows, line=line)
-    text_table = summary_text_table(summaries)
-    write_table(summary_table(summaries), out / "summary.csv")
-    write_table(text_table, out / "summary.md")
-    write_table(curve_table(summaries), out / "curves.csv")
     certificates = [
-        model_certificates(part).assign(mode=mode) for (mode, _), part in rows.groupby(["mode", "head"], sort=False)
+        model_certificates(part).assign(mode=mode)
+        for (mode, _), part in rows.groupby(["mode", line], sort=False)
+        if mode not in _NO_LENGTHS
     ]
-    write_table(pd.concat(certificates, ignore_index=True), out / "certificates.csv")
-    return f"{to_markdown(text_table)}\n{_notes(rows['mode'].unique(), rows['group'].nunique())}"
+    if certificates:
+        write_table(pd.concat(certificates, ignore_index=True), out / "tables" / "certificates.csv")
+    page = write_report(out, rows, command=command_of(sweep), line=line, summaries=summaries, overwrite=True)
+    text = to_markdown(summary_text_table(summaries))
+    return f"{text}\n{_notes(rows['mode'].unique(), rows['group'].nunique())}{page}: the report.\n"
+
+
+def command_of(sweep: Sweep) -> str:
+    """The command that makes the same sweep; what is as usual is left out."""
+    words = ["vidseq", "context", "--data", str(sweep.data)]
+    for folder in sweep.models:
+        words += ["--model", str(folder)]
+    usual = Sweep(data=sweep.data, models=())
+    for name in ("split", "contexts", "controls", "vary", "seeds", "features", "limit"):
+        value = getattr(sweep, name)
+        if value != getattr(usual, name):
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            words += [f"--{name}", text or "none"]
+    return shlex.join(words)
 
 
 def _notes(modes: Iterable[str], num_groups: int) -> str:

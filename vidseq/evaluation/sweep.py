@@ -166,6 +166,8 @@ class _Subject:
         longest = max(exam.longest_seconds for exam in self.exams)
         self.contexts = parse_contexts(sweep.contexts, longest)
         self.longest = longest
+        if len(self.contexts) < 2:
+            raise UserError(f"A sweep expects two contexts or more, got '{sweep.contexts}'. Use 1f,1s,2s,...,full.")
         self.controls = [choose_controls_for(exam, sweep.controls) for exam in self.exams]
         self._check_names()
 
