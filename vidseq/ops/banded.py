@@ -40,8 +40,8 @@ def banded_attention(
         return _dense(q, k, v, valid, reach, beside)
     if q.device.type == "cpu" and beside is None:
         return attend_in_blocks(q, k, v, valid, block)
-    # The first block alone, for it may look at the empty time before a video; the others then share one mask.
-    last = num_queries - num_queries % block
+    # Both ends alone, for they may look at the empty time around a video; the others then share one mask.
+    last = max(block, (num_queries - after) // block * block)
     pieces = []
     for start, end in ((0, block), (block, last), (last, num_queries)):
         if start < end:
