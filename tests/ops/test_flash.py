@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from vidseq.ops.banded import banded_attention
 from vidseq.ops.flash import flash_attention, flash_gradients
 from vidseq.ops.merge import attend_beside, attend_part
 
@@ -80,3 +81,13 @@ def test_attention_beside_others_in_any_layout_of_queries(dtype: torch.dtype) ->
     plain = attend_beside(q, k, v, mask, beside)
     for change in LAYOUTS.values():
         torch.testing.assert_close(attend_beside(change(q), k, v, mask, beside), plain)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_band_of_queries_in_any_layout(dtype: torch.dtype) -> None:
+    """Long enough to be cut into blocks."""
+    q, k, v = (random(1, 2, size, 2, dtype=dtype, seed=size) for size in (500, 539, 538))
+    v, valid = torch.cat([v, v[:, :, :1]], dim=2), torch.ones(1, 539, dtype=torch.bool)
+    plain = banded_attention(q, k, v, valid, 39)
+    for change in LAYOUTS.values():
+        torch.testing.assert_close(banded_attention(change(q), k, v, valid, 39), plain)

@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from vidseq.ops.flash import flash_attention, flash_gradients
+
 SEGMENT = 512
 """Queries that are worked on at once."""
-
-_forward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
 def attend_in_blocks(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, block: int) -> Tensor:
@@ -44,7 +43,7 @@ class _Blocks(torch.autograd.Function):
         read = q.new_empty(q.shape)
         mass = q.new_empty(q.shape[:3], dtype=torch.promote_types(q.dtype, torch.float32))
         for piece in _pieces(q, k, valid, block):
-            y, its_mass = _forward(piece.cut(q), piece.slabs(k), piece.slabs(v), attn_mask=piece.bias)
+            y, its_mass = flash_attention(piece.cut(q), piece.slabs(k), piece.slabs(v), piece.bias)
             if piece.blind is not None:
                 its_mass.masked_fill_(piece.blind, 0)
             piece.cut(read).copy_(y)
@@ -64,9 +63,7 @@ class _Blocks(torch.autograd.Function):
             queries, keys, values = piece.cut(q), piece.slabs(k), piece.slabs(v)
             asked, given = piece.cut(gradient), piece.cut(read)
             its_mass = piece.cut(mass[..., None])[..., 0]
-            ours, of_slabs_k, of_slabs_v = _backward(
-                asked, queries, keys, values, given, its_mass, 0.0, False, attn_mask=piece.bias
-            )
+            ours, of_slabs_k, of_slabs_v = flash_gradients(asked, queries, keys, values, piece.bias, given, its_mass)
             piece.cut(of_q).copy_(ours)
             piece.add_slabs(of_k, of_slabs_k)
             piece.add_slabs(of_v, of_slabs_v)
