@@ -22,15 +22,21 @@ def test_by_hand():
     assert agrees.inside == 0.5
     assert agrees.intervals_hit == 0.5
     assert agrees.chance == pytest.approx(7 / 20)
+    assert agrees.evidence_suffices == 0 and agrees.evidence_loss == pytest.approx(found.probability, abs=0.01)
     peak = found.peak
     assert peak is not None and agrees.pointing == float(peak.start >= 6)
 
 
 def test_perfect_and_none():
-    assert agreement(found_by(lambda seen: {8, 9} <= seen, evidence=((8, 10),)))[:4] == (1, 1, 1, 1)
+    assert agreement(found_by(lambda seen: {8, 9} <= seen, evidence=((8, 10),)))[:5] == (1, 1, 1, 1, 1)
     assert np.isnan(agreement(found_by(lambda seen: 3 in seen, evidence=()))).all()
     alone = agreement(found_by(lambda seen: True, evidence=((8, 10),)))
     assert alone.iou == 0 and np.isnan(alone.inside) and alone.pointing == 0
+
+
+def test_a_fact_seen_elsewhere_too_is_no_fault():
+    agrees = agreement(found_by(lambda seen: bool(seen & {2, 9}), evidence=((2, 3),)))
+    assert agrees.evidence_suffices == 1 and agrees.evidence_loss == 0 and agrees.iou in (0, 1)
 
 
 def test_table_by_family():

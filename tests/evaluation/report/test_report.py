@@ -13,7 +13,7 @@ from vidseq.errors import UserError
 from vidseq.evaluation.context_summary import summarise
 from vidseq.evaluation.figure import save_figure
 from vidseq.evaluation.report.accuracy_figure import accuracy_figure
-from vidseq.evaluation.report.axes import readable_ticks
+from vidseq.evaluation.report.axes import end_label, readable_ticks, within_axis
 from vidseq.evaluation.report.lines import Style, ceiling_of, curves_of, group_summaries, styles_of
 from vidseq.evaluation.report.words import clear, findings, line_finding, points, warnings_of
 from vidseq.evaluation.report.write import write_report
@@ -129,7 +129,7 @@ def test_it_says_what_was_asked_and_found(page):
         "toy & co, split test", "lstm (2), window (2)", "lstm-0, lstm-1", "0, 1", "96 in 24 groups",
         "1f, 2s, 4s, 8s, 16s, full", "blind, last_frame, shuffled", "What these models use",
         "lstm, by family: the past helps on", "no gain can be shown on now",
-        "lstm and window cannot be told apart", "95% intervals by bootstrap over groups",
+        "lstm and window cannot be told apart", "95% intervals, bootstrap over groups",
         "96 queries, 24 groups, 2 trained models",
     ):  # fmt: skip
         assert part in said, part
@@ -224,6 +224,14 @@ def test_ticks_never_touch_and_the_ends_stay():
     assert readable_ticks(crowded) == ["1f", "32s", "full"]
     assert readable_ticks({"1f": 0.25}) == ["1f"]
     assert readable_ticks(dict(zip("abc", (1.0, 2.0, 4.0)))) == ["a", "b", "c"]
+
+
+def test_names_of_lines_stay_within_the_axis_and_apart():
+    crowded = within_axis([0.9, 0.97, 1.04, 1.11, 0.2])
+    assert crowded == pytest.approx([0.79, 0.86, 0.93, 1.0, 0.2])
+    assert within_axis([-0.05, 0.02]) == pytest.approx([0.0, 0.07])
+    assert end_label("lstm", 61.25, "black").text == "lstm 61.2"
+    assert end_label("transformer_with_all", 61.25, "black").text == "transformer_…"
 
 
 def test_many_lines_have_different_styles():

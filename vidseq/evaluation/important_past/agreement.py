@@ -14,7 +14,11 @@ from vidseq.evaluation.intervals import FewGroupsWarning, Interval, bootstrap_me
 
 
 class Agreement(NamedTuple):
-    """Each in [0, 1], NaN where there is no evidence or no frame in it."""
+    """Each a share, NaN where there is no evidence or no frame in it.
+
+    What is seen in many frames makes the minimal set one of many, and the deletion of any part free: then `iou` and
+    `pointing` are low and nothing is wrong. `evidence_suffices` and `evidence_loss` do not depend on such a choice.
+    """
 
     iou: float
     """Frames both in the minimal sufficient set and in the evidence, over frames in either. Low where one frame of
@@ -25,6 +29,10 @@ class Agreement(NamedTuple):
     """Share of the evidence intervals that the set has a frame of."""
     pointing: float
     """1 if the middle frame of the occlusion peak lies in the evidence; 0 if not, or if there is no peak."""
+    evidence_suffices: float
+    """1 if the evidence alone keeps the prediction, else 0."""
+    evidence_loss: float
+    """Probability lost by deleting exactly the evidence; about 0 where the prediction does not need it."""
     chance: float
     """Share of the past that is evidence: pointing accuracy of a frame drawn by chance."""
 
@@ -42,6 +50,8 @@ def agreement(found: ImportantPast) -> Agreement:
         inside=both / int(sufficient.sum()) if sufficient.any() else math.nan,
         intervals_hit=float(np.mean([(frames & sufficient).any() for frames in intervals if frames.any()])),
         pointing=0.0 if peak is None else float(evidence[(peak.start + peak.stop - 1) // 2]),
+        evidence_suffices=float(found.evidence_suffices or 0.0),
+        evidence_loss=found.evidence_loss,
         chance=float(evidence.mean()),
     )
 
@@ -83,7 +93,7 @@ def _row(found: ImportantPast, group: str) -> dict[str, object]:
 
 
 #: The columns of `important_past_table` that have an interval.
-MEANS = ("iou", "inside", "intervals_hit", "pointing")
+MEANS = ("iou", "inside", "intervals_hit", "pointing", "evidence_suffices", "evidence_loss")
 
 
 def important_past_table(rows: pd.DataFrame, *, correct_only: bool = True) -> pd.DataFrame:

@@ -16,6 +16,8 @@ from vidseq.evaluation.important_past.occlusion import LEAST_LOSS, frame_losses
 
 _LOSS, _SUFFICIENT, _EVIDENCE, _GREY = COLORS[1], COLORS[0], COLORS[2], "#666666"
 _NUM_TILES = 8
+#: The axis of losses goes at least so far, in points, so that nothing looks like much.
+_LEAST_HEIGHT = 10.0
 #: In inches, from the left and the top.
 _WIDTH, _LEFT, _RIGHT = 10.0, 1.3, 1.5
 _TITLE, _GAP, _CURVES, _ROW, _SMALL_PRINT = 0.62, 0.26, 1.45, 0.26, 0.8
@@ -131,7 +133,8 @@ def _draw_curves(axis: Axes, found: ImportantPast) -> None:
         name = "one frame" if width == 1 else f"{width * found.frame_seconds:.3g} s blocks"
         labels.append((float(np.nanmax(losses)), name, alpha))
     axis.axhline(0, color="#BBBBBB", lw=0.8, zorder=0)
-    axis.set_ylim(min(0, axis.get_ylim()[0]) - 4, max(100 * LEAST_LOSS, axis.get_ylim()[1]) * 1.08)
+    low, high = min(0.0, axis.get_ylim()[0]), max(_LEAST_HEIGHT, axis.get_ylim()[1])
+    axis.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     peak = found.peak
     if peak is not None:
         middle = float(found.pts_seconds[(peak.start + peak.stop - 1) // 2])

@@ -38,6 +38,10 @@ class ImportantPast:
     """The frames of the minimal sufficient set, bool (T,); none where the question alone gives the prediction."""
     sufficient_probability: float
     """Of the prediction, with those frames alone."""
+    evidence_suffices: bool | None
+    """Whether the frames of the true evidence alone are sufficient; None where there are none."""
+    evidence_loss: float
+    """Probability lost by deleting exactly the true evidence; NaN where there is none."""
     deletion: str
     """What deleting meant, see `DELETIONS`."""
     share: float
@@ -129,6 +133,9 @@ def find_important_past(
         widths = block_widths(rescorer.num_frames, finest_frames)
         levels = occlude(rescorer, answer, widths, max_blocks=max_blocks)
         sufficient = minimal_sufficient(support, rescorer.num_frames, widths)
+        evidence = frames_within(past.pts_seconds, query.evidence)
+        known = bool(evidence.any())
+        left = rescorer.probabilities(~evidence[None])[0, answer] if known else np.nan
         return ImportantPast(
             query=query,
             pts_seconds=past.pts_seconds,
@@ -137,6 +144,8 @@ def find_important_past(
             levels=levels,
             sufficient=sufficient,
             sufficient_probability=float(rescorer.probabilities(sufficient[None])[0, answer]),
+            evidence_suffices=bool(np.isfinite(support(evidence[None])[0])) if known else None,
+            evidence_loss=float(whole[answer] - left),
             deletion=deletion,
             share=share,
             num_answers=rescorer.num_answers,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from vidseq.checkpoint import load_model
 from vidseq.data.dataset import Dataset
@@ -14,7 +15,13 @@ from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.evaluation.context import Past, past_of
 from vidseq.evaluation.figure import save_figure
-from vidseq.evaluation.important_past.agreement import Agreement, agreement, important_past_rows, important_past_table
+from vidseq.evaluation.important_past.agreement import (
+    MEANS,
+    Agreement,
+    agreement,
+    important_past_rows,
+    important_past_table,
+)
 from vidseq.evaluation.important_past.figure import count_frames, important_past_figure
 from vidseq.evaluation.important_past.find import ImportantPast, find_important_past
 from vidseq.evaluation.important_past.tiles import tiles_of
@@ -158,9 +165,19 @@ def explain_predictions(
     table = important_past_table(rows)
     write_table(rows, Path(out) / "important_past.csv")
     write_table(table, Path(out) / "important_past_table.csv")
-    write_table(table, Path(out) / "important_past_table.md")
+    write_table(_readable(table), Path(out) / "important_past_table.md")
     share = f"{int(rows['correct'].sum())} of {len(rows)} predictions are right; the table is of those."
-    return f"{to_markdown(table)}\n{share} Deleting: {deletion}."
+    return f"{to_markdown(_readable(table), 2)}\n{share} Deleting: {deletion}. In brackets: 95% intervals over groups."
+
+
+def _readable(table: pd.DataFrame) -> pd.DataFrame:
+    """One cell a number and its interval."""
+    shown = table[["family"]].copy()
+    for name in MEANS:
+        ends = zip(table[name], table[f"{name}_low"], table[f"{name}_high"])
+        shown[name.replace("_", " ")] = ["–" if a != a else f"{a:.2f} [{b:.2f}, {c:.2f}]" for a, b, c in ends]
+    rest = table[["chance", "sufficient_frames", "needs_none", "num_queries", "num_groups"]]
+    return pd.concat([shown, rest.rename(columns=lambda name: str(name).replace("_", " "))], axis=1)
 
 
 def find_query(
@@ -218,9 +235,8 @@ def in_words(found: ImportantPast) -> str:
         )
     kept = int(found.sufficient.sum())
     spans = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in found.intervals(found.sufficient)[:4])
-    needs = (
-        f"{count_frames(kept)} of {len(found.sufficient)} suffice ({spans})" if kept else "The question alone suffices"
-    )
+    suffice = f"{count_frames(kept)} of {len(found.sufficient)} suffice{'s' if kept == 1 else ''} ({spans})"
+    needs = suffice if kept else "The question alone suffices"
     parts = [says, costs, needs]
     agrees = agreement(found)
     if not math.isnan(agrees.iou):

@@ -15,6 +15,7 @@ from vidseq.evaluation.report.axes import (
     Label,
     context_places,
     draw_context_axis,
+    end_label,
     finish,
     new_figure,
     queries_text,
@@ -79,7 +80,7 @@ def _draw_line(axis: Axes, name: str, curve: ContextCurve, style: Style, places:
     axis.plot(x[:measured], mean[:measured], color=style.color, lw=1.7, zorder=3)
     axis.plot(x[measured - 1 :], mean[measured - 1 :], color=style.color, lw=1.4, ls=(0, (1, 1.2)), zorder=3)
     axis.plot(x, mean, color=style.color, lw=0, marker=style.marker, ms=3.6, zorder=4)
-    return Label(float(mean[-1]), f"{short(name or 'model', 14)} {mean[-1]:.1f}", style.color)
+    return end_label(name, float(mean[-1]), style.color)
 
 
 def _draw_ceiling(axis: Axes, ceiling: Mapping[str, float], places: Mapping[str, float]) -> Label:
@@ -87,7 +88,7 @@ def _draw_ceiling(axis: Axes, ceiling: Mapping[str, float], places: Mapping[str,
     values = [100 * ceiling[name] for name in names]
     marker = "_" if len(names) == 1 else ""
     axis.plot([places[name] for name in names], values, color="black", lw=1.1, ls=(0, (4, 2)), marker=marker, zorder=2)
-    return Label(values[-1], f"ceiling {values[-1]:.1f}", "black")
+    return end_label("ceiling", values[-1], "black")
 
 
 def _draw_controls(
@@ -103,6 +104,7 @@ def _draw_controls(
     names = [short(name.replace("_", " "), 19) for name in controls]
     axis.set_xticks(range(len(controls)), names, rotation=60, ha="right", fontsize=7.5, rotation_mode="anchor")
     axis.set_xlim(-0.6, len(controls) - 0.4)
+    axis.set_facecolor("none")
     axis.set_title("controls", fontsize=8, color=GREY, pad=3)
     finish(axis)
     axis.tick_params(axis="y", labelleft=False, length=0)

@@ -17,6 +17,8 @@ GREY, PALE, ALARM = "#666666", "#E6E6E6", "#B33A00"
 WIDTH, HEIGHT = 4.7, 3.75
 #: Ticks stand at least so far apart, as a share of the axis.
 _LEAST_APART = 0.115
+#: Height of the name of a line, as a share of the axis; and its most letters.
+_LABEL_HEIGHT, _LETTERS = 0.07, 13
 
 
 class Label(NamedTuple):
@@ -106,14 +108,31 @@ def readable_ticks(places: Mapping[str, float]) -> list[str]:
 def write_labels(axis: Axes, labels: Sequence[Label], x: float = 1.03) -> None:
     """Writes names of lines to the right of an axis, moved apart where they would touch."""
     bottom, top = axis.get_ylim()
-    least = LABEL_HEIGHT * 1.25
     heights = [(label.height - bottom) / (top - bottom) for label in labels]
-    spread = [height * least / LABEL_HEIGHT for height in spread_labels([h * LABEL_HEIGHT / least for h in heights])]
+    scale = _LABEL_HEIGHT / LABEL_HEIGHT
+    spread = within_axis([scale * height for height in spread_labels([height / scale for height in heights])])
     for height, label in zip(spread, labels):
         axis.annotate(
-            label.text, (x, height), xycoords="axes fraction", color=label.color, va="center", fontsize=8,
+            label.text, (x, height), xycoords="axes fraction", color=label.color, va="center", fontsize=7.5,
             annotation_clip=False, parse_math=False,
         )  # fmt: skip
+
+
+def within_axis(heights: Sequence[float]) -> list[float]:
+    """Moves heights that are apart into [0, 1] as far as there is room, in the same order and still apart."""
+    moved = list(heights)
+    order = sorted(range(len(moved)), key=moved.__getitem__)
+    for above, place in enumerate(reversed(order)):
+        moved[place] = min(moved[place], 1 - above * _LABEL_HEIGHT)
+    for below, place in enumerate(order):
+        moved[place] = max(moved[place], below * _LABEL_HEIGHT)
+    return moved
+
+
+def end_label(name: str, height: float, color: str, digits: int = 1) -> Label:
+    """The name of a line with the number at which it ends; a long name alone, and cut."""
+    text = f"{name or 'model'} {height:.{digits}f}"
+    return Label(height, text if len(text) <= _LETTERS else short(name, _LETTERS), color)
 
 
 def queries_text(num_queries: int, num_groups: int, num_trained: int) -> str:

@@ -17,6 +17,7 @@ from vidseq.evaluation.report.axes import (
     Label,
     context_places,
     draw_context_axis,
+    end_label,
     finish,
     new_figure,
     queries_text,
@@ -46,7 +47,7 @@ def evidence_age_figure(title: str, group: Group, styles: Mapping[str, Style]) -
             )
             axis.fill_between(x, low, high, color=style.color, alpha=0.14, lw=0)
             axis.plot(x, mean, color=style.color, lw=1.7, marker=style.marker, ms=3.6)
-            labels.append(Label(mean[-1], item.line or "model", style.color))
+            labels.append(end_label(item.line, mean[-1], style.color, 0))
         blind = [item.all_queries.controls["blind"].mean for item in summaries if "blind" in item.all_queries.controls]
         if blind:
             axis.axhline(100 * float(np.mean(blind)), color=GREY, lw=0.9, ls=(0, (1, 2)), zorder=1)
@@ -85,7 +86,7 @@ def certificate_figure(
         least, most = min(known.min(initial=1.0), 1.0), max(known.max(initial=2.0), 2.0)
         for name, values in seconds.items():
             last = _draw_shares(axis, values, (least, most), styles[name].color, "-")
-            labels.append(Label(last, f"{name or 'model'} {last:.0f}", styles[name].color))
+            labels.append(end_label(name, last, styles[name].color, 0))
         if len(reach):
             labels.append(Label(_draw_shares(axis, reach, (least, most), "black", (0, (4, 2))), "true reach", "black"))
         axis.set_xscale("log", base=2)
@@ -124,7 +125,7 @@ def calibration_figure(title: str, group: Group, styles: Mapping[str, Style]) ->
             error = [100 * point.calibration_error for point in points]
             x = [places[point.context] for point in points]
             axis.plot(x, error, color=styles[name].color, lw=1.7, marker=styles[name].marker, ms=3.6)
-            labels.append(Label(error[-1], f"{name or 'model'} {error[-1]:.1f}", styles[name].color))
+            labels.append(end_label(name, error[-1], styles[name].color))
         draw_context_axis(axis, list(curves.values()), places, by_frames)
         axis.set_ylim(0, max(5.0, axis.get_ylim()[1]))
         finish(axis, "calibration error (points)")

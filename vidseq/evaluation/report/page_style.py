@@ -17,7 +17,7 @@ pre.command { background: var(--row); border-radius: 6px; padding: 8px 12px; mar
 .warning { color: var(--alarm); font-weight: 600; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 430px), 1fr)); gap: 22px 28px; }
 figure { margin: 0; max-width: 620px; break-inside: avoid; } figure svg { width: 100%; height: auto; display: block; }
-figcaption { font-size: 13px; line-height: 1.4; margin-top: 4px; }
+figcaption { font-size: 13px; line-height: 1.4; margin-top: 2px; } .made, figcaption .files { display: block; }
 figcaption code { font-size: 11.5px; } .files { font-size: 12px; }
 details { margin: 18px 0; } summary { cursor: pointer; font-weight: 600; }
 .scroll { overflow-x: auto; margin-top: 6px; }
@@ -30,7 +30,7 @@ footer { margin-top: 40px; font-size: 13px; max-width: 82ch; }
 @media print {
   body { font-size: 10.5pt; } main { max-width: none; padding: 0; }
   .figures { grid-template-columns: 1fr 1fr; gap: 12px 18px; } figcaption { font-size: 8pt; }
-  figcaption code { font-size: 7pt; } .scroll { overflow: visible; }
+  figcaption code, .files { font-size: 7pt; } .scroll { overflow: visible; }
   table { font-size: 7pt; width: 100%; } th, td { padding: 2px 5px 2px 0; } td { white-space: normal; }
   tr, li { break-inside: avoid; } h2, h3, summary { break-after: avoid; }
 }

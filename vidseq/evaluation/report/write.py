@@ -28,7 +28,7 @@ from vidseq.progress import progress
 
 #: Modes in which each query is asked of one model at every length, so that it has a certificate.
 _MODES_WITH_CERTIFICATES = ("given", "truncated", "extrapolated")
-_BANDS = "Bands and bars: 95% intervals by bootstrap over groups, trained models resampled inside."
+_BANDS = "Bands and bars: 95% intervals, bootstrap over groups and the trained models inside."
 
 
 def write_report(
