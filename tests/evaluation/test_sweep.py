@@ -156,7 +156,7 @@ def test_the_verb_writes_rows_and_tables(toy_world, runs, tmp_path, capsys):
     words = ["--data", toy_world[0].folder, "--model", runs[0], "--out", out, "--contexts", CONTEXTS, "--limit", "40"]
     assert main(["context", *map(str, words)]) == 0
     text = capsys.readouterr().out
-    assert "| lstm | given" in text.replace("  ", " ") and "groups" in text
+    assert "| lstm | given" in text.replace("  ", " ") and "No evidence is annotated" in text
     assert {"rows.parquet", "sweep.json", "index.html"} <= {path.name for path in out.iterdir()}
     tables = {path.name for path in (out / "tables").iterdir()}
     assert {"certificates.csv", "1_given_summary.csv", "1_given_summary.tex", "1_given_curves.md"} <= tables

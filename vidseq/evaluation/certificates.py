@@ -9,9 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from vidseq.errors import UserError
 from vidseq.evaluation.intervals import Interval, bootstrap_means, expanded_tails
 from vidseq.evaluation.pairing import PairedAnswers, pair_answers
 
@@ -122,12 +120,29 @@ def _rank_correlation(table: pd.DataFrame, num_samples: int) -> Interval | None:
     if len(table) < _FEWEST_RANKED or len(set(certificate)) < 2 or len(set(reach)) < 2:
         return None
 
-    def correlate(numbers: np.ndarray) -> float:
-        if np.ptp(certificate[numbers]) == 0 or np.ptp(reach[numbers]) == 0:
-            return float("nan")
-        return float(stats.spearmanr(certificate[numbers], reach[numbers]).statistic)
+    codes = np.unique(certificate, return_inverse=True)[1], np.unique(reach, return_inverse=True)[1]
+    groups = table["group"].to_numpy()
+    return resampled(lambda weights: rank_correlation(*codes, weights), groups, num_samples)
 
-    return resampled(correlate, table["group"].to_numpy(), num_samples)
+
+def rank_correlation(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> float:
+    """Spearman's correlation of two columns whose rows come several times each; ties have their mean rank.
+
+    Args:
+        one: numbers of the values in their order, (N,), as `np.unique` gives them.
+        other: likewise.
+        weights: how often each row comes, (N,).
+
+    Returns:
+        the correlation; NaN where either does not vary.
+    """
+    ranks = []
+    for codes in (one, other):
+        counts = np.bincount(codes, weights=weights)
+        ranks.append((np.cumsum(counts) - (counts - 1) / 2)[codes])
+    centred = [rank - np.average(rank, weights=weights) for rank in ranks]
+    spread = np.sqrt(np.prod([(weights * rank**2).sum() for rank in centred]))
+    return float((weights * centred[0] * centred[1]).sum() / spread) if spread > 0 else float("nan")
 
 
 def resampled(
@@ -136,35 +151,21 @@ def resampled(
     """A number that is no mean, and its interval, groups resampled with replacement.
 
     Args:
-        statistic: the numbers of some rows, as often as they were drawn, to the value; NaN where there is none.
+        statistic: how often each row was drawn, (N,), to the value; NaN where there is none.
         groups: of each row, (N,).
         num_samples: bootstrap samples.
         random_seed: of the resampling.
     """
-    value = statistic(np.arange(len(groups)))
+    value = statistic(np.ones(len(groups)))
     names, group = np.unique(np.asarray(groups).astype(str), return_inverse=True)
-    members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
     if len(names) < 2:
         return Interval(value, float("nan"), float("nan"), len(groups), len(names))
     random = np.random.default_rng(random_seed)
-    drawn = random.integers(len(names), size=(num_samples, len(names)))
-    samples = np.array([statistic(np.concatenate([members[place] for place in row])) for row in drawn])
+    drawn = random.multinomial(len(names), np.full(len(names), 1 / len(names)), num_samples)
+    samples = np.array([statistic(weights[group].astype(float)) for weights in drawn])
     low, high = np.nanquantile(samples, expanded_tails(0.95, len(names)))
     return Interval(value, float(low), float(high), len(groups), len(names))
 
 
 def _trained(table: pd.DataFrame) -> np.ndarray:
     return (table["run"].astype(str) + "/" + table["seed"].astype(str)).to_numpy()
-
-
-def require_evidence(rows: pd.DataFrame) -> None:
-    """Refuses rows in which no query's evidence is known.
-
-    Raises:
-        UserError: there is none.
-    """
-    if rows["evidence_age_seconds"].isna().all():
-        raise UserError(
-            f"Certificates and evidence age expect queries with evidence intervals, got none among "
-            f"{rows['query'].nunique()} queries of '{rows['dataset'].iloc[0]}'. Leave them out, or annotate evidence."
-        )

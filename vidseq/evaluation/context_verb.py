@@ -1,7 +1,6 @@
 """What `vidseq context` does: a sweep over contexts, then summaries and tables from its rows."""
 
 import shlex
-from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -48,7 +47,7 @@ def measure_context(
         write_table(pd.concat(certificates, ignore_index=True), out / "tables" / "certificates.csv")
     page = write_report(out, rows, command=command_of(sweep), line=line, summaries=summaries, overwrite=True)
     text = to_markdown(summary_text_table(summaries))
-    return f"{text}\n{_notes(rows['mode'].unique(), rows['group'].nunique())}{page}: the report.\n"
+    return f"{text}\n{_notes(rows)}{page}: the report.\n"
 
 
 def command_of(sweep: Sweep) -> str:
@@ -65,9 +64,12 @@ def command_of(sweep: Sweep) -> str:
     return shlex.join(words)
 
 
-def _notes(modes: Iterable[str], num_groups: int) -> str:
-    notes = [f"{mode}: {MODES[mode]}." for mode in modes]
+def _notes(rows: pd.DataFrame) -> str:
+    num_groups = rows["group"].nunique()
+    notes = [f"{mode}: {MODES[mode]}." for mode in rows["mode"].unique()]
     notes.append("Percent with 95% intervals by bootstrap over groups, seeds inside; differences paired by query.")
+    if rows["reach_seconds"].isna().all():
+        notes.append("No evidence is annotated: leak, memory horizon and what certificates are compared with need it.")
     if num_groups < VERY_FEW_GROUPS:
         notes.append(f"Only {num_groups} groups: intervals are rough.")
     elif num_groups < FEW_GROUPS:
