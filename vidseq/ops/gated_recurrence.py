@@ -57,17 +57,19 @@ class _GatedRecurrence(torch.autograd.Function):
         """From the last frame to the first."""
         gates, news, hiddens, weight = ctx.saved_tensors
         r, z, carried = gates.chunk(3, dim=-1)
-        slope_n = (1 - z) * (1 - news**2)
-        slopes = [slope_n * carried * r * (1 - r), (hiddens[:-1] - news) * z * (1 - z), slope_n * r]
-        of_gates = torch.stack(slopes, dim=2)  # (T, B, 3, D); times h's gradient, it becomes that of W h + b
+        of_gates = torch.empty_like(gates).unflatten(-1, (3, -1))  # times h's gradient, it becomes that of W h + b
+        of_r, of_z, of_carried = of_gates.unbind(2)
+        torch.sub(hiddens[:-1], news, out=of_z).mul_(z).addcmul_(of_z, z, value=-1)
+        slope_n = news.square().neg_().add_(1).mul_(1 - z)
+        torch.mul(slope_n, r, out=of_carried)
+        torch.mul(of_carried, carried, out=of_r).addcmul_(of_r, r, value=-1)
         totals = torch.cat([torch.zeros_like(hiddens[:1]), gradient.transpose(0, 1)])
         total, keep = totals.unbind(0), z.unbind(0)
         frames, rows = of_gates.unbind(0), of_gates.flatten(2).unbind(0)
         for t in reversed(range(len(frames))):
             frames[t].mul_(total[t + 1][:, None])
             total[t].addcmul_(total[t + 1], keep[t]).addmm_(rows[t], weight)
-        of_n = totals[1:] * slope_n
-        of_inputs = torch.cat([of_gates[:, :, :2].flatten(2), of_n], dim=-1).transpose(0, 1)
         rows_once = of_gates.flatten(2).flatten(0, 1)
-        of_weight = rows_once.T @ hiddens[:-1].flatten(0, 1)
-        return of_inputs, totals[0], of_weight, rows_once.sum(dim=0)
+        of_weight, of_bias = rows_once.T @ hiddens[:-1].flatten(0, 1), rows_once.sum(dim=0)
+        torch.mul(totals[1:], slope_n, out=of_carried)  # and now it is that of the inputs
+        return of_gates.flatten(2).transpose(0, 1), totals[0], of_weight, of_bias
