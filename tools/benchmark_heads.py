@@ -3,9 +3,10 @@
 python tools/benchmark_heads.py --out benchmark --frames 1024 4096 16384
 
 Each head and each peer lives in a process of its own, so that memory is its own and what kills one leaves the others;
-they take turns, and the best of the runs counts. A ratio is the peer's time over the head's: above 1 the head is
-faster. Allocators: "glibc" as it is installed, and settings under which it gives less back and faults less often; the
-ratio "at best" lets head and peer each have their fastest. What is measured stands in rows.jsonl: run again to go on.
+they take turns, and the best of the runs counts. With one thread times are the processor's, so that whatever else runs
+is not counted; with more they are the clock's. A ratio is the peer's time over the head's: above 1 the head is faster.
+Allocators: "glibc" as it is installed, and settings under which it gives less back and faults less often; the ratio
+"at best" lets head and peer each have their fastest. What is measured stands in rows.jsonl: run again to go on.
 """
 
 import argparse

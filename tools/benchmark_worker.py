@@ -119,13 +119,13 @@ def _trim() -> None:
         getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)(0)
 
 
-def matrix_rate() -> float:
+def matrix_rate(clock: Callable[[], float]) -> float:
     """Multiplications and additions a second in large products of matrices, at its best of ten."""
     a, b, times = torch.randn(4096, 512), torch.randn(512, 512), []
     for _ in range(12):
-        start = time.perf_counter()
+        start = clock()
         a @ b
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return 2 * a.numel() * b.shape[1] / min(times[2:])
 
 
@@ -137,8 +137,9 @@ def main() -> None:
     limit = used + int(spec["limit_gb"] * 1e9)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     subject = make_subject(spec["subject"], spec["head"], spec["dim"], spec["frames"])
+    clock = time.process_time if spec["threads"] == 1 else time.perf_counter
     jobs: dict[str, Callable[[], object]] = {}
-    facts = {"matrix_rate": matrix_rate()}
+    facts = {"matrix_rate": matrix_rate(clock)}
     if spec["subject"] in OURS and OURS[spec["subject"]].causal:
         facts["state_bytes"] = subject.state_bytes(1, spec["frames"])
     print(json.dumps(facts), flush=True)
@@ -154,9 +155,9 @@ def main() -> None:
             jobs[name] = JOBS[name](subject, x)
             jobs[name]()
             answer["bytes"] = memory.extra()
-        start = time.perf_counter()
+        start = clock()
         jobs[name]()
-        answer["ms"] = 1000 * (time.perf_counter() - start)
+        answer["ms"] = 1000 * (clock() - start)
         print(json.dumps(answer), flush=True)
 
 

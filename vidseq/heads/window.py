@@ -107,14 +107,19 @@ class Window(TemporalHead):
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""
+        size = x.shape[1] if torch.is_grad_enabled() else self.segment_frames
         side = self.config.window - 1
-        angles = self._angles(torch.arange(x.shape[1], device=x.device)[None])
-        valid = F.pad(mask, (side, side))
+        valid, beyond = F.pad(mask, (side, side)), x.new_zeros(len(x), self.config.heads, side, self._width)
+        angles = self._angles(torch.arange(x.shape[1], device=x.device)[None]).split(size, dim=2)
+        parts = list(x.split(size, dim=1))
         for block in self.blocks:
-            q, k, v = block.project(x, angles)
-            k, v = (F.pad(part, (0, 0, side, side)) for part in (k, v))
-            x = block.finish(x, banded_attention(q, k, v, valid, side, side))
-        return self.last_norm(x)
+            queries, *kv = zip(*(block.project(part, angle) for part, angle in zip(parts, angles)))
+            k, v = (torch.cat([beyond.to(some[0].dtype), *some, beyond.to(some[0].dtype)], dim=2) for some in kv)
+            for index, (part, q) in enumerate(zip(parts, queries)):
+                near = slice(index * size, index * size + q.shape[2] + 2 * side)
+                read = banded_attention(q, k[:, :, near], v[:, :, near], valid[:, near], side, side)
+                parts[index] = block.finish(part, read)
+        return torch.cat([self.last_norm(part) for part in parts], dim=1)
 
     def _angles(self, positions: Tensor) -> Tensor:
         return rotary_angles(positions, self._width)[:, None]
