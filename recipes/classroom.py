@@ -22,6 +22,7 @@ from vidseq.classroom.generate import generate
 from vidseq.data.browse import write_browser
 from vidseq.data.dataset import Dataset
 from vidseq.data.features import extract_dataset_features
+from vidseq.device import one_thread
 from vidseq.evaluation.verb import evaluate_models
 from vidseq.features.cnn import build_backbone
 from vidseq.features.store import FeatureStore
@@ -106,13 +107,6 @@ def train(data: Path, heads: list[str], training: TrainConfig, out: Path, worker
     ]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
         return list(pool.map(train_one, [data] * len(jobs), jobs, [out / job.head for job in jobs]))
-
-
-def one_thread() -> None:
-    """Lets processes that run side by side use one core each."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def train_one(data: Path, config: TrainConfig, out: Path) -> Path:

@@ -1,93 +1,172 @@
-"""How far gradients reach back through each untrained head, and through RNNs on either side of the edge.
+"""How far gradients reach back: RNNs on either side of the edge, and every head before and after it has learnt.
 
 Command:   python recipes/gradient_flow.py [--heads lstm,window] [--frames 200] [--out runs/gradient_flow]
-Cost:      under a minute on one core.
-Expected:  the RNN's gradient falls to nothing, stays or explodes by the radius of its recurrence (0.9, 1, 1.1); the
-           LSTM's falls more slowly the larger the bias of its forget gate; attention's hardly depends on the lag.
-           Norms are relative to those of the frame before the last: the last one also has the residual way.
+Cost:      about ten seconds a head on one core.
+Expected:  the gradient of an RNN that is not squashed falls, stays or explodes by the power of the radius of its
+           recurrence, as theory says; ordinary inputs squash it, so that it falls even where theory has it explode.
+           Untrained, the RNN's and the gated heads' fall with the lag, attention's hardly does. Training on "Frank"
+           (a name shown once, asked many frames later) raises the gradient to the frame with the name, where a head
+           learns to keep it, and lowers that to the frames of noise in between.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from jsonargparse import auto_cli
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vidseq.analysis.gradient_flow import gradient_norms, half_life
+from vidseq.analysis.recall import TASKS, Clips
+from vidseq.analysis.recall_training import STAGES, RecallModel, train_recall
 from vidseq.evaluation.figure import COLORS, save_figure
 from vidseq.evaluation.table import to_markdown, write_table
 from vidseq.heads import RNN, TemporalHead, head_names, make_head
+from vidseq.heads.rnn import RNNLayer
+from vidseq.progress import progress
 
+RADII = (0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2)
 DIM, VIDEOS = 32, 4
+STYLES = ["-", "--", ":", "-.", (0, (1, 3))]
 
 
 def main(
-    heads: str = "rnn,lstm,conv,memory,window",
+    heads: str = "rnn,lstm,conv,memory,associative,window",
     frames: int = 200,
     out: Path = Path("runs/gradient_flow"),
+    train_steps: float = 1.0,
     seed: int = 0,
 ) -> None:
     """Measures and draws.
 
     Args:
         heads: names, or "all".
-        frames: length of the videos, which are noise.
-        out: folder for the table and the figure.
-        seed: of weights and noise.
+        frames: length of the videos: the name, frames of noise, the question.
+        out: folder for the tables and the figure.
+        train_steps: share of the training of `recipes/recall.py`.
+        seed: of weights and videos.
     """
     torch.manual_seed(seed)
-    x = torch.randn(VIDEOS, frames, DIM)
-    variants = {f"rnn, radius {radius:g}": scaled_rnn(radius) for radius in (0.9, 1.0, 1.1)}
-    variants |= {f"lstm, forget bias {bias:g}": make_head("lstm", DIM, {"forget_bias": bias}) for bias in (0.0, 5.0)}
-    variants |= {name: make_head(name, DIM) for name in head_names(heads)}
-    norms = {}
-    for name, head in variants.items():
-        values = gradient_norms(head.eval(), x)
-        norms[name] = values / values[1]
-    rows = [
-        {
-            "head": name,
-            "half_life": half_life(values),
-            "lag 10": f"{values[10]:.1e}",
-            f"lag {frames - 1}": f"{values[-1]:.1e}",
-        }
-        for name, values in norms.items()
-    ]
-    write_table(pd.DataFrame(rows), out / "gradient_flow.csv")
-    print(to_markdown(pd.DataFrame(rows), digits=4))
-    for path in save_figure(draw(norms), out / "gradient_flow"):
+    noise = torch.randn(VIDEOS, frames, DIM, dtype=torch.float64)
+    sweep = {radius: (relative(radius, noise, quiet=1e-20), relative(radius, noise, quiet=1.0)) for radius in RADII}
+    report(sweep_table(sweep), out / "radius.csv")
+
+    clips = TASKS["frank"](torch.Generator().manual_seed(seed), VIDEOS, frames - 2)
+    stages = [stage.scaled(train_steps) for stage in STAGES]
+    before, after, rows = {}, {}, []
+    for name in progress(head_names(heads), what="gradients", unit="head"):
+        untrained, trained = (train_recall(name, "frank", stages=plan, seed=seed) for plan in ([], stages))
+        before[name], after[name] = flow(untrained, clips), flow(trained, clips)
+        rows.append(head_row(name, before[name], after[name], accuracy(trained, frames - 2, seed)))
+    report(pd.DataFrame(rows), out / "gradient_flow.csv")
+    for path in save_figure(draw(sweep, before, after), out / "gradient_flow"):
         print(path)
 
 
-def scaled_rnn(radius: float) -> TemporalHead:
-    """An RNN of one layer whose recurrence is a rotation times `radius`, quiet enough not to squash."""
+def relative(radius: float, x: torch.Tensor, quiet: float) -> np.ndarray:
+    """Gradient norms of an RNN by lag, in parts of that of lag 1, for it has no residual way."""
+    norms = gradient_norms(scaled_rnn(radius, quiet).eval(), x)
+    return norms / norms[1]
+
+
+def scaled_rnn(radius: float, quiet: float) -> TemporalHead:
+    """An RNN of one layer whose recurrence is a rotation times `radius`, and whose inputs are as quiet as told."""
     head = make_head("rnn", DIM, {"layers": 1})
     assert isinstance(head, RNN)
-    entry, recurrence, *biases = dict(head.stack.layers[0].named_parameters(prefix="")).values()
+    layer = head.stack.layers[0]
+    assert isinstance(layer, RNNLayer)
+    entry, recurrence, *biases = layer.kernel.parameters()
     with torch.no_grad():
         recurrence.mul_(radius)
-        for quiet in (entry, *biases[:2]):
-            quiet.mul_(1e-9)
-    return head
+        for weight in (entry, *biases):
+            weight.mul_(quiet)
+    return head.double()  # the fastest to fall fall below what float32 has
 
 
-def draw(norms: dict[str, np.ndarray]) -> Figure:
-    """A line a head: gradient norm against lag, both labelled at the line's end."""
-    figure = Figure(figsize=(8, 4.6), layout="constrained")
-    axes = figure.subplots()
-    styles = ["-", "--", ":"]
-    for number, (name, values) in enumerate(norms.items()):
-        style = styles[number // len(COLORS) % len(styles)]
-        axes.semilogy(
-            range(1, len(values)), values[1:], label=name, color=COLORS[number % len(COLORS)], ls=style, lw=1.5
-        )
-    axes.set(xlabel="lag (frames)", ylabel="|| d y(T) / d x(T - lag) ||, relative to lag 1", ylim=(1e-12, 1e10))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
-    axes.set_title("Gradients through time, untrained heads", loc="left", fontweight="bold")
+def flow(model: RecallModel, clips: Clips) -> np.ndarray:
+    """Gradient norms of the answer by lag, in parts of that of the question; the longest lag is the name's."""
+    with torch.no_grad():
+        x = model.enter(torch.cat([clips.frames, clips.questions], dim=1))
+    norms = gradient_norms(model.head, x)
+    return norms / norms[0]
+
+
+@torch.no_grad()
+def accuracy(model: RecallModel, lag: int, seed: int) -> float:
+    """Share of names that a model still knows after `lag` frames."""
+    clips = TASKS["frank"](torch.Generator().manual_seed(seed + 1), 128, lag)
+    return float((model(clips).argmax(dim=-1) == clips.answers).float().mean())
+
+
+def sweep_table(sweep: Mapping[float, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+    """Half-lives in frames (negative: gradients grow) that theory gives, and that were measured."""
+    return pd.DataFrame(
+        {
+            "radius": radius,
+            "half_life_theory": -np.log(2) / np.log(radius) if radius != 1 else float("inf"),
+            "half_life": half_life(linear[1:]),
+            "half_life_squashed": half_life(squashed[1:]),
+            "last_lag_theory": f"{radius ** (len(linear) - 2):.1e}",
+            "last_lag": f"{linear[-1]:.1e}",
+            "last_lag_squashed": f"{squashed[-1]:.1e}",
+        }
+        for radius, (linear, squashed) in sweep.items()
+    )
+
+
+def head_row(name: str, before: np.ndarray, after: np.ndarray, right: float) -> dict[str, object]:
+    """Gradients to the noise and to the name, untrained and trained, and whether it has learnt to keep the name."""
+    return {
+        "head": name,
+        "half_life_untrained": half_life(before[1:-1]),
+        "half_life_trained": half_life(after[1:-1]),
+        "noise_untrained": f"{np.median(before[1:-1]):.1e}",
+        "noise_trained": f"{np.median(after[1:-1]):.1e}",
+        "name_untrained": f"{before[-1]:.1e}",
+        "name_trained": f"{after[-1]:.1e}",
+        "accuracy": right,
+    }
+
+
+def report(table: pd.DataFrame, path: Path) -> None:
+    """Writes a table and prints it."""
+    write_table(table, path)
+    print(to_markdown(table, digits=2))
+
+
+def draw(
+    sweep: Mapping[float, tuple[np.ndarray, np.ndarray]],
+    before: Mapping[str, np.ndarray],
+    after: Mapping[str, np.ndarray],
+) -> Figure:
+    """The radius sweep, and the heads before and after training, gradient norm against lag."""
+    figure = Figure(figsize=(13, 4.6), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    for number, (radius, (linear, squashed)) in enumerate(sweep.items()):
+        color = COLORS[number % len(COLORS)] if number < len(COLORS) else "black"
+        left.semilogy(range(1, len(linear)), linear[1:], color=color, lw=1.5, label=f"radius {radius:g}")
+        left.semilogy(range(1, len(squashed)), squashed[1:], color=color, lw=1, ls=":")
+    left.set(title="RNN: quiet inputs; dotted: ordinary ones", ylim=(1e-12, 1e10), ylabel="gradient, of that at lag 1")
+    left.legend(frameon=False, fontsize=8, loc="upper left")
+    for axes, flows, title in ((middle, before, "Heads, untrained"), (right, after, "Heads, trained on Frank")):
+        for number, (name, values) in enumerate(flows.items()):
+            draw_head(axes, number, name, values)
+        axes.set(title=title, ylim=(1e-8, 1e2), ylabel="gradient, of that at the question; dot: the name")
+    right.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
+    for axes in (left, middle, right):
+        axes.set_xlabel("lag (frames)")
+        axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def draw_head(axes: Axes, number: int, name: str, values: np.ndarray) -> None:
+    """A line over the frames of noise, and a dot for the name."""
+    color, style = COLORS[number % len(COLORS)], STYLES[number // len(COLORS) % len(STYLES)]
+    axes.semilogy(range(1, len(values) - 1), values[1:-1], color=color, ls=style, lw=1.2, label=name)
+    axes.semilogy(len(values) - 1, values[-1], "o", color=color, ms=5)
 
 
 if __name__ == "__main__":

@@ -13,23 +13,17 @@ Training goes from lags of 2 frames to 100, the same steps for every head; lags 
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from jsonargparse import auto_cli
 
 from vidseq.analysis.recall import TASKS
 from vidseq.analysis.recall_training import LAGS, longest_solved, score_recall
+from vidseq.device import one_thread
 from vidseq.errors import unknown_name
 from vidseq.evaluation.table import to_markdown, write_table
 from vidseq.heads import head_names
 from vidseq.progress import progress
-
-#: Attention sees 128 frames, so that lags on both sides of that are tried; widths that do not follow `dim` are small.
-HEAD_OPTIONS: dict[str, dict[str, Any]] = {
-    "conv": {"layers": 7, "channels": 24},
-    "window": {"window": 128},
-}
 
 
 def main(
@@ -53,7 +47,7 @@ def main(
     for task in tasks.split(","):
         if task not in TASKS:
             raise unknown_name("task", task, TASKS)
-    wanted = [(h, task, int(s)) for s in seeds.split(",") for h in head_names(heads) for task in tasks.split(",")]
+    wanted = [(h, task, int(s)) for s in seeds.split(",") for task in tasks.split(",") for h in head_names(heads)]
     files = {job: out / "rows" / f"{job[0]}-{job[1]}-{parameters}-{job[2]}.csv" for job in wanted}
     left = [job for job in wanted if not files[job].is_file()]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
@@ -69,14 +63,7 @@ def main(
 
 def run(head: str, task: str, seed: int, parameters: int) -> pd.DataFrame:
     """Scores one head on one task."""
-    return score_recall(head, task, options=HEAD_OPTIONS.get(head, {}), parameters=parameters, seed=seed)
-
-
-def one_thread() -> None:
-    """Lets processes that run side by side use one core each."""
-    import torch
-
-    torch.set_num_threads(1)
+    return score_recall(head, task, parameters=parameters, seed=seed)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,13 @@
-"""Which device to run on."""
+"""Which device to run on, and how much of it to take."""
 
 import torch
 
 from vidseq.errors import UserError
+
+
+def one_thread() -> None:
+    """Lets processes that run side by side use one core each; for a process pool's `initializer`."""
+    torch.set_num_threads(1)
 
 
 def choose_device(name: str = "auto") -> torch.device:

@@ -1,17 +1,24 @@
 """The table of "Attention is all you need" (cost, sequential steps, longest path) for every head, and measured.
 
+Measurements are rows of head, quantity, frames, value; the quantities are `milliseconds` (reading one clip on one
+thread), `read_bytes` and `learn_bytes` (peak memory without and with gradients), `state_bytes` (what streaming keeps)
+and `layers` (the least number of layers through which the first frame reaches the last output).
+
 Source: Vaswani et al., arXiv:1706.03762, table 1.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
+from scipy import stats
 
-from vidseq.analysis.memory import peak_memory
+from vidseq.analysis.memory import frames_within, peak_memory
+from vidseq.analysis.paths import layers_needed
 from vidseq.heads import TemporalHead, make_head
 
 
@@ -31,7 +38,7 @@ class Complexity:
 #: hash rounds; c: frames a chunk; s: state or stages; h: hops.
 THEORY: dict[str, Complexity] = {
     "conv": Complexity("k n d^2", "1", "log n"),
-    "conv_encoder": Complexity("k n d^2", "1", "n / 2^s"),
+    "conv_encoder": Complexity("k n d^2", "1", "log n"),
     "ms_tcn": Complexity("s n d^2", "1", "log n"),
     "rnn": Complexity("n d^2", "n", "n"),
     "lstm": Complexity("n d^2", "n", "n"),
@@ -46,7 +53,7 @@ THEORY: dict[str, Complexity] = {
     "codebook": Complexity("n m d", "1", "1"),
     "attention": Complexity("n^2 d", "1", "1"),
     "window": Complexity("n w d", "1", "n / w"),
-    "dilated": Complexity("n w d", "1", "n / (w 2^s)"),
+    "dilated": Complexity("n w d", "1", "log n / w"),
     "longformer": Complexity("n (w + g) d", "1", "1"),
     "big_bird": Complexity("n (w + g + r) d", "1", "1"),
     "reformer": Complexity("r n log n d", "log n", "1"),
@@ -60,83 +67,126 @@ THEORY: dict[str, Complexity] = {
 """What theory says of each head; every head has its row."""
 
 
+#: For counting layers: reaches so short that a few dozen frames show the law.
+SHORT_SIGHTED: dict[str, dict[str, object]] = {
+    "conv": {"channels": 8},
+    "conv_encoder": {"channels": 8, "kernel_size": 3},
+    "ms_tcn": {"channels": 8, "stages": 1, "labels": 8},
+    "window": {"window": 9},
+    "dilated": {"window": 3},
+    "longformer": {"window": 9},
+    "big_bird": {"window": 9},
+    "reformer": {"window": 8, "buckets": 4},
+    "performer": {"features": 16},
+    "linformer": {"block": 8, "rows": 4, "rank": 256},
+    "transformer_xl": {"memory": 8},
+    "compressive": {"block": 4, "memory": 4, "compressed": 4, "rate": 2},
+    "memorizing": {"window": 9, "memory_layer": 1},
+    "retro": {"window": 9, "chunk": 4},
+}
+PATH_DIM = 8
+
+
 def measure_complexity(
-    heads: Sequence[str],
-    frames: Sequence[int] = (1024, 4096, 16384),
+    head: str,
     *,
+    frames: Sequence[int] = (1024, 2048, 4096, 8192),
+    path_frames: Sequence[int] = (17, 33, 65, 129),
     dim: int = 64,
-    options: Mapping[str, Mapping[str, object]] | None = None,
+    options: Mapping[str, object] | None = None,
     runs: int = 3,
+    limit: float = 4e9,
 ) -> pd.DataFrame:
-    """Times reading videos of several lengths, on one thread, and sets it beside the theory.
-
-    Args:
-        heads: their names.
-        frames: lengths, rising.
-        dim: width.
-        options: of each head, where they are not the defaults.
-        runs: the best of so many counts.
-
-    Returns:
-        a row a head and length: head, frames, milliseconds, exponent (of the time in the length, since the last
-        length; nan for the first), state_bytes, context_frames, cost, sequential, path.
-    """
-    rows = []
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        for name in heads:
-            head = make_head(name, dim, (options or {}).get(name)).eval()
-            times = [_milliseconds(head, length, runs) for length in frames]
-            growth = np.diff(np.log(times)) / np.diff(np.log(frames))
-            for length, taken, exponent in zip(frames, times, [float("nan"), *growth]):
-                rows.append(
-                    {
-                        "head": name,
-                        "frames": length,
-                        "milliseconds": taken,
-                        "exponent": exponent,
-                        "state_bytes": head.state_bytes(1, length),
-                        "context_frames": head.context_frames,
-                        **vars(THEORY[name]),
-                    }
-                )
-    finally:
-        torch.set_num_threads(before)
-    return pd.DataFrame(rows)
-
-
-def frames_within(
-    head: str, gigabytes: float, *, dim: int = 64, options: Mapping[str, object] | None = None, most: int = 2**18
-) -> tuple[int, int]:
-    """Finds how far back a head can learn from within a memory: the longest clip whose gradients fit, and its reach.
-
-    Lengths are doubled until one does not fit; between the last two, memory is taken to grow in a straight line.
+    """Times and weighs how a head reads clips of several lengths, and counts the layers that signals climb.
 
     Args:
         head: its name.
-        gigabytes: memory beyond what the process has before (10^9 bytes).
-        dim: width.
-        options: of the head.
-        most: longest clip to try.
+        frames: lengths for time and memory, rising.
+        path_frames: lengths for counting layers, at a width of 8 and with reaches of a few frames.
+        dim: width for time and memory.
+        options: of the head for time and memory, where they are not the defaults.
+        runs: the best of so many times counts.
+        limit: bytes; memory of longer clips than the first one that takes more is not measured.
 
     Returns:
-        frames of that clip (`most` if all fit), and how far back its last output can see, current frame included.
+        rows of head, quantity, frames, value, see above; no row where a signal never arrives.
     """
-    limit, length, fitting, used_before = int(gigabytes * 1e9), 1024, 0, 0
-    while length <= most:
-        used = peak_memory(head, length, dim, options or {})
-        if used > limit:
-            share = (limit - used_before) / (used - used_before)
-            fitting = round(fitting + share * (length - fitting))
-            break
-        fitting, used_before, length = length, used, 2 * length
-    reach = make_head(head, dim, options).context_frames
-    return fitting, fitting if reach is None else min(fitting, reach)
+    made = make_head(head, dim, options).eval()
+    with _one_thread():
+        times = [_milliseconds(made, length, runs) for length in frames]
+        layers = [layers_needed(head, n, dim=PATH_DIM, options=SHORT_SIGHTED.get(head)) for n in path_frames]
+    weigh = {"dim": dim, "options": options, "limit": limit}
+    measured = {
+        "milliseconds": zip(frames, times),
+        "read_bytes": zip(frames, peak_memory(head, frames, backward=False, **weigh)),  # type: ignore[arg-type]
+        "learn_bytes": zip(frames, peak_memory(head, frames, backward=True, **weigh)),  # type: ignore[arg-type]
+        "state_bytes": ((length, made.state_bytes(1, length)) for length in frames),
+        "layers": ((length, count) for length, count in zip(path_frames, layers) if count is not None),
+    }
+    return pd.DataFrame(
+        {"head": head, "quantity": quantity, "frames": length, "value": float(value)}
+        for quantity, values in measured.items()
+        for length, value in values
+    )
+
+
+def growth(frames: Sequence[float], values: Sequence[float]) -> tuple[float, float, float]:
+    """The power of the length with which something grows: the slope of a line through the logarithms.
+
+    Args:
+        frames: lengths, at least three.
+        values: above 0.
+
+    Returns:
+        the exponent, and the ends of its 95% interval (Student's t).
+    """
+    x, y = (np.log(part) - np.mean(np.log(part)) for part in (frames, values))
+    slope = float(x @ y / (x @ x))
+    rest, freedom = y - slope * x, len(x) - 2
+    half = float(stats.t.ppf(0.975, freedom) * np.sqrt(rest @ rest / freedom / (x @ x)))
+    return slope, slope - half, slope + half
+
+
+def complexity_table(rows: pd.DataFrame, gigabytes: float = 4.0) -> pd.DataFrame:
+    """Sets measurements beside the theory.
+
+    Args:
+        rows: of `measure_complexity`, of any heads.
+        gigabytes: memory (10^9 bytes) for which the longest clip is worked out.
+
+    Returns:
+        a row a head: head; cost, sequential, path (theory); for time, read, learn and state the exponent, _low and
+        _high; layers (counts, at rising lengths); read_frames, learn_frames (the longest clips that fit, in one go).
+    """
+    lines = []
+    for name, part in rows.groupby("head", sort=False):
+        measured = {what: (some["frames"].tolist(), some["value"].tolist()) for what, some in part.groupby("quantity")}
+        line: dict[str, object] = {"head": name, **vars(THEORY[str(name)])}
+        for word, quantity in GROWING.items():
+            line[word], line[f"{word}_low"], line[f"{word}_high"] = growth(*measured[quantity])
+        line["layers"] = ", ".join(f"{count:.0f}" for count in measured.get("layers", ((), ()))[1]) or "never"
+        for word in ("read", "learn"):
+            line[f"{word}_frames"] = frames_within(*measured[f"{word}_bytes"], gigabytes * 1e9)
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+GROWING = {"time": "milliseconds", "read": "read_bytes", "learn": "learn_bytes", "state": "state_bytes"}
+"""The quantities that have an exponent, by their words in the table."""
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _milliseconds(head: TemporalHead, length: int, runs: int) -> float:
-    """The best time of reading one video."""
+    """The best time of reading one clip."""
     x = torch.randn(1, length, head.dim)
     best = float("inf")
     with torch.inference_mode():

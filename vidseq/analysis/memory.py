@@ -1,38 +1,87 @@
-"""Memory that a head takes in training, measured in a process of its own."""
+"""Memory that a head takes to read, and to learn, measured in a process of its own."""
 
+import math
 import multiprocessing
 import re
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from vidseq.heads import make_head
+from vidseq.device import one_thread
+from vidseq.heads import TemporalHead, make_head
 
 
-def peak_memory(head: str, frames: int, dim: int, options: Mapping[str, object]) -> int:
-    """Measures the bytes that reading a clip and making all gradients takes at its peak, beyond what was there before.
+def peak_memory(
+    head: str,
+    lengths: Sequence[int],
+    *,
+    dim: int,
+    options: Mapping[str, object] | None = None,
+    backward: bool = True,
+    limit: float = float("inf"),
+) -> list[int]:
+    """Measures the bytes that reading a clip takes at its peak, beyond what was there before.
 
     Args:
         head: its name.
-        frames: of the clip, one at a time (B = 1).
+        lengths: frames of the clips, rising; one clip at a time (B = 1).
         dim: width.
         options: of the head.
+        backward: True: to make all gradients, too, as training does. False: to read alone.
+        limit: bytes; longer clips than the first one that takes more are not tried.
+
+    Returns:
+        bytes of each clip that was tried. What is freed is taken again before the system is asked for more, so that
+        differences of less than a few hundred kilobytes mean nothing.
     """
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_measure, head, frames, dim, dict(options)).result()
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=one_thread) as pool:
+        return pool.submit(_measure, head, tuple(lengths), dim, dict(options or {}), backward, limit).result()
 
 
-def _measure(name: str, frames: int, dim: int, options: Mapping[str, object]) -> int:
-    torch.set_num_threads(1)
-    head = make_head(name, dim, options)
-    head(torch.randn(1, 8, dim)).sum().backward()  # what libraries set up once is not counted
-    before = _peak()
-    head(torch.randn(1, frames, dim, requires_grad=True)).sum().backward()
-    return _peak() - before
+def frames_within(lengths: Sequence[int], taken: Sequence[float], limit: float) -> int:
+    """How long a clip may be to fit into some memory, as the memory of measured clips tells.
+
+    Args:
+        lengths: frames of the clips, rising, at least two.
+        taken: what each of them took.
+        limit: what there is.
+
+    Returns:
+        frames: between measured clips, and beyond them, memory follows the power of the length that joins two.
+    """
+    place = 1
+    while place < len(lengths) - 1 and taken[place] < limit:
+        place += 1
+    (short, long), (little, much) = lengths[place - 1 : place + 1], taken[place - 1 : place + 1]
+    if not 0 < little < much:
+        raise ValueError(f"frames_within expects memory that grows, got {little} and {much} bytes.")
+    share = math.log(limit / little) / math.log(much / little)
+    return round(short * (long / short) ** share)
+
+
+def _measure(
+    name: str, lengths: Sequence[int], dim: int, options: Mapping[str, object], backward: bool, limit: float
+) -> list[int]:
+    head = make_head(name, dim, options).requires_grad_(backward)
+    _read(head, torch.randn(1, 8, dim), backward)  # what libraries set up once is not counted
+    before, taken = _peak(), []
+    for length in lengths:
+        _read(head, torch.randn(1, length, dim), backward)
+        taken.append(_peak() - before)
+        if taken[-1] > limit:
+            break
+    return taken
+
+
+def _read(head: TemporalHead, x: Tensor, backward: bool) -> None:
+    y = head(x.requires_grad_(backward))
+    if backward:
+        y.sum().backward()
 
 
 def _peak() -> int:

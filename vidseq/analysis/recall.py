@@ -1,7 +1,8 @@
 """Generated recall tasks: something is shown, time passes, and only then is it asked. Which head still knows?
 
-Every task is read and then asked, like a video: frames x (B, T, C) first, then one question (B, C), and the answer is
-one of a few classes. `lag` counts the frames between the last thing worth knowing and the question.
+Every task is read and then asked, like a video: frames x (B, T, C) first, then everything that a task can ask of them,
+(B, Q, C), and every answer is one of a few classes. Questions do not see one another. `lag` counts the frames between
+the last thing worth knowing and the questions.
 """
 
 from collections.abc import Callable
@@ -18,14 +19,14 @@ _FLAG = 2 * SYMBOLS
 
 
 class Clips(NamedTuple):
-    """Clips of one length with a question each."""
+    """Clips of one length with their questions."""
 
     frames: Tensor
     """(B, T, C)."""
-    question: Tensor
-    """(B, C)."""
-    answer: Tensor
-    """long (B,), below `SYMBOLS`."""
+    questions: Tensor
+    """(B, Q, C)."""
+    answers: Tensor
+    """long (B, Q), below `SYMBOLS`."""
 
 
 Draw = Callable[[torch.Generator, int, int], Clips]
@@ -37,9 +38,9 @@ def frank(generator: torch.Generator, batch: int, lag: int) -> Clips:
 
 
 def copy(generator: torch.Generator, batch: int, lag: int) -> Clips:
-    """Four symbols are shown one after another; the one at a place is asked.
+    """Four symbols are shown one after another; the one at each place is asked.
 
-    Source: Graves et al., arXiv:1410.5401, section 4.1; here one place is asked instead of all in turn.
+    Source: Graves et al., arXiv:1410.5401, section 4.1; here places are asked apart, and not to be written in turn.
     """
     return _shown(generator, _symbols(generator, batch, 4), lag)
 
@@ -57,7 +58,7 @@ def selective_copy(generator: torch.Generator, batch: int, lag: int) -> Clips:
     places = torch.stack([torch.randperm(2 * num, generator=generator) for _ in range(batch)])
     places[:, :num] = places[:, :num].sort(dim=1).values  # the symbols stay in order
     strewn = torch.empty_like(mixed).scatter_(1, places[..., None].expand_as(mixed), mixed)
-    return Clips(torch.cat([strewn, clips.frames[:, num:]], dim=1), clips.question, clips.answer)
+    return Clips(torch.cat([strewn, clips.frames[:, num:]], dim=1), clips.questions, clips.answers)
 
 
 def adding(generator: torch.Generator, batch: int, lag: int) -> Clips:
@@ -72,11 +73,11 @@ def adding(generator: torch.Generator, batch: int, lag: int) -> Clips:
     frames = _blank(generator, batch, lag + 2)
     frames[..., :SYMBOLS] = F.one_hot(numbers, SYMBOLS)
     frames[..., _FLAG] = marked
-    return Clips(frames, _asking(batch), (numbers * marked).sum(dim=1).long())
+    return Clips(frames, _asking(batch, 1), (numbers * marked).sum(dim=1, keepdim=True).long())
 
 
 def associative(generator: torch.Generator, batch: int, lag: int) -> Clips:
-    """Eight keys are shown, each with a symbol that belongs to it; the symbol of one key is asked.
+    """Eight keys are shown, each with a symbol that belongs to it; the symbol of each key is asked.
 
     Source: Ba et al., arXiv:1610.06258, section 4.1.
     """
@@ -85,11 +86,10 @@ def associative(generator: torch.Generator, batch: int, lag: int) -> Clips:
     shown = _blank(generator, batch, SYMBOLS)
     shown[..., :SYMBOLS], shown[..., SYMBOLS:_FLAG] = F.one_hot(keys, SYMBOLS), F.one_hot(values, SYMBOLS)
     shown[..., _FLAG] = 1
-    asked = torch.randint(SYMBOLS, (batch, 1), generator=generator)
-    question = _asking(batch)
-    question[:, :SYMBOLS] = F.one_hot(keys.gather(1, asked)[:, 0], SYMBOLS)
-    answer = values.gather(1, asked)[:, 0]
-    return Clips(torch.cat([shown, _blank(generator, batch, lag)], dim=1), question, answer)
+    questions = _asking(batch, SYMBOLS)
+    questions[..., :SYMBOLS] = torch.eye(SYMBOLS)
+    answers = values.gather(1, keys.argsort(dim=1))
+    return Clips(torch.cat([shown, _blank(generator, batch, lag)], dim=1), questions, answers)
 
 
 TASKS: dict[str, Draw] = {
@@ -107,15 +107,14 @@ def _symbols(generator: torch.Generator, batch: int, num: int) -> Tensor:
 
 
 def _shown(generator: torch.Generator, symbols: Tensor, lag: int) -> Clips:
-    """Symbols (B, N) in turn, then `lag` frames of nothing; the symbol at a place is asked."""
+    """Symbols (B, N) in turn, then `lag` frames of nothing; the symbol at each place is asked."""
     batch, num = symbols.shape
     frames = _blank(generator, batch, num + lag)
     frames[:, :num, :SYMBOLS] = F.one_hot(symbols, SYMBOLS)
     frames[:, :num, _FLAG] = 1
-    place = torch.randint(num, (batch, 1), generator=generator)
-    question = _asking(batch)
-    question[:, SYMBOLS:_FLAG] = F.one_hot(place[:, 0], SYMBOLS)
-    return Clips(frames, question, symbols.gather(1, place)[:, 0])
+    questions = _asking(batch, num)
+    questions[..., SYMBOLS:_FLAG] = torch.eye(num, SYMBOLS)
+    return Clips(frames, questions, symbols)
 
 
 def _blank(generator: torch.Generator, batch: int, num_frames: int) -> Tensor:
@@ -124,8 +123,8 @@ def _blank(generator: torch.Generator, batch: int, num_frames: int) -> Tensor:
     return F.pad(noise, (CHANNELS - NOISE, 0))
 
 
-def _asking(batch: int) -> Tensor:
-    """A question's own mark: a flag of the other sign."""
-    question = torch.zeros(batch, CHANNELS)
-    question[:, _FLAG] = -1
-    return question
+def _asking(batch: int, num: int) -> Tensor:
+    """The mark of a question: a flag of the other sign."""
+    questions = torch.zeros(batch, num, CHANNELS)
+    questions[..., _FLAG] = -1
+    return questions

@@ -1,14 +1,16 @@
 """Trains a head on a recall task at growing lags, and scores it at each."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, IterableDataset
 
 from vidseq.analysis.recall import CHANNELS, SYMBOLS, TASKS, Clips
@@ -20,47 +22,86 @@ from vidseq.training.manners import quiet, restored
 
 @dataclass(frozen=True)
 class Stage:
-    """Training at one lag; each stage goes on from the last."""
+    """Training up to one lag; each stage goes on from the last. Every other step is at the lag itself, the others at
+    shorter ones: a head that cannot reach so far would else lose what it has learnt."""
 
     lag: int
     steps: int
-    batch: int = 16
+    batch: int
+
+    def scaled(self, share: float) -> "Stage":
+        """A share of its steps, at least one."""
+        return replace(self, steps=max(1, round(share * self.steps)))
 
 
 #: From short to long, since nothing is learnt from long clips alone.
-STAGES = (Stage(2, 800), Stage(10, 300), Stage(30, 100), Stage(100, 100))
+STAGES = (Stage(2, 250, 32), Stage(10, 80, 32), Stage(30, 50, 16), Stage(100, 40, 16), Stage(300, 60, 8))
 LAGS = (10, 100, 1000, 10_000)
+#: Two attention heads, so that they are not too narrow at so few parameters.
+TWO: dict[str, object] = {"heads": 2}
+#: Of heads of 20,000 parameters. Attention sees 128 frames a layer where it does not see all, so that lags on both
+#: sides of that are tried; widths that do not follow `dim` are small.
+OPTIONS: dict[str, dict[str, object]] = {
+    "conv": {"layers": 7, "channels": 24},
+    "conv_encoder": {"layers": 3, "kernel_size": 5, "channels": 20},
+    "ms_tcn": {"stages": 2, "layers": 7, "channels": 20},
+    "hyper": {"units": 16},
+    "attention": TWO,
+    "window": {"window": 128, **TWO},
+    "dilated": {"window": 128, **TWO},
+    "performer": {"features": 64, **TWO},
+    "linformer": TWO,
+    "reformer": TWO,
+    "transformer_xl": {"memory": 127, **TWO},
+    "compressive": TWO,
+    "memorizing": {"window": 128, **TWO},
+    "retro": {"window": 128, **TWO},
+}
+#: Widths are multiples of this, so that small heads come near the parameters that they may have.
+WIDTH_STEP = 4
+#: Frames that are read at once; heads go on from their states.
+PIECE = 1000
+#: Frames to score at one lag, where that leaves enough clips.
+CLIP_FRAMES = 128_000
+#: Below this accuracy a head is lost, and no longer lag is tried.
+LOST = 0.5
 
 
 class RecallModel(LightningModule):
-    """A head that reads frames, is asked, and answers with a class.
+    """A head that reads frames, is asked, and answers with classes.
 
     Args:
         head: name of the head.
         options: of the head.
         parameters: how many the head may have; its width follows.
-        lr: learning rate.
+        lr: learning rate at its peak.
+        steps: of training, over which it rises and falls.
     """
 
-    def __init__(self, head: str, options: Mapping[str, object], parameters: int, lr: float) -> None:
+    def __init__(self, head: str, options: Mapping[str, object], parameters: int, lr: float, steps: int) -> None:
         super().__init__()
-        self.head = make_head(head, width_for(head, parameters, options), options)
+        self.head = make_head(head, width_for(head, parameters, options, step=WIDTH_STEP), options)
         self.enter = nn.Linear(CHANNELS, self.head.dim)
         self.answer = nn.Linear(self.head.dim, SYMBOLS)
-        self.lr = lr
+        self.lr, self.steps = lr, steps
 
     def forward(self, clips: Clips) -> Tensor:
-        """Class scores (B, classes)."""
-        _, state = self.head.step(self.enter(clips.frames), self.head.init_state(len(clips.frames)))
-        return self.answer(self.head.ask(self.enter(clips.question)[:, None], state))[:, 0]
+        """Class scores (B, Q, classes)."""
+        state = self.head.init_state(len(clips.frames))
+        for frames in clips.frames.split(PIECE, dim=1):
+            _, state = self.head.step(self.enter(frames), state)
+        return self.answer(self.head.ask(self.enter(clips.questions), state))
 
     def training_step(self, batch: Clips, batch_idx: int) -> Tensor:
         """Lightning's hook: the loss of a batch."""
-        return F.cross_entropy(self(batch), batch.answer)
+        return F.cross_entropy(self(batch).flatten(0, 1), batch.answers.flatten())
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Lightning's hook."""
-        return torch.optim.AdamW(self.parameters(), lr=self.lr)
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Lightning's hook: a short rise, without which attention does not learn, and a fall to nothing at the end."""
+        optimizer = torch.optim.AdamW(self.parameters(), lr=self.lr)
+        rise, fall = self.steps / 20, self.steps / 5
+        schedule = LambdaLR(optimizer, lambda step: min((step + 1) / rise, 1, (self.steps - step) / fall))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 class _Drawn(IterableDataset[Clips]):
@@ -72,8 +113,43 @@ class _Drawn(IterableDataset[Clips]):
     def __iter__(self) -> Iterator[Clips]:
         generator = torch.Generator().manual_seed(self.seed)
         for stage in self.stages:
-            for _ in range(stage.steps):
-                yield TASKS[self.task](generator, stage.batch, stage.lag)
+            for step in range(stage.steps):
+                lag = stage.lag if step % 2 else _shorter(generator, stage.lag)
+                yield TASKS[self.task](generator, stage.batch, lag)
+
+
+def _shorter(generator: torch.Generator, lag: int) -> int:
+    """A lag from 2 up, as often between 2 and 4 as between 4 and 8."""
+    return round(2 * (lag / 2) ** float(torch.rand((), generator=generator)))
+
+
+def train_recall(
+    head: str,
+    task: str,
+    *,
+    options: Mapping[str, object] | None = None,
+    parameters: int = 20_000,
+    stages: Sequence[Stage] = STAGES,
+    seed: int = 0,
+    lr: float = 5e-3,
+) -> RecallModel:
+    """Trains one head on one task; arguments are those of `score_recall`, without stages it stays untrained.
+
+    Returns:
+        the model, in evaluation mode.
+
+    Raises:
+        UserError: an unknown head, task or option.
+    """
+    if task not in TASKS:
+        raise unknown_name("task", task, TASKS)
+    with torch.random.fork_rng(devices=[]), quiet(), restored():
+        torch.manual_seed(seed)
+        options = OPTIONS.get(head, {}) if options is None else options
+        model = RecallModel(head, options, parameters, lr, sum(stage.steps for stage in stages))
+        if stages:
+            _train(model, DataLoader(_Drawn(task, stages, seed), batch_size=None))
+    return model.eval()
 
 
 def score_recall(
@@ -86,40 +162,37 @@ def score_recall(
     lags: Sequence[int] = LAGS,
     seed: int = 0,
     lr: float = 5e-3,
-    queries: int = 256,
+    clips: int = 256,
 ) -> pd.DataFrame:
     """Trains one head on one task, and scores it at every lag on clips that it has not seen.
 
     Args:
         head: its name.
         task: one of `TASKS`.
-        options: of the head.
+        options: of the head; None: those of `OPTIONS`.
         parameters: how many the head may have; what enters and leaves it comes on top.
         stages: training, lag by lag.
         lags: where to score.
         seed: of weights and clips.
-        lr: learning rate.
-        queries: clips to score at each lag.
+        lr: learning rate at its peak.
+        clips: to score at short lags, with all their questions; at long ones fewer, at least an eighth of them.
 
     Returns:
-        a row a lag: head, task, lag, accuracy, queries, dim, parameters, seed. Chance is 1/8 (adding: 1/4 at best).
+        a row a lag: head, task, lag, accuracy, dim, parameters, seed. Chance is 1/8 (adding: 1/4 at best). Lags
+        beyond one at which less than half is right are left out.
 
     Raises:
         UserError: an unknown head, task or option.
     """
-    if task not in TASKS:
-        raise unknown_name("task", task, TASKS)
-    with torch.random.fork_rng(devices=[]), quiet(), restored():
-        torch.manual_seed(seed)
-        model = RecallModel(head, options or {}, parameters, lr)
-        _train(model, DataLoader(_Drawn(task, stages, seed), batch_size=None))
+    model = train_recall(head, task, options=options, parameters=parameters, stages=stages, seed=seed, lr=lr)
     about = {"dim": model.head.dim, "parameters": num_parameters(model.head), "seed": seed}
-    model.eval()
-    rows = [
-        {"head": head, "task": task, "lag": lag, "accuracy": _accuracy(model, task, lag, queries, seed), **about}
-        for lag in lags
-    ]
-    return pd.DataFrame(rows).assign(queries=queries)
+    rows: list[dict[str, object]] = []
+    for lag in sorted(lags):
+        accuracy = _accuracy(model, task, lag, max(clips // 8, min(clips, CLIP_FRAMES // lag)), seed)
+        rows.append({"head": head, "task": task, "lag": lag, "accuracy": accuracy, **about})
+        if accuracy < LOST:
+            break
+    return pd.DataFrame(rows)
 
 
 def _train(model: RecallModel, batches: DataLoader[Clips]) -> None:
@@ -136,15 +209,15 @@ def _train(model: RecallModel, batches: DataLoader[Clips]) -> None:
 
 
 @torch.no_grad()
-def _accuracy(model: RecallModel, task: str, lag: int, queries: int, seed: int) -> float:
-    """Share of right answers, a few clips at a time, for bounded memory."""
+def _accuracy(model: RecallModel, task: str, lag: int, num_clips: int, seed: int) -> float:
+    """Share of right answers, some clips at a time, for bounded memory."""
     generator = torch.Generator().manual_seed(1_000_003 + seed)
-    batch = max(1, min(queries, 40_000 // lag))
-    right = 0
-    for start in range(0, queries, batch):
-        clips = TASKS[task](generator, min(batch, queries - start), lag)
-        right += int((model(clips).argmax(dim=-1) == clips.answer).sum())
-    return right / queries
+    batch = max(1, min(num_clips, 320_000 // lag))
+    right = []
+    for start in range(0, num_clips, batch):
+        clips = TASKS[task](generator, min(batch, num_clips - start), lag)
+        right.append(model(clips).argmax(dim=-1) == clips.answers)
+    return float(torch.cat(right).float().mean())
 
 
 def longest_solved(rows: pd.DataFrame, accuracy: float = 0.9) -> pd.DataFrame:

@@ -20,10 +20,11 @@ def rotary_angles(positions: Tensor, dim: int) -> Tensor:
     Returns:
         radians in [0, 2 pi), (..., dim / 2), float64 where the device has it.
     """
-    exact = torch.float32 if positions.device.type == "mps" else torch.float64
-    pair = torch.arange(dim // 2, device=positions.device, dtype=exact)
-    turns = positions[..., None] * (LONGEST_WAVE ** (-2 * pair / dim) / (2 * math.pi))
-    return (turns - turns.floor()) * (2 * math.pi)
+    exact = positions.cpu() if positions.device.type == "mps" else positions  # without float64, hours lose digits
+    pair = torch.arange(dim // 2, device=exact.device, dtype=torch.float64)
+    turns = exact[..., None] * (LONGEST_WAVE ** (-2 * pair / dim) / (2 * math.pi))
+    angles = (turns - turns.floor()) * (2 * math.pi)
+    return angles if exact is positions else angles.float().to(positions.device)
 
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:
