@@ -10,8 +10,9 @@ from vidseq.ops.lsh_blocks import Round, attend_in_rounds
 
 FAST_DEVICE = "cpu"
 """Where attention runs block by block; on others torch's own operations do."""
-ONLY_IF_ALONE = 1e5
-"""Taken from the score of a frame with itself, so that it sees itself only where there is nothing else."""
+ONLY_IF_ALONE = 1e3
+"""Taken from the score of a frame with itself, so that it sees itself only where there is nothing else. Where there is
+nothing else, scores lose as many digits as this has."""
 
 
 class Table(NamedTuple):
