@@ -155,7 +155,7 @@ def run_cases(todo: list[Case], options: argparse.Namespace) -> Iterator[list[Ro
         workers: dict[str, Worker] = {}
         try:
             for case in together:
-                subjects = [case.head, *(peer.name for peer in OURS[place[0]].peers)]
+                subjects = [case.head, *(peer.name for peer in OURS[case.head].peers if not options.without_peers)]
                 if case.job in ("step", "far"):
                     subjects = [name for name in subjects if name in OURS or name in STREAMED]
                 for name in subjects:
@@ -178,6 +178,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--jobs", nargs="+", choices=("forward", "both", "step", "far"), default=["forward", "both", "step", "far"]
     )
+    parser.add_argument("--without-peers", action="store_true", help="heads alone, such as for growth with T")
     parser.add_argument("--dim", type=int, default=256, help="width D")
     parser.add_argument("--runs", type=int, default=7, help="runs at most; the best counts")
     parser.add_argument("--seconds-a-job", type=float, default=20, help="start no further run after so long")
