@@ -151,7 +151,7 @@ def cases(options: argparse.Namespace) -> list[Case]:
 
 def run_cases(todo: list[Case], options: argparse.Namespace) -> Iterator[list[Row]]:
     """Measures case after case."""
-    for place, together in itertools.groupby(todo, key=lambda case: case[:-1]):
+    for _, together in itertools.groupby(todo, key=lambda case: case[:-1]):
         workers: dict[str, Worker] = {}
         try:
             for case in together:
