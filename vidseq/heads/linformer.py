@@ -140,7 +140,11 @@ class Linformer(TemporalHead):
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""
         size = x.shape[1] if torch.is_grad_enabled() else self.segment_frames
-        parts = [part + self._sinusoids(index * size, part) for index, part in enumerate(x.split(size, dim=1))]
+        parts = x.split(size, dim=1)
+        angles = rotary_angles(torch.arange(min(size, x.shape[1]), device=x.device), self.dim).to(x.dtype)
+        sinusoids = torch.cat([angles.sin(), angles.cos()], dim=-1)
+        starts = rotary_angles(torch.arange(0, x.shape[1], size, device=x.device), self.dim)
+        parts = [part + rotate(sinusoids[: part.shape[1]], -start) for part, start in zip(parts, starts)]
         for block, projections in zip(self.blocks, self.projections):
             normed = [block.attention_norm(part) for part in parts]
             weights = block.qkv.weight.split(self.config.dim)
@@ -152,11 +156,6 @@ class Linformer(TemporalHead):
                 read = F.scaled_dot_product_attention(self._heads(F.linear(part, weights[0])), k, v)
                 parts[index] = block.finish(parts[index], read)
         return torch.cat([self.last_norm(part) for part in parts], dim=1)
-
-    def _sinusoids(self, start: int, x: Tensor) -> Tensor:
-        """What tells frames x (B, T, D) from `start` on where they are, (T, D)."""
-        angles = rotary_angles(torch.arange(start, start + x.shape[1], device=x.device), self.dim).to(x.dtype)
-        return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
     def _valid(self, x: Tensor, mask: Tensor) -> Tensor:
         return x if bool(mask.all()) else x.masked_fill(~mask[..., None], 0)
