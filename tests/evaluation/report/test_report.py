@@ -179,6 +179,24 @@ def test_modes_never_share_a_figure(tmp_path):
     assert "2_retrained_certificates" not in names
 
 
+def test_a_density_is_drawn_over_frames():
+    rows = planted_rows(heads=("lstm",), seeds=(0,), families=("now",), mode="density")
+    names = {"1f": "full/60", "2s": "full/15", "4s": "full/8", "8s": "full/4", "16s": "full/2", "full": "full"}
+    curve = rows["control"] == ""
+    rows = rows.assign(
+        context=rows["context"].where(~curve, rows["context"].map(names)),
+        context_seconds=rows["context_seconds"].where(~curve, np.inf),
+    )
+    (group,) = group_summaries(summarise(rows, num_samples=20), rows)
+    assert not group.has_eligible
+    figure = accuracy_figure("All", curves_of(group, False), {"lstm": Style("#123456", "o")}, by_frames=True)
+    axis = figure.axes[0]
+    assert axis.get_xlabel() == "frames shown of the span"
+    assert [tick.get_text() for tick in axis.get_xticklabels()] == ["1", "4", "8", "16", "32", "60"]
+    (solid,) = [line for line in axis.lines if line.get_color() == "#123456" and line.get_marker() == "None"][:1]
+    assert solid.get_xdata().tolist() == [1, 4, 8, 16, 32, 60]
+
+
 def test_few_groups_are_told_on_the_figure(tmp_path):
     for number, expected in ((7, True), (15, True), (20, False)):
         rows = planted_rows(groups=number, seeds=(0,), heads=("lstm",), families=("now",))

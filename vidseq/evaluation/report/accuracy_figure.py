@@ -50,7 +50,7 @@ def accuracy_figure(
     figure = new_figure(title, counts, first.num_groups)
     with matplotlib.rc_context(FONT):
         axis = figure.add_axes(_CURVE)
-        labels = [_draw_line(axis, name, curve, styles[name], places) for name, curve in curves.items()]
+        labels = [_draw_line(axis, name, curve, styles[name], places, by_frames) for name, curve in curves.items()]
         if ceiling:
             labels.append(_draw_ceiling(axis, ceiling, places))
         controls = list(dict.fromkeys(name for curve in curves.values() for name in curve.controls))
@@ -66,7 +66,9 @@ def accuracy_figure(
     return figure
 
 
-def _draw_line(axis: Axes, name: str, curve: ContextCurve, style: Style, places: Mapping[str, float]) -> Label:
+def _draw_line(
+    axis: Axes, name: str, curve: ContextCurve, style: Style, places: Mapping[str, float], by_frames: bool
+) -> Label:
     """Draws a line with its band; the step from the longest length to everything, which has no length, is dotted."""
     x = np.array([places[point.context] for point in curve.points])
     order = np.argsort(x, kind="stable")
@@ -75,7 +77,7 @@ def _draw_line(axis: Axes, name: str, curve: ContextCurve, style: Style, places:
         100 * np.array([getattr(curve.points[place].accuracy, end) for place in order])
         for end in ("mean", "low", "high")
     )
-    measured = len(x) - (not np.isfinite(curve.points[order[-1]].seconds))
+    measured = len(x) - (not by_frames and not np.isfinite(curve.points[order[-1]].seconds))
     axis.fill_between(x, low, high, color=style.color, alpha=0.14, lw=0, zorder=2)
     axis.plot(x[:measured], mean[:measured], color=style.color, lw=1.7, zorder=3)
     axis.plot(x[measured - 1 :], mean[measured - 1 :], color=style.color, lw=1.4, ls=(0, (1, 1.2)), zorder=3)

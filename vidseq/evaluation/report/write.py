@@ -8,7 +8,6 @@ import pandas as pd
 
 from vidseq import __version__
 from vidseq.errors import UserError
-from vidseq.evaluation.context_curve import ContextCurve
 from vidseq.evaluation.context_summary import ContextSummary, summarise
 from vidseq.evaluation.figure import save_figure
 from vidseq.evaluation.report.accuracy_figure import accuracy_figure
@@ -144,15 +143,12 @@ def _accuracy_pictures(name: str, title: str, group: Group, styles: dict[str, St
         )
         blind = " Dotted: the control blind." if any("blind" in curve.controls for curve in curves.values()) else ""
         best = " Dashed: the ceiling, the best accuracy possible." if ceiling else ""
-        step = " The dotted step leads to all of the past, which has no one length." if _has_full(first) else ""
+        has_full = group.mode != "density" and not np.isfinite(first.points[-1].seconds)
+        step = " The dotted step leads to all of the past, which has no one length." if has_full else ""
         part = _partial_controls(group)
         caption = f"Accuracy against context. {same} {_BANDS}{best}{blind}{step}{part}"
         pictures.append(Picture(f"{name}_{'eligible' if eligible else 'all_queries'}", figure, caption))
     return pictures
-
-
-def _has_full(curve: ContextCurve) -> bool:
-    return not np.isfinite(curve.points[-1].seconds)
 
 
 def _partial_controls(group: Group) -> str:
