@@ -9,7 +9,7 @@ import pandas as pd
 
 from vidseq.errors import UserError
 from vidseq.evaluation.context_summary import ContextSummary
-from vidseq.evaluation.effective_context import EffectiveContext
+from vidseq.evaluation.effective_context import MARGIN, EffectiveContext
 from vidseq.evaluation.intervals import FEW_GROUPS, VERY_FEW_GROUPS, FewGroupsWarning, Interval, paired_difference
 from vidseq.evaluation.report.lines import Group
 
@@ -35,7 +35,8 @@ def line_finding(summary: ContextSummary) -> str:
     told = [_gain_sentence(summary)]
     if summary.effective is not None:
         told.append(_effective_sentence(summary.effective))
-    if clear(summary.overload_loss) > 0 and summary.peak != summary.curve.points[-1].context:
+    # The best of several noisy points looks better than it is, so a loss must exceed what is taken for equal.
+    if summary.overload_loss.low > MARGIN and summary.peak != summary.curve.points[-1].context:
         told.append(f"It is best with {summary.peak} and loses {points(summary.overload_loss)} with everything.")
     if summary.order_gain is not None:
         shown = "It uses order" if clear(summary.order_gain) > 0 else "No use of order can be shown"
