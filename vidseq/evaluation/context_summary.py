@@ -13,6 +13,7 @@ from vidseq.evaluation.evidence_age import AgePoint, MemoryHorizon, evidence_age
 from vidseq.evaluation.gains import area, gain, leak_index, order_gain, overload_loss, peak_context
 from vidseq.evaluation.intervals import Interval
 from vidseq.evaluation.pairing import pair_answers
+from vidseq.progress import progress
 
 #: The family that stands for all of them together.
 ALL_FAMILIES = "all"
@@ -83,7 +84,7 @@ def summarise(
         raise UserError(f"A summary expects lines by a column of the rows, got '{line}'. Use head or run.")
     if not len(rows):
         raise UserError("A summary expects rows, got none.")
-    summaries = []
+    jobs = []
     for (dataset, split, mode), part in rows.groupby(["dataset", "split", "mode"], sort=False):
         longest = 0.0 if mode == "density" else eligible_seconds(part)
         for name, of_line in part.groupby(line, sort=False):
@@ -91,9 +92,9 @@ def summarise(
             parts = {ALL_FAMILIES: of_line}
             if families and of_line["family"].nunique() > 1:
                 parts |= {str(family): rows for family, rows in of_line.groupby("family", sort=False)}
-            for family, of_family in parts.items():
-                summaries.append(_summarise(of_family, longest, num_samples, {**about, "family": family}))
-    return summaries
+            jobs += [(part, longest, {**about, "family": family}) for family, part in parts.items()]
+    bar = progress(jobs, what="summarise", unit="line")
+    return [_summarise(part, longest, num_samples, about) for part, longest, about in bar]
 
 
 def summary_table(summaries: Sequence[ContextSummary]) -> pd.DataFrame:
