@@ -11,7 +11,8 @@ Expected:  time, memory and state grow with the powers of the length that the le
 Exponents are slopes in the logarithms with 95% intervals; a fixed cost makes them smaller than the law for short
 videos. Layers are counted on gradients that are not zero, at 17, 33, 65 and 129 frames and with reaches of a few
 frames. "In 4 GB": the longest video that can be read in one go, without (read) and with (learn) gradients; beyond the
-measured lengths memory is extrapolated. Live, a head of constant state reads on without end.
+measured lengths memory is extrapolated, in proportion to the length or faster. Live, a head of constant state reads on
+without end.
 """
 
 from pathlib import Path

@@ -74,9 +74,9 @@ def test_how_far_back_within_a_memory(limit, expected):
     assert frames_within((100, 1000, 10_000), (1e4, 1e5, 1e7), limit) == pytest.approx(expected, rel=1e-3)
 
 
-def test_memory_that_does_not_grow_has_no_longest_clip():
-    with pytest.raises(ValueError, match="frames_within expects memory that grows, got 5 and 5 bytes"):
-        frames_within((10, 20), (5, 5), 100)
+@pytest.mark.parametrize("limit, expected", [(2.5, 5), (10, 40)])
+def test_memory_that_does_not_grow_yet_will_grow_in_proportion(limit, expected):
+    assert frames_within((10, 20), (5, 5), limit) == expected
 
 
 @pytest.mark.parametrize(

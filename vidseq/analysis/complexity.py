@@ -75,7 +75,7 @@ SHORT_SIGHTED: dict[str, dict[str, object]] = {
     "window": {"window": 9},
     "dilated": {"window": 3},
     "longformer": {"window": 9},
-    "big_bird": {"window": 9},
+    "big_bird": {"block": 4, "window": 2, "random": 1, "capacity": 4},
     "reformer": {"window": 8, "buckets": 4},
     "performer": {"features": 16},
     "linformer": {"block": 8, "rows": 4, "rank": 256},

@@ -52,16 +52,14 @@ def frames_within(lengths: Sequence[int], taken: Sequence[float], limit: float) 
         limit: what there is.
 
     Returns:
-        frames: between measured clips, and beyond them, memory follows the power of the length that joins two.
+        frames: from one clip to the next and beyond the last two, memory grows with the power of the length that joins
+        them; in proportion to the length where it seems to grow less, for in the end a longer video takes more.
     """
-    place = 1
-    while place < len(lengths) - 1 and taken[place] < limit:
-        place += 1
-    (short, long), (little, much) = lengths[place - 1 : place + 1], taken[place - 1 : place + 1]
-    if not 0 < little < much:
-        raise ValueError(f"frames_within expects memory that grows, got {little} and {much} bytes.")
-    share = math.log(limit / little) / math.log(much / little)
-    return round(short * (long / short) ** share)
+    upper = min(max(1, sum(some <= limit for some in taken)), len(taken) - 1)
+    (short, long), (little, much) = lengths[upper - 1 : upper + 1], taken[upper - 1 : upper + 1]
+    power = max(1.0, math.log(much / little) / math.log(long / short))
+    frames, bytes_taken = (short, little) if much > limit else (long, much)
+    return round(frames * (limit / bytes_taken) ** (1 / power))
 
 
 def _measure(

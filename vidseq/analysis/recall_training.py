@@ -49,6 +49,8 @@ OPTIONS: dict[str, dict[str, object]] = {
     "attention": TWO,
     "window": {"window": 128, **TWO},
     "dilated": {"window": 128, **TWO},
+    "longformer": {"window": 128, **TWO},
+    "big_bird": TWO,
     "performer": {"features": 64, **TWO},
     "linformer": TWO,
     "reformer": TWO,
