@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pytest
@@ -29,12 +30,19 @@ def test_the_tree_is_what_the_search_looked_at(tables: Any) -> None:
 
 def test_the_picture_shows_every_token(tables: Any) -> None:
     tree = grow_tree(tables.writer(3), tables.start(1), width=2)
-    figure = draw_tree(tree, "abcde".__getitem__, title="What is it?")
+    figure = draw_tree(tree, "abcde".__getitem__, title="What is it?", least=0.0)
     (axes,) = figure.axes
     assert len(axes.texts) == len(tree.nodes)
     assert {text.get_text()[0] for text in axes.texts} == {"abcde"[node.token] for node in tree.nodes}
     heights = [(round(text.get_position()[0], 3), round(text.get_position()[1], 3)) for text in axes.texts]
     assert len(set(heights)) == len(heights)  # none on top of another
+
+
+def test_unlikely_sequences_are_left_out(tables: Any) -> None:
+    tree = grow_tree(tables.writer(4), tables.start(1), width=3)
+    (axes,) = draw_tree(tree, "abcde".__getitem__, least=0.1).axes
+    shown = {number for number, node in enumerate(tree.nodes) if math.exp(node.log_prob) >= 0.1} | set(tree.best)
+    assert len(axes.texts) == len(shown) < len(tree.nodes)
 
 
 def test_an_empty_tree_is_refused() -> None:

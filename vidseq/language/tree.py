@@ -1,7 +1,7 @@
 """The tree that a beam search grows, and a picture of it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,13 +102,14 @@ class _Growth:
         return path
 
 
-def draw_tree(tree: Tree, name_of: Callable[[int], str], *, title: str = "") -> Any:
+def draw_tree(tree: Tree, name_of: Callable[[int], str], *, title: str = "", least: float = 0.001) -> Any:
     """Draws a tree from left to right: the best sequence, what else was kept, and in grey what was not.
 
     Args:
         tree: see `grow_tree`.
         name_of: the text of a token.
         title: what is being written, such as the question.
+        least: sequences of a lower probability are left out, but for the best.
 
     Returns:
         the matplotlib figure.
@@ -120,14 +121,16 @@ def draw_tree(tree: Tree, name_of: Callable[[int], str], *, title: str = "") -> 
 
     if not tree.nodes:
         raise UserError("A picture of a tree expects at least one node, got none.")
-    heights = _heights(tree.nodes)
-    rows, depth = len(set(heights)), max(node.depth for node in tree.nodes)
+    shown = [n for n, node in enumerate(tree.nodes) if math.exp(node.log_prob) >= least or n in tree.best]
+    heights = _heights({number: tree.nodes[number] for number in shown})
+    rows, depth = len(set(heights.values())), max(tree.nodes[number].depth for number in shown)
     figure = Figure(figsize=(1.6 + 1.7 * depth, max(1.6, 0.8 + 0.26 * rows)), layout="constrained")
     axes = figure.subplots()
-    roots = [height for node, height in zip(tree.nodes, heights) if node.parent is None]
+    roots = [heights[number] for number in shown if tree.nodes[number].parent is None]
     top, best = sum(roots) / len(roots), set(tree.best)
     axes.plot(0, top, "o", color=_KEPT, markersize=4)
-    for number, (node, height) in enumerate(zip(tree.nodes, heights)):
+    for number in shown:
+        node, height = tree.nodes[number], heights[number]
         color = _BEST if number in best else _KEPT if node.kept else _DROPPED
         start = top if node.parent is None else heights[node.parent]
         bend = node.depth - 0.75
@@ -141,7 +144,7 @@ def draw_tree(tree: Tree, name_of: Callable[[int], str], *, title: str = "") -> 
         text = f"{name_of(node.token)}  {_percent(node.log_prob)}"
         box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
         axes.text(node.depth - 0.7, height, text, color=color, fontsize=8, va="center", bbox=box, zorder=3)
-    axes.set(xlim=(-0.1, depth + 0.3), ylim=(max(heights) + 0.7, -0.7))
+    axes.set(xlim=(-0.1, depth + 0.3), ylim=(max(heights.values()) + 0.7, -0.7))
     axes.set_xticks(range(1, depth + 1))
     axes.set_xlabel("tokens; percentages are the probability of all tokens up to there", fontsize=8)
     axes.tick_params(labelsize=8)
@@ -152,12 +155,12 @@ def draw_tree(tree: Tree, name_of: Callable[[int], str], *, title: str = "") -> 
     return figure
 
 
-def _heights(nodes: list[Node]) -> list[float]:
+def _heights(nodes: Mapping[int, Node]) -> dict[int, float]:
     """Leaves get a row each, in order; a node stands in the middle of its completions."""
     children: dict[int | None, list[int]] = {}
-    for number, node in enumerate(nodes):
+    for number, node in nodes.items():
         children.setdefault(node.parent, []).append(number)
-    heights = [0.0] * len(nodes)
+    heights: dict[int, float] = {}
     next_row = 0
 
     def place(number: int) -> float:
