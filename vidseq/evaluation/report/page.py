@@ -76,7 +76,8 @@ _TEMPLATE = """<!doctype html>
 {%- endif %}
 {%- for table in section.tables %}
 {%- set many = table.shown|length %}
-<details{% if loop.first %} open{% endif %}{% if many > 40 %} class="long"{% endif %}>
+<details{% if loop.first %} open{% endif %} class="{% if many > 40 %}long{% endif %}
+{%- if table.shown.columns|length > 10 %} wide{% endif %}">
 <summary>{{ table.title }} ({{ many }} rows)</summary>
 <div class="scroll"><table class="sortable"><thead><tr>
 {%- for name in table.shown.columns %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>

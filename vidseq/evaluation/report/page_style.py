@@ -27,11 +27,13 @@ th[aria-sort=ascending]::after { content: " \\2191"; } th[aria-sort=descending]:
 th, td { padding: 4px 14px 4px 0; } td { white-space: nowrap; border-bottom: 1px solid var(--line); }
 footer { margin-top: 40px; font-size: 13px; max-width: 82ch; }
 @page { margin: 14mm; }
+@page wide { size: landscape; }
 @media print {
   body { font-size: 10.5pt; } main { max-width: none; padding: 0; }
   .figures { grid-template-columns: 1fr 1fr; gap: 12px 18px; } figcaption { font-size: 8pt; }
   figcaption code, .files { font-size: 7pt; } .scroll { overflow: visible; }
   table { font-size: 7pt; width: 100%; } th, td { padding: 2px 5px 2px 0; } td { white-space: normal; }
+  .wide { page: wide; } .wide td:nth-child(n+3) { min-width: 6.5ch; }
   tr, li { break-inside: avoid; } h2, h3, summary { break-after: avoid; }
 }
 """

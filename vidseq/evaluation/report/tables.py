@@ -65,7 +65,10 @@ def write_tables(tables: Sequence[Table], folder: Path) -> None:
 def _in_numbers(table: pd.DataFrame) -> pd.DataFrame:
     """The columns that say anything, the mode left to the heading."""
     empty = [name for name in table.columns if (table[name].astype(str) == "–").all()]
-    return table.drop(columns=[*empty, "mode"])
+    short = table["effective context"].str.replace(
+        r" points with \d+ groups; about (\d+) would do", r", \1 groups would do", regex=True
+    )
+    return table.assign(**{"effective context": short}).drop(columns=[*empty, "mode"])
 
 
 def _shown_curves(curves: pd.DataFrame) -> pd.DataFrame:
