@@ -52,9 +52,12 @@ def main(
     files = {job: out / "rows" / f"{job[0]}-{job[1]}-{parameters}-{job[2]}.csv" for job in wanted}
     left = [job for job in wanted if not files[job].is_file()]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
-        jobs = {pool.submit(run, *job, parameters): job for job in left}
-        for done in progress(as_completed(jobs), total=len(jobs), what="recall", unit="run"):
-            write_table(done.result(), files[jobs[done]])
+        jobs = [pool.submit(run, *job, parameters, files[job]) for job in left]
+        try:
+            for done in progress(as_completed(jobs), total=len(jobs), what="recall", unit="run"):
+                done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # when a run fails, those to come wait for the next start
     rows = pd.concat([pd.read_csv(path) for path in files.values()], ignore_index=True)
     write_table(rows, out / "rows.csv")
     table = longest_solved(rows).join(rows.groupby("head")["parameters"].max()).reset_index()
@@ -65,9 +68,9 @@ def main(
     print(f"Share of right answers at each lag\n\n{to_markdown(rates, digits=2)}")
 
 
-def run(head: str, task: str, seed: int, parameters: int) -> pd.DataFrame:
+def run(head: str, task: str, seed: int, parameters: int, file: Path) -> None:
     """Scores one head on one task."""
-    return score_recall(head, task, parameters=parameters, seed=seed)
+    write_table(score_recall(head, task, parameters=parameters, seed=seed), file)
 
 
 if __name__ == "__main__":

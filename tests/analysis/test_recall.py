@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidseq.analysis.recall import CHANNELS, NOISE, SYMBOLS, TASKS
-from vidseq.analysis.recall_training import Stage, longest_solved, score_recall
+from vidseq.analysis.recall_training import OPTIONS, WIDTH_STEP, Stage, longest_solved, score_recall
 from vidseq.errors import UserError
+from vidseq.heads import HEADS, make_head, num_parameters
 
 FLAG = 2 * SYMBOLS
 
@@ -78,6 +79,11 @@ def test_solved_means_at_every_lag_up_to_it():
     rows = [(*key, lag, value) for key, values in accuracy.items() for lag, value in values.items()]
     table = longest_solved(pd.DataFrame(rows, columns=["head", "task", "lag", "accuracy"]))
     assert table.to_dict() == {"frank": {"a": 10, "b": 0}, "copy": {"a": 10, "b": 100}}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_every_head_can_be_small_enough(head):
+    assert num_parameters(make_head(head, 2 * WIDTH_STEP, OPTIONS.get(head))) <= 20_000
 
 
 def test_mistakes_are_named():

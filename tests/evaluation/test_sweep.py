@@ -108,9 +108,7 @@ def test_processes_give_the_same(sweep, tmp_path):
 @pytest.mark.slow
 def test_a_process_that_is_killed_is_told(tmp_path):
     jobs = [functools.partial(os._exit, 9)] * 2
-    with pytest.raises(
-        UserError, match=r"ended from outside, .* What is done is kept: run the same again"
-    ):
+    with pytest.raises(UserError, match=r"ended from outside, .* What is done is kept: run the same again"):
         module._run_all(jobs, "sweep", "answer", workers=2)
 
 

@@ -64,5 +64,8 @@ def test_recall(tmp_path, capsys, monkeypatch):
     assert "| rnn  |    10 |          9 |" in out and "| rnn  | frank | 1.00 | 0.20 |" in out
     with pytest.raises(UserError, match=r"Unknown task 'frnk'"):
         module.main(tasks="frnk", out=tmp_path)
-    monkeypatch.setattr(module, "score_recall", lambda head, task, **options: (head, task, sorted(options)))
-    assert module.run("lstm", "copy", 3, 5000) == ("lstm", "copy", ["parameters", "seed"])
+    monkeypatch.setattr(
+        module, "score_recall", lambda head, task, **options: pd.DataFrame({"head": head, **options}, [0])
+    )
+    module.run("lstm", "copy", 3, 5000, tmp_path / "row.csv")
+    assert (tmp_path / "row.csv").read_text().splitlines() == ["head,parameters,seed", "lstm,5000,3"]

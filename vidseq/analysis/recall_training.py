@@ -44,7 +44,7 @@ TWO: dict[str, object] = {"heads": 2}
 OPTIONS: dict[str, dict[str, object]] = {
     "conv": {"layers": 7, "channels": 24},
     "conv_encoder": {"layers": 3, "kernel_size": 5, "channels": 20},
-    "ms_tcn": {"stages": 2, "layers": 7, "channels": 20},
+    "ms_tcn": {"stages": 2, "layers": 7, "channels": 16},
     "hyper": {"units": 16},
     "attention": TWO,
     "window": {"window": 128, **TWO},
