@@ -81,10 +81,11 @@ class Annotations:
     Args:
         findings: told of what is wrong, and of what was decided.
         files: the video files, where they are at hand.
+        copies: whether copies stay, where each row is one of a benchmark.
     """
 
-    def __init__(self, findings: Findings, files: VideoFiles | None = None) -> None:
-        self._findings, self._files = findings, files
+    def __init__(self, findings: Findings, files: VideoFiles | None = None, *, copies: bool = False) -> None:
+        self._findings, self._files, self._copies = findings, files, copies
         self._videos: dict[str, _Found] = {}
         self._segments: list[tuple[str, Segment]] = []
 
@@ -127,8 +128,8 @@ class Annotations:
         """All videos and segments, in the order they came."""
         videos = dict(self._with_files()) if self._files else {name: item.video for name, item in self._videos.items()}
         videos = self._with_durations(videos)
-        segments = list(self._once(self._within(videos)))
-        return videos, segments
+        within = self._within(videos)
+        return videos, list(within if self._copies else self._once(within))
 
     def _with_files(self) -> Iterator[tuple[str, Video]]:
         assert self._files is not None

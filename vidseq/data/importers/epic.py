@@ -46,8 +46,9 @@ def convert(
 ) -> ConversionReport:
     """Converts the annotations of EPIC-Kitchens-100; the source is not changed.
 
-    The official files are used where they are there for both splits, otherwise the short ones, otherwise what there
-    is. Where no file tells a video's duration, the end of its last action stands for it.
+    Every row stands, exact copies too, for each counts in the benchmark. The official files are used where they are
+    there for both splits, otherwise the short ones, otherwise what there is. Where no file tells a video's
+    duration, the end of its last action stands for it.
 
     Args:
         source: the folder that holds the CSV files.
@@ -85,7 +86,7 @@ def read_annotations(
             raise unknown_name(kind, value, known)
     files = _chosen_files(source, findings)
     reader = _Reader(
-        Annotations(findings), _Classes(source, labels), _known_videos(source / "EPIC_100_video_info.csv"), group, fps
+        Annotations(findings, copies=True), _Classes(source, labels), _known_videos(source / "EPIC_100_video_info.csv"), group, fps
     )
     for split, path in files:
         reader.read(path, split, findings)
