@@ -29,7 +29,8 @@ def write_action_steps(
     Args:
         out: the new data set.
         dataset: the actions; what is predicted.
-        tellings: the same actions under other labels, such as verbs and nouns; may be the data set itself.
+        tellings: the same actions under other labels, such as verbs and nouns; may be the data set itself. None: no
+            features are written, for another data set of the same actions has them.
         splits: another name for a split, such as {"val": "test"}.
 
     Returns:
@@ -42,11 +43,13 @@ def write_action_steps(
     for telling, order in zip(tellings, orders[1:]):
         _check_same(dataset, orders[0], telling, order)
     places = [{label: number for number, label in enumerate(telling.action_labels)} for telling in tellings]
-    store = FeatureStore.create_in(out, _fingerprint(tellings))
+    store = FeatureStore.create_in(out, _fingerprint(tellings)) if tellings else None
     videos, segments = [], []
     for video, actions in orders[0].items():
-        labels = np.array([[columns[a.label] for a in order[video]] for columns, order in zip(places, orders[1:])])
-        store.write(video, _features(actions, labels, [len(columns) for columns in places]), np.arange(len(actions)))
+        if store is not None:
+            labels = [[columns[a.label] for a in order[video]] for columns, order in zip(places, orders[1:])]
+            features = _features(actions, labels, [len(columns) for columns in places])
+            store.write(video, features, np.arange(len(actions)))
         known = dataset.videos[video]
         split = (splits or {}).get(known.split, known.split)
         videos.append(replace(known, split=split, duration=float(len(actions)), fps=None, path=None))
@@ -100,9 +103,9 @@ def _fingerprint(tellings: Sequence[Dataset]) -> Fingerprint:
     )
 
 
-def _features(actions: Sequence[Segment], labels: np.ndarray, widths: Sequence[int]) -> np.ndarray:
-    """One-hot vectors of labels (number of tellings, T) side by side, then the times: (T, D)."""
-    hot = [np.eye(width, dtype=np.float32)[numbers] for width, numbers in zip(widths, labels)]
+def _features(actions: Sequence[Segment], labels: Sequence[Sequence[int]], widths: Sequence[int]) -> np.ndarray:
+    """One-hot vectors of the labels in each telling side by side, then the times: (T, D)."""
+    hot = [np.eye(width, dtype=np.float32)[list(numbers)] for width, numbers in zip(widths, labels)]
     start = np.array([action.start for action in actions])
     end = np.array([action.end for action in actions])
     gap = np.diff(start, prepend=start[0])

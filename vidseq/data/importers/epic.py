@@ -86,7 +86,11 @@ def read_annotations(
             raise unknown_name(kind, value, known)
     files = _chosen_files(source, findings)
     reader = _Reader(
-        Annotations(findings, copies=True), _Classes(source, labels), _known_videos(source / "EPIC_100_video_info.csv"), group, fps
+        Annotations(findings, copies=True),
+        _Classes(source, labels),
+        _known_videos(source / "EPIC_100_video_info.csv"),
+        group,
+        fps,
     )
     for split, path in files:
         reader.read(path, split, findings)
