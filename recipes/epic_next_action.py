@@ -1,0 +1,204 @@
+"""Next action on EPIC-Kitchens-100 from past action labels, beside n-gram chains: verb, noun and action.
+
+Command:   python recipes/epic_next_action.py --data FOLDER [--kinds verb] [--seeds 0] [--out runs/epic_next_action]
+           FOLDER holds the annotations, official or RULSTM's short ones, and both class lists (the layout `epic`).
+Cost:      about 2 minutes a kind and seed on one core, 6 for actions; a run that was stopped goes on.
+Expected:  for each kind the model, all n-gram chains, the differences to the best chain, a table of contexts from 1 to
+           256 past actions, and a figure.
+
+What is seen are labels alone, told rightly: no pixels. A frame is an action: its verb and noun, one-hot, how long it
+was and how long after the last one it began. The next action is told from all that began before it, whatever the time
+between (as n-gram figures for this data set are), so the 9,530 validation actions that are no video's first are asked.
+
+Nothing is chosen on the validation videos. `held_out` takes some participants out of training: there the order of the
+best chain is chosen each time, and there the settings below were, once: clips of random lengths against clips of the
+last 16 actions alone. Then models and chains learn from all training videos, for a fixed number of epochs. Intervals
+resample participants, 30 of 32 of whom also cook in training videos, as the official split has it.
+"""
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from jsonargparse import auto_cli
+
+from vidseq.checkpoint import load_model
+from vidseq.data.action_steps import write_action_steps
+from vidseq.data.dataset import Dataset
+from vidseq.data.importers import epic
+from vidseq.data.schema import Query
+from vidseq.data.splits import assign_splits
+from vidseq.evaluation.class_means import class_mean_recall_interval
+from vidseq.evaluation.evaluate import answer_baselines, evaluate
+from vidseq.evaluation.exam import Exam
+from vidseq.evaluation.figure import Panel, context_figure, save_figure
+from vidseq.evaluation.intervals import FewGroupsWarning, Interval, accuracy_interval, paired_difference
+from vidseq.evaluation.rows import Run, concatenate, write_rows
+from vidseq.evaluation.table import accuracy_table, to_markdown, write_table
+from vidseq.features.store import FeatureStore
+from vidseq.predictor import Predictor
+from vidseq.training import TrainConfig, fit
+
+HELD_OUT = 0.15
+CONTEXTS = "1f,2f,4f,8f,16f,32f,64f,128f,256f,full"
+SETTINGS = TrainConfig(
+    head="gru",
+    dim=128,
+    full_context=0.0,
+    max_clip_seconds=256,
+    queries_per_clip=64,
+    batch_size=16,
+    lr=4e-3,
+    patience=None,
+)
+#: What differs: thousands of actions want no smoothing, and take longer.
+OPTIONS = {"verb": {"label_smoothing": 0.1}, "noun": {"label_smoothing": 0.1}, "action": {}}
+EPOCHS = {"verb": 8, "noun": 8, "action": 12}
+
+
+def main(
+    data: Path,
+    out: Path = Path("runs/epic_next_action"),
+    kinds: str = "verb,noun,action",
+    seeds: str = "0,1,2",
+    contexts: str = CONTEXTS,
+    longest_chain: int = 8,
+    epochs: int | None = None,
+    dim: int = SETTINGS.dim,
+    limit: int | None = None,
+) -> None:
+    """Trains and scores next actions, and compares them with chains.
+
+    Args:
+        data: the folder of the annotations.
+        out: folder for data sets, runs, rows, tables and the figure.
+        kinds: what is predicted: verb, noun, action.
+        seeds: of training.
+        contexts: how many of the past actions are shown; "full": all.
+        longest_chain: chains look back 1 to this many labels.
+        epochs: passes over the training videos; None: as chosen for each kind.
+        dim: width of the model.
+        limit: only the first so many queries, to try it out.
+    """
+    tables: list[pd.DataFrame] = []
+    for kind in kinds.split(","):
+        dataset, store = prepare(data, out, kind)
+        chains = [f"ngram:{order}" for order in range(1, longest_chain + 1)]
+        best = best_chain(dataset, store, chains)
+        print(f"{kind}: the best chain on held-out participants is {best}.", flush=True)
+        exam = Exam(dataset, store, "test", asked(dataset, "test")[:limit])
+        training = asked(dataset, "train")
+        rows = [table for chain in chains for table in answer_baselines(exam, [chain], training, Run(run=chain))]
+        for seed in map(int, seeds.split(",")):
+            run = out / f"{kind}-seed{seed}"
+            config = dataclasses.replace(
+                SETTINGS, seed=seed, dim=dim, epochs=epochs or EPOCHS[kind], tasks={"next_action": OPTIONS[kind]}
+            )
+            fit(dataset, store, config, run, resume=True)
+            predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint))
+            about = Run(run=run.name, head=config.head, seed=seed)
+            # One context at a time: thousands of scores for each of many queries would fill the memory.
+            rows += [
+                evaluate(predictor, dataset, store, "test", queries=exam.queries, contexts=context, run=about)
+                for context in contexts.split(",")
+            ]
+        tables.append(concatenate(rows))
+        report(tables[-1], kind, best, out)
+    rows_of_all = concatenate(tables)
+    write_rows(rows_of_all, out / "rows.parquet")
+    draw(rows_of_all, kinds.split(","), out)
+
+
+def prepare(data: Path, out: Path, kind: str) -> tuple[Dataset, FeatureStore]:
+    """The data set of one kind of label, an action a second, and its features; official validation is "test".
+
+    All kinds share the features, of verb and noun.
+    """
+    told = {}
+    for name in ("verb", "noun", kind):
+        folder = out / "annotations" / name
+        if not (folder / "dataset.json").is_file():
+            report = epic.convert(data, folder, labels=name, group="participant", name=f"epic_kitchens_100_{name}")
+            print(report.summary())
+        told[name] = Dataset.load(folder)
+    steps, features = out / "steps" / kind, out / "steps" / "verb"
+    if not (features / "dataset.json").is_file():
+        write_action_steps(features, told["verb"], [told["verb"], told["noun"]], {"val": "test"})
+    if not (steps / "dataset.json").is_file():
+        write_action_steps(steps, told[kind], [], {"val": "test"})
+    return Dataset.load(steps), FeatureStore.open_in(features)
+
+
+def held_out(dataset: Dataset, seed: int = 0) -> Dataset:
+    """The same with some of the training participants as split "val", for choosing; the test videos are gone."""
+    training = dataset.split("train")
+    shares = {"train": 1 - HELD_OUT, "val": HELD_OUT}
+    splits = assign_splits([(video.video, str(video.group), None) for video in training], shares, seed)
+    videos = {video.video: dataclasses.replace(video, split=splits[video.video]) for video in training}
+    segments = [segment for segment in dataset.segments if segment.video in videos]
+    return dataclasses.replace(dataset, videos=videos, segments=segments)
+
+
+def asked(dataset: Dataset, split: str) -> list[Query]:
+    """The next actions of a split's videos."""
+    return [query for query in dataset.next_action_queries(1.0) if dataset.videos[query.video].split == split]
+
+
+def best_chain(dataset: Dataset, store: FeatureStore, chains: Sequence[str]) -> str:
+    """The chain that is right most often on held-out participants."""
+    choosing = held_out(dataset)
+    exam, training = Exam(choosing, store, "val", asked(choosing, "val")), asked(choosing, "train")
+    accuracy = {chain: answer_baselines(exam, [chain], training, Run())[0]["correct"].mean() for chain in chains}
+    return max(chains, key=lambda chain: accuracy[chain])
+
+
+def report(rows: pd.DataFrame, kind: str, best: str, out: Path) -> None:
+    """Prints and writes the tables of one kind."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewGroupsWarning)  # the number of participants is printed
+        model = rows[(rows["control"] == "") & (rows["context"] == "full")]
+        lines = [{"kind": kind, "by": "model, all the past", **measured(model)}]
+        for chain, part in rows[rows["control"] != ""].groupby("control", sort=False):
+            lines.append(
+                {"kind": kind, "by": f"{chain}{' (best, held out)' if chain == best else ''}", **measured(part)}
+            )
+        lines.append({"kind": kind, "by": f"model - {best}", **measured(model, rows[rows["control"] == best])})
+    write_table(pd.DataFrame(lines), out / f"{kind}.md")
+    print(to_markdown(pd.DataFrame(lines)))
+    print(
+        f"{kind}: intervals over {model['group'].nunique()} participants, {model['seed'].nunique()} seeds.", flush=True
+    )
+    write_table(accuracy_table(rows[rows["control"] == ""], by=("context",)), out / f"{kind}_contexts.md")
+    print(to_markdown(accuracy_table(rows[rows["control"] == ""], by=("context",))), flush=True)
+
+
+def measured(rows: pd.DataFrame, baseline: pd.DataFrame | None = None) -> dict[str, str]:
+    """Top-1, top-5 and class-mean top-5 recall in percent with intervals, or how much higher than a baseline's."""
+    found = {}
+    for name, k in (("top-1", 1), ("top-5", 5)):
+        right = [part.assign(correct=part["rank"] <= k) for part in (rows, baseline) if part is not None]
+        found[name] = paired_difference(*right) if baseline is not None else accuracy_interval(right[0])
+    found["class-mean top-5"] = class_mean_recall_interval(rows, 5, baseline)
+    return {name: in_percent(interval, signed=baseline is not None) for name, interval in found.items()}
+
+
+def in_percent(interval: Interval, *, signed: bool) -> str:
+    """An interval such as "38.1 [36.0, 40.2]"."""
+    sign = "+" if signed else ""
+    mean, low, high = (f"{100 * value:{sign}.1f}" for value in (interval.mean, interval.low, interval.high))
+    return f"{mean} [{low}, {high}]"
+
+
+def draw(rows: pd.DataFrame, kinds: Sequence[str], out: Path) -> None:
+    """Draws accuracy against the number of past actions shown, beside three chains."""
+    shown = rows[rows["control"].isin(["", "ngram:1", "ngram:2", "ngram:3"])]
+    panels = [Panel(kind, shown[shown["dataset"] == f"epic_kitchens_100_{kind}"]) for kind in kinds]
+    title = "EPIC-Kitchens-100: the next action from the labels of past ones; a second is an action"
+    for path in save_figure(context_figure(panels, title=title), out / "context"):
+        print(path)
+
+
+if __name__ == "__main__":
+    auto_cli(main, as_positional=False)

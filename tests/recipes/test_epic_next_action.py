@@ -1,0 +1,96 @@
+"""The EPIC-Kitchens recipe, end to end on tiny annotations in the same layout."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vidseq.evaluation.rows import read_rows
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "epic_next_action.py"
+pytestmark = pytest.mark.filterwarnings("ignore::vidseq.evaluation.intervals.FewGroupsWarning")
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    spec = importlib.util.spec_from_file_location("epic_next_action", RECIPE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def kitchens(tmp_path_factory):
+    """Take, wash, put in turn, with a cup or a plate for a whole round: three labels tell the verb, one does not."""
+    folder, random = tmp_path_factory.mktemp("kitchens"), np.random.default_rng(0)
+    verbs, nouns = ["take", "wash", "put"], ["cup", "plate"]
+    (folder / "EPIC_100_verb_classes.csv").write_text("id,key\n" + "".join(f"{n},{v}\n" for n, v in enumerate(verbs)))
+    (folder / "EPIC_100_noun_classes.csv").write_text("id,key\n" + "".join(f"{n},{v}\n" for n, v in enumerate(nouns)))
+    pairs = [(verb, noun) for verb in range(3) for noun in range(2)]
+    (folder / "actions.csv").write_text(
+        "id,verb,noun,action\n" + "".join(f"{n},{v},{o},{verbs[v]} {nouns[o]}\n" for n, (v, o) in enumerate(pairs))
+    )
+    for name, persons in (("training", range(1, 8)), ("validation", range(8, 12))):
+        rows = []
+        for person in persons:
+            for video in range(2):
+                noun = 0
+                for step in range(24):
+                    verb, noun = step % 3, int(random.integers(2)) if step % 3 == 0 else noun
+                    number, start = pairs.index((verb, noun)), 60 * step
+                    place = f"P{person:02d}_{video:02d}"
+                    rows.append(f"{place}_{step},{place},{start},{start + 45},{verb},{noun},{number}\n")
+        (folder / f"{name}.csv").write_text("".join(rows))
+    return folder
+
+
+def test_everything(recipe, kitchens, tmp_path, capsys):
+    options = {"kinds": "verb,action", "seeds": "0,1", "contexts": "1f,2f,full", "longest_chain": 3}
+    recipe.main(kitchens, tmp_path, **options, epochs=25, dim=32)
+    rows = read_rows(tmp_path / "rows.parquet")
+    assert len(rows) == 2 * 4 * 2 * 23 * (3 + 2 * 3)
+    assert set(rows["split"]) == {"test"} and set(rows["group"]) == {"P08", "P09", "P10", "P11"}
+    full = rows[(rows["control"] == "") & (rows["context"] == "full")]
+    accuracy = full.groupby("dataset")["correct"].mean()
+    assert accuracy["epic_kitchens_100_verb"] == 1.0
+    assert accuracy["epic_kitchens_100_action"] > 0.7  # 5 in 6 can be told
+    chain = rows[(rows["control"] == "ngram:1") & (rows["dataset"] == "epic_kitchens_100_verb")]
+    assert chain["correct"].mean() == 1.0
+    printed = capsys.readouterr().out
+    assert "verb: the best chain on held-out participants is ngram:" in printed
+    assert "verb: intervals over 4 participants, 2 seeds." in printed
+    for name in ("verb.md", "action.md", "verb_contexts.md", "context.png", "context.svg"):
+        assert (tmp_path / name).stat().st_size > 0
+
+
+def test_choosing_sees_no_test_video_and_no_participant_twice(recipe, kitchens, tmp_path):
+    dataset, store = recipe.prepare(kitchens, tmp_path, "noun")
+    choosing = recipe.held_out(dataset)
+    assert not set(choosing.videos) & {video.video for video in dataset.split("test")}
+    assert choosing.shared_groups() == {} and choosing.split("val")
+    assert {segment.video for segment in choosing.segments} == set(choosing.videos)
+    assert len(store) == len(dataset.videos)
+    assert len(recipe.asked(dataset, "test")) == 4 * 2 * 23
+    assert recipe.best_chain(dataset, store, ["ngram:1", "ngram:2"]) in ("ngram:1", "ngram:2")
+
+
+def test_differences_are_signed(recipe):
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(
+        {
+            "dataset": "d",
+            "split": "test",
+            "query": [str(n) for n in range(200)],
+            "group": [str(n % 25) for n in range(200)],
+            "answer": rng.choice(list("ab"), 200),
+            "prediction": "a",
+            "rank": 1,
+            "correct": True,
+            "seed": 0,
+        }
+    )
+    worse = rows.assign(rank=9, correct=False)
+    assert set(recipe.measured(rows, worse).values()) == {"+100.0 [+100.0, +100.0]"}
+    assert set(recipe.measured(worse).values()) == {"0.0 [0.0, 0.0]"}
