@@ -32,6 +32,8 @@ class CompressiveConfig(HeadConfig):
     """Transformer blocks on top of one another."""
     heads: int = option(4, at_least=1)
     """Attention heads; dim must be a multiple of twice their number."""
+    network: int = option(0, at_least=0)
+    """Width of the network on each frame; 0: four times dim."""
 
 
 class CompressiveState(NamedTuple):
@@ -87,7 +89,8 @@ class Compressive(TemporalHead):
                     f"compressive head expects {what} in multiples of {of} {unit}, got {value}. Change one of them."
                 )
         self._width = config.dim // config.heads
-        blocks = (TransformerBlock(config.dim, config.heads, config.dropout) for _ in range(config.layers))
+        dim, heads, network = config.dim, config.heads, config.network
+        blocks = (TransformerBlock(dim, heads, config.dropout, network) for _ in range(config.layers))
         self.blocks = cast("list[TransformerBlock]", nn.ModuleList(blocks))
         if config.learned:
             mean = torch.eye(config.dim).repeat(1, config.rate) / config.rate

@@ -31,6 +31,8 @@ class LinformerConfig(HeadConfig):
     """Transformer blocks on top of one another."""
     heads: int = option(4, at_least=1)
     """Attention heads; dim must be a multiple of twice their number."""
+    network: int = option(0, at_least=0)
+    """Width of the network on each frame; 0: four times dim."""
 
 
 class LinformerState(NamedTuple):
@@ -79,7 +81,8 @@ class Linformer(TemporalHead):
                 f"linformer head expects rank in multiples of its {config.rows} rows a block, got {config.rank}. "
                 f"Change rank or rows."
             )
-        blocks = (TransformerBlock(config.dim, config.heads, config.dropout) for _ in range(config.layers))
+        dim, heads, network = config.dim, config.heads, config.network
+        blocks = (TransformerBlock(dim, heads, config.dropout, network) for _ in range(config.layers))
         self.blocks = cast("list[TransformerBlock]", nn.ModuleList(blocks))
         shape = (config.rows, config.block) if config.causal else (config.rank, config.places)
         self.projections = nn.Parameter(torch.randn(config.layers, 2, *shape) * shape[1] ** -0.5)  # of each layer E, F

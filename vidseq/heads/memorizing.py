@@ -31,6 +31,8 @@ class MemorizingConfig(HeadConfig):
     """Which of them looks things up; the first is 1."""
     heads: int = option(4, at_least=1)
     """Attention heads; dim must be a multiple of twice their number."""
+    network: int = option(0, at_least=0)
+    """Width of the network on each frame; 0: four times dim."""
 
 
 class MemorizingState(NamedTuple):
@@ -79,7 +81,8 @@ class Memorizing(TemporalHead):
                 f"memorizing head expects memory_layer of at most its {config.layers} layers, "
                 f"got {config.memory_layer}. Change memory_layer or layers."
             )
-        blocks = (TransformerBlock(config.dim, config.heads, config.dropout) for _ in range(config.layers))
+        dim, heads, network = config.dim, config.heads, config.network
+        blocks = (TransformerBlock(dim, heads, config.dropout, network) for _ in range(config.layers))
         self.blocks = cast("list[TransformerBlock]", nn.ModuleList(blocks))
         self.gate_bias = nn.Parameter(torch.zeros(config.heads))
         self.last_norm = nn.LayerNorm(config.dim)

@@ -26,6 +26,8 @@ class PerformerConfig(HeadConfig):
     """Transformer blocks on top of one another."""
     heads: int = option(4, at_least=1)
     """Attention heads; dim must be a multiple of twice their number."""
+    network: int = option(0, at_least=0)
+    """Width of the network on each frame; 0: four times dim."""
 
 
 class PerformerState(NamedTuple):
@@ -72,7 +74,8 @@ class Performer(TemporalHead):
         super().__init__(config)
         check_heads(self.name, config.dim, config.heads)
         self._width = config.dim // config.heads
-        blocks = (TransformerBlock(config.dim, config.heads, config.dropout) for _ in range(config.layers))
+        dim, heads, network = config.dim, config.heads, config.network
+        blocks = (TransformerBlock(dim, heads, config.dropout, network) for _ in range(config.layers))
         self.blocks = cast("list[TransformerBlock]", nn.ModuleList(blocks))
         self.last_norm = nn.LayerNorm(config.dim)
         self.register_buffer("directions", self._draw(torch.Generator().manual_seed(0)))  # (layers, features, width)

@@ -33,6 +33,8 @@ class ReformerConfig(HeadConfig):
     """Transformer blocks on top of one another."""
     heads: int = option(4, at_least=1)
     """Attention heads; dim must be a multiple of twice their number."""
+    network: int = option(0, at_least=0)
+    """Width of the network on each frame; 0: four times dim."""
 
 
 class ReformerState(NamedTuple):
@@ -87,7 +89,8 @@ class Reformer(TemporalHead):
                 f"What is made anew must be the same."
             )
         self._width = config.dim // config.heads
-        blocks = (TransformerBlock(config.dim, config.heads, config.dropout) for _ in range(config.layers))
+        dim, heads, network = config.dim, config.heads, config.network
+        blocks = (TransformerBlock(dim, heads, config.dropout, network) for _ in range(config.layers))
         self.blocks = cast("list[TransformerBlock]", nn.ModuleList(blocks))
         for block in self.blocks:
             block.qkv = nn.Linear(config.dim, 2 * config.dim, bias=False)  # queries are keys

@@ -34,6 +34,8 @@ class RetroConfig(HeadConfig):
     """Transformer blocks that read a neighbour."""
     heads: int = option(4, at_least=1)
     """Attention heads; dim must be a multiple of twice their number."""
+    network: int = option(0, at_least=0)
+    """Width of the network on each frame; 0: four times dim."""
     database: str = ""
     """Folder of a database of other videos to retrieve from, of the same chunk; none: this video's own past."""
     search: str = "exact"
@@ -120,9 +122,9 @@ class Retro(TemporalHead):
     def __init__(self, config: RetroConfig) -> None:
         super().__init__(config)
         check_heads(self.name, config.dim, config.heads)
-        dim, heads, dropout = config.dim, config.heads, config.dropout
-        blocks = (TransformerBlock(dim, heads, dropout) for _ in range(config.layers))
-        encoder = (TransformerBlock(dim, heads, dropout) for _ in range(config.encoder_layers))
+        dim, heads, dropout, network = config.dim, config.heads, config.dropout, config.network
+        blocks = (TransformerBlock(dim, heads, dropout, network) for _ in range(config.layers))
+        encoder = (TransformerBlock(dim, heads, dropout, network) for _ in range(config.encoder_layers))
         crossings = (CrossAttention(dim, heads, dropout) for _ in range(config.layers))
         self.blocks = cast("list[TransformerBlock]", nn.ModuleList(blocks))
         self.encoder = cast("list[TransformerBlock]", nn.ModuleList(encoder))

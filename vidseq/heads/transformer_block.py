@@ -12,17 +12,24 @@ class TransformerBlock(nn.Module):
 
     Source: Vaswani et al., arXiv:1706.03762; pre-norm: Xiong et al., arXiv:2002.04745; rotary positions: Su et al.,
     arXiv:2104.09864.
+
+    Args:
+        dim: width D.
+        heads: attention heads.
+        dropout: share of each part's output that is dropped in training.
+        network: width of the network; 0: four times `dim`.
     """
 
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+    def __init__(self, dim: int, heads: int, dropout: float, network: int = 0) -> None:
         super().__init__()
+        network = network or 4 * dim
         self.heads = heads
         self.attention_norm = nn.LayerNorm(dim)
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
         self.attention_out = nn.Linear(dim, dim, bias=False)
         self.network_norm = nn.LayerNorm(dim)
-        self.widen = nn.Linear(dim, 4 * dim)
-        self.narrow = nn.Linear(4 * dim, dim)
+        self.widen = nn.Linear(dim, network)
+        self.narrow = nn.Linear(network, dim)
         self.dropout = nn.Dropout(dropout)
 
     def project(self, x: Tensor, angles: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -27,6 +27,8 @@ class WindowConfig(HeadConfig):
     """Transformer blocks on top of one another."""
     heads: int = option(4, at_least=1)
     """Attention heads; dim must be a multiple of twice their number."""
+    network: int = option(0, at_least=0)
+    """Width of the network on each frame; 0: four times dim."""
 
 
 class WindowState(NamedTuple):
@@ -65,7 +67,8 @@ class Window(TemporalHead):
     def __init__(self, config: WindowConfig) -> None:
         super().__init__(config)
         check_heads(self.name, config.dim, config.heads)
-        blocks = (TransformerBlock(config.dim, config.heads, config.dropout) for _ in range(config.layers))
+        dim, heads, network = config.dim, config.heads, config.network
+        blocks = (TransformerBlock(dim, heads, config.dropout, network) for _ in range(config.layers))
         self.blocks = cast("list[TransformerBlock]", nn.ModuleList(blocks))
         self.last_norm = nn.LayerNorm(config.dim)
         self._width = config.dim // config.heads

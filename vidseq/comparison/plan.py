@@ -1,0 +1,185 @@
+"""What is compared: which heads at which widths, over which seeds; written down, so that two do not mix."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vidseq.errors import UserError, unknown_name
+from vidseq.files import atomic_write
+from vidseq.heads import head_names, make_head
+from vidseq.heads.budget import MATCHES, TOLERANCE, Size, match_size, measure
+from vidseq.progress import progress
+from vidseq.training_config import TrainConfig
+
+PLAN_FILE = "comparison.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """A head at the size it is trained at."""
+
+    head: str
+    dim: int
+    options: Mapping[str, Any]
+    value: float
+    """What it has of that which shall be equal."""
+    excess: float
+    """By what share it has more than the budget."""
+
+    @property
+    def matched(self) -> bool:
+        """Whether it is as near to the budget as a fair comparison wants."""
+        return abs(self.excess) <= TOLERANCE
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonPlan:
+    """A comparison: everything that its numbers depend on."""
+
+    match: str
+    """One of `vidseq.heads.budget.MATCHES`."""
+    budget: float
+    frames: int
+    """Length of the video that FLOPs a frame, bytes of state and milliseconds are told for."""
+    contenders: tuple[Contender, ...]
+    seeds: tuple[int, ...]
+    split: str
+    contexts: str
+    controls: tuple[str, ...]
+    training: Mapping[str, Any]
+    """The same for all: every field of `TrainConfig` but head, its options, width and seed."""
+    dataset: str
+    features: str
+    """Name of their fingerprint."""
+
+    @property
+    def rule(self) -> str:
+        """How the heads were made equal, in a sentence."""
+        what, at = MATCHES[self.match], "" if self.match == "params" else f", at {self.frames} frames"
+        return (
+            f"Matched: {what} of the head{at}, budget {self.budget:,.0f}, within {TOLERANCE:.0%} unless marked; "
+            f"what enters and leaves the head comes on top."
+        )
+
+
+def make_plan(
+    heads: str,
+    match: str,
+    *,
+    budget: float | None,
+    frames: int,
+    seeds: Sequence[int],
+    options: Mapping[str, Mapping[str, Any]],
+    training: TrainConfig,
+    split: str,
+    contexts: str,
+    controls: Sequence[str],
+    dataset: str,
+    features: str,
+) -> ComparisonPlan:
+    """Solves the widths.
+
+    Args:
+        heads: names, such as "conv,lstm"; "all" is every head.
+        match: one of `vidseq.heads.budget.MATCHES`.
+        budget: of each head; None: what the first one has at the training's `dim`.
+        frames: see `ComparisonPlan`.
+        seeds: of training.
+        options: of some heads, by name.
+        training: how all are trained; its head, head options and seed do not count.
+        split: which videos are asked about.
+        contexts: how much of the past is shown.
+        controls: what is taken away.
+        dataset: its name.
+        features: name of their fingerprint.
+
+    Raises:
+        UserError: unknown names, a head or seed twice, options of a head that is not compared, or a budget that a head
+            cannot come near.
+    """
+    names = head_names(heads)
+    _refuse_twice("heads", names)
+    _refuse_twice("seeds", seeds)
+    if match not in MATCHES:
+        raise unknown_name("match", match, MATCHES)
+    if budget is not None and not budget > 0:
+        raise UserError(f"Comparison expects a budget above 0, got {budget:g}.")
+    for name in options:
+        if name not in names:
+            raise unknown_name("head of this comparison", name, names)
+    contenders, bar = [], progress(names, what="solving widths", unit="head")
+    for name in bar:
+        own = options.get(name, {})
+        if budget is None:
+            size = Size(training.dim, own, measure(make_head(name, training.dim, own), match, frames))
+            budget = size.value
+        else:
+            size = match_size(name, match, budget, frames=frames, options=own)
+        contenders.append(
+            Contender(
+                head=name, dim=size.dim, options=size.options, value=size.value, excess=round(size.excess(budget), 4)
+            )
+        )
+    assert budget is not None
+    left_out = ("head", "head_options", "dim", "seed", "device", "strategy")
+    shared = {name: value for name, value in dataclasses.asdict(training).items() if name not in left_out}
+    return ComparisonPlan(
+        match=match,
+        budget=budget,
+        frames=frames,
+        contenders=tuple(contenders),
+        seeds=tuple(seeds),
+        split=split,
+        contexts=contexts,
+        controls=tuple(controls),
+        training=shared,
+        dataset=dataset,
+        features=features,
+    )
+
+
+def claim(out: Path, plan: ComparisonPlan) -> None:
+    """Takes a folder for a comparison, or finds that it holds the same one, to be gone on with.
+
+    Raises:
+        UserError: it holds another comparison, or something else; names what differs.
+    """
+    file, wanted = out / PLAN_FILE, json.loads(json.dumps(dataclasses.asdict(plan)))
+    if not file.is_file():
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise UserError(f"Comparison expects a new or empty folder, got '{out}', which is not. Choose another.")
+        atomic_write(file, json.dumps(wanted, indent=1) + "\n")
+        return
+    try:
+        there = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        raise UserError(f"Comparison expects JSON in {file}, got something else. Choose another folder.") from None
+    _refuse_other(out, _flat(there), _flat(wanted))
+
+
+def _refuse_other(out: Path, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    for name in dict.fromkeys([*wanted, *there]):
+        if there.get(name) != wanted.get(name):
+            raise UserError(
+                f"Comparison in '{out}' expects {name} {there.get(name)!r} as it began, got {wanted.get(name)!r}. "
+                f"Use the same, or another folder."
+            )
+
+
+def _flat(plan: Any) -> dict[str, Any]:
+    """The parts of a plan by name, in an order in which the first that differs tells most."""
+    plan = plan if isinstance(plan, dict) else {}
+    sizes = {one["head"]: one for one in plan.get("contenders", ())}
+    flat = {"dataset": plan.get("dataset"), "features": plan.get("features"), "heads": list(sizes)}
+    flat |= {name: plan.get(name) for name in ("match", "budget", "frames", "seeds", "split", "contexts", "controls")}
+    flat |= {f"training.{name}": value for name, value in plan.get("training", {}).items()}
+    return flat | {f"size of {head}": size for head, size in sizes.items()}
+
+
+def _refuse_twice(what: str, values: Sequence[object]) -> None:
+    for value in values:
+        if list(values).count(value) > 1:
+            raise UserError(f"Comparison expects different {what}, got {value} twice.")
