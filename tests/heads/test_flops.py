@@ -11,7 +11,7 @@ D, T = 16, 24
 
 #: Products a frame on paper, in multiplications and additions.
 ON_PAPER = {
-    "rnn": 2 * 2 * D * D,
+    "rnn": 3 * 2 * D * D,
     "gru": 3 * 2 * 2 * D * D,
     "lstm": 4 * 2 * 2 * D * D,
     "min_gru": 2 * 2 * 2 * D * D,  # two layers

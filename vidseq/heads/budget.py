@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import torch
 
@@ -105,7 +105,7 @@ def match_size(
     """
     family = _family(name, dict(options or {}))
 
-    @lru_cache(maxsize=None)
+    @cache
     def size(width: int, inner: int) -> Size | None:
         """None: a width that this head cannot have."""
         dim, own = family.build(width, inner)
@@ -123,7 +123,7 @@ def match_size(
         return float("inf") if found is None else found.value
 
     lower = _largest(lambda step: usual(step * STEP) <= budget, WIDEST // STEP) * STEP
-    near = [found for width in _even(lower, lower + STEP) for found in _around(size, width, family, budget)]
+    near = [found for width in family.widths(lower, lower + STEP) for found in _around(size, width, family, budget)]
     best = min(near, key=lambda found: (max(abs(found.excess(budget)), TOLERANCE / 4), family.oddity(found)))
     if (lower == 0 or lower == WIDEST) and abs(best.excess(budget)) > TOLERANCE:
         bound = "at least" if lower == 0 else "at most"
@@ -144,7 +144,13 @@ class _Family:
     times: int = 1
     """The usual inner width, in widths."""
 
+    def widths(self, low: int, high: int) -> range:
+        """A model's width must be even."""
+        return range(max(2, low), min(high, WIDEST) + 1, 2 if self.coarse == "dim" else 1)
+
     def usual(self, width: int) -> int:
+        if self.fine == "dim":
+            return max(2, width // 2 * 2)
         return self.times * width if self.fine else 0
 
     def build(self, width: int, inner: int) -> tuple[int, dict[str, object]]:
@@ -185,14 +191,8 @@ def _largest(fits: Callable[[int], bool], most: int) -> int:
     return low
 
 
-def _even(low: int, high: int) -> range:
-    return range(max(2, low), min(high, WIDEST) + 1, 2)
-
-
-def _around(
-    size: Callable[[int, int], Size | None], width: int, family: _Family, budget: float
-) -> Iterator[Size]:
-    """The sizes of one width nearest to the budget, its inner width at most halved or doubled."""
+def _around(size: Callable[[int, int], Size | None], width: int, family: _Family, budget: float) -> Iterator[Size]:
+    """The sizes of one width nearest to the budget, its inner width from a quarter to four times the usual one."""
     usual = family.usual(width)
     found = size(width, usual)
     if found is None:
@@ -201,7 +201,7 @@ def _around(
     if not family.fine:
         return
     step = 2 if family.fine == "dim" else 1
-    low, count = max(step, usual // 2 // step * step), 3 * usual // 2 // step
+    low, count = max(step, usual // 4 // step * step), 4 * usual // step
 
     def inner(place: int) -> Size:
         there = size(width, low + place * step)

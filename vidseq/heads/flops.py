@@ -20,7 +20,7 @@ def _recurrence(x: Tensor, input_weight: Tensor, hidden_weight: Tensor, *rest: o
 def _attention(
     query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0, is_causal: bool = False, **options: object
 ) -> int:
-    """What torch's fused CPU attention hides: scores and their weighted sum, for the pairs that a causal mask leaves."""
+    """What torch's fused CPU attention hides: scores and their weighted sum, of the pairs that may meet."""
     batch, heads, num_queries, width = query.shape
     pairs = num_queries * key.shape[2]
     if is_causal:
