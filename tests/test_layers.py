@@ -20,6 +20,7 @@ LAYERS = [
     {"tasks"},
     {"model", "reading", "checkpoint"},
     {"training", "predictor", "evaluation", "analysis", "stream", "predictions", "overlay"},
+    {"comparison", "audit"},
     {"predict", "info"},
     {"verbs", "cli"},
 ]
@@ -85,7 +86,7 @@ def test_an_upward_import_is_caught() -> None:
 
 def test_heads_do_not_import_one_another() -> None:
     heads = PACKAGE / "heads"
-    shared = {"base", "blocks", "conv_layer", "token_layer", "transformer_block"}
+    shared = {"base", "blocks", "budget", "conv_layer", "flops", "token_layer", "transformer_block"}
     for path in heads.glob("*.py"):
         if path.stem in shared or path.stem == "__init__":
             continue

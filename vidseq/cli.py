@@ -48,7 +48,11 @@ VERBS: Mapping[str, "Verb"] = {
     "database": {"build": verbs.database_build},
     "train": verbs.train,
     "evaluate": verbs.evaluate,
-    "context": BranchingVerb(verbs.context, {"explain": verbs.context_explain, "report": verbs.context_report}),
+    "compare": verbs.compare,
+    "context": BranchingVerb(
+        verbs.context,
+        {"explain": verbs.context_explain, "report": verbs.context_report, "audit": verbs.context_audit},
+    ),
     "predict": verbs.predict,
     "info": verbs.info,
 }  # fmt: skip
@@ -191,7 +195,7 @@ def _verb_parser(
     parser.add_function_arguments(run, as_positional=False, fail_untyped=True, skip=set(_config_classes(run)))
     set_parsing_settings(docstring_parse_attribute_docstrings=True)  # the fields of configs explain themselves
     for config in _config_classes(run).values():
-        parser.add_class_arguments(config)
+        parser.add_class_arguments(config, skip=set(_fixed_fields(run)))
     return parser
 
 
@@ -201,11 +205,17 @@ def _config_classes(run: Callable[..., int | None]) -> dict[str, type]:
     return {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint) and isinstance(hint, type)}
 
 
+def _fixed_fields(run: Callable[..., int | None]) -> frozenset[str]:
+    """The fields of its configs that a verb sets by itself, see `verbs.sets_itself`."""
+    fixed: frozenset[str] = getattr(run, "fixed_fields", frozenset())
+    return fixed
+
+
 def _call_arguments(run: Callable[..., int | None], settings: Namespace) -> dict[str, Any]:
     """Puts the options together again as the verb's parameters."""
     values = {name: value for name, value in vars(settings).items() if name != "config"}
     for parameter, config in _config_classes(run).items():
-        fields = [field.name for field in dataclasses.fields(config)]
+        fields = [field.name for field in dataclasses.fields(config) if field.name not in _fixed_fields(run)]
         values[parameter] = config(**{name: values.pop(name) for name in fields})
     return values
 

@@ -4,9 +4,10 @@ Signatures and docstrings are the command line's options and help. Heavy imports
 """
 
 import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from vidseq.classroom.config import ClassroomConfig
 from vidseq.errors import UserError
@@ -15,6 +16,19 @@ from vidseq.training_config import TrainConfig
 
 if TYPE_CHECKING:
     from vidseq.data.conversion import ConversionReport
+
+
+Run = TypeVar("Run", bound=Callable[..., int | None])
+
+
+def sets_itself(*fields: str) -> Callable[[Run], Run]:
+    """Marks a verb that sets some fields of its configs by itself, so that they are no options of it."""
+
+    def mark(run: Run) -> Run:
+        run.fixed_fields = frozenset(fields)  # type: ignore[attr-defined]  # functions take attributes
+        return run
+
+    return mark
 
 
 def classroom(out: Path, config: ClassroomConfig, *, workers: int = 2) -> None:
@@ -249,6 +263,51 @@ def context(
     print(measure_context(sweep, out, workers=workers, overwrite=overwrite))
 
 
+@sets_itself("head", "head_options", "seed")
+def compare(
+    data: Path,
+    out: Path,
+    config: TrainConfig,
+    *,
+    heads: str,
+    match: Literal["params", "flops", "state"] = "params",
+    budget: float | None = None,
+    seeds: str = "0,1,2",
+    options: dict[str, dict[str, Any]] | None = None,
+    split: str = "test",
+    contexts: str = "1f,1s,2s,...,full",
+    controls: list[str] | None = None,
+    features: str | None = None,
+    workers: int = 2,
+) -> int:
+    """Trains and evaluates heads at an equal budget, widths solved: one table, one figure, one row a query.
+
+    Args:
+        data: folder of the data set, with features.
+        out: folder for the runs and the report; the same command goes on where it was stopped.
+        config: how all heads are trained; --dim is the width of the first head where no budget is given.
+        heads: names, such as conv,lstm,memory; all is every head.
+        match: what is equal; parameters, FLOPs a frame, or bytes of state, of the head alone.
+        budget: how much each head has; as much as the first one if left out.
+        seeds: of training, such as 0,1,2.
+        options: of some heads, by name, such as {window: {window: 64}}.
+        split: which videos to ask about.
+        contexts: how much of the past to show, such as 1f,1s,2s,...,full.
+        controls: blind, last_frame, shuffled and majority if left out.
+        features: which features, by the start of their folder's name; needed if there are several.
+        workers: runs at the same time, one thread each.
+    """
+    from vidseq.comparison.compare import CONTROLS, compare_heads, parse_seeds
+
+    result = compare_heads(data, out, heads, match=match, budget=budget, seeds=parse_seeds(seeds), training=config,
+                           options=options, split=split, contexts=contexts, controls=controls or CONTROLS,
+                           features=features, workers=workers)  # fmt: skip
+    print(result.text, end="")
+    for name, error in result.failed.items():
+        print(f"vidseq: {name}: failed: {error}", file=sys.stderr)
+    return 1 if result.failed else 0
+
+
 def context_explain(
     data: Path,
     model: Path,
@@ -313,6 +372,39 @@ def context_report(
     from vidseq.evaluation.rows import read_rows
 
     print(write_report(out, read_rows(rows), title=title, command=command, line=line, overwrite=overwrite))
+
+
+def context_audit(
+    data: Path,
+    *,
+    out: Path,
+    split: str = "test",
+    short: float = 4.0,
+    anticipation: float = 1.0,
+    epochs: int = 15,
+    features: str | None = None,
+) -> None:
+    """Says by family whether a data set needs long context, and where a shortcut answers it, by small probes.
+
+    Args:
+        data: folder of the data set, with features.
+        out: folder for audit.md, audit.html, audit.csv, the figure and rows.parquet.
+        split: which videos to ask about; probes learn from train.
+        short: how much of the past the short probes see, in seconds.
+        anticipation: how long before a segment its action is asked, in seconds, where the data set asks nothing.
+        epochs: of the two probes that see the past in order; 0 leaves them out, for seconds instead of minutes.
+        features: which features, by the start of their folder's name; needed if there are several.
+    """
+    import dataclasses
+
+    from vidseq.audit.audit import ORDERED_TRAINING, audit_dataset
+    from vidseq.audit.report import summary
+
+    training = dataclasses.replace(ORDERED_TRAINING, epochs=epochs) if epochs else None
+    audit = audit_dataset(data, out, split=split, short_seconds=short, anticipation_seconds=anticipation,
+                          training=training, features=features)  # fmt: skip
+    print((out / "audit.md").read_text(encoding="utf-8"), end="")
+    print(f"\n{summary(audit.alarms, audit.verdicts)}")
 
 
 def predict(

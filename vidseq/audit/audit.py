@@ -1,0 +1,215 @@
+"""`audit_dataset`: says by family whether a data set needs long context, and where a shortcut answers it."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vidseq.audit.figure import audit_figure
+from vidseq.audit.findings import Alarm, Verdict, find_alarms, judge
+from vidseq.audit.probes import answers_recur, ordered_folder, probe_rows
+from vidseq.audit.report import accuracy_table, as_html, as_markdown
+from vidseq.checkpoint import load_model
+from vidseq.data.dataset import Dataset
+from vidseq.data.schema import Query
+from vidseq.errors import UserError
+from vidseq.evaluation.evaluate import Predict
+from vidseq.evaluation.figure import save_figure
+from vidseq.evaluation.rows import write_rows
+from vidseq.evaluation.table import write_table
+from vidseq.features.store import FeatureStore
+from vidseq.files import atomic_write
+from vidseq.predictor import Predictor
+from vidseq.tasks import NextAction, Question
+from vidseq.training import TrainConfig, fit
+
+PLAN_FILE = "audit.json"
+#: Which splits are learnt from and asked, unless told otherwise.
+TRAIN_SPLIT = "train"
+#: How the probes that see the past in order are trained; the head keeps every frame.
+ORDERED_TRAINING = TrainConfig(
+    head="attention", dim=64, head_options={"layers": 1}, epochs=15, batch_size=8, lr=3e-3, patience=None
+)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found."""
+
+    rows: pd.DataFrame
+    """One row a query and probe, with the column `choices`: how many were offered."""
+    alarms: list[Alarm]
+    verdicts: list[Verdict]
+    notes: list[str]
+    """What limits the findings."""
+
+
+def audit_dataset(
+    data: Path | str,
+    out: Path | str | None = None,
+    *,
+    split: str = "test",
+    short_seconds: float = 4.0,
+    anticipation_seconds: float = 1.0,
+    training: TrainConfig | None = ORDERED_TRAINING,
+    features: str | None = None,
+) -> Audit:
+    """Trains small probes on the split "train" and asks them another; compares what each is allowed to see.
+
+    Args:
+        data: folder of the data set, with features.
+        out: folder for audit.md, audit.html (a fragment), audit.csv, rows.parquet, the figure, and the runs of the
+            probes that are trained; None: nothing is written, and `training` must be None.
+        split: whose queries are asked; its groups must not be in "train".
+        short_seconds: how much of the past the short probes see.
+        anticipation_seconds: how long before a segment its action is asked, where the data set asks nothing by itself.
+        training: of the two probes that see the past in order; None: they are left out.
+        features: which features, by the start of their folder's name; needed if there are several.
+
+    Raises:
+        UserError: no queries in one of the splits, fewer than two groups asked, groups on both sides, or a folder that
+            holds the audit of something else.
+    """
+    dataset, store = Dataset.load(data), FeatureStore.open_in(Path(data), features)
+    if not short_seconds > 0:
+        raise UserError(f"Audit expects short_seconds above 0, got {short_seconds:g}.")
+    queries = audit_queries(dataset, split, anticipation_seconds)
+    _check_groups(dataset, split)
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        _claim(folder, _about(dataset, store, split, short_seconds, anticipation_seconds, training))
+    ordered: dict[str, tuple[Predict, str]] = {}
+    if training is not None:
+        if folder is None:
+            raise UserError("Audit expects a folder for the probes that are trained, got none. Give it, or leave out.")
+        tasks = _tasks(dataset, queries, anticipation_seconds)
+        ordered = _train_ordered(dataset, store, folder, dataclasses.replace(training, tasks=tasks), short_seconds)
+    rows = probe_rows(dataset, store, queries, short_seconds=short_seconds, split=split, ordered=ordered)
+    audit = find(dataset, queries, rows, split, short_seconds)
+    if folder is not None:
+        _write(audit, folder, dataset.info.name, short_seconds)
+    return audit
+
+
+def find(dataset: Dataset, queries: Sequence[Query], rows: pd.DataFrame, split: str, short_seconds: float) -> Audit:
+    """The findings from rows: alarms, verdicts, and what limits them."""
+    training = [query for query in queries if dataset.videos[query.video].split == TRAIN_SPLIT]
+    asked = [query for query in queries if dataset.videos[query.video].split == split]
+    number = {(query.video, query.time, query.question): len(query.choices) for query in asked}
+    keys = zip(rows["video"], rows["time"], rows["question"])
+    rows = rows.assign(choices=[number[key] for key in keys])
+    return Audit(
+        rows, find_alarms(rows, training, asked), judge(rows, short_seconds), _notes(dataset, queries, rows, split)
+    )
+
+
+def audit_queries(dataset: Dataset, split: str, anticipation_seconds: float) -> list[Query]:
+    """What is asked in the splits "train" and `split`: the data set's own queries, or else next actions.
+
+    Raises:
+        UserError: nothing is asked in one of them.
+    """
+    own = [query for query in dataset.queries if query.kind in (Question.name, NextAction.name)]
+    queries = own or dataset.next_action_queries(anticipation_seconds)
+    names = {part: {video.video for video in dataset.split(part)} for part in (TRAIN_SPLIT, split)}
+    for part, videos in names.items():
+        if not any(query.video in videos for query in queries):
+            raise UserError(
+                f"Audit expects queries or segments in split '{part}' of '{dataset.info.name}', got none. "
+                f"Give another split."
+            )
+    return [query for query in queries if any(query.video in videos for videos in names.values())]
+
+
+def _check_groups(dataset: Dataset, split: str) -> None:
+    if split == TRAIN_SPLIT:
+        raise UserError(f"Audit expects a split other than '{TRAIN_SPLIT}' to ask, got it. Probes must not know it.")
+    groups = {part: {dataset.group_of(video.video) for video in dataset.split(part)} for part in (TRAIN_SPLIT, split)}
+    shared = sorted(groups[TRAIN_SPLIT] & groups[split])
+    if shared:
+        raise UserError(
+            f"Audit expects every group in one split, got '{shared[0]}' in both '{TRAIN_SPLIT}' and '{split}'. "
+            f"Move its videos together."
+        )
+    if len(groups[split]) < 2:
+        raise UserError(
+            f"Audit expects at least 2 groups (persons, cameras, videos) in split '{split}', got "
+            f"{len(groups[split])}: one says nothing about others. Name groups, or ask more videos."
+        )
+
+
+def _tasks(dataset: Dataset, queries: Sequence[Query], anticipation_seconds: float) -> dict[str, dict[str, Any]]:
+    kinds = {query.kind for query in queries}
+    tasks: dict[str, dict[str, Any]] = {kind: {} for kind in (Question.name, NextAction.name) if kind in kinds}
+    if NextAction.name in tasks and not dataset.queries:
+        tasks[NextAction.name] = {"anticipation_seconds": anticipation_seconds}
+    return tasks
+
+
+def _train_ordered(
+    dataset: Dataset, store: FeatureStore, out: Path, training: TrainConfig, short_seconds: float
+) -> dict[str, tuple[Predict, str]]:
+    """The probes that see the past in order, each trained at the context that it is asked with."""
+    probes: dict[str, tuple[Predict, str]] = {}
+    for name, seconds in (("short_window", short_seconds), ("long", None)):
+        config = dataclasses.replace(training, context_seconds=seconds, full_context=1.0)
+        run = fit(dataset, store, config, ordered_folder(out, name), resume=True)
+        model = load_model(run, "cpu", fingerprint=store.fingerprint)
+        labels = {"action": dataset.action_labels, "answer": dataset.answer_labels}
+        probes[name] = (Predictor(model, labels), "full" if seconds is None else f"{seconds:g}s")
+    return probes
+
+
+def _about(
+    dataset: Dataset, store: FeatureStore, split: str, short: float, anticipation: float, training: TrainConfig | None
+) -> dict[str, Any]:
+    about = {"dataset": dataset.info.name, "version": dataset.info.version, "features": store.fingerprint.name}
+    own = {} if training is None else {f"training.{key}": value for key, value in dataclasses.asdict(training).items()}
+    return {**about, "split": split, "short_seconds": short, "anticipation_seconds": anticipation, **own}
+
+
+def _claim(out: Path, about: Mapping[str, Any]) -> None:
+    file, wanted = out / PLAN_FILE, json.loads(json.dumps(about))
+    if file.is_file():
+        there = json.loads(file.read_text(encoding="utf-8"))
+        for name in dict.fromkeys([*wanted, *there]):
+            if wanted.get(name) != there.get(name):
+                raise UserError(
+                    f"Audit in '{out}' expects {name} {there.get(name)!r} as it began, got {wanted.get(name)!r}. "
+                    f"Use the same, or another folder."
+                )
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"Audit expects a new or empty folder, got '{out}', which is not. Choose another.")
+    else:
+        atomic_write(file, json.dumps(wanted, indent=1) + "\n")
+
+
+def _notes(dataset: Dataset, queries: Sequence[Query], rows: pd.DataFrame, split: str) -> list[str]:
+    groups = rows["group"].nunique()
+    notes = []
+    if groups < 20:
+        notes.append(f"Only {groups} groups are asked: intervals are rough.")
+    recurring = answers_recur(dataset, queries, split, TRAIN_SPLIT)
+    if recurring < 0.5:
+        notes.append(
+            f"Only {recurring:.0%} of the multiple-choice answers occur in training too. Probes that look at frames "
+            f"learn answers, not what choices mean, so they can say little here; the alarms about words, position and "
+            f"length hold all the same."
+        )
+    if dataset.info.observations == "symbolic":
+        notes.append("Observations are symbolic, not pixels.")
+    return notes
+
+
+def _write(audit: Audit, out: Path, name: str, short_seconds: float) -> None:
+    write_rows(audit.rows, out / "rows.parquet")
+    table = accuracy_table(audit.rows, short_seconds)
+    write_table(table, out / "audit.csv")
+    figure = save_figure(audit_figure(audit.rows, name, short_seconds), out / "audit")
+    atomic_write(out / "audit.md", as_markdown(audit.alarms, audit.verdicts, audit.notes, table, name))
+    svg = figure[0].read_text(encoding="utf-8")
+    atomic_write(out / "audit.html", as_html(audit.alarms, audit.verdicts, audit.notes, table, name, svg))

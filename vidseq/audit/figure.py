@@ -1,0 +1,66 @@
+"""The audit as a figure: what each probe gets right, a panel a family."""
+
+import itertools
+
+import matplotlib
+import matplotlib.lines
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vidseq.audit.findings import accuracy_of
+from vidseq.audit.probes import Probe, all_probes
+
+#: Colours that the colour-blind tell apart (Okabe and Ito), by how much of the past a probe sees.
+COLORS = {"nothing": "#666666", "present": "#E69F00", "short": "#56B4E9", "long": "#0072B2"}
+_LEGEND = {"nothing": "no frame", "present": "the newest frame", "short": "a short window", "long": "all of the past"}
+_FONT = {"font.family": "DejaVu Sans", "font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "vidseq"}
+
+
+def audit_figure(rows: pd.DataFrame, name: str, short_seconds: float) -> Figure:
+    """Draws each probe's accuracy with its 95% interval; the dashed line is the majority answer.
+
+    Args:
+        rows: of an `Audit`.
+        name: the data set's.
+        short_seconds: how much of the past the short probes see.
+    """
+    families = list(rows.groupby("family", sort=False))
+    probes = all_probes(short_seconds)
+    columns = min(3, len(families))
+    lines = -(-len(families) // columns)
+    with matplotlib.rc_context(_FONT):  # type: ignore[arg-type]  # matplotlib's own literal keys
+        figure = Figure(figsize=(1.6 + 3.1 * columns, 2.4 * lines + 1.1), layout="constrained")
+        axes = figure.subplots(lines, columns, squeeze=False, sharey=True, sharex=True).ravel()
+        for axis, family in itertools.zip_longest(axes, families):
+            if family is None:
+                axis.set_visible(False)
+            else:
+                _draw(axis, str(family[0]), family[1], probes)
+        axes[0].invert_yaxis()
+        figure.suptitle(f"{name}: what small probes get right", x=0.01, ha="left", fontsize=12, fontweight="bold")
+        figure.supxlabel("accuracy (%)", fontsize=9)
+        marks = [
+            matplotlib.lines.Line2D([], [], color=color, marker="o", lw=2, label=f"sees {_LEGEND[part]}")
+            for part, color in COLORS.items()
+        ]
+        figure.legend(handles=marks, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    return figure
+
+
+def _draw(axis: Axes, family: str, rows: pd.DataFrame, probes: dict[str, Probe]) -> None:
+    found = accuracy_of(rows)
+    shown = [name for name in probes if name in found]
+    for place, name in enumerate(shown):
+        interval, color = found[name], COLORS[probes[name].part]
+        axis.plot([100 * interval.low, 100 * interval.high], [place, place], color=color, lw=2, solid_capstyle="round")
+        axis.plot(100 * interval.mean, place, "o", color=color, ms=5)
+    axis.axvline(100 * found["majority"].mean, color=COLORS["nothing"], lw=0.9, ls=(0, (4, 2)), zorder=0)
+    axis.set_yticks(range(len(shown)), [name.replace("_", " ") for name in shown])
+    axis.set_title(
+        f"{family}\nn = {rows['query'].nunique():,} queries, {rows['group'].nunique()} groups", loc="left", fontsize=9
+    )
+    axis.grid(axis="x", color="#E6E6E6", lw=0.8)
+    axis.set_axisbelow(True)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)

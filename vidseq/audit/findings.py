@@ -1,0 +1,214 @@
+"""From the probes' rows to alarms about shortcuts, and to careful words about how much past is needed."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from vidseq.audit import choices
+from vidseq.audit.probes import all_probes
+from vidseq.data.schema import Query
+from vidseq.evaluation.intervals import FewGroupsWarning, Interval, bootstrap_mean
+
+#: How often all intervals of a kind (alarms, needs) hold together.
+LEVEL = 0.95
+NUM_SAMPLES = 20_000
+#: A family is one of memory if so large a share of its queries has evidence that is at least so old.
+MEMORY_SHARE = 0.9
+MEMORY_SECONDS = 1.0
+#: Probes that see nothing of the past.
+PRESENT = ("blind", "time_only", "last_frame")
+#: Probes that differ in how much past they see and in nothing else.
+LIKE_WITH_LIKE = (("bag_of_frames", "short_bag"), ("long", "short_window"))
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A shortcut that was found."""
+
+    name: str
+    """"blind", "time_only", "last_frame", "position", "longest" or "shortest"."""
+    family: str
+    excess: Interval
+    """How much more often right than without the shortcut; simultaneous over all alarms."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How much past a family needs, as far as the probes can tell."""
+
+    family: str
+    needs: str
+    """"long": more than the short window; "past": some; "nothing shown": no evidence; "nothing learnt": no probe is
+    above the majority answer, so nothing can be said."""
+    text: str
+    num_queries: int
+    num_groups: int
+
+
+def find_alarms(rows: pd.DataFrame, training: Sequence[Query], asked: Sequence[Query]) -> list[Alarm]:
+    """Looks for shortcuts in every family.
+
+    Args:
+        rows: of `probe_rows`.
+        training: queries that were learnt from.
+        asked: queries of the rows, in any order.
+    """
+    tests = [test for family, part in rows.groupby("family", sort=False) for test in _probe_tests(str(family), part)]
+    tests += _choice_tests(rows, training, asked)
+    alarms = []
+    for name, family, excess, groups, words in tests:
+        interval = _interval(excess, groups, len(tests))
+        if interval.low > 0:
+            alarms.append(Alarm(name, family, interval, f"{words} {_points(interval)}."))
+    return alarms
+
+
+_Test = tuple[str, str, np.ndarray, np.ndarray, str]
+
+
+def _probe_tests(family: str, rows: pd.DataFrame) -> list[_Test]:
+    right = _right(rows)
+    groups = _groups(rows, right)
+    better = "blind" if right["blind"].mean() >= right["majority"].mean() else "majority"
+
+    def test(name: str, against: str, words: str) -> _Test:
+        return name, family, right[name].to_numpy() - right[against].to_numpy(), groups, f"{family}: {words}"
+
+    tests = [
+        test("blind", "majority", "the question alone is right more often than the majority answer:"),
+        test("time_only", better, "knowing when it is asked is worth"),
+    ]
+    if is_memory(rows):
+        tests.append(test("last_frame", better, "its evidence is old, yet the last frame alone is worth"))
+    return tests
+
+
+def is_memory(rows: pd.DataFrame) -> bool:
+    """Whether a family's evidence, where it is known, has ended before the present."""
+    age = rows.drop_duplicates("query")["evidence_age_seconds"].to_numpy(float)
+    return bool(len(age)) and float((age >= MEMORY_SECONDS).mean()) >= MEMORY_SHARE
+
+
+def _choice_tests(rows: pd.DataFrame, training: Sequence[Query], asked: Sequence[Query]) -> list[_Test]:
+    offered = [query for query in asked if len(query.choices) > 1]
+    if not offered:
+        return []
+    group_of = dict(zip(rows["video"], rows["group"]))
+    words = {
+        "position": "multiple choice: the position that is mostly right in training is right more often than chance:",
+        "longest": "multiple choice: the longest choice is right more often than chance:",
+        "shortest": "multiple choice: the shortest choice is right more often than chance:",
+    }
+    by_chance = choices.share_right(choices.chance, offered)
+    groups = np.array([group_of[query.video] for query in offered])
+    known = [query for query in training if len(query.choices) > 1]
+    return [
+        (name, "multiple choice", choices.share_right(rule, offered) - by_chance, groups, words[name])
+        for name, rule in choices.rules(known).items()
+    ]
+
+
+def judge(rows: pd.DataFrame, short_seconds: float) -> list[Verdict]:
+    """Says of every family how much past it needs.
+
+    Args:
+        rows: of `probe_rows`.
+        short_seconds: as there.
+    """
+    families = list(rows.groupby("family", sort=False))
+    return [_judge_family(str(family), part, short_seconds, len(families)) for family, part in families]
+
+
+def _judge_family(family: str, rows: pd.DataFrame, short_seconds: float, num_families: int) -> Verdict:
+    right = _right(rows)
+    groups = _groups(rows, right)
+    past = [name for name, probe in all_probes(short_seconds).items() if probe.part in ("short", "long")]
+    past = [name for name in past if name in right]
+    base = max(PRESENT, key=lambda name: float(right[name].mean()))
+    base = base if right[base].mean() >= right["majority"].mean() else "majority"
+    looks = num_families * len(past)
+    gains = {name: _interval(right[name].to_numpy() - right[base].to_numpy(), groups, looks) for name in past}
+    best = max(gains, key=lambda name: (gains[name].low > 0, gains[name].mean))
+    pairs = [
+        (long, short) for long, short in (("bag_of_frames", "short_bag"), ("long", "short_window")) if long in right
+    ]
+    longer = {
+        long: _interval(right[long].to_numpy() - right[short].to_numpy(), groups, num_families * len(pairs))
+        for long, short in pairs
+    }
+    furthest = max(longer, key=lambda name: (longer[name].low > 0, longer[name].mean))
+    if gains[best].low > 0:
+        text = (
+            f"needs some of the past: {_named(best)} is right more often than {_named(base)}, {_points(gains[best])}."
+        )
+        if longer[furthest].low > 0:
+            needs = "long"
+            text += (
+                f" It needs more than the last {short_seconds:g} s: {_named(furthest)} gains by the rest of the past, "
+                f"{_points(longer[furthest])}."
+            )
+        else:
+            needs = "past"
+            text += (
+                f" No evidence that it needs more than the last {short_seconds:g} s: {_named(furthest)} gains "
+                f"{_points(longer[furthest])} by the rest of the past."
+            )
+        return _verdict(family, needs, text, rows)
+    learnt = any(_interval(right[name].to_numpy() - right["majority"].to_numpy(), groups, 1).low > 0 for name in right)
+    if not learnt:
+        text = (
+            "no probe is right more often than the majority answer, so nothing can be said: too little training data, "
+            "or more than small probes can do."
+        )
+        return _verdict(family, "nothing learnt", text, rows)
+    text = (
+        f"no evidence that it needs the past: the best probe that sees it, {_named(best)}, against {_named(base)}: "
+        f"{_points(gains[best])}. A smaller need, or one that small probes cannot use, would not show."
+    )
+    return _verdict(family, "nothing shown", text, rows)
+
+
+def _verdict(family: str, needs: str, text: str, rows: pd.DataFrame) -> Verdict:
+    return Verdict(family, needs, text, rows["query"].nunique(), rows["group"].nunique())
+
+
+def _right(rows: pd.DataFrame) -> pd.DataFrame:
+    """1 for right, a row a query and a column a probe; for multiple choice, "majority" is chance."""
+    wide = rows.assign(correct=rows["correct"].astype(float)).pivot(index="query", columns="run", values="correct")
+    if "choices" in rows:
+        number = rows.drop_duplicates("query").set_index("query")["choices"].loc[wide.index]
+        wide.loc[number > 1, "majority"] = 1 / number[number > 1]
+    return wide
+
+
+def _groups(rows: pd.DataFrame, right: pd.DataFrame) -> np.ndarray:
+    return rows.drop_duplicates("query").set_index("query")["group"].loc[right.index].to_numpy()
+
+
+def _interval(values: np.ndarray, groups: np.ndarray, looks: int) -> Interval:
+    """The mean with an interval whose lower end holds together with so many others (Bonferroni, one-sided)."""
+    with warnings.catch_warnings():  # the report says how many groups there are
+        warnings.simplefilter("ignore", FewGroupsWarning)
+        return bootstrap_mean(values, groups, level=1 - 2 * (1 - LEVEL) / looks, num_samples=NUM_SAMPLES)
+
+
+def accuracy_of(rows: pd.DataFrame) -> dict[str, Interval]:
+    """Each probe's accuracy with its own 95% interval."""
+    right = _right(rows)
+    groups = _groups(rows, right)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewGroupsWarning)
+        return {str(name): bootstrap_mean(right[name].to_numpy(), groups) for name in right}
+
+
+def _named(probe: str) -> str:
+    return f"'{probe.replace('_', ' ')}'"
+
+
+def _points(interval: Interval) -> str:
+    low, high = 100 * interval.low, 100 * interval.high
+    return f"{100 * interval.mean:+.1f} points [{low:+.1f}, {high:+.1f}]"

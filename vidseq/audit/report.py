@@ -1,0 +1,145 @@
+"""The audit in words: Markdown, and a fragment of HTML to be put into a page."""
+
+import re
+from collections.abc import Sequence
+from html import escape
+
+import pandas as pd
+
+from vidseq.audit.findings import LEVEL, Alarm, Verdict, accuracy_of
+from vidseq.audit.probes import all_probes
+from vidseq.evaluation.table import to_markdown
+
+#: What a verdict is called in a headline.
+HEADLINES = {
+    "long": "needs more than the short window",
+    "past": "needs some of the past",
+    "nothing shown": "no evidence that it needs the past",
+    "nothing learnt": "nothing can be said",
+}
+
+
+def accuracy_table(rows: pd.DataFrame, short_seconds: float) -> pd.DataFrame:
+    """Accuracy of each probe in each family: family, probe, sees, accuracy, low, high, num_queries, num_groups."""
+    probes = all_probes(short_seconds)
+    lines = []
+    for family, part in rows.groupby("family", sort=False):
+        found = accuracy_of(part)
+        for name, probe in probes.items():
+            if name in found:
+                interval = found[name]
+                lines.append(
+                    {
+                        "family": family,
+                        "probe": name,
+                        "sees": probe.sees,
+                        "accuracy": interval.mean,
+                        "low": interval.low,
+                        "high": interval.high,
+                        "num_queries": interval.num_queries,
+                        "num_groups": interval.num_groups,
+                    }
+                )
+    return pd.DataFrame(lines)
+
+
+def summary(alarms: Sequence[Alarm], verdicts: Sequence[Verdict]) -> str:
+    """One sentence that tells how it stands."""
+    parts = []
+    for needs, headline in HEADLINES.items():
+        families = [verdict.family for verdict in verdicts if verdict.needs == needs]
+        if families:
+            parts.append(f"{headline}: {', '.join(families)}")
+    number = f"{len(alarms)} shortcut alarm{'' if len(alarms) == 1 else 's'}" if alarms else "no shortcut alarm"
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}. {number[:1].upper()}{number[1:]}."
+
+
+def as_markdown(
+    alarms: Sequence[Alarm], verdicts: Sequence[Verdict], notes: Sequence[str], table: pd.DataFrame, name: str
+) -> str:
+    """The whole report."""
+    lines = [f"# {name}: does it need long context?", "", summary(alarms, verdicts), "", "## Shortcuts", ""]
+    lines += [f"* **{alarm.name}**: {alarm.text}" for alarm in alarms] or ["No alarm."]
+    lines += ["", "## By family", ""]
+    lines += [
+        f"* **{verdict.family}** ({verdict.num_queries} queries, {verdict.num_groups} groups): {verdict.text}"
+        for verdict in verdicts
+    ]
+    lines += ["", "## What each probe gets right, %", "", to_markdown(_wide(table)).rstrip(), ""]
+    return "\n".join([*lines, *(f"* {line}" for line in [*_legend(table), *notes, *_method()])]) + "\n"
+
+
+def as_html(
+    alarms: Sequence[Alarm],
+    verdicts: Sequence[Verdict],
+    notes: Sequence[str],
+    table: pd.DataFrame,
+    name: str,
+    svg: str,
+) -> str:
+    """The same as one <section>, the figure inside; no script, nothing from the network."""
+
+    def items(lines: Sequence[str]) -> str:
+        return f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>"
+
+    def named(title: str, text: str) -> str:
+        return f"<b>{escape(title)}</b>: {escape(text)}"
+
+    wide = _wide(table)
+    head = "".join(f"<th>{escape(str(column))}</th>" for column in wide.columns)
+    lines = ["".join(f"<td>{escape(str(cell))}</td>" for cell in line) for line in wide.itertuples(index=False)]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    found = items([named(alarm.name, alarm.text) for alarm in alarms]) if alarms else "<p>No alarm.</p>"
+    judged = [
+        named(f"{verdict.family} ({verdict.num_queries} queries, {verdict.num_groups} groups)", verdict.text)
+        for verdict in verdicts
+    ]
+    return "\n".join(
+        [
+            '<section class="audit">',
+            f"<h2>{escape(name)}: does it need long context?</h2>",
+            f"<p>{escape(summary(alarms, verdicts))}</p>",
+            f"<h3>Shortcuts</h3>{found}",
+            f"<h3>By family</h3>{items(judged)}",
+            f'<figure style="overflow-x:auto">{_bare(svg)}</figure>',
+            "<h3>What each probe gets right, %</h3>",
+            f'<div style="overflow-x:auto"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
+            items([escape(line) for line in [*_legend(table), *notes, *_method()]]),
+            "</section>",
+            "",
+        ]
+    )
+
+
+def _bare(svg: str) -> str:
+    """The drawing alone, without the file's header and what it says of its maker."""
+    return re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+
+
+def _wide(table: pd.DataFrame) -> pd.DataFrame:
+    """Families down, probes across, percent with half the interval's width."""
+    half = (table["high"] - table["low"]) / 2
+    cells = [f"{100 * mean:.1f} ±{100 * width:.1f}" for mean, width in zip(table["accuracy"], half)]
+    wide = table.assign(cell=cells).pivot(index="family", columns="probe", values="cell")
+    wide = wide.loc[table["family"].drop_duplicates(), table["probe"].drop_duplicates()].fillna("–")
+    wide.columns = [str(name).replace("_", " ") for name in wide.columns]
+    return wide.reset_index()
+
+
+def _legend(table: pd.DataFrame) -> list[str]:
+    probes = table.drop_duplicates("probe")
+    return [
+        "; ".join(f"{name.replace('_', ' ')}: {sees}" for name, sees in zip(probes["probe"], probes["sees"])) + "."
+    ]
+
+
+def _method() -> list[str]:
+    return [
+        "Every probe but the first two sees the question too. Probes learn from the split train, and are asked of "
+        "groups that they have not seen. Pooled ones are kernel ridge regressions; the two that see the past in order "
+        "are small attention heads, trained once.",
+        f"± and brackets: bootstrap over groups. The lower ends of all alarms, and of all needs, hold together with "
+        f"{LEVEL:.0%} (Bonferroni); each ± is 95% by itself.",
+        "A probe that fails proves nothing: the words say what was shown, not what is so.",
+    ]

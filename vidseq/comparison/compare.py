@@ -1,0 +1,171 @@
+"""`compare_heads`: trains and asks heads at an equal budget, several at a time, and says which was better."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidseq.checkpoint import load_model
+from vidseq.comparison.contest import Contest, check_questions, run_contest, stream_milliseconds
+from vidseq.comparison.figure import comparison_figure
+from vidseq.comparison.plan import ComparisonPlan, claim, make_plan
+from vidseq.comparison.processes import run_jobs
+from vidseq.comparison.tables import comparison_table, notes, text_table, to_latex
+from vidseq.data.dataset import Dataset
+from vidseq.errors import UserError
+from vidseq.evaluation.context import DEFAULT_CONTEXTS, parse_contexts
+from vidseq.evaluation.controls import check_controls
+from vidseq.evaluation.figure import save_figure
+from vidseq.evaluation.rows import concatenate, read_rows, write_rows
+from vidseq.evaluation.table import to_markdown, write_table
+from vidseq.features.store import FeatureStore
+from vidseq.files import atomic_write
+from vidseq.progress import progress
+from vidseq.training_config import TrainConfig
+
+CONTROLS = ("blind", "last_frame", "shuffled", "majority")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of it."""
+
+    text: str
+    """The table and its notes, to be printed; empty if nothing finished."""
+    failed: dict[str, str]
+    """The runs that failed, each with what went wrong."""
+
+
+def compare_heads(
+    data: Path | str,
+    out: Path | str,
+    heads: str,
+    *,
+    match: str = "params",
+    budget: float | None = None,
+    seeds: Sequence[int] = (0, 1, 2),
+    training: TrainConfig = TrainConfig(),  # noqa: B008  # frozen
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    split: str = "test",
+    contexts: str = DEFAULT_CONTEXTS,
+    controls: Sequence[str] = CONTROLS,
+    features: str | None = None,
+    workers: int = 2,
+) -> Comparison:
+    """Trains and evaluates heads at an equal budget: same features, splits, seeds and settings, widths solved.
+
+    Every run is kept as it finishes, so that the same call goes on where it was stopped, and tries again what failed.
+
+    Args:
+        data: folder of the data set, with features.
+        out: folder for the runs, rows.parquet, comparison.csv, .md, .tex, and the figure; new, empty, or of the same
+            comparison.
+        heads: names, such as "conv,lstm"; "all" is every head.
+        match: "params", "flops" (a frame) or "state" (bytes), of the head alone.
+        budget: how much each head has; None: as much as the first at the training's `dim`.
+        seeds: of training.
+        training: how all are trained; its head, head options and seed do not count.
+        options: of some heads, by name, such as {"window": {"window": 64}}.
+        split: which videos to ask about.
+        contexts: see `vidseq.evaluation.context.parse_contexts`.
+        controls: see `vidseq.evaluation.evaluate.evaluate`.
+        features: which features, by the start of their folder's name; needed if there are several.
+        workers: runs at the same time, one thread each.
+
+    Returns:
+        the table as text, and the runs that failed.
+
+    Raises:
+        UserError: what can be known before training: unknown names, a budget that a head cannot come near, no queries,
+            a folder with another comparison in it (naming what differs).
+    """
+    data, out = Path(data), Path(out)
+    if workers < 1:
+        raise UserError(f"Comparison expects at least 1 worker, got {workers}.")
+    check_controls(controls)
+    dataset, store = Dataset.load(data), FeatureStore.open_in(data, features)
+    queries = check_questions(dataset, store, training, split)
+    longest = max(query.time for query in queries)
+    parse_contexts(contexts, longest)
+    plan = make_plan(
+        heads,
+        match,
+        budget=budget,
+        frames=typical_frames(store, [query.video for query in queries]),
+        seeds=seeds,
+        options=options or {},
+        training=training,
+        split=split,
+        contexts=contexts,
+        controls=controls,
+        dataset=dataset.info.name,
+        features=store.fingerprint.name,
+    )
+    claim(out, plan)
+    contests = [
+        Contest(data, features, plan, one, seed, training.device, out / "runs" / f"{one.head}-seed{seed}")
+        for seed in plan.seeds
+        for one in plan.contenders
+    ]
+    failed = _run_all(contests, workers)
+    finished = [contest for contest in contests if contest.rows_file.is_file() and contest.name not in failed]
+    if not finished:
+        return Comparison("", failed)
+    return Comparison(_report(plan, finished, store, queries[0].video, out), failed)
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Reads a list of seeds, such as "0,1,2".
+
+    Raises:
+        UserError: something else.
+    """
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        raise UserError(f"Comparison expects seeds such as 0,1,2, got '{text}'.") from None
+
+
+def typical_frames(store: FeatureStore, videos: Sequence[str]) -> int:
+    """The median length of some videos in frames."""
+    return int(np.median([len(store.read(video).features) for video in sorted(set(videos))]))
+
+
+def _run_all(contests: Sequence[Contest], workers: int) -> dict[str, str]:
+    """Runs what is not finished; gives what failed."""
+    left = [contest for contest in contests if not contest.rows_file.is_file()]
+    failed: dict[str, str] = {}
+    with progress(total=len(contests), what="comparing", unit="run") as bar:
+        bar.update(len(contests) - len(left))
+        for contest, error in run_jobs(run_contest, left, min(workers, max(1, len(left)))):
+            bar.update()
+            if error is not None:
+                failed[contest.name] = error
+    return failed
+
+
+def _report(plan: ComparisonPlan, finished: Sequence[Contest], store: FeatureStore, video: str, out: Path) -> str:
+    rows = concatenate([read_rows(contest.rows_file) for contest in finished])
+    costs = [_cost(contest, store, video) for contest in finished]
+    table = comparison_table(plan, rows, costs)
+    shown, told = text_table(table), notes(plan, table, rows)
+    text = f"{to_markdown(shown)}\n{told}"
+    write_rows(rows, out / "rows.parquet")
+    write_table(table, out / "comparison.csv")
+    atomic_write(out / "comparison.md", text)
+    atomic_write(out / "comparison.tex", to_latex(shown, told))
+    save_figure(comparison_figure(plan, table, rows), out / "comparison")
+    return text
+
+
+def _cost(contest: Contest, store: FeatureStore, video: str) -> dict[str, Any]:
+    """What a run took; its time a frame is measured when nothing else of ours runs, once."""
+    cost: dict[str, Any] = json.loads(contest.cost_file.read_text(encoding="utf-8"))
+    if "stream_milliseconds" not in cost:
+        model = load_model(contest.folder / "run", "cpu", fingerprint=store.fingerprint)
+        cost["stream_milliseconds"] = stream_milliseconds(model.eval(), store.read(video).features)
+        atomic_write(contest.cost_file, json.dumps(cost, indent=1) + "\n")
+    return {"head": contest.contender.head, "seed": contest.seed, **cost}

@@ -1,0 +1,53 @@
+"""One figure of a comparison: the context curve of each head, and accuracy against what streaming keeps."""
+
+import itertools
+import warnings
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from vidseq.comparison.plan import ComparisonPlan
+from vidseq.evaluation.figure import COLORS, context_figure, context_panels
+from vidseq.evaluation.intervals import FewGroupsWarning
+from vidseq.evaluation.pairing import context_names
+from vidseq.heads.budget import MATCHES
+
+
+def comparison_figure(plan: ComparisonPlan, table: pd.DataFrame, rows: pd.DataFrame) -> Figure:
+    """Draws the context curves, or with a single context each head's accuracy against its bytes of state.
+
+    Args:
+        plan: what was compared.
+        table: of `comparison_table`.
+        rows: of all runs.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewGroupsWarning)  # told on the figure
+        if len(context_names(rows)) > 1:
+            title = f"{plan.dataset}: heads of equal {MATCHES[plan.match]}, {len(plan.seeds)} seeds"
+            if rows["ceiling"].isna().groupby(rows["context"]).any().all():  # a part's ceiling is not the whole's
+                rows = rows.assign(ceiling=float("nan"))
+            return context_figure(context_panels(rows), title=title)
+        return _against_state(plan, table)
+
+
+def _against_state(plan: ComparisonPlan, table: pd.DataFrame) -> Figure:
+    figure = Figure(figsize=(6.2, 4.2), layout="constrained")
+    axis = figure.subplots()
+    for line, color in zip(table.to_dict("records"), itertools.cycle(COLORS)):
+        accuracy, low, high = (100 * line[f"accuracy_full{end}"] for end in ("", "_low", "_high"))
+        axis.plot([line["state_bytes"]] * 2, [low, high], color=color, lw=1.6)
+        axis.plot(line["state_bytes"], accuracy, "o", color=color)
+        axis.annotate(
+            line["head"], (line["state_bytes"], accuracy), (6, 3), textcoords="offset points", color=color, fontsize=9
+        )
+    axis.set_xscale("log", base=10)
+    axis.margins(x=0.15)
+    axis.set_xlabel(f"bytes of state after {plan.frames} frames")
+    axis.set_ylabel("accuracy (%)")
+    axis.set_title(f"{plan.dataset}: heads of equal {MATCHES[plan.match]}", loc="left", fontsize=10, fontweight="bold")
+    axis.grid(axis="y", color="#E6E6E6", lw=0.8)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    figure.text(0.01, -0.02, f"Bars: 95% bootstrap intervals over {table['groups'].max()} groups and seeds.", va="top")
+    return figure
