@@ -271,6 +271,7 @@ def compare(
     *,
     heads: str,
     match: Literal["params", "flops", "state"] = "params",
+    count: Literal["head", "model"] = "head",
     budget: float | None = None,
     seeds: str = "0,1,2",
     options: dict[str, dict[str, Any]] | None = None,
@@ -287,7 +288,8 @@ def compare(
         out: folder for the runs and the report; the same command goes on where it was stopped.
         config: how all heads are trained; --dim is the width of the first head where no budget is given.
         heads: names, such as conv,lstm,memory; all is every head.
-        match: what is equal; parameters, FLOPs a frame, or bytes of state, of the head alone.
+        match: what is equal; parameters, FLOPs a frame, or bytes of state.
+        count: whether the head alone counts or, for parameters, the whole model.
         budget: how much each head has; as much as the first one if left out.
         seeds: of training, such as 0,1,2.
         options: of some heads, by name, such as {window: {window: 64}}.
@@ -299,9 +301,9 @@ def compare(
     """
     from vidseq.comparison.compare import CONTROLS, compare_heads, parse_seeds
 
-    result = compare_heads(data, out, heads, match=match, budget=budget, seeds=parse_seeds(seeds), training=config,
-                           options=options, split=split, contexts=contexts, controls=controls or CONTROLS,
-                           features=features, workers=workers)  # fmt: skip
+    result = compare_heads(data, out, heads, match=match, count=count, budget=budget, seeds=parse_seeds(seeds),
+                           training=config, options=options, split=split, contexts=contexts,
+                           controls=controls or CONTROLS, features=features, workers=workers)  # fmt: skip
     print(result.text, end="")
     for name, error in result.failed.items():
         print(f"vidseq: {name}: failed: {error}", file=sys.stderr)

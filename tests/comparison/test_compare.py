@@ -15,7 +15,9 @@ from vidseq.data.dataset import write_dataset
 from vidseq.errors import UserError
 from vidseq.evaluation.rows import read_rows
 from vidseq.heads import make_head, num_parameters
+from vidseq.heads.budget import match_size
 from vidseq.training import TrainConfig
+from vidseq.training.plan import build_model
 
 pytestmark = pytest.mark.filterwarnings("ignore::vidseq.evaluation.intervals.FewGroupsWarning")
 
@@ -57,7 +59,7 @@ def test_finished_runs_are_reported_and_a_failing_one_is_named(compared):
     assert table.loc[other, "difference"] == pytest.approx(shared[other] - shared[best])
     for name in ("comparison.md", "comparison.tex", "comparison.png", "comparison.svg"):
         assert (out / name).stat().st_size > 0
-    assert "Matched: parameters of the head, budget 5,000, within 2%" in result.text
+    assert "Matched: parameters of the head, without what enters and leaves it; budget 5,000, within 2%" in result.text
     assert "short = 1f, middle = 2s, full = full" in result.text
     assert r"\toprule" in (out / "comparison.tex").read_text()
 
@@ -101,6 +103,8 @@ def test_another_comparison_in_the_folder_is_refused_by_what_differs(compared, t
         ({"heads": "lstm,lstm"}, "different heads, got lstm twice"),
         ({"seeds": (1, 1)}, "different seeds, got 1 twice"),
         ({"match": "size"}, "Unknown match 'size'"),
+        ({"count": "all"}, "Unknown count 'all'"),
+        ({"count": "model", "match": "flops"}, "counted with match 'params' alone, got 'flops'"),
         ({"budget": 0}, "a budget above 0, got 0"),
         ({"budget": 20}, r"lstm head expects at least \d+ parameters, got a budget of 20\. Change the budget"),
         ({"options": {"gru": {}}}, "Unknown head of this comparison 'gru'"),
@@ -154,6 +158,15 @@ def test_the_command(toy_world, tmp_path, capsys, monkeypatch):
     assert main([*words[:-1], "a,b"]) == 2
     assert "seeds such as 0,1,2, got 'a,b'" in capsys.readouterr().err
     assert parse_seeds("7") == [7]
+
+
+def test_whole_models_match(toy_world):
+    dataset, store = toy_world
+    outside = compare._outside(dataset, store, TRAINING)
+    size = match_size("gru", "params", 9000, frames=1, outside=outside)
+    config = dataclasses.replace(TRAINING, head="gru", dim=size.dim)
+    assert size.value == num_parameters(build_model(dataset, store, config))
+    assert abs(size.excess(9000)) < 0.04
 
 
 def test_a_contest_is_trained_as_the_plan_says(compared, toy_world):

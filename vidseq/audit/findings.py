@@ -18,8 +18,10 @@ NUM_SAMPLES = 20_000
 #: A family is one of memory if so large a share of its queries has evidence that is at least so old.
 MEMORY_SHARE = 0.9
 MEMORY_SECONDS = 1.0
-#: Probes that see nothing of the past.
-PRESENT = ("blind", "time_only", "last_frame")
+#: Probes that see the present at most. The last second is one of them: averaging away noise is no need of the past.
+PRESENT = ("blind", "time_only", "last_frame", "last_second")
+#: A need must be worth more than this, as a share: smaller gains are no reason to keep a past.
+MARGIN = 0.01
 #: Probes that differ in how much past they see and in nothing else.
 LIKE_WITH_LIKE = (("bag_of_frames", "short_bag"), ("long", "short_window"))
 
@@ -141,11 +143,11 @@ def _judge_family(family: str, rows: pd.DataFrame, short_seconds: float, num_fam
         for long, short in pairs
     }
     furthest = max(longer, key=lambda name: (longer[name].low > 0, longer[name].mean))
-    if gains[best].low > 0:
+    if gains[best].low > MARGIN:
         text = (
             f"needs some of the past: {_named(best)} is right more often than {_named(base)}, {_points(gains[best])}."
         )
-        if longer[furthest].low > 0:
+        if longer[furthest].low > MARGIN:
             needs = "long"
             text += (
                 f" It needs more than the last {short_seconds:g} s: {_named(furthest)} gains by the rest of the past, "

@@ -47,6 +47,7 @@ def all_probes(short_seconds: float) -> dict[str, Probe]:
         Probe("blind", "the question alone", "nothing"),
         Probe("time_only", "the question, and when it is asked", "nothing"),
         Probe("last_frame", "the newest frame", "present"),
+        Probe("last_second", "the newest frame and the mean of the last second", "present"),
         Probe("short_bag", f"the newest frame and the mean of {some}", "short"),
         Probe("bag_of_frames", "the newest frame and the mean of all the past, in no order", "long"),
         Probe("best_frame", "one frame of the past at a time; the surest counts", "long"),

@@ -6,7 +6,7 @@ from html import escape
 
 import pandas as pd
 
-from vidseq.audit.findings import LEVEL, Alarm, Verdict, accuracy_of
+from vidseq.audit.findings import LEVEL, MARGIN, Alarm, Verdict, accuracy_of
 from vidseq.audit.probes import all_probes
 from vidseq.evaluation.table import to_markdown
 
@@ -140,6 +140,6 @@ def _method() -> list[str]:
         "groups that they have not seen. Pooled ones are kernel ridge regressions; the two that see the past in order "
         "are small attention heads, trained once.",
         f"± and brackets: bootstrap over groups. The lower ends of all alarms, and of all needs, hold together with "
-        f"{LEVEL:.0%} (Bonferroni); each ± is 95% by itself.",
+        f"{LEVEL:.0%} (Bonferroni); each ± is 95% by itself. A need must be worth more than {100 * MARGIN:g} point.",
         "A probe that fails proves nothing: the words say what was shown, not what is so.",
     ]

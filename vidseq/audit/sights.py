@@ -48,5 +48,6 @@ SIGHTS: Mapping[str, Sight] = {
     "blind": nothing,
     "time_only": elapsed_time,
     "last_frame": last_frame,
+    "last_second": bag_of_seconds(1.0),
     "bag_of_frames": bag_of_frames,
 }

@@ -1,8 +1,10 @@
 """`compare_heads`: trains and asks heads at an equal budget, several at a time, and says which was better."""
 
+import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from vidseq.comparison.plan import ComparisonPlan, claim, make_plan
 from vidseq.comparison.processes import run_jobs
 from vidseq.comparison.tables import comparison_table, notes, text_table, to_latex
 from vidseq.data.dataset import Dataset
-from vidseq.errors import UserError
+from vidseq.errors import UserError, unknown_name
 from vidseq.evaluation.context import DEFAULT_CONTEXTS, parse_contexts
 from vidseq.evaluation.controls import check_controls
 from vidseq.evaluation.figure import save_figure
@@ -23,9 +25,13 @@ from vidseq.evaluation.rows import concatenate, read_rows, write_rows
 from vidseq.evaluation.table import to_markdown, write_table
 from vidseq.features.store import FeatureStore
 from vidseq.files import atomic_write
+from vidseq.heads import num_parameters
 from vidseq.progress import progress
+from vidseq.training.plan import build_model
 from vidseq.training_config import TrainConfig
 
+#: What a budget is of.
+COUNTS = ("head", "model")
 CONTROLS = ("blind", "last_frame", "shuffled", "majority")
 
 
@@ -45,6 +51,7 @@ def compare_heads(
     heads: str,
     *,
     match: str = "params",
+    count: str = "head",
     budget: float | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     training: TrainConfig = TrainConfig(),  # noqa: B008  # frozen
@@ -64,7 +71,8 @@ def compare_heads(
         out: folder for the runs, rows.parquet, comparison.csv, .md, .tex, and the figure; new, empty, or of the same
             comparison.
         heads: names, such as "conv,lstm"; "all" is every head.
-        match: "params", "flops" (a frame) or "state" (bytes), of the head alone.
+        match: "params", "flops" (a frame) or "state" (bytes).
+        count: "head": of the head alone; "model": of the whole model, for parameters.
         budget: how much each head has; None: as much as the first at the training's `dim`.
         seeds: of training.
         training: how all are trained; its head, head options and seed do not count.
@@ -83,6 +91,8 @@ def compare_heads(
             a folder with another comparison in it (naming what differs).
     """
     data, out = Path(data), Path(out)
+    if count not in COUNTS:
+        raise unknown_name("count", count, COUNTS)
     if workers < 1:
         raise UserError(f"Comparison expects at least 1 worker, got {workers}.")
     check_controls(controls)
@@ -93,6 +103,7 @@ def compare_heads(
     plan = make_plan(
         heads,
         match,
+        outside=lru_cache(_outside(dataset, store, training)) if count == "model" else None,
         budget=budget,
         frames=typical_frames(store, [query.video for query in queries]),
         seeds=seeds,
@@ -132,6 +143,16 @@ def parse_seeds(text: str) -> list[int]:
 def typical_frames(store: FeatureStore, videos: Sequence[str]) -> int:
     """The median length of some videos in frames."""
     return int(np.median([len(store.read(video).features) for video in sorted(set(videos))]))
+
+
+def _outside(dataset: Dataset, store: FeatureStore, training: TrainConfig) -> Callable[[int], float]:
+    """Counts the parameters of what enters and leaves a head of some width: the same for every head."""
+
+    def count(dim: int) -> float:
+        model = build_model(dataset, store, dataclasses.replace(training, head="rnn", head_options={}, dim=dim))
+        return num_parameters(model) - num_parameters(model.head)
+
+    return count
 
 
 def _run_all(contests: Sequence[Contest], workers: int) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,8 @@ class ComparisonPlan:
 
     match: str
     """One of `vidseq.heads.budget.MATCHES`."""
+    count: str
+    """"head": the head alone has the budget; "model": with all that enters and leaves it (parameters alone)."""
     budget: float
     frames: int
     """Length of the video that FLOPs a frame, bytes of state and milliseconds are told for."""
@@ -59,16 +61,15 @@ class ComparisonPlan:
     def rule(self) -> str:
         """How the heads were made equal, in a sentence."""
         what, at = MATCHES[self.match], "" if self.match == "params" else f", at {self.frames} frames"
-        return (
-            f"Matched: {what} of the head{at}, budget {self.budget:,.0f}, within {TOLERANCE:.0%} unless marked; "
-            f"what enters and leaves the head comes on top."
-        )
+        whose = "the head, without what enters and leaves it" if self.count == "head" else "the whole model"
+        return f"Matched: {what} of {whose}{at}; budget {self.budget:,.0f}, within {TOLERANCE:.0%} unless marked."
 
 
 def make_plan(
     heads: str,
     match: str,
     *,
+    outside: Callable[[int], float] | None,
     budget: float | None,
     frames: int,
     seeds: Sequence[int],
@@ -85,6 +86,7 @@ def make_plan(
     Args:
         heads: names, such as "conv,lstm"; "all" is every head.
         match: one of `vidseq.heads.budget.MATCHES`.
+        outside: parameters of all that is not the head, at a width, to be matched too; None: the head alone counts.
         budget: of each head; None: what the first one has at the training's `dim`.
         frames: see `ComparisonPlan`.
         seeds: of training.
@@ -105,6 +107,8 @@ def make_plan(
     _refuse_twice("seeds", seeds)
     if match not in MATCHES:
         raise unknown_name("match", match, MATCHES)
+    if outside is not None and match != "params":
+        raise UserError(f"Comparison expects the whole model to be counted with match 'params' alone, got '{match}'.")
     if budget is not None and not budget > 0:
         raise UserError(f"Comparison expects a budget above 0, got {budget:g}.")
     for name in options:
@@ -114,10 +118,11 @@ def make_plan(
     for name in bar:
         own = options.get(name, {})
         if budget is None:
-            size = Size(training.dim, own, measure(make_head(name, training.dim, own), match, frames))
-            budget = size.value
+            budget = measure(make_head(name, training.dim, own), match, frames)
+            budget += outside(training.dim) if outside else 0
+            size = Size(training.dim, own, budget)
         else:
-            size = match_size(name, match, budget, frames=frames, options=own)
+            size = match_size(name, match, budget, frames=frames, options=own, outside=outside)
         contenders.append(
             Contender(
                 head=name, dim=size.dim, options=size.options, value=size.value, excess=round(size.excess(budget), 4)
@@ -128,6 +133,7 @@ def make_plan(
     shared = {name: value for name, value in dataclasses.asdict(training).items() if name not in left_out}
     return ComparisonPlan(
         match=match,
+        count="head" if outside is None else "model",
         budget=budget,
         frames=frames,
         contenders=tuple(contenders),
@@ -174,7 +180,10 @@ def _flat(plan: Any) -> dict[str, Any]:
     plan = plan if isinstance(plan, dict) else {}
     sizes = {one["head"]: one for one in plan.get("contenders", ())}
     flat = {"dataset": plan.get("dataset"), "features": plan.get("features"), "heads": list(sizes)}
-    flat |= {name: plan.get(name) for name in ("match", "budget", "frames", "seeds", "split", "contexts", "controls")}
+    flat |= {
+        name: plan.get(name)
+        for name in ("match", "count", "budget", "frames", "seeds", "split", "contexts", "controls")
+    }
     flat |= {f"training.{name}": value for name, value in plan.get("training", {}).items()}
     return flat | {f"size of {head}": size for head, size in sizes.items()}
 

@@ -81,7 +81,13 @@ def measure(head: TemporalHead, match: str, frames: int) -> float:
 
 
 def match_size(
-    name: str, match: str, budget: float, *, frames: int, options: Mapping[str, object] | None = None
+    name: str,
+    match: str,
+    budget: float,
+    *,
+    frames: int,
+    options: Mapping[str, object] | None = None,
+    outside: Callable[[int], float] | None = None,
 ) -> Size:
     """Finds the width at which a head comes nearest to a budget.
 
@@ -95,6 +101,7 @@ def match_size(
         budget: how much there is.
         frames: see `measure`.
         options: of the head, other than its width.
+        outside: what counts beside the head at a width, such as the parameters of what enters and leaves it.
 
     Returns:
         even width, options and value; see `Size.excess` for how near it is.
@@ -116,7 +123,7 @@ def match_size(
             if width % STEP == 0 and inner == family.usual(width):
                 raise
             return None
-        return Size(dim, own, measure(head, match, frames))
+        return Size(dim, own, measure(head, match, frames) + (outside(dim) if outside else 0))
 
     def usual(width: int) -> float:
         found = size(width, family.usual(width))
