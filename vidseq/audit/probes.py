@@ -142,7 +142,7 @@ def choice_predict(lessons: Lessons, otherwise: Predict) -> Predict:
     place = {label: number for number, label in enumerate(lessons.classes("question"))}
 
     def predict(features: list[np.ndarray], times: list[np.ndarray], queries: list[Query]) -> np.ndarray:
-        scores = otherwise(features, times, queries)
+        scores = np.array(otherwise(features, times, queries))
         for row, query in enumerate(queries):
             if query.choices and query.kind == "question":
                 scores[row, [place[choice] for choice in query.choices]] = words.scores(query)

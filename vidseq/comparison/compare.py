@@ -15,7 +15,7 @@ from vidseq.comparison.contest import Contest, check_questions, run_contest, str
 from vidseq.comparison.figure import comparison_figure
 from vidseq.comparison.plan import ComparisonPlan, claim, make_plan
 from vidseq.comparison.processes import run_jobs
-from vidseq.comparison.tables import comparison_table, notes, text_table, to_latex
+from vidseq.comparison.tables import comparison_table, notes, text_table
 from vidseq.data.dataset import Dataset
 from vidseq.errors import UserError, unknown_name
 from vidseq.evaluation.context import DEFAULT_CONTEXTS, parse_contexts
@@ -177,7 +177,7 @@ def _report(plan: ComparisonPlan, finished: Sequence[Contest], store: FeatureSto
     write_rows(rows, out / "rows.parquet")
     write_table(table, out / "comparison.csv")
     atomic_write(out / "comparison.md", text)
-    atomic_write(out / "comparison.tex", to_latex(shown, told))
+    write_table(shown, out / "comparison.tex")
     save_figure(comparison_figure(plan, table, rows), out / "comparison")
     return text
 

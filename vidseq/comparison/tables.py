@@ -114,33 +114,6 @@ def best_head(rows: pd.DataFrame) -> str:
     return str(_at(rows, chosen_contexts(rows)["full"]).groupby("head", sort=False)["correct"].mean().idxmax())
 
 
-def to_latex(table: pd.DataFrame, caption: str) -> str:
-    """A table as LaTeX, for the package booktabs."""
-    header = " & ".join(_escaped(str(name)) for name in table.columns)
-    body = [" & ".join(_escaped(str(cell)) for cell in line) for line in table.itertuples(index=False)]
-    return "\n".join(
-        [
-            r"\begin{table}",
-            rf"\caption{{{_escaped(caption)}}}",
-            rf"\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
-            r"\toprule",
-            rf"{header} \\",
-            r"\midrule",
-            *(rf"{line} \\" for line in body),
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-def _escaped(text: str) -> str:
-    for sign in "&%#_$":
-        text = text.replace(sign, rf"\{sign}")
-    return text.replace("±", r"$\pm$").replace("–", "--").replace("\n", " ")
-
-
 def _at(rows: pd.DataFrame, context: str) -> pd.DataFrame:
     return rows[(rows["control"] == "") & (rows["context"] == context)]
 

@@ -36,6 +36,8 @@ class BigBirdConfig(HeadConfig):
     """Transformer blocks on top of one another; what global tokens read in one, frames see in the next."""
     heads: int = option(4, at_least=1)
     """Attention heads; dim must be a multiple of twice their number."""
+    network: int = option(0, at_least=0)
+    """Width of the network on each frame; 0: four times dim."""
 
 
 class BigBirdState(NamedTuple):
@@ -94,7 +96,8 @@ class BigBird(TemporalHead):
     def __init__(self, config: BigBirdConfig) -> None:
         super().__init__(config)
         check_heads(self.name, config.dim, config.heads)
-        layers = (TokenLayer(config.dim, config.heads, config.dropout, own=False) for _ in range(config.layers))
+        dim, heads, network = config.dim, config.heads, config.network
+        layers = (TokenLayer(dim, heads, config.dropout, False, network) for _ in range(config.layers))
         self.layers = cast("list[TokenLayer]", nn.ModuleList(layers))
         self.tokens = nn.Parameter(torch.randn(config.num_global, config.dim))
         self.last_norm = nn.LayerNorm(config.dim)

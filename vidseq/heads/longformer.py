@@ -38,6 +38,8 @@ class LongformerConfig(HeadConfig):
     """Transformer blocks on top of one another; what global tokens read in one, frames see in the next."""
     heads: int = option(4, at_least=1)
     """Attention heads; dim must be a multiple of twice their number."""
+    network: int = option(0, at_least=0)
+    """Width of the network on each frame; 0: four times dim."""
 
 
 class LongformerState(NamedTuple):
@@ -94,7 +96,8 @@ class Longformer(TemporalHead):
         super().__init__(config)
         check_heads(self.name, config.dim, config.heads)
         reads = [layer < config.layers - 1 or config.global_questions for layer in range(config.layers)]
-        layers = (TokenLayer(config.dim, config.heads, config.dropout, own) for own in reads)
+        dim, heads, network = config.dim, config.heads, config.network
+        layers = (TokenLayer(dim, heads, config.dropout, own, network) for own in reads)
         self.layers = cast("list[TokenLayer]", nn.ModuleList(layers))
         self.tokens = nn.Parameter(torch.randn(config.num_global, config.dim))
         self.last_norm = nn.LayerNorm(config.dim)

@@ -48,11 +48,12 @@ class TokenLayer(nn.Module):
         heads: attention heads.
         dropout: of the block.
         own: whether what reads or is read by tokens has projections of its own.
+        network: width of the network on each frame; 0: four times `dim`.
     """
 
-    def __init__(self, dim: int, heads: int, dropout: float, own: bool) -> None:
+    def __init__(self, dim: int, heads: int, dropout: float, own: bool, network: int = 0) -> None:
         super().__init__()
-        self.block = TransformerBlock(dim, heads, dropout)
+        self.block = TransformerBlock(dim, heads, dropout, network)
         self.qkv_global = nn.Linear(dim, 3 * dim, bias=False) if own else None
 
     def near(self, x: Tensor, parts: int = 3) -> tuple[Tensor, ...]:
