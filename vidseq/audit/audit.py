@@ -97,14 +97,24 @@ def audit_dataset(
 
 def find(dataset: Dataset, queries: Sequence[Query], rows: pd.DataFrame, split: str, short_seconds: float) -> Audit:
     """The findings from rows: alarms, verdicts, and what limits them."""
+    rows = _with_choices(dataset, queries, rows, split)
+    alarms = find_shortcuts(dataset, queries, rows, split)
+    return Audit(rows, alarms, judge(rows, short_seconds), _notes(dataset, queries, rows, split))
+
+
+def find_shortcuts(dataset: Dataset, queries: Sequence[Query], rows: pd.DataFrame, split: str) -> list[Alarm]:
+    """The alarms alone: of all probes they need "majority", "blind", "time_only" and "last_frame"."""
     training = [query for query in queries if dataset.videos[query.video].split == TRAIN_SPLIT]
     asked = [query for query in queries if dataset.videos[query.video].split == split]
-    number = {(query.video, query.time, query.question): len(query.choices) for query in asked}
-    keys = zip(rows["video"], rows["time"], rows["question"])
-    rows = rows.assign(choices=[number[key] for key in keys])
-    return Audit(
-        rows, find_alarms(rows, training, asked), judge(rows, short_seconds), _notes(dataset, queries, rows, split)
-    )
+    return find_alarms(_with_choices(dataset, queries, rows, split), training, asked)
+
+
+def _with_choices(dataset: Dataset, queries: Sequence[Query], rows: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Rows with the column `choices`: how many were offered; 0 for open questions."""
+    asked = [query for query in queries if dataset.videos[query.video].split == split]
+    number = {(query.video, query.time, query.question, query.answer): len(query.choices) for query in asked}
+    keys = zip(rows["video"], rows["time"], rows["question"], rows["answer"])
+    return rows.assign(choices=[number[key] for key in keys])
 
 
 def audit_queries(dataset: Dataset, split: str, anticipation_seconds: float) -> list[Query]:

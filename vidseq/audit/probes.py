@@ -160,8 +160,9 @@ def probe_rows(
     split: str,
     train_split: str = "train",
     ordered: Mapping[str, tuple[Predict, str]] | None = None,
+    names: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Trains every probe and asks it everything.
+    """Trains probes and asks them everything.
 
     Args:
         dataset: what is asked.
@@ -171,6 +172,7 @@ def probe_rows(
         split: whose queries are asked.
         train_split: whose queries are learnt from.
         ordered: models that see the past in order, by probe name, with the context they are shown.
+        names: which of the others, beside the majority answer; None: all.
 
     Returns:
         rows whose column `run` names the probe.
@@ -184,7 +186,7 @@ def probe_rows(
     makers["blind"] = lambda: choice_predict(lessons, kernel_predict(lessons, SIGHTS["blind"]))
     makers["best_frame"] = lambda: best_frame_predict(lessons)
     tables = []
-    for name in progress(list(makers), what="probes", unit="probe"):
+    for name in progress([name for name in makers if names is None or name in names], what="probes", unit="probe"):
         tables.append(_asked(makers[name](), "full", name, dataset, store, queries, split))
     for name, (predict, context) in (ordered or {}).items():
         tables.append(_asked(predict, context, name, dataset, store, queries, split))

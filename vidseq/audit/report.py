@@ -139,7 +139,8 @@ def _method() -> list[str]:
         "Every probe but the first two sees the question too. Probes learn from the split train, and are asked of "
         "groups that they have not seen. Pooled ones are kernel ridge regressions; the two that see the past in order "
         "are small attention heads, trained once.",
-        f"± and brackets: bootstrap over groups. The lower ends of all alarms, and of all needs, hold together with "
-        f"{LEVEL:.0%} (Bonferroni); each ± is 95% by itself. A need must be worth more than {100 * MARGIN:g} point.",
+        f"±: 95% bootstrap over groups. Brackets: Student's t with errors over groups; the lower ends of all alarms, "
+        f"and of all needs, hold together with {LEVEL:.0%} (Bonferroni). A need must be worth more than "
+        f"{100 * MARGIN:g} point.",
         "A probe that fails proves nothing: the words say what was shown, not what is so.",
     ]

@@ -67,13 +67,14 @@ class Contest:
 
 
 def run_contest(contest: Contest) -> None:
-    """Trains, or goes on training, and evaluates; a finished one is left as it is.
+    """Trains on one thread, or goes on training, and evaluates; a finished one is left as it is.
 
     Raises:
         UserError: see `fit` and `evaluate`.
     """
     if contest.rows_file.is_file():
         return
+    torch.set_num_threads(1)
     dataset, store = Dataset.load(contest.data), FeatureStore.open_in(contest.data, contest.features)
     run, plan = contest.folder / "run", contest.plan
     fit(dataset, store, contest.config(), run, resume=True)

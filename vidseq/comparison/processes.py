@@ -17,7 +17,7 @@ _PROCESSES = multiprocessing.get_context("spawn")
 
 
 def run_jobs(work: Callable[[Job], None], jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, str | None]]:
-    """Does each job in a process of its own, one thread each, so many at a time.
+    """Does each job in a process of its own, so many at a time.
 
     A process ends when the one that started it does, so that nothing goes on unseen.
 
@@ -68,11 +68,8 @@ class _Process(Generic[Job]):
 
 def _serve(work: Callable[[Any], None], job: Any, connection: Connection) -> None:
     """Runs in the process: does the job and says how it went."""
-    import torch
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what to do
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
     error = None
     try:
         work(job)
