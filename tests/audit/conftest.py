@@ -86,7 +86,7 @@ def offer(rng, answer, plant):
 def planted(tmp_path):
     """Makes the data set with a shortcut and a seed; gives its folder."""
 
-    def make(plant: str, seed: int = 1) -> Path:
+    def make(plant: str, seed: int = 0) -> Path:
         folder = tmp_path / f"{plant}{seed}"
         videos, queries = make_videos(np.random.default_rng(seed), folder, plant)
         labels = tuple(f"{color}{'-ish' * count}" for color in COLORS for count in range(4))
