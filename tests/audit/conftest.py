@@ -38,17 +38,13 @@ def make_videos(rng, folder, plant):
             features[:, 8 + card] += 2
         store.write(video.video, features, np.arange(FRAMES) / FPS)
         videos.append(video)
-        queries += [
-            query
-            for _ in range(3)
-            for query in (ask(rng, video, "memory", card, plant), ask(rng, video, "present", lamp, plant))
-        ]
+        for time in rng.choice(np.arange(16, 39), 3, replace=False) / FPS:
+            queries += [ask(rng, video, time, "memory", card, plant), ask(rng, video, time, "present", lamp, plant)]
     return videos, queries
 
 
-def ask(rng, video, family, answer, plant):
+def ask(rng, video, time, family, answer, plant):
     """One question; what is planted tells its answer by another way than the one that it is about."""
-    time = float(rng.integers(16, 39)) / FPS
     wording = WORDINGS[family][int(rng.integers(2))]
     if plant == "wording":
         wording += (" Tell me.", " Please tell.", " Say it.", " Well?")[answer]

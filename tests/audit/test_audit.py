@@ -5,13 +5,15 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from vidseq.audit.audit import audit_dataset, audit_queries
+from vidseq.audit.audit import audit_dataset, audit_queries, find_shortcuts
 from vidseq.audit.findings import Verdict
+from vidseq.audit.probes import probe_rows
 from vidseq.audit.report import summary
 from vidseq.cli import main
 from vidseq.data.dataset import Dataset
 from vidseq.errors import UserError
 from vidseq.evaluation.rows import read_rows
+from vidseq.features.store import FeatureStore
 from vidseq.training import TrainConfig
 
 TINY = TrainConfig(head="attention", head_options={"layers": 1}, dim=16, epochs=1, patience=None)
@@ -25,6 +27,18 @@ def alarms(audit):
     return {(alarm.name, alarm.family) for alarm in audit.alarms}
 
 
+def test_a_clean_data_set(planted):
+    audit = audit_dataset(planted("none"), training=None)
+    assert needs(audit) == {"memory": "long", "present": "nothing shown"}
+    assert not audit.alarms
+    text = {verdict.family: verdict.text for verdict in audit.verdicts}
+    assert "It needs more than the last 4 s" in text["memory"]
+    assert "no evidence that it needs the past" in text["present"]
+    assert summary(audit.alarms, audit.verdicts) == (
+        "Needs more than the short window: memory; no evidence that it needs the past: present. No shortcut alarm."
+    )
+
+
 def test_clean_multiple_choice_raises_no_alarm(planted):
     assert not audit_dataset(planted("choices"), training=None).alarms
 
@@ -33,6 +47,7 @@ def test_clean_multiple_choice_raises_no_alarm(planted):
     ("plant", "expected"),
     [
         ("wording", {("blind", "memory"), ("blind", "present")}),
+        ("last_frame", {("last_frame", "memory")}),
         ("time", {("time_only", "memory"), ("time_only", "present")}),
         ("position", {("position", "multiple choice"), ("blind", "memory"), ("blind", "present")}),
         ("length", {("longest", "multiple choice"), ("blind", "memory"), ("blind", "present")}),
@@ -43,6 +58,27 @@ def test_a_planted_shortcut_is_caught_by_its_alarm(planted, plant, expected):
     assert alarms(audit) == expected
     assert all(alarm.excess.low > 0 and "points" in alarm.text for alarm in audit.alarms)
     assert needs(audit)["memory"] == "nothing shown"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_clean_data_sets_raise_alarms_no_more_often_than_promised(planted):
+    """At most 5% of data sets should; of 40, 6 or more would happen in 1.4% of such experiments."""
+    raised = 0
+    for seed in range(20):
+        for plant in ("none", "choices"):
+            dataset = Dataset.load(planted(plant, seed))
+            rows = probe_rows(
+                dataset,
+                FeatureStore.open_in(dataset.folder),
+                dataset.queries,
+                short_seconds=4.0,
+                split="test",
+                names=("blind", "time_only", "last_frame"),
+            )
+            raised += bool(find_shortcuts(dataset, dataset.queries, rows, "test"))
+    print(f"false alarms: {raised} of 40")
+    assert raised <= 5
 
 
 def test_everything_is_written_and_ordered_probes_take_part(planted, tmp_path):
