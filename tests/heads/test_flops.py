@@ -26,7 +26,11 @@ def test_the_count_is_what_paper_says(name):
     assert flops_a_frame(make_head(name, D), T) == ON_PAPER[name]
 
 
-@pytest.mark.parametrize("name", [name for name in HEADS if name != "entity"])  # torch's counter fails on it
+#: Torch's counter fails on modules that run without gradients inside of ones that have them.
+UNCOUNTABLE = {"entity", "big_bird"}
+
+
+@pytest.mark.parametrize("name", [name for name in HEADS if name not in UNCOUNTABLE])
 def test_torch_s_own_counter_agrees_on_all_that_it_knows(name):
     head, x = make_head(name, D).eval(), torch.zeros(1, T, D)
     with torch.no_grad(), FlopCounter() as ours:

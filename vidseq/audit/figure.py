@@ -39,7 +39,9 @@ def audit_figure(rows: pd.DataFrame, name: str, short_seconds: float) -> Figure:
                 _draw(axis, str(family[0]), family[1], probes)
         axes[0].invert_yaxis()
         figure.suptitle(f"{name}: what small probes get right", x=0.01, ha="left", fontsize=12, fontweight="bold")
-        figure.supxlabel("accuracy (%)", fontsize=9)
+        for axis in axes[len(families) - columns : len(families)]:  # the lowest of each column
+            axis.set_xlabel("accuracy (%)")
+            axis.tick_params(labelbottom=True)
         marks = [
             matplotlib.lines.Line2D([], [], color=color, marker="o", lw=2, label=f"sees {_LEGEND[part]}")
             for part, color in COLORS.items()
