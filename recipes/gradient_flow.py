@@ -30,6 +30,7 @@ from vidseq.progress import progress
 
 RADII = (0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2)
 DIM, VIDEOS = 32, 4
+MARKERS = "os^Dv<>"
 STYLES = ["-", "--", ":", "-.", (0, (1, 3))]
 
 
@@ -149,12 +150,12 @@ def draw(
         color = COLORS[number % len(COLORS)] if number < len(COLORS) else "black"
         left.semilogy(range(1, len(linear)), linear[1:], color=color, lw=1.5, label=f"radius {radius:g}")
         left.semilogy(range(1, len(squashed)), squashed[1:], color=color, lw=1, ls=":")
-    left.set(title="RNN: quiet inputs; dotted: ordinary ones", ylim=(1e-12, 1e10), ylabel="gradient, of that at lag 1")
-    left.legend(frameon=False, fontsize=8, loc="upper left")
+    left.set(title="RNN: quiet inputs; dotted: ordinary ones", ylim=(1e-12, 1e14), ylabel="gradient, of that at lag 1")
+    left.legend(frameon=False, fontsize=8, loc="upper left", ncols=2, columnspacing=1)
     for axes, flows, title in ((middle, before, "Heads, untrained"), (right, after, "Heads, trained on Frank")):
         for number, (name, values) in enumerate(flows.items()):
             draw_head(axes, number, name, values)
-        axes.set(title=title, ylim=(1e-8, 1e2), ylabel="gradient, of that at the question; dot: the name")
+        axes.set(title=title, ylim=(1e-8, 1e2), ylabel="gradient, of that at the question; mark: the name")
     right.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
     for axes in (left, middle, right):
         axes.set_xlabel("lag (frames)")
@@ -163,10 +164,11 @@ def draw(
 
 
 def draw_head(axes: Axes, number: int, name: str, values: np.ndarray) -> None:
-    """A line over the frames of noise, and a dot for the name."""
+    """A line over the frames of noise, and a mark for the name."""
     color, style = COLORS[number % len(COLORS)], STYLES[number // len(COLORS) % len(STYLES)]
     axes.semilogy(range(1, len(values) - 1), values[1:-1], color=color, ls=style, lw=1.2, label=name)
-    axes.semilogy(len(values) - 1, values[-1], "o", color=color, ms=5)
+    marker = MARKERS[number % len(MARKERS)]  # hollow, for two may lie on one another
+    axes.semilogy(len(values) - 1, values[-1], marker, color=color, mfc="none", ms=6)
 
 
 if __name__ == "__main__":
