@@ -18,8 +18,8 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 demo: $(VENV)/.installed  ## Makes a classroom, extracts features, trains four heads, compares them, annotates a video.
 	$(BIN)/python recipes/classroom.py --out $(DEMO)
 
-test: $(VENV)/.installed  ## Runs the tests, without the slow ones.
-	$(BIN)/python -m pytest -m "not slow and not real_data" $(PYTEST_ARGS)
+test: $(VENV)/.installed  ## Runs the tests, without the slow ones, a process a core.
+	$(BIN)/python -m pytest -n auto --dist loadscope -m "not slow and not real_data" $(PYTEST_ARGS)
 
 test-all: $(VENV)/.installed  ## Runs every test; set VIDSEQ_DATA to the folder with the real data sets.
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

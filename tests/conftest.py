@@ -1,5 +1,6 @@
 """A toy world: features that show a colour early and an action now, and queries about both."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from vidseq.model import ModelConfig, VideoReasoner
 
 settings.register_profile("vidseq", deadline=None)  # the machine may be busy
 settings.load_profile("vidseq")
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # a process a core: more threads would only wait for one another
+    torch.set_num_threads(1)
 
 TOY_FPS = 4
 TOY_COLORS = ("red", "green", "blue")
