@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 
-def flash_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+def flash_attention(
+    q: Tensor, k: Tensor, v: Tensor, bias: Tensor, *, scale: float | None = None
+) -> tuple[Tensor, Tensor]:
     """Softmax attention without gradients.
 
     Args:
@@ -16,16 +18,25 @@ def flash_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> tuple[Tens
         k: keys, (B, H, N, d), N at least 1.
         v: values, like `k`.
         bias: added to the scores, what broadcasts to (B, H, T, N).
+        scale: of the products of queries and keys; None: one over the square root of d.
 
     Returns:
         what was read (B, H, T, d), and the log of the sum of the exponentials of the scores (B, H, T).
     """
     kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    return kernel(_in_rows(q), _in_rows(k), _in_rows(v), attn_mask=_in_rows(bias))
+    return kernel(_in_rows(q), _in_rows(k), _in_rows(v), attn_mask=_in_rows(bias), scale=scale)
 
 
 def flash_gradients(
-    gradient: Tensor, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, read: Tensor, mass: Tensor
+    gradient: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    bias: Tensor,
+    read: Tensor,
+    mass: Tensor,
+    *,
+    scale: float | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of q, k and v, given that of what was read.
 
@@ -39,13 +50,14 @@ def flash_gradients(
         bias: see there.
         read: (B, H, T, d).
         mass: (B, H, T).
+        scale: as in `flash_attention`.
 
     Returns:
         like `q`, `k` and `v`.
     """
     kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
     rows = [_in_rows(part) for part in (gradient, q, k, v, read)]
-    return kernel(*rows, mass.contiguous(), 0.0, False, attn_mask=_in_rows(bias))
+    return kernel(*rows, mass.contiguous(), 0.0, False, attn_mask=_in_rows(bias), scale=scale)
 
 
 def _in_rows(x: Tensor) -> Tensor:

@@ -8,11 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from vidseq.ops.flash import flash_attention, flash_gradients
+
 SEGMENT = 1024
 """Queries that are worked on at once."""
-
-_forward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
 class Round(NamedTuple):
@@ -65,9 +64,8 @@ class _InRounds(torch.autograd.Function):
             for row in range(len(q)):
                 queries, keys, values = _sorted(q, kv, one, index, row, reach)
                 for piece in _pieces(one.ids[row], reach, q.dtype):
-                    y, its_mass = _forward(
-                        piece.cut(queries), piece.slabs(keys), piece.slabs(values), attn_mask=piece.bias, scale=1.0
-                    )
+                    seen = (piece.slabs(keys), piece.slabs(values))
+                    y, its_mass = flash_attention(piece.cut(queries), *seen, piece.bias, scale=1.0)
                     piece.cut(sorted_read).copy_(y)
                     piece.cut(sorted_mass[:, None])[..., 0].copy_(its_mass)
                 here, its_mass = (part.index_select(0, one.place[row]) for part in (sorted_read, sorted_mass))
@@ -97,16 +95,14 @@ class _InRounds(torch.autograd.Function):
                 asked, given, its_mass = parts
                 of_keys, of_values = torch.zeros_like(keys), torch.zeros_like(values)
                 for piece in _pieces(one.ids[row], ctx.reach, q.dtype):
-                    ours, of_slabs_k, of_slabs_v = _backward(
+                    ours, of_slabs_k, of_slabs_v = flash_gradients(
                         piece.cut(asked),
                         piece.cut(queries),
                         piece.slabs(keys),
                         piece.slabs(values),
+                        piece.bias,
                         piece.cut(given),
                         piece.cut(its_mass[:, None])[..., 0],
-                        0.0,
-                        False,
-                        attn_mask=piece.bias,
                         scale=1.0,
                     )
                     piece.cut(of_sorted_q).copy_(ours)
