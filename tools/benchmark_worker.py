@@ -6,6 +6,7 @@ the first time; or an error. So whoever asks may let several of these take turns
 
 import ctypes
 import json
+import os
 import resource
 import sys
 import time
@@ -142,7 +143,7 @@ def main() -> None:
     facts = {"matrix_rate": matrix_rate(clock)}
     if spec["subject"] in OURS and OURS[spec["subject"]].causal:
         facts["state_bytes"] = subject.state_bytes(1, spec["frames"])
-    print(json.dumps(facts), flush=True)
+    _say(facts)
     for line in sys.stdin:
         name = line.strip()
         answer: dict[str, object] = {}
@@ -158,18 +159,27 @@ def main() -> None:
         start = clock()
         jobs[name]()
         answer["ms"] = 1000 * (clock() - start)
-        print(json.dumps(answer), flush=True)
+        _say(answer)
+
+
+#: Answers alone go out here: packages that print go to the errors.
+_ANSWERS = os.fdopen(os.dup(1), "w")
+
+
+def _say(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), file=_ANSWERS, flush=True)
 
 
 def _run() -> None:
+    os.dup2(2, 1)
     try:
         main()
     except (RuntimeError, MemoryError) as error:
         text = str(error)
         scarce = isinstance(error, MemoryError) or "allocate memory" in text or "bad_alloc" in text
-        print(json.dumps({"error": "out of memory" if scarce else text.splitlines()[0][:200]}), flush=True)
+        _say({"error": "out of memory" if scarce else text.splitlines()[0][:200]})
     except ValueError as error:
-        print(json.dumps({"error": str(error).splitlines()[0][:200]}), flush=True)
+        _say({"error": str(error).splitlines()[0][:200]})
 
 
 if __name__ == "__main__":
