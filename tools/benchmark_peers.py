@@ -250,7 +250,7 @@ PEERS: dict[str, Callable[[int, int, int], nn.Module]] = {
     "XLNet of transformers in segments": lambda dim, *_: Segments(dim),
     "performer-pytorch": _performer,
     "performer-pytorch, causal": _causal_performer,
-    "linformer": lambda dim, frames, _: Slot(
+    "linformer package": lambda dim, frames, _: Slot(
         dim, _package("linformer").LinformerSelfAttention(dim, frames, k=256, heads=HEADS_WIDE)
     ),
     "minGRU-pytorch": lambda dim, *_: Slot(dim, _package("minGRU_pytorch").minGRU(dim)),
@@ -315,8 +315,8 @@ OURS: dict[str, Ours] = {
         "performer", (Peer("performer-pytorch, causal", forward=9, both=12),), {"layers": 1}, forward_mib=100
     ),
     "performer, both sides": Ours("performer", (Peer("performer-pytorch"),), {"layers": 1}, causal=False),
-    "linformer": Ours("linformer", (Peer("linformer"),), {"layers": 1}),
-    "linformer, both sides": Ours("linformer", (Peer("linformer", forward=2.4),), {"layers": 1}, causal=False),
+    "linformer": Ours("linformer", (Peer("linformer package"),), {"layers": 1}),
+    "linformer, both sides": Ours("linformer", (Peer("linformer package", forward=2.4),), {"layers": 1}, causal=False),
     "transformer_xl": Ours(
         "transformer_xl", (Peer("XLNet of transformers in segments", forward=2.5),), {"layers": 1, "memory": 512}
     ),
