@@ -1,7 +1,7 @@
 """The demo: a generated classroom, from video files to answers, next actions and a comparison of four heads.
 
 Command:   python recipes/classroom.py --out demo
-Cost:      about 10 minutes on 2 CPU cores; run again after a stop, it goes on where it was.
+Cost:      eight to nine minutes on 2 CPU cores; run again after a stop, it goes on where it was.
 Expected:  a table of accuracy by question family for conv, lstm, memory and window beside the controls blind, last
            frame and majority; a figure of accuracy against context; an annotated test video. The README has the table.
 

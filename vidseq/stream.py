@@ -41,13 +41,14 @@ class Stream:
     Args:
         model: a causal model; put into eval mode.
         backbone: turns images into the features that the model was trained on; None: features are pushed.
+        video: the video's name, so that a head with a database of videos does not retrieve it; "": it is none of them.
 
     Raises:
         UserError: the model sees the future, so it cannot stream.
         FingerprintError: the backbone makes other features than the model was trained on.
     """
 
-    def __init__(self, model: VideoReasoner, backbone: Backbone | None = None) -> None:
+    def __init__(self, model: VideoReasoner, backbone: Backbone | None = None, *, video: str = "") -> None:
         if not model.config.causal:
             raise UserError(
                 "Stream expects a causal model, got one with causal=False, which sees the future. "
@@ -59,7 +60,7 @@ class Stream:
         """Frames the model has seen."""
         self.time: float | None = None
         """When the newest frame came, seconds; None before the first."""
-        self._state = model.init_state(1)
+        self._state = model.init_state(1, [video])
         self._newest: torch.Tensor | None = None
         self._sampler = None if backbone is None else _Sampler(self._check_backbone(backbone))
 

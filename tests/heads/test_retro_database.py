@@ -17,7 +17,10 @@ from vidseq.evaluation.verb import evaluate_models
 from vidseq.heads import make_head
 from vidseq.heads.retro import Retro
 from vidseq.model import ModelConfig, VideoReasoner
+from vidseq.predict.offline import predict_video
+from vidseq.predict.plan import Plan
 from vidseq.retrieval import build_database
+from vidseq.stream import Stream
 from vidseq.training import TrainConfig, fit
 
 DIM = 8
@@ -162,3 +165,9 @@ def test_trained_saved_loaded_and_evaluated(world, tmp_path: Path, monkeypatch: 
     assert {group for groups in later for group in groups} == {-1}
     assert load_model(run, "cpu").head.database.frames.shape == (48 * 24, DIM)
     assert "| run | retro |" in evaluate_models(dataset.folder, [run])
+    model, name = load_model(run, "cpu"), dataset.split("train")[3].video
+    named.clear()
+    Stream(model, video=name)
+    predict_video(model, name, store.read(name), 6.0, Plan())
+    Stream(model)
+    assert named[0] == [3] and named[-1] == [-1] and {*map(tuple, named[1:-1])} == {(3,)}

@@ -58,7 +58,7 @@ class _Session:
         if plan.context_seconds is not None:
             raise UserError("--stream reads all of the past, so it expects no --context. Leave one of them out.")
         plan.check_tasks(model.tasks)
-        self._stream = Stream(model, backbone)
+        self._stream = Stream(model, backbone, video=video)
         self._video = video
         self._plan = plan
         self._labels = "frame_labels" in model.tasks

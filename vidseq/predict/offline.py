@@ -101,7 +101,7 @@ def _labelled_segments(
     predictor: Predictor, video: str, features: VideoFeatures, end: float, top: int
 ) -> list[Prediction]:
     """Joins neighbouring frames with one label; a segment's probability is the mean of its frames'."""
-    probabilities = predictor.frame_labels(features.features)
+    probabilities = predictor.frame_labels(features.features, video)
     classes = predictor.classes("frame_labels")
     best = probabilities.argmax(axis=1)
     starts = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist()]
