@@ -1,6 +1,7 @@
 """A toy world: features that show a colour early and an action now, and queries about both."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ settings.load_profile("vidseq")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process a core: more threads would only wait for one another
     torch.set_num_threads(1)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background; but tests send it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TOY_FPS = 4
 TOY_COLORS = ("red", "green", "blue")
