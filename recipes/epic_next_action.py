@@ -105,10 +105,10 @@ def main(
                 for context in contexts.split(",")
             ]
         tables.append(concatenate(rows))
+        write_rows(tables[-1], out / f"{kind}.parquet")
         report(tables[-1], kind, best, out)
-    rows_of_all = concatenate(tables)
-    write_rows(rows_of_all, out / "rows.parquet")
-    draw(rows_of_all, kinds.split(","), out)
+    if len(contexts.split(",")) > 1:
+        draw(concatenate(tables), kinds.split(","), out)
 
 
 def prepare(data: Path, out: Path, kind: str) -> tuple[Dataset, FeatureStore]:

@@ -49,7 +49,7 @@ def kitchens(tmp_path_factory):
 def test_everything(recipe, kitchens, tmp_path, capsys):
     options = {"kinds": "verb,action", "seeds": "0,1", "contexts": "1f,2f,full", "longest_chain": 3}
     recipe.main(kitchens, tmp_path, **options, epochs=25, dim=32)
-    rows = read_rows(tmp_path / "rows.parquet")
+    rows = pd.concat([read_rows(tmp_path / f"{kind}.parquet") for kind in ("verb", "action")])
     assert len(rows) == 2 * 4 * 2 * 23 * (3 + 2 * 3)
     assert set(rows["split"]) == {"test"} and set(rows["group"]) == {"P08", "P09", "P10", "P11"}
     full = rows[(rows["control"] == "") & (rows["context"] == "full")]

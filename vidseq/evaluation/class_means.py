@@ -16,8 +16,9 @@ def class_mean_recall_interval(
 ) -> Interval:
     """`metrics.class_mean_recall`, or how much higher it is than a baseline's, with its interval.
 
-    Groups are resampled; a sample's classes are those that are answers in it. Seeds are averaged first, so the
-    interval is that of the mean over these seeds.
+    Groups are resampled; a sample's classes are those that are answers in it, so where many classes are rare, the
+    interval lies towards what the frequent ones give, and the recall may stand near its end. Seeds are averaged first:
+    the interval is that of the mean over these seeds.
 
     Args:
         rows: of one run (any seeds), context and control.
