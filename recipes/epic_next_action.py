@@ -2,7 +2,8 @@
 
 Command:   python recipes/epic_next_action.py --data FOLDER [--kinds verb] [--seeds 0] [--out runs/epic_next_action]
            FOLDER holds the annotations, official or RULSTM's short ones, and both class lists (the layout `epic`).
-Cost:      about 2 minutes a kind and seed on one core, 6 for actions; a run that was stopped goes on.
+Cost:      about 40 minutes in all on one core: 4 minutes a kind and seed, half of it scoring; a run that was stopped
+           goes on.
 Expected:  for each kind the model, all n-gram chains, the differences to the best chain, a table of contexts from 1 to
            256 past actions, and a figure.
 
@@ -11,9 +12,9 @@ was and how long after the last one it began. The next action is told from all t
 between (as n-gram figures for this data set are), so the 9,530 validation actions that are no video's first are asked.
 
 Nothing is chosen on the validation videos. `held_out` takes some participants out of training: there the order of the
-best chain is chosen each time, and there the settings below were, once: clips of random lengths against clips of the
-last 16 actions alone. Then models and chains learn from all training videos, for a fixed number of epochs. Intervals
-resample participants, 30 of 32 of whom also cook in training videos, as the official split has it.
+best chain is chosen each time, and there the settings below were, once: clips of random lengths rather than of the
+last 16 actions, and the number of epochs. Then models and chains learn from all training videos. Intervals resample
+participants, 30 of 32 of whom also cook in training videos, as the official split has it.
 """
 
 import dataclasses
@@ -195,7 +196,7 @@ def draw(rows: pd.DataFrame, kinds: Sequence[str], out: Path) -> None:
     """Draws accuracy against the number of past actions shown, beside three chains."""
     shown = rows[rows["control"].isin(["", "ngram:1", "ngram:2", "ngram:3"])]
     panels = [Panel(kind, shown[shown["dataset"] == f"epic_kitchens_100_{kind}"]) for kind in kinds]
-    title = "EPIC-Kitchens-100: the next action from the labels of past ones; a second is an action"
+    title = "EPIC-Kitchens-100: next action from the labels of past actions (a frame is an action)"
     for path in save_figure(context_figure(panels, title=title), out / "context"):
         print(path)
 

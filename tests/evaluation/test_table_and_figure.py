@@ -12,6 +12,7 @@ from vidseq.evaluation.context_curve import eligible_seconds
 from vidseq.evaluation.evaluate import evaluate
 from vidseq.evaluation.figure import (
     LABEL_HEIGHT,
+    Panel,
     context_figure,
     context_panels,
     family_panels,
@@ -114,6 +115,17 @@ def test_lines_stand_where_the_rows_say(rows):
     assert line.get_xdata().tolist() == [0.5, 2, 4, 8, 16, 32, 64]
     expected = [100 * part[part["context"] == name]["correct"].mean() for name in ["1f", "2s", "4s", "8s", "full"]]
     assert [line.get_ydata()[place] for place in (0, 1, 2, 3, 6)] == pytest.approx(expected)
+
+
+def test_labels_stand_at_their_lines_where_panels_differ(rows):
+    """Panels share an axis, which the last one may widen."""
+    own = rows[rows["control"] == ""]
+    wrong = own.assign(correct=False, rank=9)
+    figure = context_figure([Panel("right", own.assign(correct=True, rank=1)), Panel("wrong", wrong)], title="Colours")
+    for axis, percent in zip(figure.axes, (100.0, 0.0)):
+        (label,) = [text for text in axis.texts if text.get_text().startswith("lstm")]
+        bottom, top = axis.get_ylim()
+        assert bottom + label.xy[1] * (top - bottom) == pytest.approx(percent, abs=0.1 * (top - bottom))
 
 
 def test_figures_are_saved_the_same_twice(rows, tmp_path):

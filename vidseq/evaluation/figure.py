@@ -84,11 +84,11 @@ def context_figure(panels: Sequence[Panel], *, title: str, line: str = "head") -
         warnings.simplefilter("ignore", FewGroupsWarning)  # told on the figure
         figure = Figure(figsize=(4.9 * columns, 3.7 * lines + 0.7), layout="constrained")
         axes = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
-        for axis, panel in itertools.zip_longest(axes, panels):
-            if panel is None:
-                axis.set_visible(False)
-            else:
-                _draw_panel(axis, panel, line)
+        for axis in axes[len(panels) :]:
+            axis.set_visible(False)
+        labels = [_draw_panel(axis, panel, line) for axis, panel in zip(axes, panels)]
+        for axis, of_panel in zip(axes, labels):  # now that all panels have set the axis they share
+            _write_labels(axis, of_panel)
         for axis in axes[::columns]:
             axis.set_ylabel("accuracy (%)")
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
@@ -114,7 +114,8 @@ def save_figure(figure: Figure, stem: Path | str, *, tight: bool = True) -> list
     return paths
 
 
-def _draw_panel(axis: Axes, panel: Panel, line: str) -> None:
+def _draw_panel(axis: Axes, panel: Panel, line: str) -> list[tuple[float, str, str]]:
+    """Draws all lines; gives height, name and colour of each, to be written at its end."""
     curve = _curve_rows(panel.rows)
     contexts = curve.groupby("context")["context_seconds"].mean().sort_values()
     places = _places(contexts)
@@ -132,7 +133,7 @@ def _draw_panel(axis: Axes, panel: Panel, line: str) -> None:
         axis.axhline(value, color=_GREY, lw=1, ls=style, zorder=1)
         labels.append((value, str(name).replace("_", " "), _GREY))
     _finish_axes(axis, contexts, places, panel)
-    _write_labels(axis, labels)
+    return labels
 
 
 def _draw_line(axis: Axes, part: pd.DataFrame, places: dict[str, float], color: str) -> float:
