@@ -13,8 +13,9 @@ between (as n-gram figures for this data set are), so the 9,530 validation actio
 
 Nothing is chosen on the validation videos. `held_out` takes some participants out of training: there the order of the
 best chain is chosen each time, and there the settings below were, once: clips of random lengths rather than of the
-last 16 actions, and the number of epochs. Then models and chains learn from all training videos. Intervals resample
-participants, 30 of 32 of whom also cook in training videos, as the official split has it.
+last 16 actions, and the epochs of verbs, which nouns take over, and of actions. Then models and chains learn from all
+training videos. Intervals resample participants, 30 of 32 of whom also cook in training videos, as the official split
+has it.
 """
 
 import dataclasses
