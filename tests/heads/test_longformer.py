@@ -141,17 +141,3 @@ def test_global_questions_are_the_same_in_any_chunking_and_out_of_step() -> None
         _, state = head.step(part, state, torch.arange(9) < torch.tensor(counts)[:, None])
     assert state.position.tolist() == [21, 17]
     torch.testing.assert_close(head.ask(queries, state)[1:], head.ask(queries[1:], whole), **TIGHT)
-
-
-@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 2e-5), (torch.float64, 1e-10)])
-@pytest.mark.parametrize("dim", [8, 64])
-def test_stepping_equals_whole_clips_with_default_options(dim: int, dtype: torch.dtype, tolerance: float) -> None:
-    """At a width of two a head, queries used to come to the kernel in columns."""
-    torch.manual_seed(0)
-    head, x = make_head("longformer", dim).to(dtype).requires_grad_(False), torch.randn(2, 270, dim, dtype=dtype)
-    for chunk in (1, 40):
-        state, y = head.init_state(2), []
-        for part in x.split(chunk, dim=1):
-            out, state = head.step(part, state)
-            y.append(out)
-        torch.testing.assert_close(torch.cat(y, dim=1), head(x), rtol=tolerance, atol=tolerance)

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ class _Subject:
 
     def find(self, query: Query, max_blocks: int) -> ImportantPast:
         classes = self.predictor.classes(query.kind)
-        mean = self._mean_frame() if self.deletion == "mean" else None
+        mean = self._mean_frame if self.deletion == "mean" else None
         return find_important_past(
             self.predictor, classes, self.past(query), query,
             deletion=self.deletion, mean_frame=mean, max_blocks=max_blocks,
@@ -60,6 +61,7 @@ class _Subject:
         video = self.store.read(query.video)
         return past_of(video.features, video.pts_seconds, query.time)
 
+    @cached_property
     def _mean_frame(self) -> np.ndarray:
         """Over the training videos, each counted once, so that it tells nothing of the video that is asked about."""
         videos = [video.video for video in self.dataset.split("train")]
