@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 from vidseq.audit.findings import accuracy_of
 from vidseq.audit.probes import Probe, all_probes
+from vidseq.evaluation.figure import FONT, plain_axis
 
 #: Colours that the colour-blind tell apart (Okabe and Ito), by how much of the past a probe sees.
 COLORS = {"nothing": "#666666", "present": "#E69F00", "short": "#56B4E9", "long": "#0072B2"}
 _LEGEND = {"nothing": "no frame", "present": "the newest frame", "short": "a short window", "long": "all of the past"}
-_FONT = {"font.family": "DejaVu Sans", "font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "vidseq"}
 
 
 def audit_figure(rows: pd.DataFrame, name: str, short_seconds: float) -> Figure:
@@ -29,7 +29,7 @@ def audit_figure(rows: pd.DataFrame, name: str, short_seconds: float) -> Figure:
     probes = all_probes(short_seconds)
     columns = min(3, len(families))
     lines = -(-len(families) // columns)
-    with matplotlib.rc_context(_FONT):  # type: ignore[arg-type]  # matplotlib's own literal keys
+    with matplotlib.rc_context(FONT):
         figure = Figure(figsize=(1.6 + 3.1 * columns, 2.4 * lines + 1.1), layout="constrained")
         axes = figure.subplots(lines, columns, squeeze=False, sharey=True, sharex=True).ravel()
         for axis, family in itertools.zip_longest(axes, families):
@@ -62,7 +62,4 @@ def _draw(axis: Axes, family: str, rows: pd.DataFrame, probes: dict[str, Probe])
     axis.set_title(
         f"{family}\nn = {rows['query'].nunique():,} queries, {rows['group'].nunique()} groups", loc="left", fontsize=9
     )
-    axis.grid(axis="x", color="#E6E6E6", lw=0.8)
-    axis.set_axisbelow(True)
-    for side in ("top", "right"):
-        axis.spines[side].set_visible(False)
+    plain_axis(axis, grid="x")

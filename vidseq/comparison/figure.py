@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vidseq.comparison.plan import ComparisonPlan
-from vidseq.evaluation.figure import COLORS, context_figure, context_panels
+from vidseq.evaluation.figure import COLORS, context_figure, context_panels, plain_axis
 from vidseq.evaluation.intervals import FewGroupsWarning
 from vidseq.evaluation.pairing import context_names
 from vidseq.heads.budget import MATCHES
@@ -46,8 +46,6 @@ def _against_state(plan: ComparisonPlan, table: pd.DataFrame) -> Figure:
     axis.set_xlabel(f"bytes of state after {plan.frames} frames")
     axis.set_ylabel("accuracy (%)")
     axis.set_title(f"{plan.dataset}: heads of equal {MATCHES[plan.match]}", loc="left", fontsize=10, fontweight="bold")
-    axis.grid(axis="y", color="#E6E6E6", lw=0.8)
-    for side in ("top", "right"):
-        axis.spines[side].set_visible(False)
+    plain_axis(axis)
     figure.text(0.01, -0.02, f"Bars: 95% bootstrap intervals over {table['groups'].max()} groups and seeds.", va="top")
     return figure

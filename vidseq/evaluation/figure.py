@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -21,6 +21,8 @@ from vidseq.files import atomic_path
 #: Colours that the colour-blind tell apart (Okabe and Ito), one a head, the darkest first.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _GREY = "#666666"
+#: Of lines that only guide the eye.
+PALE = "#E6E6E6"
 #: Line styles of controls, which are all grey.
 _STYLES = ((0, (1, 1.5)), (0, (4, 2)), (0, (6, 2, 1, 2)), (0, (2, 1, 2, 4)), (0, (8, 2)))
 #: What every figure is written in.
@@ -168,11 +170,16 @@ def _finish_axes(axis: Axes, contexts: "pd.Series[float]", places: dict[str, flo
     axis.set_title(
         f"{panel.title}\nn = {len(queries):,} queries, {queries['group'].nunique()} groups", loc="left", fontsize=9
     )
-    axis.grid(axis="y", color="#E6E6E6", lw=0.8)
+    plain_axis(axis)
+    axis.margins(x=0.03)
+
+
+def plain_axis(axis: Axes, grid: Literal["x", "y"] = "y") -> None:
+    """Takes away the frame's upper and right side, and adds pale lines across one axis, behind all that is drawn."""
+    axis.grid(axis=grid, color=PALE, lw=0.8)
     axis.set_axisbelow(True)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
-    axis.margins(x=0.03)
 
 
 def _write_labels(axis: Axes, labels: Sequence[tuple[float, str, str]]) -> None:

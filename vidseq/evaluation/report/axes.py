@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vidseq.evaluation.context_curve import ContextCurve
-from vidseq.evaluation.figure import FONT, LABEL_HEIGHT, spread_labels
+from vidseq.evaluation.figure import FONT, LABEL_HEIGHT, plain_axis, spread_labels
 from vidseq.evaluation.intervals import FEW_GROUPS, VERY_FEW_GROUPS
 
-GREY, PALE, ALARM = "#666666", "#E6E6E6", "#B33A00"
+GREY, ALARM = "#666666", "#B33A00"
 #: Inches. Shown as wide as a phone, letters are about ten pixels high.
 WIDTH, HEIGHT = 4.7, 3.75
 #: Ticks stand at least so far apart, as a share of the axis.
@@ -55,10 +55,7 @@ def new_figure(title: str, subtitle: str, num_groups: int) -> Figure:
 
 def finish(axis: Axes, ylabel: str = "") -> None:
     """Takes away what is not needed, and adds a quiet grid."""
-    for side in ("top", "right"):
-        axis.spines[side].set_visible(False)
-    axis.grid(axis="y", color=PALE, lw=0.8)
-    axis.set_axisbelow(True)
+    plain_axis(axis)
     axis.tick_params(labelsize=8)
     axis.set_ylabel(ylabel, fontsize=8.5)
 
