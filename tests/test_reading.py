@@ -132,3 +132,26 @@ def test_projected_clips_give_the_same(toy_config: ModelConfig, together: bool) 
         whole = read_clips(model, features, mask, asked).logits["question"]
         projected = read_projected(model, model.project(features, mask), mask, asked)["question"]
     torch.testing.assert_close(projected, whole)
+
+
+@given(clips_and_stops, st.booleans())
+@settings(deadline=None)
+def test_clips_that_have_come_to_their_end_are_left_behind(clips: list[tuple[int, list[int]]], together: bool) -> None:
+    lengths, stops = zip(*clips)
+    plan = plan_together(lengths, stops) if together else plan_pieces(lengths, stops, whole=False)
+    goings, start = [*plan.going()], 0
+    assert len(goings) == len(plan.pieces)
+    for piece, going in zip(plan.pieces, goings):
+        ahead = plan.mask[:, start:].any(dim=1)
+        assert going == ahead.nonzero()[:, 0].tolist() and going
+        assert {row for row, _ in piece.stops} <= set(going)
+        start += piece.length
+
+
+def test_states_of_all_rows_in_order_are_no_copy(toy_model: VideoReasoner) -> None:
+    _, state = toy_model.step(torch.randn(3, 4, 6), toy_model.init_state(3))
+    assert state.rows(torch.arange(3)) is state
+    for numbers in ([0, 1], [2, 1, 0], [0, 1, 2, 2]):
+        some = state.rows(torch.tensor(numbers))
+        assert torch.equal(some.present, state.present[numbers])
+        assert all(torch.equal(part, whole[numbers]) for part, whole in zip(some.memory, state.memory))

@@ -20,7 +20,7 @@ from vidseq.reading import LONGEST_PIECE, Asked, frames_until, read_clips, read_
 from vidseq.tasks import ActionSequence, AnswerWords, offered_classes
 
 #: Clips are read together up to so many frames, padding counted, and up to so many clips.
-MOST_FRAMES, MOST_CLIPS = 65_536, 256
+MOST_FRAMES, MOST_CLIPS = 16_384, 64
 
 
 @dataclass(frozen=True)

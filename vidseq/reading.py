@@ -1,7 +1,7 @@
 """Reading clips in pieces: scan to the first query time, ask, scan on. Training and prediction both do this."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +68,22 @@ class Plan:
     """The frame of its clip that stands at each place of the pieces put together, long (B, S)."""
     mask: Tensor
     """Where there is one, bool (B, S); within a piece a row's frames come first."""
+
+    def cut(self, x: Tensor) -> Iterator[tuple[Piece, Tensor, Tensor]]:
+        """Each piece with its part of clips (B, T, D) and of the mask."""
+        frames, mask = self.frames.to(x.device), self.mask.to(x.device)
+        # Indexed once and split once: slicing piece after piece would make the backward pass quadratic.
+        x = x.gather(1, frames[..., None].expand(-1, -1, x.shape[-1]))
+        widths = [piece.length for piece in self.pieces]
+        return zip(self.pieces, x.split(widths, dim=1), mask.split(widths, dim=1))
+
+    def going(self) -> Iterator[list[int]]:
+        """The clips of which each piece, or a later one, reads a frame."""
+        ends = (self.mask * torch.arange(1, self.mask.shape[1] + 1)).amax(dim=1).tolist() if self.pieces else []
+        start = 0
+        for piece in self.pieces:
+            yield [row for row, end in enumerate(ends) if end > start]
+            start += piece.length
 
 
 def plan_pieces(lengths: Sequence[int], stops: Sequence[Sequence[int]], *, whole: bool) -> Plan:
@@ -169,8 +185,15 @@ def read_clips(
         frames = torch.arange(features.shape[1], device=features.device).expand(mask.shape)
         return Reading({}, model(features, mask), frames, mask)
     lengths, queries = mask.sum(dim=1).tolist(), _Queries(model, asked)
-    plan = plan_pieces(lengths, queries.stops(len(lengths)), whole=whole)
-    return _follow(plan, model, model.project(features, mask), queries, videos)
+    plan, rows = plan_pieces(lengths, queries.stops(len(lengths)), whole=whole), [*range(len(lengths))]
+    x, state, ys = model.project(features, mask), model.init_state(len(lengths), videos), []
+    queries.ask([(row, 0) for row in rows], state, rows)
+    for piece, part, valid in plan.cut(x):
+        y, state = model.scan(part, state, valid)
+        ys.append(y)
+        queries.ask(piece.stops, state, rows)
+    y = torch.cat(ys, dim=1) if ys else x[:, :0]
+    return Reading(queries.logits(), y, plan.frames.to(x.device), plan.mask.to(x.device))
 
 
 def read_projected(
@@ -190,28 +213,22 @@ def read_projected(
     """
     lengths, queries = mask.sum(dim=1).tolist(), _Queries(model, asked)
     stops = queries.stops(len(lengths))
-    plans = (plan_pieces(lengths, stops, whole=False), plan_together(lengths, stops))
-    return _follow(min(plans, key=_cost), model, x, queries, videos).logits
+    plan = min(plan_pieces(lengths, stops, whole=False), plan_together(lengths, stops), key=_cost)
+    rows = [*range(len(x))]
+    state = model.init_state(len(x), videos)
+    queries.ask([(row, 0) for row in rows], state, rows)
+    for (piece, part, valid), going in zip(plan.cut(x), plan.going()):
+        if len(going) < len(rows):  # clips that have come to their end are left behind
+            state = state.rows(torch.tensor([rows.index(row) for row in going], device=x.device))
+            rows = going
+        _, state = model.scan(part[rows], state, valid[rows])
+        queries.ask(piece.stops, state, rows)
+    return queries.logits()
 
 
 def _cost(plan: Plan) -> int:
     """How long a plan takes, in frames: starting a piece costs about as much as reading some."""
     return plan.frames.shape[1] + 4 * len(plan.pieces)
-
-
-def _follow(plan: Plan, model: VideoReasoner, x: Tensor, queries: "_Queries", videos: Sequence[str] | None) -> Reading:
-    frames, read = plan.frames.to(x.device), plan.mask.to(x.device)
-    # Indexed once and split once: slicing piece after piece would make the backward pass quadratic.
-    x = x.gather(1, frames[..., None].expand(-1, -1, x.shape[-1]))
-    widths = [piece.length for piece in plan.pieces]
-    state, ys = model.init_state(len(x), videos), []
-    queries.ask([(row, 0) for row in range(len(x))], state)
-    for piece, part, valid in zip(plan.pieces, x.split(widths, dim=1), read.split(widths, dim=1)):
-        y, state = model.scan(part, state, valid)
-        ys.append(y)
-        queries.ask(piece.stops, state)
-    y = torch.cat(ys, dim=1) if ys else x
-    return Reading(queries.logits(), y, frames, read)
 
 
 class _Queries:
@@ -237,14 +254,15 @@ class _Queries:
             stops[row].append(frames)
         return stops
 
-    def ask(self, places: Sequence[tuple[int, int]], state: ModelState) -> None:
-        """Asks what is due at these places; each query reads the state of its own row."""
-        due = [(row, number) for row, frames in places for number in self._at.get((row, frames), ())]
+    def ask(self, places: Sequence[tuple[int, int]], state: ModelState, rows: Sequence[int]) -> None:
+        """Asks what is due at these places; each query reads the state of its own row, `rows` being the state's."""
+        at = {row: number for number, row in enumerate(rows)}
+        due = [(at[row], number) for row, frames in places for number in self._at.get((row, frames), ())]
         if not due or self._vectors is None:
             return
         device = self._vectors.device
-        rows, numbers = (torch.tensor(part, device=device) for part in zip(*due))
-        seen = state.rows(rows)
+        its_row, numbers = (torch.tensor(part, device=device) for part in zip(*due))
+        seen = state.rows(its_row)
         self._contexts.append(self._model.head.ask(self._vectors[numbers][:, None], seen.memory)[:, 0])
         self._presents.append(seen.present)
         self._numbers += numbers.tolist()

@@ -24,7 +24,8 @@ def test_measurements_and_the_table_made_of_them(monkeypatch):
         return [length * (3000 if backward else 1000) for length in lengths if length * 3000 <= limit or not backward]
 
     monkeypatch.setattr(complexity, "peak_memory", weighed)
-    rows = measure_complexity("window", frames=(64, 128, 256, 512), dim=16, runs=1, limit=1e6, path_frames=(9, 17))
+    plan = {"frames": (64, 128, 256, 512), "dim": 16, "runs": 1, "limit": 1e6, "path_frames": (9, 17)}
+    rows = measure_complexity("window", options={"window": 9}, **plan)
     counts = rows.groupby("quantity")["frames"].agg(list).to_dict()
     assert counts["learn_bytes"] == [64, 128, 256], "512 frames take more than the limit"
     assert counts["milliseconds"] == counts["read_bytes"] == counts["state_bytes"] == [64, 128, 256, 512]

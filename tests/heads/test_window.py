@@ -35,3 +35,15 @@ def test_where_a_video_starts_does_not_matter() -> None:
     head = make_head("window", 8, {"window": 4, "layers": 1, "heads": 2}).double()
     x = torch.randn(1, 30, 8, dtype=torch.float64)
     torch.testing.assert_close(head(x)[:, -5:], head(x[:, -8:])[:, -5:], rtol=1e-10, atol=1e-10)
+
+
+def test_the_state_grows_to_the_window_and_no_further() -> None:
+    head = make_head("window", 8, {"window": 5, "layers": 2, "heads": 2}).double().eval().requires_grad_(False)
+    sizes, state = [], head.init_state(3)
+    for taken in ([1, 0, 1], [2, 1, 0], [0, 0, 0], [1, 1, 1], [3, 0, 0], [0, 2, 3]):
+        mask = torch.arange(3) < torch.tensor(taken)[:, None]
+        _, state = head.step(torch.randn(3, 3, 8, dtype=torch.float64), state, mask)
+        sizes.append(state.keys.shape[3])
+    assert sizes == [1, 3, 3, 4, 4, 4]  # as many as the longest row has had
+    assert state.position.tolist() == [7, 4, 5]
+    assert head.state_bytes(1, 0) == 8 and head.state_bytes(1, 3) < head.state_bytes(1, 4) == head.state_bytes(1, 999)

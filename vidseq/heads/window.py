@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import advance
+from vidseq.heads.blocks import latest
 from vidseq.heads.transformer_block import TransformerBlock, check_heads
 from vidseq.ops.banded import banded_attention
+from vidseq.ops.dense import causal_attention, read_by_queries
 from vidseq.ops.rotary import rotary_angles
 
 SEGMENT = 512
@@ -32,10 +33,13 @@ class WindowConfig(HeadConfig):
 
 
 class WindowState(NamedTuple):
-    """The latest window - 1 frames as every layer keeps them, and how many frames there have been."""
+    """The latest frames as every layer keeps them, and how many there have been.
+
+    There are N of them, as many as the longest row has had, at most window - 1; in a shorter row the last ones count.
+    """
 
     keys: Tensor
-    """(B, layers, heads, window - 1, width), rotated to their positions, oldest first."""
+    """(B, layers, heads, N, width), rotated to their positions, oldest first."""
     values: Tensor
     """Like `keys`."""
     position: Tensor
@@ -85,28 +89,51 @@ class Window(TemporalHead):
 
     def init_state(self, batch_size: int) -> WindowState:
         """An empty past."""
-        config = self.config
-        shape = (batch_size, config.layers, config.heads, config.window - 1, self._width)
-        weight = self.last_norm.weight
-        position = torch.zeros(batch_size, dtype=torch.int64, device=weight.device)
+        return self._state_after(batch_size, 0)
+
+    def _state_after(self, batch_size: int, frames: int) -> WindowState:
+        config, weight = self.config, self.last_norm.weight
+        shape = (batch_size, config.layers, config.heads, min(frames, config.window - 1), self._width)
+        position = torch.full((batch_size,), frames, dtype=torch.int64, device=weight.device)
         return WindowState(weight.new_zeros(shape), weight.new_zeros(shape), position)
 
     def scan(self, x: Tensor, state: WindowState, mask: Tensor) -> tuple[Tensor, WindowState]:
         """Reads new frames; see `TemporalHead.scan`."""
-        past, num_frames = self.config.window - 1, x.shape[1]
+        num_frames, position = x.shape[1], state.position + mask.sum(dim=1)
         angles = self._angles(state.position[:, None] + torch.arange(num_frames, device=x.device))
-        in_past = torch.arange(past, device=x.device) >= past - state.position[:, None]
-        valid = F.pad(in_past, (0, num_frames), value=True)  # a valid frame never sees a later, invalid one
+        valid = F.pad(
+            self._in_past(state), (0, num_frames), value=True
+        )  # a valid frame never sees a later, invalid one
+        most = min(self.config.window - 1, int(position.max())) if len(x) else 0
         keys, values = [], []
         for index, block in enumerate(self.blocks):
             q, k, v = block.project(x, angles)
-            old_k, old_v = state.keys[:, index], state.values[:, index]
-            read = banded_attention(q, torch.cat([old_k, k], dim=2), torch.cat([old_v, v], dim=2), valid, past)
-            x = block.finish(x, read)
-            keys.append(advance(old_k, k, mask, dim=2))
-            values.append(advance(old_v, v, mask, dim=2))
-        new_state = WindowState(torch.stack(keys, dim=1), torch.stack(values, dim=1), state.position + mask.sum(dim=1))
-        return self.last_norm(x), new_state
+            k, v = (torch.cat([old[:, index], new], dim=2) for old, new in ((state.keys, k), (state.values, v)))
+            x = block.finish(x, self._attend(q, k, v, valid))
+            keys.append(latest(k, mask, most, dim=2))
+            values.append(latest(v, mask, most, dim=2))
+        return self.last_norm(x), WindowState(torch.stack(keys, dim=1), torch.stack(values, dim=1), position)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, valid: Tensor) -> Tensor:
+        """Queries on their window of the keys, of which the last ones are their own."""
+        missing = self.config.window - 1 + q.shape[2] - k.shape[2]
+        if missing >= q.shape[2] - 1:  # the last one sees as far as the first key
+            return causal_attention(q, k, v, valid)
+        k, v = (F.pad(part, (0, 0, missing, 0)) for part in (k, v))
+        return banded_attention(q, k, v, F.pad(valid, (missing, 0)), self.config.window - 1)
+
+    def read(self, queries: Tensor, state: WindowState) -> Tensor:
+        """Reads the window with queries, without a copy of the state for each; see `TemporalHead.read`."""
+        x, angles, valid = queries, self._angles(state.position[:, None]), self._in_past(state)
+        for index, block in enumerate(self.blocks):
+            past_k, past_v = state.keys[:, index], state.values[:, index]
+            x = block.finish(x, read_by_queries(*block.project(x, angles), past_k, past_v, valid))
+        return self.last_norm(x)
+
+    def _in_past(self, state: WindowState) -> Tensor:
+        """Bool (B, N): which places of the state hold a frame."""
+        size = state.keys.shape[3]
+        return torch.arange(size, device=state.keys.device) >= size - state.position[:, None]
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""
