@@ -44,22 +44,38 @@ class Ours:
     peers: tuple[Peer, ...]
     options: Mapping[str, object] = field(default_factory=dict)
     causal: bool = True
+    tokens_read: bool = False
+    """Whether global tokens read in the only layer: a head spares them in its last, for nobody reads them there."""
     forward_mib: float | None = None
     """Memory that its forward may take at T = 16,384, beside its input."""
     floor: Callable[[int, int], float] | None = None
     """Multiplications and additions that it cannot do without, of T and D."""
 
-    def make(self, dim: int) -> TemporalHead:
+    def make(self, dim: int) -> nn.Module:
         """The head, untrained, without the networks behind its attention."""
         head = make_head(self.head, dim, self.options, causal=self.causal)
         for module in head.modules():
             if hasattr(module, "think"):
                 setattr(module, "think", _nothing)  # noqa: B010  # a method is no attribute for mypy
-        return head
+        return TokensToo(head) if self.tokens_read else head
 
 
 def _nothing(x: Tensor) -> Tensor:
     return x.new_zeros(()).expand_as(x)
+
+
+class TokensToo(nn.Module):
+    """A head of one layer whose global tokens read all frames, as a peer's do, and are given in front of them."""
+
+    def __init__(self, head: TemporalHead) -> None:
+        super().__init__()
+        self.head: Any = head
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reads x (B, T, D)."""
+        everyone = torch.ones(x.shape[:2], dtype=torch.bool)
+        y, tokens = self.head.layer_noncausal(0, x, self.head.tokens.expand(len(x), -1, -1), everyone)
+        return self.head.last_norm(torch.cat([tokens, y], dim=1))
 
 
 class Slot(nn.Module):
@@ -292,14 +308,16 @@ OURS: dict[str, Ours] = {
     "longformer": Ours(
         "longformer",
         (Peer("Longformer of transformers, 16 global", forward=3.5),),
-        {"window": WINDOW + 1, "layers": 1, "num_global": 16},
+        {"window": WINDOW + 1, "layers": 1, "num_global": 16, "global_questions": True},
         causal=False,
+        tokens_read=True,
     ),
     "big_bird": Ours(
         "big_bird",
         (Peer("BigBird of transformers", forward=9, both=4.5),),
-        {"layers": 1},
+        {"layers": 1, "num_global": 128},  # two global blocks of 64, as the peer's
         causal=False,
+        tokens_read=True,
         forward_mib=300,
     ),
     "reformer": Ours(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import LongformerConfig
 from transformers.models.longformer.modeling_longformer import LongformerSelfAttention
 
-from vidseq.heads import make_head
+from vidseq.heads import longformer, make_head
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}
 
@@ -52,6 +52,17 @@ def test_the_noncausal_form_equals_attention_frame_by_frame(dilation: int, growt
     torch.testing.assert_close(head(x), noncausal_tokens_reference(head, x, sees(head, 25, causal=False)), **TIGHT)
 
 
+@pytest.mark.parametrize("causal", [True, False])
+def test_segments_equal_the_whole(causal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames are read segment by segment where no gradients are wanted."""
+    monkeypatch.setattr(longformer, "SEGMENT", 5)
+    head, x = make(causal, dilation=2), frames(2, 43)
+    mask = torch.arange(43) < torch.tensor([[43], [20]])
+    whole = head(x, mask)
+    with torch.no_grad():
+        torch.testing.assert_close(head(x, mask), whole, **TIGHT)
+
+
 def test_the_noncausal_layer_equals_transformers_with_its_weights() -> None:
     head = make(causal=False, window=5)
     layer, tokens, x = head.layers[0], head.tokens.expand(2, -1, -1), frames(2, 29)
@@ -70,8 +81,8 @@ def test_the_noncausal_layer_equals_transformers_with_its_weights() -> None:
     )
     still = torch.zeros(1, 1, 29, 2, dtype=torch.float64)  # theirs has no rotary positions
     there = number[:, 3:] < ends
-    frames_read = head.attend_noncausal(layer, tokens, x, still, there, 1)
-    tokens_read = layer.update_noncausal(tokens, *layer.far(x, 2), there)
+    frames_read = torch.cat(list(head.attend_noncausal(layer, tokens, [x], still, there, 1)), dim=2)
+    tokens_read = layer.read_noncausal(tokens, x, there)
     valid = number < ends
     both = torch.cat([tokens_read, frames_read], dim=2).transpose(1, 2).flatten(2)
     torch.testing.assert_close(both[valid], expected[valid], rtol=1e-5, atol=1e-6)  # its softmax is always float32

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vidseq.ops.banded import banded_attention
+from vidseq.ops import dilated
+from vidseq.ops.banded import attend_in_slabs, banded_attention
 from vidseq.ops.dilated import dilated_attention
 from vidseq.ops.merge import NOTHING, Part, attend_beside, attend_part, merge_parts
 
@@ -47,8 +48,14 @@ def test_keys_beside_others_in_outputs_and_gradients(odds: float) -> None:
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("slabs", [False, True])
 @pytest.mark.parametrize("before, after, dilation", [(3, 0, 1), (40, 0, 1), (20, 20, 1), (20, 9, 3)])
-def test_a_band_beside_others_in_outputs_and_gradients(before: int, after: int, dilation: int) -> None:
+def test_a_band_beside_others_in_outputs_and_gradients(
+    before: int, after: int, dilation: int, slabs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in the slabs of devices without the kernel."""
+    if slabs:
+        monkeypatch.setattr(dilated, "banded_attention", attend_in_slabs)
     reach = dilation * (before + after)
     q, k, v, other_k, other_v = leaves = inputs(500, 500 + reach, 500 + reach, 3, 3)
     valid = torch.rand(2, 500 + reach, generator=torch.Generator().manual_seed(0)) < 0.7

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pandas as pd
 import pytest
+import torch
 
 from vidseq.errors import UserError
 from vidseq.heads import HEADS
@@ -98,3 +99,14 @@ def test_ratios_targets_and_growth_are_those_of_the_rows(report: ModuleType) -> 
 
 def test_every_head_is_measured(report: ModuleType) -> None:
     assert {ours.head for ours in report.OURS.values()} == set(HEADS)
+
+
+@pytest.mark.parametrize("name", ["longformer", "big_bird"])
+def test_global_tokens_read_where_peers_read_too(report: ModuleType, name: str) -> None:
+    ours = report.OURS[name]
+    subject, x = ours.make(256), torch.randn(1, 70, 256)
+    y, later = subject(x), subject(x + torch.nn.functional.one_hot(torch.tensor(69), 70)[:, None])
+    num_global = ours.options["num_global"]
+    assert y.shape == (1, num_global + 70, 256)
+    assert (y != later)[0, :num_global].any(dim=1).all()
+    torch.testing.assert_close(y[:, num_global:], subject.head(x))

@@ -176,15 +176,21 @@ class BigBird(TemporalHead):
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        angles = self._angles(torch.arange(x.shape[1], device=x.device)[None])
         tokens = self.tokens.expand(x.shape[0], -1, -1)
         for index, layer in enumerate(self.layers):
-            q, k, v = layer.near(x)
-            read = self.attend_noncausal(layer, tokens, (q, k, v), angles, self.noncausal_pattern(index, mask))
-            if layer is not self.layers[-1]:
-                tokens = layer.block.finish(tokens, layer.update_noncausal(tokens, k, v, mask))
-            x = layer.block.finish(x, read)
+            x, tokens = self.layer_noncausal(index, x, tokens, mask, last=layer is self.layers[-1])
         return self.last_norm(x)
+
+    def layer_noncausal(
+        self, index: int, x: Tensor, tokens: Tensor, mask: Tensor, last: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """A layer's frames and tokens from those it reads, (B, T, D) and (B, G, D); the last spares its tokens."""
+        layer, angles = self.layers[index], self._angles(torch.arange(x.shape[1], device=x.device)[None])
+        q, k, v = layer.near(x)
+        read = self.attend_noncausal(layer, tokens, (q, k, v), angles, self.noncausal_pattern(index, mask))
+        if not last:
+            tokens = layer.block.finish(tokens, layer.update_noncausal(tokens, k, v, mask))
+        return layer.block.finish(x, read), tokens
 
     def noncausal_pattern(self, layer: int, mask: Tensor) -> Pattern:
         """Which blocks those of whole videos see."""

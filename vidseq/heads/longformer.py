@@ -1,5 +1,6 @@
 """The Longformer head: a sliding window and global tokens."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -17,6 +18,9 @@ from vidseq.ops.growing import append_frames
 from vidseq.ops.merge import Part, attend_part
 from vidseq.ops.periods import Periods
 from vidseq.ops.rotary import rotary_angles, rotate
+
+SEGMENT = 512
+"""Frames that are read at once where no gradients are wanted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +114,15 @@ class Longformer(TemporalHead):
         """No limit, if there is a layer that reads tokens that have read."""
         return None if self.config.layers > 1 else self._pasts[0] + 1
 
+    @property
+    def segment_frames(self) -> int | None:
+        """Enough that the window before a segment is not most of the work."""
+        return None if self.config.global_questions else self._segment
+
+    @property
+    def _segment(self) -> int:
+        return max(SEGMENT, 2 * max(self._pasts))
+
     def init_state(self, batch_size: int) -> LongformerState:
         """An empty past; tokens that have read nothing but one another."""
         return self._state_after(batch_size, 0)
@@ -176,26 +189,42 @@ class Longformer(TemporalHead):
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        angles = self._angles(torch.arange(x.shape[1], device=x.device)[None])
         tokens = self.tokens.expand(x.shape[0], -1, -1)
-        for layer, dilation in zip(self.layers, self.dilations):
-            read = self.attend_noncausal(layer, tokens, x, angles, mask, dilation)
-            if layer is not self.layers[-1]:
-                far_k, far_v = layer.far(x, 2)
-                tokens = layer.block.finish(tokens, layer.update_noncausal(tokens, far_k, far_v, mask))
-            x = layer.block.finish(x, read)
+        for index, layer in enumerate(self.layers):
+            x, tokens = self.layer_noncausal(index, x, tokens, mask, last=layer is self.layers[-1])
         return self.last_norm(x)
 
+    def layer_noncausal(
+        self, index: int, x: Tensor, tokens: Tensor, mask: Tensor, last: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """A layer's frames and tokens from those it reads, (B, T, D) and (B, G, D); the last spares its tokens."""
+        layer, parts = self.layers[index], [x]
+        if not torch.is_grad_enabled():
+            parts = list(x.split(self._segment, dim=1))
+        angles = self._angles(torch.arange(x.shape[1], device=x.device)[None])
+        read = self.attend_noncausal(layer, tokens, parts, angles, mask, self.dilations[index])
+        new_x = torch.cat([layer.block.finish(part, its_read) for part, its_read in zip(parts, read)], dim=1)
+        if not last:
+            tokens = layer.block.finish(tokens, layer.read_noncausal(tokens, x, mask))
+        return new_x, tokens
+
     def attend_noncausal(
-        self, layer: TokenLayer, tokens: Tensor, x: Tensor, angles: Tensor, mask: Tensor, dilation: int
-    ) -> Tensor:
-        """What frames x (B, T, D) read in their window and in tokens (B, G, D), (B, heads, T, width)."""
-        reach, side = self.config.window - 1, (self.config.window - 1) * dilation
-        q, k, v = layer.near(x)
-        beside = attend_part(q, *layer.near(tokens, 2))
-        k, v = (F.pad(part, (0, 0, side, side)) for part in (rotate(k, angles), v))
-        near = F.pad(mask, (side, side))
-        return dilated_attention(rotate(q, angles), k, v, near, reach, reach, dilation, beside)
+        self, layer: TokenLayer, tokens: Tensor, parts: list[Tensor], angles: Tensor, mask: Tensor, dilation: int
+    ) -> Iterator[Tensor]:
+        """What frames, equal parts (B, T, D) of videos, read in their window and tokens (B, G, D), part by part."""
+        reach, side, size = self.config.window - 1, (self.config.window - 1) * dilation, parts[0].shape[1]
+        near, token_kv = F.pad(mask, (side, side)), layer.near(tokens, 2)
+        queries, *kv = zip(*(layer.near(part) for part in parts))
+        turns = angles.split(size, dim=2)
+        kv[0] = tuple(rotate(k, turn) for k, turn in zip(kv[0], turns))
+        beyond = kv[0][0].new_zeros(*kv[0][0].shape[:2], side, self._width)
+        k, v = (torch.cat([beyond, *some, beyond], dim=2) for some in kv)
+        for index, (q, turn) in enumerate(zip(queries, turns)):
+            keys = slice(index * size, index * size + q.shape[2] + 2 * side)
+            beside = attend_part(q, *token_kv)
+            yield dilated_attention(
+                rotate(q, turn), k[:, :, keys], v[:, :, keys], near[:, keys], reach, reach, dilation, beside
+            )
 
     def _angles(self, positions: Tensor) -> Tensor:
         return rotary_angles(positions, self._width)[:, None]

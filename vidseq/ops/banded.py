@@ -35,40 +35,52 @@ def banded_attention(
         (B, H, T, d), zero for a query that may see no key.
     """
     num_queries, reach = q.shape[2], before + after
+    if num_queries <= max(DENSE_FRAMES, reach + 1):
+        return _dense(q, k, v, valid, num_queries, reach, beside)
+    if q.device.type == "cpu":
+        return attend_in_blocks(q, k, v, valid, beside)
+    return attend_in_slabs(q, k, v, valid, before, after, beside)
+
+
+def attend_in_slabs(
+    q: Tensor, k: Tensor, v: Tensor, valid: Tensor, before: int, after: int, beside: Part | None
+) -> Tensor:
+    """The same for many queries, left to autograd: what devices without the kernel for blocks do."""
+    num_queries, reach = q.shape[2], before + after
     block = max(32, (reach + 1) // 2)
-    if num_queries <= max(DENSE_FRAMES, 2 * block):
-        return _dense(q, k, v, valid, reach, beside)
-    if q.device.type == "cpu" and beside is None:
-        return attend_in_blocks(q, k, v, valid, block)
     # Both ends alone, for they may look at the empty time around a video; the others then share one mask.
     last = max(block, (num_queries - after) // block * block)
     pieces = []
     for start, end in ((0, block), (block, last), (last, num_queries)):
         if start < end:
             keys = slice(start, end + reach)
-            attend = _blocks if start == block else _dense
+            attend, size = (_blocks, block) if start == block else (_dense, end - start)
             aside = None if beside is None else Part(*(part[:, :, start:end] for part in beside))
-            pieces.append(attend(q[:, :, start:end], k[:, :, keys], v[:, :, keys], valid[:, keys], reach, aside))
+            some = (part[:, :, at] for part, at in ((q, slice(start, end)), (k, keys), (v, keys)))
+            pieces.append(attend(*some, valid[:, keys], size, reach, aside))
     return torch.cat(pieces, dim=2)
 
 
-def _dense(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, reach: int, beside: Part | None) -> Tensor:
+def _dense(
+    q: Tensor, k: Tensor, v: Tensor, valid: Tensor, block: int, reach: int, beside: Part | None
+) -> Tensor:
     """One block: every key is compared with every query, then masked."""
     nobody = 0  # the time before a video is left out
     if not bool(valid.all()):
         nobody = int(valid.any(dim=0).int().argmax())
         k, v, valid = k[:, :, nobody:], v[:, :, nobody:], valid[:, nobody:]
     whole = bool(valid.all())
-    if whole and q.shape[2] == 1 and beside is None:
+    if whole and block == 1 and beside is None:
         return F.scaled_dot_product_attention(q, k, v)
-    mask = _band(q.shape[2], reach, q.device)[:, nobody:]
+    mask = _band(block, reach, q.device)[:, nobody:]
     return _attend(q, k, v, mask if whole else mask & valid[:, None, None], beside)
 
 
-def _blocks(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, reach: int, beside: Part | None) -> Tensor:
+def _blocks(
+    q: Tensor, k: Tensor, v: Tensor, valid: Tensor, block: int, reach: int, beside: Part | None
+) -> Tensor:
     """Whole blocks of queries against overlapping slabs of keys, which are views and not copies."""
     batch, heads, num_queries, _ = q.shape
-    block = max(32, (reach + 1) // 2)
     num_blocks, slab = num_queries // block, block + reach
     mask = _band(block, reach, q.device)
     if not bool(valid.all()):

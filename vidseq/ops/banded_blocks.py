@@ -8,12 +8,16 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from vidseq.ops.flash import flash_attention, flash_gradients
+from vidseq.ops.merge import NOTHING, Part, gradients_beside, merge_parts
 
 SEGMENT = 512
 """Queries that are worked on at once."""
+BLOCK = 32
+"""Queries in a block on the way forward: as many as the kernel takes at a time, for what a larger block's slab has more
+is masked. Backward, gradients of slabs have to be added up, which is less the fewer slabs there are."""
 
 
-def attend_in_blocks(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, block: int) -> Tensor:
+def attend_in_blocks(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, beside: Part | None = None) -> Tensor:
     """Softmax attention of query i on the keys i to i + reach, where there are `reach` more keys than queries.
 
     Blocks of queries meet overlapping slabs of keys, which are views. The backward pass works block by block, too, and
@@ -25,49 +29,69 @@ def attend_in_blocks(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, block: int)
         k: keys, (B, H, T + reach, d).
         v: values, like `k`.
         valid: bool (B, T + reach), False for keys that must not be seen.
-        block: queries in a block.
+        beside: what each query reads elsewhere, (B, H, T, d) and (B, H, T), one softmax with its band; None: nothing.
 
     Returns:
         (B, H, T, d), lying in memory as (B, T, H, d); zero for a query that may see no key.
     """
-    return _Blocks.apply(q, k.to(q.dtype), v.to(q.dtype), valid, block)
+    aside = (None, None) if beside is None else (beside.read.to(q.dtype), beside.mass)
+    return _Blocks.apply(q, k.to(q.dtype), v.to(q.dtype), valid, *aside)
 
 
 class _Blocks(torch.autograd.Function):
-    """Inside, tensors are (B, T, H, d)."""
+    """Inside, tensors are (B, T, H, ...)."""
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, valid: Tensor, block: int) -> Tensor:
+    def forward(
+        ctx: Any,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        valid: Tensor,
+        aside_read: Tensor | None,
+        aside_mass: Tensor | None,
+    ) -> Tensor:
         """Keeps what was read and each query's mass: the logarithm of its sum of exponentials."""
         q, k, v = (part.transpose(1, 2) for part in (q, k, v))
+        beside = _beside(aside_read, aside_mass)
         read = q.new_empty(q.shape)
         mass = q.new_empty(q.shape[:3], dtype=torch.promote_types(q.dtype, torch.float32))
-        for piece in _pieces(q, k, valid, block):
-            y, its_mass = flash_attention(piece.cut(q), piece.slabs(k), piece.slabs(v), piece.bias)
+        for piece in _pieces(q, k, valid, BLOCK):
+            here = Part(*flash_attention(piece.cut(q), piece.slabs(k), piece.slabs(v), piece.bias))
             if piece.blind is not None:
-                its_mass.masked_fill_(piece.blind, 0)
-            piece.cut(read).copy_(y)
-            piece.cut(mass[..., None])[..., 0].copy_(its_mass)
-        ctx.save_for_backward(q, k, v, valid, read, mass)
-        ctx.block = block
+                here.mass.masked_fill_(piece.blind, 0 if beside is None else NOTHING)
+            if beside is not None:
+                here = merge_parts(here, piece.cut_part(beside))
+            for whole, part in zip(piece.cut_part(Part(read, mass)), here):
+                whole.copy_(part)
+        ctx.save_for_backward(q, k, v, valid, read, mass, aside_read, aside_mass)
         return read.transpose(1, 2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Weights are made again from the masses, piece by piece."""
-        q, k, v, valid, read, mass = ctx.saved_tensors
-        gradient = gradient.transpose(1, 2)
+        q, k, v, valid, read, mass, *aside = ctx.saved_tensors
+        gradient, beside = gradient.transpose(1, 2), _beside(*aside)
         of_q, of_k, of_v = (torch.zeros(part.shape, dtype=part.dtype) for part in (q, k, v))
-        for piece in _pieces(q, k, valid, ctx.block):
+        of_beside = None if beside is None else Part(torch.empty_like(of_q), beside.mass.new_empty(mass.shape))
+        for piece in _pieces(q, k, valid, max(2 * BLOCK, (k.shape[1] - q.shape[1]) // 4)):
             queries, keys, values = piece.cut(q), piece.slabs(k), piece.slabs(v)
-            asked, given = piece.cut(gradient), piece.cut(read)
-            its_mass = piece.cut(mass[..., None])[..., 0]
-            ours, of_slabs_k, of_slabs_v = flash_gradients(asked, queries, keys, values, piece.bias, given, its_mass)
+            asked, given = piece.cut(gradient), piece.cut_part(Part(read, mass))
+            ours, of_slabs_k, of_slabs_v = flash_gradients(asked, queries, keys, values, piece.bias, *given)
             piece.cut(of_q).copy_(ours)
             piece.add_slabs(of_k, of_slabs_k)
             piece.add_slabs(of_v, of_slabs_v)
-        return *(part.transpose(1, 2) for part in (of_q, of_k, of_v)), None, None
+            if beside is not None and of_beside is not None:
+                parts = gradients_beside(asked, piece.cut_part(beside), given)
+                for whole, part in zip(piece.cut_part(of_beside), parts):
+                    whole.copy_(part)
+        of_aside = (None, None) if of_beside is None else (part.transpose(1, 2) for part in of_beside)
+        return *(part.transpose(1, 2) for part in (of_q, of_k, of_v)), None, *of_aside
+
+
+def _beside(read: Tensor | None, mass: Tensor | None) -> Part | None:
+    return None if read is None or mass is None else Part(read.transpose(1, 2), mass.transpose(1, 2))
 
 
 class _Piece(NamedTuple):
@@ -86,6 +110,10 @@ class _Piece(NamedTuple):
         """Of what queries have, x (B, T, H, d), a view (blocks, H, block, d)."""
         part = x[self.row, self.start : self.start + self.blocks * self.block]
         return part.unflatten(0, (self.blocks, self.block)).transpose(1, 2)
+
+    def cut_part(self, part: Part) -> Part:
+        """Of what queries read, (B, T, H, d) and (B, T, H), views (blocks, H, block, d) and (blocks, H, block)."""
+        return Part(self.cut(part.read), self.cut(part.mass[..., None])[..., 0])
 
     def slabs(self, x: Tensor) -> Tensor:
         """Of what keys have, x (B, L, H, d), an overlapping view (blocks, H, slab, d)."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vidseq.ops.flash import flash_attention, flash_gradients
-from vidseq.ops.merge import NOTHING, Part, attend_part, merge_parts
+from vidseq.ops.merge import NOTHING, Part, attend_part, gradients_beside, merge_parts
 
 WORKSPACE = 2**18
 """Numbers that are gathered at once, keys and values each: they should stay in a core's cache."""
@@ -145,9 +145,7 @@ class _BlockSparse(torch.autograd.Function):
                 whole.flatten(0, 2).flatten(1).index_add_(
                     0, group.rows.flatten(), part.reshape(group.rows.numel(), -1)
                 )
-        share = (mass - all_mass).exp()
-        of_mass = share * (of_all * (read - all_read)).sum(dim=-1)
-        of_beside = share[..., None].to(read.dtype) * of_all, of_mass.to(mass.dtype)
+        of_beside = gradients_beside(of_all, Part(read, mass), Part(all_read, all_mass))
         return of_q, of_k, of_v, None, None, None, *of_beside
 
 

@@ -75,6 +75,22 @@ def running_parts(before: Part, parts: Part) -> list[Part]:
     return sums[1:]
 
 
+def gradients_beside(gradient: Tensor, beside: Part, merged: Part) -> Part:
+    """Gradients of one part, given that of what was read from all keys, after which masses are not used any more.
+
+    Args:
+        gradient: like `merged.read`.
+        beside: the part.
+        merged: that part and the others.
+
+    Returns:
+        like `beside`.
+    """
+    share = (beside.mass - merged.mass).exp()
+    of_mass = share * (gradient * (beside.read - merged.read)).sum(dim=-1)
+    return Part(share[..., None].to(gradient.dtype) * gradient, of_mass.to(beside.mass.dtype))
+
+
 def attend_beside(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, beside: Part) -> Tensor:
     """Softmax attention on keys together with those of another part.
 
@@ -118,6 +134,5 @@ class _AttendBeside(torch.autograd.Function):
         q, k, v, bias, read, mass, all_read, all_mass = ctx.saved_tensors
         of_all = gradients[0]
         of_q, of_k, of_v = flash_gradients(of_all, q, k, v, bias, all_read, all_mass)
-        share = (mass - all_mass).exp()
-        of_mass = share * (of_all * (read - all_read)).sum(dim=-1)
-        return of_q, of_k, of_v, None, None, share[..., None].to(read.dtype) * of_all, of_mass.to(mass.dtype)
+        of_beside = gradients_beside(of_all, Part(read, mass), Part(all_read, all_mass))
+        return of_q, of_k, of_v, None, None, *of_beside
