@@ -11,7 +11,7 @@ What is seen are labels alone, told rightly: no pixels. A frame is an action: it
 was and how long after the last one it began. The next action is told from all that began before it, whatever the time
 between (as n-gram figures for this data set are), so the 9,530 validation actions that are no video's first are asked.
 
-Nothing is chosen on the validation videos. `held_out` takes some participants out of training: there the order of the
+Nothing is chosen on the validation videos. Some participants are held out of training: there the order of the
 best chain is chosen each time, and there the settings below were, once: clips of random lengths rather than of the
 last 16 actions, and the epochs of verbs, which nouns take over, and of actions. Then models and chains learn from all
 training videos. Intervals resample participants, 30 of 32 of whom also cook in training videos, as the official split
@@ -19,7 +19,6 @@ has it.
 """
 
 import dataclasses
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,20 +29,16 @@ from vidseq.checkpoint import load_model
 from vidseq.data.action_steps import write_action_steps
 from vidseq.data.dataset import Dataset
 from vidseq.data.importers import epic
-from vidseq.data.schema import Query
-from vidseq.data.splits import assign_splits
-from vidseq.evaluation.class_means import class_mean_recall_interval
+from vidseq.evaluation.chains import best_chain, next_action_table, next_actions_of
 from vidseq.evaluation.evaluate import answer_baselines, evaluate
 from vidseq.evaluation.exam import Exam
 from vidseq.evaluation.figure import Panel, context_figure, save_figure
-from vidseq.evaluation.intervals import FewGroupsWarning, Interval, accuracy_interval, paired_difference
 from vidseq.evaluation.rows import Run, concatenate, write_rows
 from vidseq.evaluation.table import accuracy_table, to_markdown, write_table
 from vidseq.features.store import FeatureStore
 from vidseq.predictor import Predictor
 from vidseq.training import TrainConfig, fit
 
-HELD_OUT = 0.15
 CONTEXTS = "1f,2f,4f,8f,16f,32f,64f,128f,256f,full"
 SETTINGS = TrainConfig(
     head="gru",
@@ -90,8 +85,8 @@ def main(
         chains = [f"ngram:{order}" for order in range(1, longest_chain + 1)]
         best = best_chain(dataset, store, chains)
         print(f"{kind}: the best chain on held-out participants is {best}.", flush=True)
-        exam = Exam(dataset, store, "test", asked(dataset, "test")[:limit])
-        training = asked(dataset, "train")
+        exam = Exam(dataset, store, "test", next_actions_of(dataset, "test")[:limit])
+        training = next_actions_of(dataset, "train")
         rows = [table for chain in chains for table in answer_baselines(exam, [chain], training, Run(run=chain))]
         for seed in map(int, seeds.split(",")):
             run = out / f"{kind}-seed{seed}"
@@ -133,64 +128,20 @@ def prepare(data: Path, out: Path, kind: str) -> tuple[Dataset, FeatureStore]:
     return Dataset.load(steps), FeatureStore.open_in(features)
 
 
-def held_out(dataset: Dataset, seed: int = 0) -> Dataset:
-    """The same with some of the training participants as split "val", for choosing; the test videos are gone."""
-    training = dataset.split("train")
-    shares = {"train": 1 - HELD_OUT, "val": HELD_OUT}
-    splits = assign_splits([(video.video, str(video.group), None) for video in training], shares, seed)
-    videos = {video.video: dataclasses.replace(video, split=splits[video.video]) for video in training}
-    segments = [segment for segment in dataset.segments if segment.video in videos]
-    return dataclasses.replace(dataset, videos=videos, segments=segments)
-
-
-def asked(dataset: Dataset, split: str) -> list[Query]:
-    """The next actions of a split's videos."""
-    return [query for query in dataset.next_action_queries(1.0) if dataset.videos[query.video].split == split]
-
-
-def best_chain(dataset: Dataset, store: FeatureStore, chains: Sequence[str]) -> str:
-    """The chain that is right most often on held-out participants."""
-    choosing = held_out(dataset)
-    exam, training = Exam(choosing, store, "val", asked(choosing, "val")), asked(choosing, "train")
-    accuracy = {chain: answer_baselines(exam, [chain], training, Run())[0]["correct"].mean() for chain in chains}
-    return max(chains, key=lambda chain: accuracy[chain])
-
-
 def report(rows: pd.DataFrame, kind: str, best: str, out: Path) -> None:
     """Prints and writes the tables of one kind."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FewGroupsWarning)  # the number of participants is printed
-        model = rows[(rows["control"] == "") & (rows["context"] == "full")]
-        lines = [{"kind": kind, "by": "model, all the past", **measured(model)}]
-        for chain, part in rows[rows["control"] != ""].groupby("control", sort=False):
-            lines.append(
-                {"kind": kind, "by": f"{chain}{' (best, held out)' if chain == best else ''}", **measured(part)}
-            )
-        lines.append({"kind": kind, "by": f"model - {best}", **measured(model, rows[rows["control"] == best])})
-    write_table(pd.DataFrame(lines), out / f"{kind}.md")
-    print(to_markdown(pd.DataFrame(lines)))
+    model = rows[(rows["control"] == "") & (rows["context"] == "full")]
+    chains = {str(chain): part for chain, part in rows[rows["control"] != ""].groupby("control", sort=False)}
+    table = next_action_table({"model, all the past": model}, chains, best)
+    table.insert(0, "kind", kind)
+    table["by"] = table["by"].replace({best: f"{best} (best, held out)"})
+    write_table(table, out / f"{kind}.md")
+    print(to_markdown(table))
     print(
         f"{kind}: intervals over {model['group'].nunique()} participants, {model['seed'].nunique()} seeds.", flush=True
     )
     write_table(accuracy_table(rows[rows["control"] == ""], by=("context",)), out / f"{kind}_contexts.md")
     print(to_markdown(accuracy_table(rows[rows["control"] == ""], by=("context",))), flush=True)
-
-
-def measured(rows: pd.DataFrame, baseline: pd.DataFrame | None = None) -> dict[str, str]:
-    """Top-1, top-5 and class-mean top-5 recall in percent with intervals, or how much higher than a baseline's."""
-    found = {}
-    for name, k in (("top-1", 1), ("top-5", 5)):
-        right = [part.assign(correct=part["rank"] <= k) for part in (rows, baseline) if part is not None]
-        found[name] = paired_difference(*right) if baseline is not None else accuracy_interval(right[0])
-    found["class-mean top-5"] = class_mean_recall_interval(rows, 5, baseline)
-    return {name: in_percent(interval, signed=baseline is not None) for name, interval in found.items()}
-
-
-def in_percent(interval: Interval, *, signed: bool) -> str:
-    """An interval such as "38.1 [36.0, 40.2]"."""
-    sign = "+" if signed else ""
-    mean, low, high = (f"{100 * value:{sign}.1f}" for value in (interval.mean, interval.low, interval.high))
-    return f"{mean} [{low}, {high}]"
 
 
 def draw(rows: pd.DataFrame, kinds: Sequence[str], out: Path) -> None:

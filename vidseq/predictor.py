@@ -258,6 +258,33 @@ class Predictor:
         )
         return _place(logits.log_softmax(dim=-1), columns).exp().cpu().numpy()
 
+    @torch.inference_mode()
+    def newest_labels(self, features: Sequence[np.ndarray], videos: Sequence[str]) -> np.ndarray:
+        """Labels the newest frame of each of many clips, from all of the clip.
+
+        Args:
+            features: of each clip, (T_i, F), T_i at least 1.
+            videos: what each clip is from, so that no video is retrieved for itself.
+
+        Returns:
+            log-probabilities, float32 (N, C), in the order of `classes("frame_labels")`.
+
+        Raises:
+            UserError: the model was not trained for it, or sees the future.
+            DataError: features of another width, or with NaN.
+        """
+        self._require_causal()
+        columns = self._columns_of("frame_labels")
+        clips = [self._checked(clip) for clip in features]
+        newest: dict[int, Tensor] = {}
+        for batch in _batches([len(clip) for clip in clips]):
+            x, mask = pad_features([clips[number] for number in batch])
+            state = self.model.init_state(len(batch), [videos[number] for number in batch])
+            _, state = self.model.step(x.to(self._device), state, mask.to(self._device))
+            newest.update(zip(batch, self.model.frame_logits(state.present).float().log_softmax(dim=-1)))
+        scores = torch.stack([newest[number] for number in range(len(clips))])
+        return _place(scores, columns).cpu().numpy()
+
     def _outputs(self, clip: Tensor, video: str) -> Iterator[Tensor]:
         """What the head says of a video, piece after piece where it can stream, for bounded memory."""
         if not self.model.config.causal:

@@ -234,6 +234,7 @@ def context(
     device: str = "auto",
     workers: int = 1,
     limit: int | None = None,
+    frame_labels_every: float | None = None,
     overwrite: bool = False,
 ) -> None:
     """Measures how much of the past models use, and how much a data set needs; run again, it goes on.
@@ -252,6 +253,7 @@ def context(
         device: where to compute.
         workers: processes.
         limit: only the first so many queries.
+        frame_labels_every: ask for frame labels, one in every so many seconds, instead of queries.
         overwrite: begin anew where another sweep's files are.
     """
     from vidseq.evaluation.context_verb import measure_context
@@ -259,7 +261,7 @@ def context(
 
     sweep = Sweep(data=data, models=tuple(model), split=split, contexts=contexts, controls=_words(controls),
                   vary=_words(vary), seeds=_whole_numbers("seeds", seeds), features=features, limit=limit,
-                  device=device)  # fmt: skip
+                  device=device, frame_labels_every=frame_labels_every)  # fmt: skip
     print(measure_context(sweep, out, workers=workers, overwrite=overwrite))
 
 

@@ -10,11 +10,7 @@ from pathlib import Path
 
 from jsonargparse import auto_cli
 
-from vidseq.data.importers import mstcn
-
-SPLITS = range(1, 5)
-#: "P03_cam01_P03_milk" is person P03; several cameras filmed each performance, so videos are not independent.
-PERSON = r"^(P\d+)_"
+from vidseq.data.importers.breakfast import SPLITS, convert_split
 
 
 def prepare(
@@ -31,18 +27,8 @@ def prepare(
         cut_to_shorter: where labels and features differ in length, keep the frames that have both.
     """
     for split in SPLITS:
-        report = mstcn.convert(
-            source,
-            out / f"split{split}",
-            fps=fps,
-            split=split,
-            group=PERSON,
-            background="SIL",
-            validation=validation,
-            seed=seed,
-            name="breakfast",
-            cut_to_shorter=cut_to_shorter,
-        )
+        options = {"fps": fps, "validation": validation, "seed": seed, "cut_to_shorter": cut_to_shorter}
+        report = convert_split(source, out / f"split{split}", split, **options)
         print(report.summary())
 
 

@@ -219,3 +219,18 @@ def test_one_group_is_told(toy_world, runs, tmp_path):
     text = measure_context(sweep, tmp_path / "out")
     assert "Only 1 groups: intervals are rough." in text and "not resolved (1 group)" in text
     assert "swapped_past" not in set(read_rows(tmp_path / "out" / "rows.parquet")["control"])
+
+
+def test_frame_labels_are_swept(toy_world, tmp_path, capsys):
+    config = TrainConfig(head="lstm", dim=16, epochs=1, tasks={"frame_labels": {}, "next_action": {}})
+    run = fit(*toy_world, config, tmp_path / "runs" / "lstm")
+    options = ["--data", str(toy_world[0].folder), "--model", str(run), "--out", str(tmp_path / "out")]
+    assert main(["context", *options, "--contexts", CONTEXTS, "--frame-labels-every", "1.5"]) == 0
+    assert "frame_labels" in capsys.readouterr().out
+    rows = read_rows(tmp_path / "out" / "rows.parquet")
+    assert set(rows["kind"]) == {"frame_labels"} and "blind" not in set(rows["control"])
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "--frame-labels-every 1.5" in page
+    # Another sweep than that of next actions: the folder says so.
+    with pytest.raises(UserError, match=r"holds one with another queries and controls and frame_labels_every"):
+        run_sweep(Sweep(data=toy_world[0].folder, models=(run,), contexts=CONTEXTS), tmp_path / "out")

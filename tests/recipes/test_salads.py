@@ -59,18 +59,22 @@ def test_frames(salads, tmp_path, capsys):
     assert "| conv   | offline | segments       |" in printed
 
 
-def test_next_action(salads, tmp_path, capsys):
-    recipe("salads_next_action").main(salads, tmp_path, splits="1", heads="lstm", contexts="1f,1s,full", epochs=4)
-    rows = read_rows(tmp_path / "rows.parquet")
-    assert set(rows["control"]) == {"", "blind", "last_frame", "shuffled", "majority", "repeat_last_label"}
-    assert len(rows) == 4 * 3 * (3 + 5)
+def test_contexts(salads, tmp_path, capsys):
+    recipe("salads_context").main(salads, tmp_path, splits="1", heads="lstm", contexts="1f,1s,full", epochs=4)
+    rows = read_rows(tmp_path / "next_action" / "rows.parquet")
+    assert {"", "blind", "shuffled", "swapped_past:10s", "repeat_last_label", "ngram:3"} <= set(rows["control"])
+    assert len(rows) == 4 * 3 * (3 + 11)
     assert (rows["time"] >= 1.5).all()  # a second before the first action, which follows background
-    for name in ("context.svg", "context.png", "accuracy.csv", "table.md"):
-        assert (tmp_path / name).stat().st_size > 0
-    assert "repeat_last_label" in capsys.readouterr().out
+    labels = read_rows(tmp_path / "frame_labels" / "rows.parquet")
+    assert set(labels["kind"]) == {"frame_labels"} and set(labels["run"]) == set(rows["run"]) == {"lstm-seed0"}
+    assert labels[labels["control"] == ""]["correct"].mean() > 0.5
+    for task in ("next_action", "frame_labels"):
+        assert (tmp_path / task / "index.html").stat().st_size > 0
+    printed = capsys.readouterr().out
+    assert "repeat_last_label" in printed and "50 Salads: frame labels, causal" in printed
 
 
 def test_a_head_that_does_not_exist(salads, tmp_path):
-    for name in ("salads_frames", "salads_next_action"):
+    for name in ("salads_frames", "salads_context"):
         with pytest.raises(UserError, match=r"Unknown head 'lstn'\. Did you mean 'lstm'"):
             recipe(name).main(salads, tmp_path, heads="lstn")

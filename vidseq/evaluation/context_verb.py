@@ -56,11 +56,11 @@ def command_of(sweep: Sweep) -> str:
     for folder in sweep.models:
         words += ["--model", str(folder)]
     usual = Sweep(data=sweep.data, models=())
-    for name in ("split", "contexts", "controls", "vary", "seeds", "features", "limit"):
+    for name in ("split", "contexts", "controls", "vary", "seeds", "features", "limit", "frame_labels_every"):
         value = getattr(sweep, name)
         if value != getattr(usual, name):
             text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            words += [f"--{name}", text or "none"]
+            words += [f"--{name.replace('_', '-')}", text or "none"]
     return shlex.join(words)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vidseq.features.store import FeatureStore, VideoFeatures
 
 #: The list of the data set that the classes of a kind of query come from.
-LABELS_OF_KIND = {"next_action": "action_labels", "question": "answer_labels"}
+LABELS_OF_KIND = {"next_action": "action_labels", "question": "answer_labels", "frame_labels": "action_labels"}
 
 
 class Exam:

@@ -33,6 +33,7 @@ from vidseq.evaluation.context import Context, parse_contexts
 from vidseq.evaluation.controls import find_baseline
 from vidseq.evaluation.evaluate import answer_baselines, ask_model, choose_controls_for, queries_of_split
 from vidseq.evaluation.exam import Exam
+from vidseq.evaluation.frame_queries import NewestFrame, frame_label_queries
 from vidseq.evaluation.how_trained import describe_run, trained_seconds
 from vidseq.evaluation.retrained import RETRAINED, lengths_only, retrain, retrained_folder
 from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate, read_rows, write_rows
@@ -69,6 +70,8 @@ class Sweep:
     limit: int | None = None
     """Only the first so many queries."""
     device: str = "auto"
+    frame_labels_every: float | None = None
+    """Ask for frame labels, one in every so many seconds; None: ask the queries that models were trained for."""
 
     def __post_init__(self) -> None:
         for name in self.vary:
@@ -184,6 +187,7 @@ class _Subject:
             "vary": list(self.sweep.vary),
             "seeds": list(self.sweep.seeds),
             "limit": self.sweep.limit,
+            "frame_labels_every": self.sweep.frame_labels_every,
             "models": [
                 {**asdict(run), "weights": _digest((find_checkpoint(folder) / WEIGHTS_FILE).read_bytes())}
                 for folder, run in zip(self.sweep.models, self.runs)
@@ -246,7 +250,7 @@ class _Subject:
         digest = _digest(repr((names, [repr(query) for query in exam.queries])).encode())[:16]
         file = folder / f"baselines-{digest}.parquet"
         if not file.is_file():
-            asked = queries_for(self.models[place].model, self.dataset)
+            asked = _all_queries(self.sweep, self.models[place])
             training = [query for query in asked if self.dataset.videos[query.video].split == "train"]
             write_rows(concatenate(answer_baselines(exam, names, training, UNNAMED_RUN)), file)
         return read_rows(file)
@@ -353,16 +357,26 @@ def _answer_part(sweep: Sweep, part: _Part, file: Path) -> None:
     predictor = _loaded(part.model, sweep)
     queries = [query for query in _queries(sweep, predictor) if query.video in set(part.videos)]
     exam = Exam(dataset, store, sweep.split, queries)
-    tables = ask_model(predictor, exam, part.contexts, part.controls, part.run, advance=lambda number: None)
+    predict = predictor if sweep.frame_labels_every is None else NewestFrame(predictor)
+    tables = ask_model(predict, exam, part.contexts, part.controls, part.run, advance=lambda number: None)
     write_rows(concatenate(tables), file)
 
 
 def _queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
     dataset, _ = _opened(sweep.data, sweep.features)
-    queries = queries_for(predictor.model, dataset)
+    queries = _all_queries(sweep, predictor)
     if not queries:
         raise UserError(f"A sweep expects models with a query task that '{dataset.info.name}' has, got none.")
     return queries_of_split(dataset, sweep.split, queries)[: sweep.limit]
+
+
+def _all_queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
+    """What there is to ask a model, in all splits."""
+    dataset, store = _opened(sweep.data, sweep.features)
+    if sweep.frame_labels_every is None:
+        return queries_for(predictor.model, dataset)
+    NewestFrame(predictor)
+    return frame_label_queries(dataset, store, sweep.frame_labels_every)
 
 
 @functools.lru_cache(maxsize=1)

@@ -90,6 +90,8 @@ def choose_controls(
         missing["evidence_only"] = "queries with evidence intervals, got none"
     if num_groups < 2:
         missing["swapped_past"] = "videos of at least two groups, got one"
+    if any(query.kind == "frame_labels" for query in queries):
+        missing["blind"] = "queries that are something without a frame, got frame labels"
     named = [control for control in controls if control != ALL]
     check_controls(named)
     for control in named:

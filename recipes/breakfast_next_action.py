@@ -1,0 +1,127 @@
+"""Next action on Breakfast from past action labels, against how many of them are shown: five heads, four splits.
+
+Command:   python recipes/breakfast_next_action.py --data FOLDER [--heads gru] [--seeds 0] [--out runs/breakfast_next]
+           FOLDER holds groundTruth, mapping.txt and splits (the layout of MS-TCN).
+Cost:      about 12 minutes on one core; a run or sweep that was stopped goes on.
+Expected:  a table of heads, n-gram chains and other controls, the differences to the chain chosen on held-out people,
+           and a report of accuracy from one past action to all of them.
+
+What is seen are labels alone, told rightly: no pixels. A frame is an action: its label, one-hot, how long it was and
+how long after the last one it began (see epic_next_action.py, which does the same). "SIL" is no action. Actions that
+are no video's first are asked: 6,647 in the test videos of the four splits together.
+
+Nothing is chosen on test videos. Some people are held out of each split's training: there the order of the split's
+chain is chosen each time, and there, on split 1, the settings below were, once. Intervals resample the 52 people, not
+the 1,712 videos, many of which are one performance filmed by several cameras.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jsonargparse import auto_cli
+
+from vidseq.data.action_steps import write_action_steps
+from vidseq.data.dataset import Dataset
+from vidseq.data.importers.breakfast import convert_split
+from vidseq.evaluation.chains import best_chain, next_action_table
+from vidseq.evaluation.cross_validation import pool_splits
+from vidseq.evaluation.report.write import write_report
+from vidseq.evaluation.sweep import Sweep, run_sweep
+from vidseq.evaluation.table import pivot_accuracy, to_markdown, write_table
+from vidseq.features.store import FeatureStore
+from vidseq.heads import head_names
+from vidseq.training import TrainConfig, fit
+
+CHAINS = tuple(f"ngram:{order}" for order in (1, 2, 3, 4, 8))
+CONTROLS = ("blind", "shuffled", "swapped_past:1s", "majority", "time_only", "bag_of_labels", "repeat_last_label")
+SETTINGS = TrainConfig(
+    dim=64,
+    tasks={"next_action": {"label_smoothing": 0.1}},
+    full_context=0.5,
+    queries_per_clip=32,
+    batch_size=32,
+    lr=4e-3,
+    epochs=10,
+    patience=None,
+)
+#: No video has more than 23 actions.
+HEAD_OPTIONS: dict[str, dict[str, Any]] = {"window": {"window": 24}}
+TITLE = "Breakfast: next action from the labels of past actions (a second is an action)"
+
+
+def main(
+    data: Path,
+    out: Path = Path("runs/breakfast_next_action"),
+    splits: str = "1,2,3,4",
+    heads: str = "gru,lstm,conv,memory,window",
+    seeds: str = "0",
+    contexts: str = "1f,2f,3f,4f,6f,8f,full",
+    epochs: int = SETTINGS.epochs,
+    limit: int | None = None,
+) -> None:
+    """Trains and scores next actions on the official splits, and compares them with chains.
+
+    Args:
+        data: folder of Breakfast in the layout of MS-TCN; features are not needed.
+        out: folder for data sets, runs, rows, tables and the report.
+        splits: which official splits.
+        heads: names, or "all".
+        seeds: of training.
+        contexts: how many of the past actions are shown; "full": all.
+        epochs: passes over the training videos.
+        limit: only the first so many queries of each split, to try it out.
+    """
+    tables, chosen = [], []
+    for split in map(int, splits.split(",")):
+        dataset, store = prepare(data, out, split)
+        chain = best_chain(dataset, store, CHAINS)
+        print(f"Split {split}: the best chain on held-out people is {chain}.", flush=True)
+        runs = []
+        for head in head_names(heads):
+            for seed in map(int, seeds.split(",")):
+                runs.append(out / f"split{split}" / f"{head}-seed{seed}")
+                config = dataclasses.replace(SETTINGS, head=head, seed=seed, epochs=epochs)
+                config = dataclasses.replace(config, head_options=HEAD_OPTIONS.get(head, {}))
+                fit(dataset, store, config, runs[-1], resume=True)
+        sweep = Sweep(
+            data=dataset.folder, models=tuple(runs), contexts=contexts, controls=(*CONTROLS, *CHAINS), limit=limit
+        )
+        tables.append(run_sweep(sweep, out / "sweeps" / f"split{split}"))
+        chosen.append(tables[-1][tables[-1]["control"] == chain])
+    rows = pool_splits(tables)
+    report(rows, pool_splits(chosen), out)
+    command = f"python recipes/breakfast_next_action.py --data {data.name}"
+    print(write_report(out / "report", rows, title=TITLE, command=command, overwrite=True))
+
+
+def prepare(data: Path, out: Path, split: int) -> tuple[Dataset, FeatureStore]:
+    """The data set of a split, an action a second, and its features."""
+    told, steps = out / "annotations" / f"split{split}", out / "steps" / f"split{split}"
+    if not (told / "dataset.json").is_file():
+        print(convert_split(data, told, split).summary())
+    if not (steps / "dataset.json").is_file():
+        actions = Dataset.load(told)
+        write_action_steps(steps, actions, [actions])
+    return Dataset.load(steps), FeatureStore.open_in(steps)
+
+
+def report(rows: pd.DataFrame, chosen: pd.DataFrame, out: Path) -> None:
+    """Prints and writes the tables: heads beside controls, and accuracy against how many actions are shown."""
+    full = rows[(rows["control"] == "") & (rows["context"] == "full")]
+    models = {str(head): part for head, part in full.groupby("head", sort=False)}
+    asked = rows[~rows["control"].isin(["", "blind", "shuffled", "swapped_past:1s"])]
+    # Controls that ask no model say the same beside every run.
+    controls = {str(name): part.drop_duplicates("query") for name, part in asked.groupby("control", sort=False)}
+    table = next_action_table(models, {**controls, "chosen chain": chosen.drop_duplicates("query")}, "chosen chain")
+    write_table(table, out / "table.md")
+    print(to_markdown(table))
+    curves = pivot_accuracy(rows[rows["control"] == ""], index="context")
+    write_table(curves, out / "contexts.md")
+    print(to_markdown(curves))
+    print(f"Intervals over {rows['group'].nunique()} people, {rows['seed'].nunique()} seeds.", flush=True)
+
+
+if __name__ == "__main__":
+    auto_cli(main, as_positional=False)

@@ -1,0 +1,140 @@
+"""How much of the past next actions and frame labels of 50 Salads use: five causal heads, five splits, all controls.
+
+Command:   python recipes/salads_context.py --data FOLDER [--splits 1,2] [--heads lstm] [--out runs/salads_context]
+           FOLDER holds features/split1..5, groundTruth, mapping.txt and splits (the layout of MS-TCN).
+Cost:      about 20 minutes on one core; a run or sweep that was stopped goes on.
+Expected:  two reports, next_action/index.html and frame_labels/index.html, and their summaries: accuracy from one
+           frame to everything, beside what no model is asked for. For orientation: past labels alone, told rightly,
+           give about 50 to 58% of next actions (n-grams, unordered bag of the past).
+           Repeating the last label is never right where one segment follows another at once: labels always change.
+
+Each model has both tasks and is trained once, with random context lengths ("given"). A next action is asked 1 s before
+it starts (background is no action); a frame label is asked of one frame in every ten seconds. The sweep of a split is
+that of `vidseq context`; the splits, each with its own models, are then put together, so that intervals resample all
+25 people.
+
+The CNN features of training videos are too good to choose settings by (see salads_frames.py, where these come from),
+so training runs for a fixed number of epochs. For the same reason controls that learn from training features, such as
+the bag of frames, do worse than they could.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jsonargparse import auto_cli
+
+from vidseq.data.dataset import Dataset
+from vidseq.data.importers.fifty_salads import convert_split
+from vidseq.evaluation.context_summary import summarise, summary_text_table
+from vidseq.evaluation.cross_validation import pool_splits
+from vidseq.evaluation.report.write import write_report
+from vidseq.evaluation.sweep import Sweep, run_sweep
+from vidseq.evaluation.table import pivot_accuracy, to_markdown, write_table
+from vidseq.features.store import FeatureStore
+from vidseq.heads import head_names
+from vidseq.training import TrainConfig, fit
+
+CONTEXTS = "1f,1s,2s,4s,8s,16s,32s,64s,128s,256s,full"
+ANTICIPATION_SECONDS = 1.0
+EVERY_SECONDS = 10.0
+SETTINGS = TrainConfig(
+    tasks={
+        "next_action": {"anticipation_seconds": ANTICIPATION_SECONDS},
+        "frame_labels": {"smoothing": 0.15},
+    },
+    dim=64,
+    feature_dropout=0.2,
+    dropout=0.1,
+    feature_noise=1.0,
+    feature_drift=2.0,
+    batch_size=4,
+    lr=2e-3,
+    epochs=20,
+    full_context=0.5,
+    patience=None,
+)
+HEAD_OPTIONS: dict[str, dict[str, Any]] = {"conv": {"layers": 9}}
+#: What is asked: how often frame labels (None: next actions), under which controls, and what the report is called.
+TASKS: dict[str, tuple[float | None, tuple[str, ...], str]] = {
+    "next_action": (
+        None,
+        ("blind", "shuffled", "swapped_past:10s", "majority", "time_only", "bag_of_frames", "bag_of_labels",
+         "repeat_last_label", "ngram:1", "ngram:2", "ngram:3"),
+        f"50 Salads: next action, {ANTICIPATION_SECONDS:g} s ahead",
+    ),
+    "frame_labels": (
+        EVERY_SECONDS,
+        ("shuffled", "swapped_past:10s", "majority", "time_only", "bag_of_frames"),
+        "50 Salads: frame labels, causal",
+    ),
+}  # fmt: skip
+
+
+def main(
+    data: Path,
+    out: Path = Path("runs/salads_context"),
+    splits: str = "1,2,3,4,5",
+    heads: str = "gru,lstm,conv,memory,window",
+    tasks: str = "next_action,frame_labels",
+    contexts: str = CONTEXTS,
+    seed: int = 0,
+    limit: int | None = None,
+    epochs: int = SETTINGS.epochs,
+) -> None:
+    """Trains on the official splits, sweeps contexts, and reports.
+
+    Args:
+        data: folder of 50 Salads in the layout of MS-TCN, features a split.
+        out: folder for data sets, runs, sweeps and reports.
+        splits: which official splits.
+        heads: names, or "all".
+        tasks: what is asked: next_action, frame_labels.
+        contexts: lengths of the past, the same for all splits.
+        seed: of training.
+        limit: only the first so many queries of each split and task, to try it out.
+        epochs: passes over the training videos.
+    """
+    numbers = [int(split) for split in splits.split(",")]
+    runs = {split: train(data, out, split, head_names(heads), seed, epochs) for split in numbers}
+    for task in tasks.split(","):
+        every, controls, title = TASKS[task]
+        tables = []
+        for split in numbers:
+            sweep = Sweep(
+                data=out / f"split{split}", models=tuple(runs[split]), contexts=contexts, controls=controls,
+                limit=limit, frame_labels_every=every,
+            )  # fmt: skip
+            tables.append(run_sweep(sweep, out / "sweeps" / f"{task}-split{split}"))
+        report(pool_splits(tables), out / task, title, f"python recipes/salads_context.py --data {data.name}")
+
+
+def train(data: Path, out: Path, split: int, heads: Sequence[str], seed: int, epochs: int) -> list[Path]:
+    """Converts a split unless that is done, and trains each head on it; gives the runs' folders."""
+    folder = out / f"split{split}"
+    if not (folder / "dataset.json").is_file():
+        convert_split(data, folder, split)
+    dataset, store = Dataset.load(folder), FeatureStore.open_in(folder)
+    runs = [out / f"{head}-split{split}-seed{seed}" for head in heads]
+    for head, run in zip(heads, runs):
+        config = dataclasses.replace(SETTINGS, head=head, seed=seed, epochs=epochs)
+        config = dataclasses.replace(config, head_options={"dropout": 0.2, **HEAD_OPTIONS.get(head, {})})
+        fit(dataset, store, config, run, resume=True)
+    return runs
+
+
+def report(rows: pd.DataFrame, out: Path, title: str, command: str) -> None:
+    """Prints accuracy by context and control and what is made of it, and writes the report."""
+    shown = rows.assign(context=rows["control"].where(rows["control"] != "", rows["context"]))
+    table = pivot_accuracy(shown, index="context")
+    write_table(table, out / "accuracy.md")
+    print(f"{title}\n\n{to_markdown(table)}")
+    summaries = summarise(rows)
+    print(to_markdown(summary_text_table(summaries)))
+    print(write_report(out, rows, title=title, command=command, summaries=summaries, overwrite=True), flush=True)
+
+
+if __name__ == "__main__":
+    auto_cli(main, as_positional=False)

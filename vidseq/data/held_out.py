@@ -1,0 +1,26 @@
+"""Some of the training videos as a validation split, so that nothing is chosen on the test."""
+
+import dataclasses
+
+from vidseq.data.dataset import Dataset
+from vidseq.data.splits import assign_splits
+
+
+def hold_out(dataset: Dataset, share: float, seed: int = 0) -> Dataset:
+    """The training videos alone, some of their groups as split "val"; the videos of other splits are gone.
+
+    Args:
+        dataset: with a split "train".
+        share: of the training videos to hold out, about; whole groups.
+        seed: of the choice.
+    """
+    training = dataset.split("train")
+    shares = {"train": 1 - share, "val": share}
+    splits = assign_splits([(video.video, dataset.group_of(video.video), None) for video in training], shares, seed)
+    videos = {video.video: dataclasses.replace(video, split=splits[video.video]) for video in training}
+    return dataclasses.replace(
+        dataset,
+        videos=videos,
+        segments=[segment for segment in dataset.segments if segment.video in videos],
+        queries=[query for query in dataset.queries if query.video in videos],
+    )
