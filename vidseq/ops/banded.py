@@ -56,14 +56,12 @@ def attend_in_slabs(
             keys = slice(start, end + reach)
             attend, size = (_blocks, block) if start == block else (_dense, end - start)
             aside = None if beside is None else Part(*(part[:, :, start:end] for part in beside))
-            some = (part[:, :, at] for part, at in ((q, slice(start, end)), (k, keys), (v, keys)))
-            pieces.append(attend(*some, valid[:, keys], size, reach, aside))
+            slabs = k[:, :, keys], v[:, :, keys], valid[:, keys]
+            pieces.append(attend(q[:, :, start:end], *slabs, size, reach, aside))
     return torch.cat(pieces, dim=2)
 
 
-def _dense(
-    q: Tensor, k: Tensor, v: Tensor, valid: Tensor, block: int, reach: int, beside: Part | None
-) -> Tensor:
+def _dense(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, block: int, reach: int, beside: Part | None) -> Tensor:
     """One block: every key is compared with every query, then masked."""
     nobody = 0  # the time before a video is left out
     if not bool(valid.all()):
@@ -76,9 +74,7 @@ def _dense(
     return _attend(q, k, v, mask if whole else mask & valid[:, None, None], beside)
 
 
-def _blocks(
-    q: Tensor, k: Tensor, v: Tensor, valid: Tensor, block: int, reach: int, beside: Part | None
-) -> Tensor:
+def _blocks(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, block: int, reach: int, beside: Part | None) -> Tensor:
     """Whole blocks of queries against overlapping slabs of keys, which are views and not copies."""
     batch, heads, num_queries, _ = q.shape
     num_blocks, slab = num_queries // block, block + reach

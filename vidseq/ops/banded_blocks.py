@@ -13,8 +13,8 @@ from vidseq.ops.merge import NOTHING, Part, gradients_beside, merge_parts
 SEGMENT = 512
 """Queries that are worked on at once."""
 BLOCK = 32
-"""Queries in a block on the way forward: as many as the kernel takes at a time, for what a larger block's slab has more
-is masked. Backward, gradients of slabs have to be added up, which is less the fewer slabs there are."""
+"""Queries in a block on the way forward: as many as the kernel takes at a time, for what larger blocks see besides is
+masked. Backward, gradients of slabs have to be added up, which is less the fewer slabs there are."""
 
 
 def attend_in_blocks(q: Tensor, k: Tensor, v: Tensor, valid: Tensor, beside: Part | None = None) -> Tensor:
