@@ -2,8 +2,7 @@ import pytest
 import torch
 from references_blocks import head_reference
 
-from vidseq.heads import make_head
-from vidseq.ops import dilated
+from vidseq.heads import dilated, make_head
 
 
 def picture(num_frames: int, window: int, dilation: int, causal: bool) -> torch.Tensor:
@@ -40,12 +39,14 @@ def test_without_dilation_it_is_the_window_head() -> None:
 def test_a_live_frame_costs_one_phase(monkeypatch: pytest.MonkeyPatch) -> None:
     """And not as many as the dilation has."""
     head, scores = make_head("dilated", 8, {"window": 5, "heads": 2, "dilation": 64, "layers": 1}), []
-    banded = dilated.banded_attention
+    read = dilated.read_by_queries
 
-    def counted(q: torch.Tensor, k: torch.Tensor, *rest: object) -> torch.Tensor:
-        scores.append(q.shape[0] * q.shape[2] * k.shape[2])
-        return banded(q, k, *rest)
+    def counted(
+        q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, past: list[tuple[torch.Tensor, torch.Tensor]], *rest: object
+    ) -> torch.Tensor:
+        scores.append(q.shape[0] * q.shape[2] * (1 + sum(keys.shape[2] for keys, _ in past)))
+        return read(q, k, v, past, *rest)
 
-    monkeypatch.setattr(dilated, "banded_attention", counted)
+    monkeypatch.setattr(dilated, "read_by_queries", counted)
     head.step(torch.zeros(1, 1, 8), head.init_state(1))
     assert scores == [5]

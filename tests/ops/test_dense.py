@@ -43,7 +43,10 @@ def test_blocks_equal_one_dense_block_in_outputs_and_gradients(past: int, whole:
 def test_queries_read_the_past_and_themselves(past: int) -> None:
     q, k, v, valid = inputs(5, past)
     past_k, past_v, valid = k[:, :, :past], v[:, :, :past], valid[:, :past]
-    read = read_by_queries(q, k[:, :, past:], v[:, :, past:], past_k, past_v, valid)
+    parts = [
+        *zip(past_k.split([past // 3, past - past // 3], dim=2), past_v.split([past // 3, past - past // 3], dim=2))
+    ]
+    read = read_by_queries(q, k[:, :, past:], v[:, :, past:], parts, valid)
     for query in range(5):
         one = slice(query, query + 1)
         own_k, own_v = (torch.cat([old, part[:, :, past:][:, :, one]], 2) for old, part in ((past_k, k), (past_v, v)))

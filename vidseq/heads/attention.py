@@ -103,7 +103,7 @@ class Attention(TemporalHead):
         valid = torch.arange(state.keys.shape[3], device=x.device) < state.position[:, None]
         for index, block in enumerate(self.blocks):
             past_k, past_v = state.keys[:, index], state.values[:, index]
-            x = block.finish(x, read_by_queries(*block.project(x, angles), past_k, past_v, valid))
+            x = block.finish(x, read_by_queries(*block.project(x, angles), [(past_k, past_v)], valid))
         return self.last_norm(x)
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:

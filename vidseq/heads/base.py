@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from vidseq.errors import UserError
 from vidseq.features.fingerprint import Fingerprint
 
-#: A head's memory: a NamedTuple of tensors, batch first, returned new by every scan and never changed in place.
+#: A head's memory: a NamedTuple of tensors, batch first, returned new by every scan and never changed in place. So a
+#: state may share with an older one what has stayed as it was.
 State = NamedTuple
 
 

@@ -8,6 +8,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from vidseq.ops.recent import latest
+
 #: A layer's memory: tensors, batch first.
 LayerState = tuple[Tensor, ...]
 
@@ -152,30 +154,6 @@ def advance(past: Tensor, new: Tensor, mask: Tensor, dim: int = 1) -> Tensor:
         dim: where frames are counted.
 
     Returns:
-        the P latest valid frames, like `past`; maybe a view that keeps all frames alive, so copy it into the state.
+        the P latest valid frames, like `past`.
     """
-    return latest(torch.cat([past, new], dim=dim), mask, past.shape[dim], dim)
-
-
-def latest(frames: Tensor, mask: Tensor, most: int, dim: int = 1) -> Tensor:
-    """The latest of some frames, of which the newest may be padding.
-
-    Args:
-        frames: some past and then T new frames, oldest first, (B, ..., past + T, ...) with frames at `dim`.
-        mask: bool (B, T), a row's valid frames first.
-        most: how many to keep; fewer where there are not as many.
-        dim: where frames are counted.
-
-    Returns:
-        each row's latest frames up to its last valid one, like `frames`. Where a row has fewer of them than the rest,
-        anything comes before. Maybe a view that keeps all frames alive, so copy it into the state.
-    """
-    count = frames.shape[dim]
-    size = min(most, count)
-    if bool(mask.all()):
-        return frames.narrow(dim, count - size, size)
-    index = mask.sum(dim=1, keepdim=True) + torch.arange(size, device=frames.device) + (count - mask.shape[1] - size)
-    shape, target = [1] * frames.ndim, list(frames.shape)
-    shape[0], shape[dim] = index.shape
-    target[dim] = size
-    return frames.gather(dim, index.clamp(min=0).view(shape).expand(target))
+    return latest([past, new], mask, past.shape[dim], dim)

@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import advance
 from vidseq.heads.transformer_block import TransformerBlock, check_heads
+from vidseq.ops.dense import read_by_queries
 from vidseq.ops.dilated import dilated_attention
+from vidseq.ops.recent import every, fits_page, last_frames, latest, page_frames
 from vidseq.ops.rotary import rotary_angles
 
 
@@ -33,12 +34,19 @@ class DilatedConfig(HeadConfig):
 
 
 class DilatedState(NamedTuple):
-    """The latest (window - 1) * dilation frames as every layer keeps them, and how many frames there have been."""
+    """The latest (window - 1) * dilation frames as every layer keeps them, and how many frames there have been.
+
+    They are in two parts (see `ops.recent`), of which the first is always as long as that.
+    """
 
     keys: Tensor
     """(B, heads, all layers' frames, width): layer after layer, each oldest first, rotated to their positions."""
     values: Tensor
     """Like `keys`."""
+    page_keys: Tensor
+    """(B, layers, heads, N, width): those since."""
+    page_values: Tensor
+    """Like `page_keys`."""
     position: Tensor
     """int64 (B,): frames so far, and so where the next one stands."""
 
@@ -89,27 +97,60 @@ class Dilated(TemporalHead):
 
     def init_state(self, batch_size: int) -> DilatedState:
         """An empty past."""
-        shape = (batch_size, self.config.heads, sum(self._pasts), self._width)
-        weight = self.last_norm.weight
+        config, weight = self.config, self.last_norm.weight
+        keys = weight.new_zeros(batch_size, config.heads, sum(self._pasts), self._width)
+        page = weight.new_zeros(batch_size, config.layers, config.heads, 0, self._width)
         position = torch.zeros(batch_size, dtype=torch.int64, device=weight.device)
-        return DilatedState(weight.new_zeros(shape), weight.new_zeros(shape), position)
+        return DilatedState(keys, keys.clone(), page, page.clone(), position)
 
     def scan(self, x: Tensor, state: DilatedState, mask: Tensor) -> tuple[Tensor, DilatedState]:
         """Reads new frames; see `TemporalHead.scan`."""
-        num_frames, reach = x.shape[1], self.config.window - 1
-        angles = self._angles(state.position[:, None] + torch.arange(num_frames, device=x.device))
+        angles = self._angles(state.position[:, None] + torch.arange(x.shape[1], device=x.device))
         keys, values = [], []
-        pasts = (state.keys.split(self._pasts, dim=2), state.values.split(self._pasts, dim=2))
-        for block, dilation, past, old_k, old_v in zip(self.blocks, self.dilations, self._pasts, *pasts):
-            in_past = torch.arange(past, device=x.device) >= past - state.position[:, None]
-            valid = F.pad(in_past, (0, num_frames), value=True)  # a valid frame never sees a later, invalid one
+        for index, block in enumerate(self.blocks):
             q, k, v = block.project(x, angles)
-            all_k, all_v = torch.cat([old_k, k], dim=2), torch.cat([old_v, v], dim=2)
-            x = block.finish(x, dilated_attention(q, all_k, all_v, valid, reach, dilation=dilation))
-            keys.append(advance(old_k, k, mask, dim=2))
-            values.append(advance(old_v, v, mask, dim=2))
-        new_state = DilatedState(torch.cat(keys, dim=2), torch.cat(values, dim=2), state.position + mask.sum(dim=1))
-        return self.last_norm(x), new_state
+            x = block.finish(x, self._attend(index, q, k, v, state))
+            keys.append(k)
+            values.append(v)
+        return self.last_norm(x), self._take_in(state, keys, values, mask)
+
+    def _attend(self, index: int, q: Tensor, k: Tensor, v: Tensor, state: DilatedState) -> Tensor:
+        """New frames' queries on a layer's past and on their own keys."""
+        num_frames, past, dilation = q.shape[2], self._pasts[index], self.dilations[index]
+        in_past = torch.arange(past, device=q.device) >= past - state.position[:, None]
+        old_k, old_v = (last_frames(parts, past, dim=2) for parts in self._parts(index, state))
+        if num_frames == 1:  # a live frame does not copy the past
+            seen_k, seen_v = (every(parts, dilation, dim=2) for parts in (old_k, old_v))
+            return read_by_queries(q, k, v, [*zip(seen_k, seen_v)], in_past[:, ::dilation])
+        valid = F.pad(in_past, (0, num_frames), value=True)  # a valid frame never sees a later, invalid one
+        all_k, all_v = torch.cat([*old_k, k], dim=2), torch.cat([*old_v, v], dim=2)
+        return dilated_attention(q, all_k, all_v, valid, self.config.window - 1, dilation=dilation)
+
+    def _take_in(self, state: DilatedState, keys: list[Tensor], values: list[Tensor], mask: Tensor) -> DilatedState:
+        """The state after new frames, (B, heads, T, width) of every layer."""
+        position = state.position + mask.sum(dim=1)
+        if fits_page(state.page_keys, mask, page_frames(self.config.window), dim=3):
+            page_k = torch.cat([state.page_keys, torch.stack(keys, dim=1)], dim=3)
+            page_v = torch.cat([state.page_values, torch.stack(values, dim=1)], dim=3)
+            return DilatedState(state.keys, state.values, page_k, page_v, position)
+        olds_k, olds_v = zip(*(self._parts(index, state) for index in range(len(keys))))
+        new_k, new_v = (
+            torch.cat(
+                [latest([*old, new], mask, past, dim=2) for old, new, past in zip(olds, news, self._pasts)], dim=2
+            )
+            for olds, news in ((olds_k, keys), (olds_v, values))
+        )
+        page_k, page_v = (page[:, :, :, :0].clone() for page in (state.page_keys, state.page_values))
+        return DilatedState(new_k, new_v, page_k, page_v, position)
+
+    def _parts(self, index: int, state: DilatedState) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """A layer's keys and values, each in both parts of the state."""
+        end = sum(self._pasts[: index + 1])
+        its = slice(end - self._pasts[index], end)
+        return (
+            (state.keys[:, :, its], state.page_keys[:, index]),
+            (state.values[:, :, its], state.page_values[:, index]),
+        )
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""

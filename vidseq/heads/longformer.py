@@ -184,7 +184,7 @@ class Longformer(TemporalHead):
                 so_far = Part(state.token_read[:, None, index], state.token_mass[:, None, index])
                 tokens = layer.update(tokens, self.tokens, so_far)
             q, k, v = layer.far(x)
-            x = layer.block.finish(x, read_by_queries(q, k, v, past_k, past_v, valid))
+            x = layer.block.finish(x, read_by_queries(q, k, v, [(past_k, past_v)], valid))
         return self.last_norm(x)
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import latest
 from vidseq.heads.transformer_block import TransformerBlock, check_heads
 from vidseq.ops.banded import banded_attention
 from vidseq.ops.dense import causal_attention, read_by_queries
+from vidseq.ops.recent import fits_page, last_frames, latest, page_frames
 from vidseq.ops.rotary import rotary_angles
 
 SEGMENT = 512
@@ -33,15 +33,19 @@ class WindowConfig(HeadConfig):
 
 
 class WindowState(NamedTuple):
-    """The latest frames as every layer keeps them, and how many there have been.
+    """The latest frames as every layer keeps them, in two parts (see `ops.recent`), and how many there have been.
 
-    There are N of them, as many as the longest row has had, at most window - 1; in a shorter row the last ones count.
+    There are as many as the longest row has had, at most window - 1 and a page; in a shorter row the last ones count.
     """
 
     keys: Tensor
     """(B, layers, heads, N, width), rotated to their positions, oldest first."""
     values: Tensor
     """Like `keys`."""
+    page_keys: Tensor
+    """Those since, like `keys`."""
+    page_values: Tensor
+    """Like `page_keys`."""
     position: Tensor
     """int64 (B,): frames so far, and so where the next one stands."""
 
@@ -75,7 +79,7 @@ class Window(TemporalHead):
         blocks = (TransformerBlock(dim, heads, config.dropout, network) for _ in range(config.layers))
         self.blocks = cast("list[TransformerBlock]", nn.ModuleList(blocks))
         self.last_norm = nn.LayerNorm(config.dim)
-        self._width = config.dim // config.heads
+        self._width, self._past = config.dim // config.heads, config.window - 1
 
     @property
     def context_frames(self) -> int:
@@ -93,47 +97,65 @@ class Window(TemporalHead):
 
     def _state_after(self, batch_size: int, frames: int) -> WindowState:
         config, weight = self.config, self.last_norm.weight
-        shape = (batch_size, config.layers, config.heads, min(frames, config.window - 1), self._width)
+        shape = (batch_size, config.layers, config.heads, min(frames, self._past), self._width)
+        keys, page = weight.new_zeros(shape), weight.new_zeros(*shape[:3], 0, self._width)
         position = torch.full((batch_size,), frames, dtype=torch.int64, device=weight.device)
-        return WindowState(weight.new_zeros(shape), weight.new_zeros(shape), position)
+        return WindowState(keys, keys.clone(), page, page.clone(), position)
 
     def scan(self, x: Tensor, state: WindowState, mask: Tensor) -> tuple[Tensor, WindowState]:
         """Reads new frames; see `TemporalHead.scan`."""
-        num_frames, position = x.shape[1], state.position + mask.sum(dim=1)
+        num_frames, past, valid = x.shape[1], *self._in_sight(state)
         angles = self._angles(state.position[:, None] + torch.arange(num_frames, device=x.device))
-        valid = F.pad(
-            self._in_past(state), (0, num_frames), value=True
-        )  # a valid frame never sees a later, invalid one
-        most = min(self.config.window - 1, int(position.max())) if len(x) else 0
         keys, values = [], []
         for index, block in enumerate(self.blocks):
             q, k, v = block.project(x, angles)
-            k, v = (torch.cat([old[:, index], new], dim=2) for old, new in ((state.keys, k), (state.values, v)))
-            x = block.finish(x, self._attend(q, k, v, valid))
-            keys.append(latest(k, mask, most, dim=2))
-            values.append(latest(v, mask, most, dim=2))
-        return self.last_norm(x), WindowState(torch.stack(keys, dim=1), torch.stack(values, dim=1), position)
+            its_past = [(old_k[:, index], old_v[:, index]) for old_k, old_v in past]
+            x = block.finish(x, self._attend(q, k, v, its_past, valid))
+            keys.append(k)
+            values.append(v)
+        return self.last_norm(x), self._take_in(state, torch.stack(keys, dim=1), torch.stack(values, dim=1), mask)
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, valid: Tensor) -> Tensor:
-        """Queries on their window of the keys, of which the last ones are their own."""
-        missing = self.config.window - 1 + q.shape[2] - k.shape[2]
-        if missing >= q.shape[2] - 1:  # the last one sees as far as the first key
+    def _in_sight(self, state: WindowState) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+        """Keys and values of all layers that the next frame sees, and bool (B, N): which of them are there at all."""
+        keys, values = (last_frames(parts, self._past, dim=3) for parts in self._parts(state))
+        size = sum(part.shape[3] for part in keys)
+        return [*zip(keys, values)], torch.arange(size, device=state.keys.device) >= size - state.position[:, None]
+
+    def _take_in(self, state: WindowState, keys: Tensor, values: Tensor, mask: Tensor) -> WindowState:
+        """The state after new frames, (B, layers, heads, T, width)."""
+        position = state.position + mask.sum(dim=1)
+        (old_k, page_k), (old_v, page_v) = self._parts(state)
+        if fits_page(page_k, mask, page_frames(self.config.window), dim=3):
+            page_k, page_v = torch.cat([page_k, keys], dim=3), torch.cat([page_v, values], dim=3)
+            return WindowState(old_k, old_v, page_k, page_v, position)
+        most = min(self._past, int(position.max())) if len(position) else 0
+        new_k = latest([old_k, page_k, keys], mask, most, dim=3)
+        new_v = latest([old_v, page_v, values], mask, most, dim=3)
+        return WindowState(new_k, new_v, page_k[:, :, :, :0].clone(), page_v[:, :, :, :0].clone(), position)
+
+    def _parts(self, state: WindowState) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        return (state.keys, state.page_keys), (state.values, state.page_values)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, past: list[tuple[Tensor, Tensor]], valid: Tensor) -> Tensor:
+        """New frames' queries on the past, of which valid says what is there, and on their own keys."""
+        num_frames = q.shape[2]
+        if num_frames == 1:  # a live frame does not copy the past
+            return read_by_queries(q, k, v, past, valid)
+        k, v = (torch.cat(parts, dim=2) for parts in zip(*past, (k, v)))
+        valid = F.pad(valid, (0, num_frames), value=True)  # a valid frame never sees a later, invalid one
+        missing = self._past + num_frames - k.shape[2]
+        if missing >= num_frames - 1:  # the last one sees as far as the first key
             return causal_attention(q, k, v, valid)
         k, v = (F.pad(part, (0, 0, missing, 0)) for part in (k, v))
-        return banded_attention(q, k, v, F.pad(valid, (missing, 0)), self.config.window - 1)
+        return banded_attention(q, k, v, F.pad(valid, (missing, 0)), self._past)
 
     def read(self, queries: Tensor, state: WindowState) -> Tensor:
         """Reads the window with queries, without a copy of the state for each; see `TemporalHead.read`."""
-        x, angles, valid = queries, self._angles(state.position[:, None]), self._in_past(state)
+        x, angles, (past, valid) = queries, self._angles(state.position[:, None]), self._in_sight(state)
         for index, block in enumerate(self.blocks):
-            past_k, past_v = state.keys[:, index], state.values[:, index]
-            x = block.finish(x, read_by_queries(*block.project(x, angles), past_k, past_v, valid))
+            its_past = [(keys[:, index], values[:, index]) for keys, values in past]
+            x = block.finish(x, read_by_queries(*block.project(x, angles), its_past, valid))
         return self.last_norm(x)
-
-    def _in_past(self, state: WindowState) -> Tensor:
-        """Bool (B, N): which places of the state hold a frame."""
-        size = state.keys.shape[3]
-        return torch.arange(size, device=state.keys.device) >= size - state.position[:, None]
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""

@@ -1,5 +1,7 @@
 """Causal attention on every key so far."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -40,22 +42,25 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, valid: Tensor) -> Tensor:
     return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
 
 
-def read_by_queries(q: Tensor, k: Tensor, v: Tensor, past_k: Tensor, past_v: Tensor, valid: Tensor) -> Tensor:
+def read_by_queries(q: Tensor, k: Tensor, v: Tensor, past: Sequence[tuple[Tensor, Tensor]], valid: Tensor) -> Tensor:
     """Softmax attention of every query on the past and on its own key alone; queries do not see each other.
 
     Args:
         q: queries, (B, H, Q, d).
         k: their own keys, like `q`.
         v: their own values, like `q`.
-        past_k: keys that all of them see, (B, H, N, d).
-        past_v: values, like `past_k`.
-        valid: bool (B, N), False for keys that must not be seen.
+        past: keys and values that all of them see, each (B, H, N, d), in parts, which need not lie in one place.
+        valid: bool (B, all parts' N), False for keys that must not be seen.
 
     Returns:
         (B, H, Q, d).
     """
     q = q * q.shape[-1] ** -0.5
-    scores = (q @ past_k.transpose(2, 3)).masked_fill(~valid[:, None, None], -torch.inf)
-    own = (q * k).sum(dim=-1, keepdim=True)
-    weights, own = torch.cat([scores, own], dim=-1).softmax(dim=-1).split([past_k.shape[2], 1], dim=-1)
-    return weights @ past_v + own * v
+    scores = torch.cat([*(q @ keys.transpose(2, 3) for keys, _ in past), (q * k).sum(dim=-1, keepdim=True)], dim=-1)
+    if not bool(valid.all()):
+        scores = scores.masked_fill(~F.pad(valid, (0, 1), value=True)[:, None, None], -torch.inf)
+    *weights, own = scores.softmax(dim=-1).split([*(keys.shape[2] for keys, _ in past), 1], dim=-1)
+    read = own * v
+    for weight, (_, values) in zip(weights, past):
+        read = read + weight @ values
+    return read

@@ -1,0 +1,96 @@
+"""The latest frames of a stream, in two parts, so that a live frame need not copy all of them.
+
+    long   a b c d e f g h        what there was when the page was last full
+    page   i j                    what has come since
+
+The next frame k gives the same long part and the page i j k: neither is ever written to, so an older state keeps what
+it had, and two streams may go on from one state. A full page and the long part make a new long part.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+PAGE = 64
+"""Frames of a page at most. With more, a live frame copies more, with fewer a long part is made more often."""
+
+
+def page_frames(size: int) -> int:
+    """How long a page may get, where `size` frames are kept."""
+    return min(PAGE, size // 4)
+
+
+def fits_page(page: Tensor, mask: Tensor, most: int, dim: int = 1) -> bool:
+    """Whether new frames can go to the page, at whose frames all rows are in step.
+
+    Args:
+        page: (B, ..., N, ...) with its frames at `dim`.
+        mask: bool (B, T) of the new frames, True = valid.
+        most: frames that the page may have.
+        dim: where frames are counted.
+    """
+    return page.shape[dim] + mask.shape[1] <= most and bool(mask.all())
+
+
+def last_frames(parts: Sequence[Tensor], count: int, dim: int = 1) -> list[Tensor]:
+    """Views of the last frames of some that follow one another.
+
+    Args:
+        parts: oldest first, each (B, ..., N, ...) with its frames at `dim`.
+        count: how many; fewer where there are not as many.
+        dim: where frames are counted.
+
+    Returns:
+        what belongs to them of each part, maybe nothing.
+    """
+    views = []
+    for part in reversed(parts):
+        taken = min(count, part.shape[dim])
+        views.append(part.narrow(dim, part.shape[dim] - taken, taken))
+        count -= taken
+    return views[::-1]
+
+
+def every(parts: Sequence[Tensor], stride: int, dim: int = 1) -> list[Tensor]:
+    """Views of the first of some frames that follow one another, and of every `stride`-th after it.
+
+    Args:
+        parts: as in `last_frames`.
+        stride: at least 1.
+        dim: where frames are counted.
+
+    Returns:
+        what belongs to them of each part, maybe nothing.
+    """
+    views, start = [], 0
+    for part in parts:
+        first = min(-start % stride, part.shape[dim])
+        views.append(part[(slice(None),) * dim + (slice(first, None, stride),)])
+        start += part.shape[dim]
+    return views
+
+
+def latest(parts: Sequence[Tensor], mask: Tensor, most: int, dim: int = 1) -> Tensor:
+    """Each row's latest frames, of which the newest may be padding.
+
+    Args:
+        parts: as in `last_frames`; not changed.
+        mask: bool (B, T) for the last T frames, a row's valid ones first; all before them are valid.
+        most: how many to keep; fewer where there are not as many.
+        dim: where frames are counted.
+
+    Returns:
+        the latest frames up to each row's last valid one, a copy like `parts`. Where a row has fewer of them than the
+        rest, anything comes before.
+    """
+    if bool(mask.all()):
+        return torch.cat(last_frames(parts, most, dim), dim=dim)
+    frames = torch.cat(list(parts), dim=dim)
+    count = frames.shape[dim]
+    size = min(most, count)
+    index = mask.sum(dim=1, keepdim=True) + torch.arange(size, device=frames.device) + (count - mask.shape[1] - size)
+    shape, target = [1] * frames.ndim, list(frames.shape)
+    shape[0], shape[dim] = index.shape
+    target[dim] = size
+    return frames.gather(dim, index.clamp(min=0).view(shape).expand(target))
