@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidseq.analysis.recall import CHANNELS, NOISE, SYMBOLS, TASKS
-from vidseq.analysis.recall_training import OPTIONS, WIDTH_STEP, Stage, longest_solved, score_recall
+from vidseq.analysis.recall_figure import recall_figure
+from vidseq.analysis.recall_report import accuracy_by_lag, longest_solved, recall_table
+from vidseq.analysis.recall_training import OPTIONS, WIDTH_STEP, Stage, score_recall
 from vidseq.errors import UserError
 from vidseq.heads import HEADS, make_head, num_parameters
 
@@ -56,16 +58,16 @@ def test_a_head_learns_and_is_scored_the_same_twice():
     plan = {
         "options": options,
         "stages": (Stage(1, 150, 32),),
-        "lags": (1, 200, 300),
+        "lags": (200, 1),
         "clips": 128,
         "parameters": 3000,
         "lr": 2e-2,
     }
     rows = score_recall("window", "frank", **plan)
+    assert rows["lag"].tolist() == [1, 200]
     assert rows["accuracy"][0] > 0.9
     assert rows["accuracy"][1] < 0.4, "the name has left the window"
-    assert (rows["parameters"] <= 3000).all()
-    assert rows["lag"].tolist() == [1, 200], "once lost, a head is not asked after longer lags"
+    assert (rows["parameters"] <= 3000).all() and (rows["context_frames"] == 8).all()
     pd.testing.assert_frame_equal(rows, score_recall("window", "frank", **plan))
 
 
@@ -79,6 +81,50 @@ def test_solved_means_at_every_lag_up_to_it():
     rows = [(*key, lag, value) for key, values in accuracy.items() for lag, value in values.items()]
     table = longest_solved(pd.DataFrame(rows, columns=["head", "task", "lag", "accuracy"]))
     assert table.to_dict() == {"frank": {"a": 10, "b": 0}, "copy": {"a": 10, "b": 100}}
+
+
+def rows_of(*parts):
+    """Rows of (head, task, seed, sight, accuracies at lags of 10, 100 and 1,000)."""
+    return pd.DataFrame(
+        {"head": head, "task": task, "lag": lag, "accuracy": value, "parameters": 9, "context_frames": sees, "seed": seed}
+        for head, task, seed, sees, values in parts
+        for lag, value in zip((10, 100, 1000), values)
+    )  # fmt: skip
+
+
+def test_seeds_are_averaged_and_their_range_is_told():
+    rows = rows_of(
+        ("a", "frank", 0, 50, (1.0, 0.25, 0.1)),
+        ("a", "frank", 1, 50, (0.75, 0.25, 0.15)),
+        ("b", "frank", 0, None, (1.0, 1.0, 0.75)),
+        ("b", "frank", 1, None, (1.0, 0.85, 1.0)),
+        ("c", "frank", 0, None, (1.0, 1.0, 0.5)),
+        ("b", "copy", 0, None, (0.5, 1.0, 1.0)),
+    )
+    table = recall_table(rows).astype(object).where(lambda cell: cell.notna(), None)
+    assert table.to_numpy().tolist() == [
+        ["b", 9, None, 100, 0],
+        ["c", 9, None, 100, None],
+        ["a", 9, 50, 0, None],
+    ]
+    assert table.columns.tolist() == ["head", "parameters", "sees", "frank", "copy"]
+    shares = accuracy_by_lag(rows[rows["task"] == "frank"])
+    assert shares.columns.tolist() == ["head", "seeds", 10, 100, 1000]
+    assert shares.to_numpy().tolist() == [
+        ["a", 2, "88 (75 to 100)", "25", "12 (10 to 15)"],
+        ["b", 2, "100", "92 (85 to 100)", "88 (75 to 100)"],
+        ["c", 1, "100", "100", "50"],
+    ]
+
+
+def test_the_figure_says_what_was_right_and_where_sight_ends():
+    rows = rows_of(("a", "frank", 0, 101, (1.0, 0.3, 0.1)), ("b", "copy", 0, None, (0.5, 1.0, 1.0)))
+    left, right = recall_figure(rows).axes
+    assert [text.get_text() for text in left.texts] == ["100", "30", "10"]
+    assert [text.get_weight() for text in left.texts] == ["bold", "normal", "normal"]
+    assert [text.get_position() for text in right.texts] == [(0, 1), (1, 1), (2, 1)], "the second head's row"
+    assert [line.get_xdata()[0] for line in left.lines] == [0.5], "the name of lag 100 stands 102 frames back"
+    assert [axes.get_title(loc="left") for axes in (left, right)] == ["frank", "copy"]
 
 
 @pytest.mark.parametrize("head", HEADS)

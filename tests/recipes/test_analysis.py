@@ -55,13 +55,22 @@ def test_complexity(tmp_path, capsys, monkeypatch):
 def test_recall(tmp_path, capsys, monkeypatch):
     module = recipe("recall")
     finished = pd.DataFrame(
-        {"head": "rnn", "task": "frank", "lag": [10, 100], "accuracy": [1.0, 0.2], "parameters": 9, "seed": 0}
+        {
+            "head": "rnn",
+            "task": "frank",
+            "lag": [10, 100],
+            "accuracy": [1.0, 0.2],
+            "parameters": 9,
+            "context_frames": float("nan"),
+            "seed": 0,
+        }
     )
     (tmp_path / "rows").mkdir()
     finished.to_csv(tmp_path / "rows/rnn-frank-20000-0.csv", index=False)
     module.main(heads="rnn", tasks="frank", out=tmp_path)  # nothing is left to run
     out = capsys.readouterr().out
-    assert "| rnn  |    10 |          9 |" in out and "| rnn  | frank | 1.00 | 0.20 |" in out
+    assert "| rnn  |          9 |    – |    10 |" in out and "| rnn  |     1 | 100 | 20  |" in out
+    assert (tmp_path / "recall.png").stat().st_size > 0
     with pytest.raises(UserError, match=r"Unknown task 'frnk'"):
         module.main(tasks="frnk", out=tmp_path)
     monkeypatch.setattr(

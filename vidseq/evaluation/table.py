@@ -136,6 +136,6 @@ def _text(value: object, digits: int) -> str:
 
 
 def _plain_text(value: object, digits: int) -> str:
-    if value is None or value != value:
+    if value is None or value is pd.NA or value != value:
         return "–"
     return f"{value:.{digits}f}" if isinstance(value, float) else str(value)

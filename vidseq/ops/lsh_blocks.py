@@ -12,6 +12,8 @@ from vidseq.ops.flash import flash_attention, flash_gradients
 
 SEGMENT = 1024
 """Queries that are worked on at once."""
+ROW = 8 * SEGMENT
+"""Short rows are laid end to end up to this length, for each row has its fixed cost."""
 
 
 class Round(NamedTuple):
@@ -48,7 +50,26 @@ def attend_in_rounds(
     Returns:
         (N, L, d).
     """
-    return _InRounds.apply(q, rounds, (before, after, alone), *keys, *values)
+    num_rows = len(q)
+    together = max(1, min(num_rows, ROW // max(1, q.shape[1])))
+    while num_rows % together:
+        together -= 1
+    q, *kv = (_end_to_end(part, together) for part in (q, *keys, *values))
+    rounds = [_rounds_end_to_end(one, together) for one in rounds]
+    return _InRounds.apply(q, rounds, (before, after, alone), *kv).unflatten(1, (together, -1)).flatten(0, 1)
+
+
+def _end_to_end(x: Tensor, together: int) -> Tensor:
+    """Rows (N, L, ...) as longer ones, (N / together, together * L, ...)."""
+    return x.unflatten(0, (-1, together)).flatten(1, 2)
+
+
+def _rounds_end_to_end(one: Round, together: int) -> Round:
+    """The same sort of longer rows: buckets of different rows stay apart, for they get numbers of their own."""
+    length, row = one.ids.shape[1], torch.arange(len(one.ids), device=one.ids.device)[:, None] % together
+    first, apart = row * length, row * (one.ids.max() + 2)
+    order, place = _end_to_end(one.order + first, together), _end_to_end(one.place + first, together)
+    return Round(order, place, _end_to_end(one.ids + apart, together))
 
 
 class _InRounds(torch.autograd.Function):
