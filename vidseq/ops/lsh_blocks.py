@@ -50,13 +50,18 @@ def attend_in_rounds(
     Returns:
         (N, L, d).
     """
-    num_rows = len(q)
-    together = max(1, min(num_rows, ROW // max(1, q.shape[1])))
-    while num_rows % together:
-        together -= 1
+    together = _rows_together(*q.shape[:2])
+    if together == 1:
+        return _InRounds.apply(q, rounds, (before, after, alone), *keys, *values)
     q, *kv = (_end_to_end(part, together) for part in (q, *keys, *values))
     rounds = [_rounds_end_to_end(one, together) for one in rounds]
     return _InRounds.apply(q, rounds, (before, after, alone), *kv).unflatten(1, (together, -1)).flatten(0, 1)
+
+
+def _rows_together(num_rows: int, length: int) -> int:
+    """How many rows are laid end to end: a divisor of their number."""
+    most = max(1, min(num_rows, ROW // max(1, length)))
+    return next(count for count in range(most, 0, -1) if num_rows % count == 0)
 
 
 def _end_to_end(x: Tensor, together: int) -> Tensor:
