@@ -84,12 +84,10 @@ def test_solved_means_at_every_lag_up_to_it():
 
 
 def rows_of(*parts):
-    """Rows of (head, task, seed, sight, accuracies at lags of 10, 100 and 1,000)."""
-    return pd.DataFrame(
-        {"head": head, "task": task, "lag": lag, "accuracy": value, "parameters": 9, "context_frames": sees, "seed": seed}
-        for head, task, seed, sees, values in parts
-        for lag, value in zip((10, 100, 1000), values)
-    )  # fmt: skip
+    """Rows of (head, task, seed, context_frames, accuracies at lags of 10, 100 and 1,000)."""
+    columns = ["head", "task", "seed", "context_frames", "lag", "accuracy", "parameters"]
+    lines = [(*about, lag, value, 9) for *about, values in parts for lag, value in zip((10, 100, 1000), values)]
+    return pd.DataFrame(lines, columns=columns)
 
 
 def test_seeds_are_averaged_and_their_range_is_told():

@@ -43,7 +43,7 @@ TWO: dict[str, object] = {"heads": 2}
 #: far, so that lags on both sides of their sight are trained; widths that do not follow `dim` are small.
 OPTIONS: dict[str, dict[str, object]] = {
     "conv": {"layers": 5, "channels": 28},
-    "conv_encoder": {"layers": 3, "kernel_size": 5, "channels": 20},
+    "conv_encoder": {"layers": 2, "kernel_size": 9, "channels": 20},
     "ms_tcn": {"stages": 2, "layers": 5, "channels": 20},
     "hyper": {"units": 16},
     "attention": TWO,
