@@ -19,15 +19,15 @@ def recipe(name):
 
 
 def test_gradient_flow(tmp_path, capsys):
-    recipe("gradient_flow").main(heads="window,min_gru", frames=120, out=tmp_path, train_steps=0.02)
+    recipe("gradient_flow").main(heads="attention,min_gru", frames=120, out=tmp_path, train_steps=0.02)
     radius = pd.read_csv(tmp_path / "radius.csv").set_index("radius")
     assert radius["last_lag"].to_numpy() == pytest.approx(radius["last_lag_theory"], rel=0.1)
     assert radius["half_life"].drop(1.0).to_numpy() == pytest.approx(radius["half_life_theory"].drop(1.0), rel=5e-3)
     assert (radius["last_lag_squashed"] < 1e-3 * radius["last_lag"]).all(), "tanh shrinks gradients"
     table = pd.read_csv(tmp_path / "gradient_flow.csv").set_index("head")
-    assert table.index.tolist() == ["window", "min_gru"]
+    assert table.index.tolist() == ["attention", "min_gru"]
     assert (table["name_trained"] != table["name_untrained"]).all() and table["accuracy"].between(0, 1).all()
-    assert "| window" in capsys.readouterr().out
+    assert "| attention" in capsys.readouterr().out
     assert (tmp_path / "gradient_flow.png").stat().st_size > 0
 
 
