@@ -40,6 +40,18 @@ def test_a_layer_equals_torchs_gru_in_values_and_gradients(lengths: tuple[int, i
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("lengths", [(30, 30), (30, 7), (1, 30)])
+def test_torchs_kernel_reads_the_same_where_no_gradients_are_wanted(lengths: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    layer, x, before = GRULayer(6).double(), torch.randn(2, 30, 6).double(), torch.randn(2, 6).double()
+    mask = torch.arange(30) < torch.tensor(lengths)[:, None]
+    y, (after,) = layer(x, (before,), mask)
+    with torch.no_grad():
+        fast_y, (fast_after,) = layer(x, (before,), mask)
+    torch.testing.assert_close(fast_y, y, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(fast_after, after, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("causal", [True, False])
 def test_the_head_is_a_residual_stack_of_torchs_gru(causal: bool) -> None:
     torch.manual_seed(0)

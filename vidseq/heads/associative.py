@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vidseq.errors import UserError
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import Layer, LayerState, ResidualStack
+from vidseq.heads.blocks import SEGMENT, Layer, LayerState, ResidualStack
 from vidseq.ops.delta_rule import delta_rule
 
 
@@ -87,6 +87,7 @@ class Associative(TemporalHead):
     Config = AssociativeConfig
     supports_noncausal = True
     context_frames = None
+    segment_frames = SEGMENT
 
     def __init__(self, config: AssociativeConfig) -> None:
         super().__init__(config)

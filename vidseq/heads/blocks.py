@@ -14,6 +14,10 @@ from vidseq.ops.recent import latest
 LayerState = tuple[Tensor, ...]
 
 
+SEGMENT = 1024
+"""Frames that recurrent heads read at once where no gradients are wanted."""
+
+
 class Layer(nn.Module, abc.ABC):
     """One layer of a head that streams: x (B, T, D) and a state in, y (B, T, D) and the new state out."""
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import Layer, LayerState, ResidualStack, run_recurrent
+from vidseq.heads.blocks import SEGMENT, Layer, LayerState, ResidualStack, run_recurrent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,7 @@ class LSTM(TemporalHead):
     Config = LSTMConfig
     supports_noncausal = True
     context_frames = None
+    segment_frames = SEGMENT
 
     def __init__(self, config: LSTMConfig) -> None:
         super().__init__(config)

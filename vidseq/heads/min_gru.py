@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import Layer, LayerState, ResidualStack
+from vidseq.heads.blocks import SEGMENT, Layer, LayerState, ResidualStack
 from vidseq.ops.linear_scan import linear_scan
 
 
@@ -76,6 +76,7 @@ class MinGRU(TemporalHead):
     Config = MinGRUConfig
     supports_noncausal = True
     context_frames = None
+    segment_frames = SEGMENT
 
     def __init__(self, config: MinGRUConfig) -> None:
         super().__init__(config)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import Layer, LayerState, ResidualStack, run_recurrent
+from vidseq.heads.blocks import SEGMENT, Layer, LayerState, ResidualStack, run_recurrent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,7 @@ class RNN(TemporalHead):
     Config = RNNConfig
     supports_noncausal = True
     context_frames = None
+    segment_frames = SEGMENT
 
     def __init__(self, config: RNNConfig) -> None:
         super().__init__(config)
