@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import torch
 from benchmark_peers import OURS
-from benchmark_report import Row, read_rows, write_report
+from benchmark_report import QUADRATIC, Row, read_rows, write_report
 
 from vidseq.errors import UserError, unknown_name
 from vidseq.files import atomic_write
@@ -39,6 +39,7 @@ ALLOCATORS: dict[str, dict[str, str]] = {
 }
 """Settings of the allocator, as environment variables."""
 
+JOBS = ("forward", "both", "step", "far", "train")
 STREAMED = ("nn.LSTM", "nn.GRU", "nn.RNN")
 """Peers that are also measured a frame at a time."""
 
@@ -116,7 +117,7 @@ def measure(workers: list[Worker], case: Case, options: argparse.Namespace) -> l
     best: dict[str, float] = {}
     peaks: dict[str, int | None] = {}
     start = time.perf_counter()
-    for run in range(options.runs):
+    for run in range(1 if case.job == "train" else options.runs):
         for worker in workers:
             answer = worker.measure(case.job)
             if "ms" in answer:
@@ -140,7 +141,12 @@ def measure(workers: list[Worker], case: Case, options: argparse.Namespace) -> l
 
 def jobs_of(head: str, wanted: list[str]) -> list[str]:
     """What can be measured of a head."""
-    return [job for job in wanted if job in ("forward", "both") or OURS[head].causal]
+    possible = {"forward", "both"}
+    if OURS[head].causal:
+        possible |= {"step", "far"}
+    if OURS[head].head not in QUADRATIC:
+        possible.add("train")
+    return [job for job in wanted if job in possible]
 
 
 def cases(options: argparse.Namespace) -> list[Case]:
@@ -158,6 +164,8 @@ def run_cases(todo: list[Case], options: argparse.Namespace) -> Iterator[list[Ro
                 subjects = [case.head, *(peer.name for peer in OURS[case.head].peers if not options.without_peers)]
                 if case.job in ("step", "far"):
                     subjects = [name for name in subjects if name in OURS or name in STREAMED]
+                if case.job == "train":
+                    subjects = [case.head]
                 for name in subjects:
                     if name not in workers:
                         workers[name] = Worker(name, case, options)
@@ -176,7 +184,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", nargs="+", type=int, default=[1], help="CPU threads")
     parser.add_argument("--allocators", nargs="+", default=list(ALLOCATORS)[:2], metavar="SETTING")
     parser.add_argument(
-        "--jobs", nargs="+", choices=("forward", "both", "step", "far"), default=["forward", "both", "step", "far"]
+        "--jobs", nargs="+", choices=JOBS, default=list(JOBS), help="train: both, with all of a head's default layers"
     )
     parser.add_argument("--without-peers", action="store_true", help="heads alone, such as for growth with T")
     parser.add_argument("--dim", type=int, default=256, help="width D")

@@ -21,6 +21,8 @@ INSTALLED = "glibc"
 """The allocator as it is installed."""
 GROWTH = 1.15
 """What four times as many frames may cost, beside four times as much."""
+TRAINED_BYTES = 4e9
+"""What training a head as it is by default may take at T = 16,384."""
 QUADRATIC = ("attention", "memory_network")
 MIB = 2**20
 
@@ -123,18 +125,30 @@ def stream_table(times: Times) -> pd.DataFrame:
         if not ours.causal or not times.rows_of(place, "step", place[0]):
             continue
         peers = [times.ms(place, "step", peer.name, None) for peer in ours.peers if peer.name.startswith("nn.")]
+        ours_alone, peer = times.ms(place, "step", place[0], None), min(peers, default=math.nan)
         state = next((row.state_bytes for row in times.rows_of(place, "step", place[0])), None)
         lines.append(
             {
                 "head": place[0],
                 "frames before": place[1],
                 "threads": place[2],
-                "microseconds": 1000 * times.ms(place, "step", place[0], None) / CALLS,
+                "microseconds": 1000 * ours_alone / CALLS,
                 "a million frames later": 1000 * times.ms(place, "far", place[0], None) / CALLS,
-                "peer": 1000 * min(peers, default=math.nan) / CALLS,
+                "peer": 1000 * peer / CALLS,
+                "times faster": peer / ours_alone,
                 "state bytes": state,
             }
         )
+    return pd.DataFrame(lines)
+
+
+def training_table(times: Times) -> pd.DataFrame:
+    """One line a head and T: memory of forward and backward, as the head is by default."""
+    lines = []
+    for place in times.places():
+        if times.rows_of(place, "train", place[0]):
+            peak, error = times.peak(place, "train", place[0]), times.error(place, "train", place[0])
+            lines.append({"head": place[0], "T": place[1], "threads": place[2], "MiB": peak, "failed": error})
     return pd.DataFrame(lines)
 
 
@@ -167,6 +181,9 @@ def _targets_at(times: Times, place: tuple[str, int, int]) -> Iterator[dict[str,
                     yield _line(name, what, aim, times.ratio(place, job, peer.name, None))
         if ours.forward_mib is not None:
             yield _line(name, "MiB of forward", ours.forward_mib, times.peak(place, "forward", name))
+        if times.rows_of(place, "train", name):
+            trained = times.peak(place, "train", name)
+            yield _line(name, "MiB of training", TRAINED_BYTES / MIB, trained)
         if ours.floor is not None:
             rates = [row.matrix_rate for row in times.rows_of(place, "forward", name) if row.matrix_rate]
             floor = 1000 * ours.floor(AT, 256) / max(rates, default=math.nan)
@@ -237,6 +254,7 @@ def write_report(rows: Sequence[Row], folder: Path) -> str:
     parts = {
         "Times faster than a peer": ratio_table(times),
         "A live frame": stream_table(times),
+        "Training a head as it is by default": training_table(times),
         "Targets": targets(times),
     }
     rates = [row.matrix_rate for row in rows if row.matrix_rate]

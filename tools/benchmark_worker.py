@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from benchmark_peers import CALLS, OURS, make_subject
+from benchmark_peers import CALLS, OURS, TokensToo, make_subject
 from torch import Tensor, nn
 
-from vidseq.heads import TemporalHead
+from vidseq.heads import TemporalHead, make_head
 
 FAR = 1_000_000
 """Frames that lie behind a stream when its step is measured late."""
@@ -43,6 +43,13 @@ def both(subject: nn.Module, x: Tensor) -> Callable[[], object]:
         subject(x).sum().backward()
 
     return job
+
+
+def train(subject: nn.Module, x: Tensor) -> Callable[[], object]:
+    """`both` of the same head as it is by default: all its layers, and the networks behind its attention."""
+    head = subject.head if isinstance(subject, TokensToo) else subject
+    assert isinstance(head, TemporalHead)
+    return both(make_head(head.name, head.dim, causal=head.config.causal), x)
 
 
 def step(subject: nn.Module, x: Tensor, far: bool = False) -> Callable[[], object]:
@@ -91,6 +98,7 @@ JOBS: dict[str, Callable[[nn.Module, Tensor], Callable[[], object]]] = {
     "both": both,
     "step": step,
     "far": far,
+    "train": train,
 }
 
 

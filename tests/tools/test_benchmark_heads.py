@@ -34,7 +34,7 @@ def test_measures_what_is_missing_and_writes_every_file(tmp_path: Path) -> None:
     old |= {"error": "", "matrix_rate": 1e9, "state_bytes": None}
     before = [json.dumps(old | {"subject": name, "ms": ms}) for name, ms in (("lstm", 2.0), ("nn.LSTM", 5.0))]
     (tmp_path / "rows.jsonl").write_text("\n".join(before) + '\n{"head": "ls')  # a run that was broken off
-    options = ("--heads", "lstm", "--frames", "8", "--allocators", "glibc", "--jobs", "forward", "step")
+    options = ("--heads", "lstm", "--frames", "8", "--allocators", "glibc", "--jobs", "forward", "step", "train")
     done = run(tmp_path, *options)
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
@@ -43,6 +43,7 @@ def test_measures_what_is_missing_and_writes_every_file(tmp_path: Path) -> None:
         ("nn.LSTM", "forward"),
         ("lstm", "step"),
         ("nn.LSTM", "step"),
+        ("lstm", "train"),
     ]
     assert all(row["ms"] > 0 and not row["error"] for row in rows)
     assert rows[2]["state_bytes"] == 2 * 16 * 4
@@ -95,6 +96,25 @@ def test_ratios_targets_and_growth_are_those_of_the_rows(report: ModuleType) -> 
     growth = aims.loc["cost of 4 T over 4 times that of T, both"]
     assert growth["measured"] == 45 / 36 and growth["reached"] == "no"
     assert aims.loc["cost of 4 T over 4 times that of T, forward", "reached"] == "–"
+
+
+def test_training_fits_or_not(report: ModuleType) -> None:
+    def row(head: str, peak: int):
+        return report.Row(head, report.AT, 1, "glibc", "train", head, 1.0, peak, "", 1e11, None)
+
+    times = report.Times([row("gru", 3 * 10**9), row("lstm", 5 * 10**9)])
+    aims = report.targets(times).query("target == 'MiB of training'").set_index("head")
+    assert aims["reached"].to_dict() == {"gru": "yes", "lstm": "no"}
+    assert report.training_table(times).set_index("head").loc["lstm", "MiB"] == 5 * 10**9 / 2**20
+
+
+def test_a_live_frame_is_compared_with_the_peer(report: ModuleType) -> None:
+    rows = [
+        report.Row("lstm", report.AT, 1, "glibc", "step", subject, ms, None, "", 1e11, 8)
+        for subject, ms in (("lstm", 10.0), ("nn.LSTM", 50.0))
+    ]
+    line = report.stream_table(report.Times(rows)).iloc[0]
+    assert (line["microseconds"], line["peer"], line["times faster"]) == (50.0, 250.0, 5.0)
 
 
 def test_every_head_is_measured(report: ModuleType) -> None:

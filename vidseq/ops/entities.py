@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -49,25 +50,27 @@ class _EntityScan(torch.autograd.Function):
     ) -> Tensor:
         """Five small operations and one matrix product a frame."""
         num_frames, (batch, slots, dim) = len(x), start.shape
-        x, weight = x.contiguous(), weight.contiguous()
+        x, weight, below = x.contiguous(), weight.contiguous(), float(slope.detach())
         memories = start.new_empty(num_frames + 1, batch, slots, dim)
         memories[0] = start
         inner = news[:, :, None] + constant  # becomes what goes into the prelu
         gates = matches[..., None].clone()
         norms = torch.empty_like(gates)
         change, weight_t = torch.empty_like(start), weight.T
-        for frame, before, after, into, flat, gate, norm in zip(
+        rows = memories.flatten(1, 2).unbind(0)
+        for frame, before, row, after, into, flat, gate, norm in zip(
             x[..., None].unbind(0),
             memories.unbind(0),
+            rows,
             memories[1:].unbind(0),
             inner.flatten(1, 2).unbind(0),
             inner.unbind(0),
             gates.unbind(0),
             norms.unbind(0),
         ):
-            into.addmm_(before.flatten(0, 1), weight_t)
+            into.addmm_(row, weight_t)
             gate.baddbmm_(before, frame).sigmoid_()
-            torch.addcmul(before, gate, torch.prelu(flat, slope), out=change)
+            torch.addcmul(before, gate, F.leaky_relu(flat, below), out=change)
             torch.linalg.vector_norm(change, dim=-1, keepdim=True, out=norm)
             torch.div(change, norm, out=after)
         ctx.save_for_backward(x, weight, slope, memories, inner, gates, norms)
@@ -78,18 +81,27 @@ class _EntityScan(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
         """From the last frame to the first: through the norm, the gate and the candidate."""
         x, weight, slope, memories, inner, gates, norms = ctx.saved_tensors
-        below = inner.clamp(max=0)
-        candidates = inner.clamp(min=0) + slope * below
-        to_match = candidates * (gates * (1 - gates))
-        to_inner = torch.where(inner > 0, gates, gates * slope)
+        to_match = F.leaky_relu(inner, float(slope)).mul_(gates * (1 - gates))
+        to_inner = (inner > 0).to(inner.dtype).mul_(1 - slope).add_(slope).mul_(gates)
         of_matches, changes = torch.empty_like(gates), torch.empty_like(inner)
         total, product, dot = (torch.zeros_like(part) for part in (memories[0], memories[0], gates[0]))
+        of_inner = torch.empty_like(total)
+        flat_total, flat_inner = total.flatten(0, 1), of_inner.flatten(0, 1)
         frames = (
             part.unbind(0)
-            for part in (x[:, :, None], gradients[0], memories[1:], norms, to_match, to_inner, of_matches, changes)
+            for part in (
+                x[:, :, None],
+                gradients[0],
+                memories[1:],
+                norms,
+                to_match,
+                to_inner,
+                of_matches,
+                changes,
+                changes.flatten(1, 2),
+            )
         )
-        of_inner = torch.empty_like(memories[0])
-        for frame, gradient, after, norm, match, into, of_match, change in reversed(list(zip(*frames))):
+        for frame, gradient, after, norm, match, into, of_match, change, row in reversed(list(zip(*frames))):
             total += gradient
             torch.mul(after, total, out=product)
             torch.sum(product, dim=-1, keepdim=True, out=dot)
@@ -97,9 +109,9 @@ class _EntityScan(torch.autograd.Function):
             torch.mul(change, match, out=product)
             torch.sum(product, dim=-1, keepdim=True, out=of_match)
             torch.mul(change, into, out=of_inner)
-            torch.addmm(change.flatten(0, 1), of_inner.flatten(0, 1), weight, out=total.view(-1, total.shape[-1]))
+            torch.addmm(row, flat_inner, weight, out=flat_total)
             total.addcmul_(of_match, frame)
-        of_slope = (changes * gates * below).sum().view(1)
+        of_slope = (changes * inner.clamp_(max=0)).mul_(gates).sum().view(1)
         of_inners = changes.mul_(to_inner)
         of_x = (of_matches.mT @ memories[:-1]).squeeze(2)
         of_weight = of_inners.flatten(0, 2).T @ memories[:-1].flatten(0, 2)
