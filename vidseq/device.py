@@ -1,5 +1,7 @@
 """Which device to run on, and how much of it to take."""
 
+import os
+
 import torch
 
 from vidseq.errors import UserError
@@ -8,6 +10,11 @@ from vidseq.errors import UserError
 def one_thread() -> None:
     """Lets processes that run side by side use one core each; for a process pool's `initializer`."""
     torch.set_num_threads(1)
+
+
+def num_cpus() -> int:
+    """How many CPUs this process may use, where the system tells; else how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def choose_device(name: str = "auto") -> torch.device:

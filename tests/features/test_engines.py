@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -95,9 +96,31 @@ def test_threads_can_be_limited(noise):
     before = backbone(noise)
     backbone.limit_threads(1)
     np.testing.assert_allclose(backbone(noise), before, rtol=1e-4, atol=1e-5)
-    (compiled,) = {request.get_compiled_model() for request in backbone.engine._compiled.values()}
-    assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
-    assert not compiled.get_property("ENABLE_CPU_PINNING"), "processes side by side would share one core"
+    (compiled,) = backbone.engine._compiled.values()
+    assert compiled.model.get_property("INFERENCE_NUM_THREADS") == 1
+    assert not compiled.model.get_property("ENABLE_CPU_PINNING"), "processes side by side would share one core"
+
+
+def test_batches_side_by_side_do_not_mix(noise):
+    backbone = build_backbone(
+        "resnet18", weights="random", engine="openvino", input_size=64, batch_size=2, threads=2, device="cpu"
+    )
+    assert backbone.side_by_side == 2
+    images = [np.roll(noise[:2], shift, axis=2) for shift in range(24)]
+    alone = [backbone(pair) for pair in images]
+    with ThreadPoolExecutor(6) as pool:  # more callers than streams
+        together = list(pool.map(backbone, images))
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(backbone(np.concatenate(images)), np.concatenate(alone), rtol=1e-4, atol=1e-5)
+    (compiled,) = backbone.engine._compiled.values()
+    assert int(compiled.model.get_property("NUM_STREAMS")) == 2
+
+
+def test_a_single_image_gets_all_threads(noise):
+    backbone = build_backbone("resnet18", weights="random", engine="openvino", input_size=64, threads=2, device="cpu")
+    backbone(noise[:1])
+    (compiled,) = backbone.engine._compiled.values()
+    assert int(compiled.model.get_property("NUM_STREAMS")) == 1
 
 
 def test_auto_means_openvino_on_cpu_and_torch_elsewhere(monkeypatch):

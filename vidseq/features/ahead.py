@@ -1,11 +1,14 @@
-"""Doing slow work one step ahead, in a thread."""
+"""Doing slow work ahead of its use, in threads."""
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 #: How long a stop waits for the step that is under way.
 STOP_SECONDS = 10.0
@@ -41,6 +44,37 @@ def read_ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:
     finally:
         stop.set()
         thread.join(STOP_SECONDS)
+
+
+def map_side_by_side(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """Applies a function to items, so many at a time, each in a thread.
+
+    A worker starts on an item as soon as there is one: where items come slowly, one of them works and the CPUs stay
+    free for whatever makes the items.
+
+    Args:
+        function: must release the interpreter's lock to overlap, and stand being called from several threads.
+        items: gone through by the caller's thread, no more than `workers + 1` ahead of what is yielded.
+        workers: threads; with 1 all is done in the caller's.
+
+    Yields:
+        the results in the order of the items. An error is raised where its result would have been.
+    """
+    if workers == 1:
+        yield from map(function, items)
+        return
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="side-by-side") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for result in waiting:
+                result.cancel()
 
 
 def _fill(items: Iterator[Item], waiting: "queue.Queue[Item | _End]", stop: threading.Event) -> None:

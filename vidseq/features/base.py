@@ -20,6 +20,8 @@ class Backbone(abc.ABC):
     """How large it wants images, and what of them."""
     batch_size: int
     """Images at a time that run best."""
+    side_by_side: int = 1
+    """How many calls, from as many threads, it serves at the same time."""
 
     @abc.abstractmethod
     def __call__(self, images: np.ndarray) -> np.ndarray:

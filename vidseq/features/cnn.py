@@ -158,6 +158,11 @@ class CnnBackbone(Backbone):
             raise UserError(f"Backbone expects uint8 images (N, H, W, 3), got {images.dtype} {images.shape}.")
         return self.engine(images) if len(images) else np.zeros((0, self.dim), np.float32)
 
+    @property
+    def side_by_side(self) -> int:  # type: ignore[override]
+        """How many calls, from as many threads, it serves at the same time."""
+        return self.engine.side_by_side
+
     def limit_threads(self, threads: int) -> None:
         """Uses no more than so many CPU threads from now on."""
         self.engine.limit_threads(threads)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from vidseq.errors import DataError, UserError
-from vidseq.features.ahead import read_ahead
+from vidseq.features.ahead import map_side_by_side, read_ahead
 from vidseq.features.base import Backbone
 from vidseq.features.fingerprint import rational
 from vidseq.features.report import ExtractReport, Outcome
@@ -120,10 +120,10 @@ class Extractor:
         times: list[np.ndarray] = []
         finished = 0
         depth = max(2, FRAMES_AHEAD // self.backbone.batch_size)
-        for read in read_ahead(self._read_all(videos), depth):
-            if read.frames is not None:
-                with np.errstate(over="ignore"):  # what is too large becomes infinite, and the store refuses that
-                    parts.append(self.backbone(read.frames.images).astype(np.float16))
+        reads = read_ahead(self._read_all(videos), depth)
+        for read, features in map_side_by_side(self._with_features, reads, self.backbone.side_by_side):
+            if read.frames is not None and features is not None:
+                parts.append(features)
                 times.append(read.frames.pts_seconds)
                 show(finished + read.fraction)
                 continue
@@ -138,6 +138,12 @@ class Extractor:
         """Uses no more than so many CPU threads from now on."""
         torch.set_num_threads(threads)  # resizing is done by torch
         self.backbone.limit_threads(threads)
+
+    def _with_features(self, read: _Read) -> tuple[_Read, np.ndarray | None]:
+        if read.frames is None:
+            return read, None
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and the store refuses that
+            return read, self.backbone(read.frames.images).astype(np.float16)
 
     def _keep(self, store: FeatureStore, read: _Read, parts: list[np.ndarray], times: list[np.ndarray]) -> Outcome:
         """Stores what was made of a video that has ended."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import multiprocessing
-import os
 import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Protocol
 
+from vidseq.device import num_cpus
 from vidseq.errors import UserError
 from vidseq.features.report import Outcome
 
@@ -42,7 +42,7 @@ def run_workers(work: Work, videos: Sequence[tuple[str, Path]], workers: int) ->
         UserError: one that no other video would be spared, such as a full disk.
     """
     left = deque(videos)
-    threads = max(1, _num_cpus() // workers)
+    threads = max(1, num_cpus() // workers)
     team = [_Worker(work, threads) for _ in range(workers)]
     try:
         for worker in team:
@@ -109,7 +109,3 @@ def _serve(work: Work, threads: int, connection: Connection) -> None:
             connection.send(error)
         except BrokenPipeError:
             return
-
-
-def _num_cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

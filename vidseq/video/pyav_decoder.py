@@ -156,5 +156,5 @@ class PyavDecoder:
         )
 
     def _upright(self, frame: VideoFrame) -> np.ndarray:
-        stored = frame.to_ndarray(format="rgb24")
+        stored = frame.to_ndarray(format="rgb24", threads=1)
         return np.ascontiguousarray(np.rot90(stored, self._rotation // 90))
