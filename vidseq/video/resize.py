@@ -65,7 +65,7 @@ def resize(images: np.ndarray, size: Size) -> np.ndarray:
     scaled = _scale(images, min(target_height, round(height * fit)), min(target_width, round(width * fit)))
     rows, columns = target_height - scaled.shape[1], target_width - scaled.shape[2]
     if not rows and not columns:
-        return scaled
+        return np.ascontiguousarray(scaled)
     edges = ((0, 0), (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0))
     return np.pad(scaled, edges, mode="edge")
 
@@ -102,4 +102,4 @@ def _scale(images: np.ndarray, height: int, width: int) -> np.ndarray:
     scaled = torch.nn.functional.interpolate(
         channels_last, size=(height, width), mode="bilinear", antialias=True, align_corners=False
     )
-    return scaled.permute(0, 2, 3, 1).contiguous().numpy()
+    return scaled.permute(0, 2, 3, 1).numpy()
