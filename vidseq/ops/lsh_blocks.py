@@ -84,7 +84,7 @@ class _InRounds(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, rounds: Sequence[Round], reach: tuple[int, int, float], *kv: Tensor) -> Tensor:
         """Rounds one after the other; each is merged with those before it."""
-        read, mass = torch.empty_like(q), q.new_full(q.shape[:2], -torch.inf)
+        read, mass = q.new_empty(q.shape), q.new_empty(q.shape[:2])
         sorted_read, sorted_mass = q.new_empty(q.shape[1:]), q.new_empty(q.shape[1:2])
         for index, one in enumerate(rounds):
             for row in range(len(q)):
@@ -94,10 +94,11 @@ class _InRounds(torch.autograd.Function):
                     y, its_mass = flash_attention(piece.cut(queries), *seen, piece.bias, scale=1.0)
                     piece.cut(sorted_read).copy_(y)
                     piece.cut(sorted_mass[:, None])[..., 0].copy_(its_mass)
-                here, its_mass = (part.index_select(0, one.place[row]) for part in (sorted_read, sorted_mass))
                 if index == 0:
-                    read[row], mass[row] = here, its_mass
+                    for whole, part in ((read, sorted_read), (mass, sorted_mass)):
+                        torch.index_select(part, 0, one.place[row], out=whole[row])
                     continue
+                here, its_mass = (part.index_select(0, one.place[row]) for part in (sorted_read, sorted_mass))
                 both = torch.logaddexp(mass[row], its_mass)
                 read[row].mul_((mass[row] - both).exp_()[:, None]).addcmul_(here, (its_mass - both).exp_()[:, None])
                 mass[row] = both
@@ -145,8 +146,16 @@ def _sorted(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A row's queries in a round's order, and its keys and values with empty places around them."""
     order, parts = one.order[row], (kv[index][row], kv[len(kv) // 2 + index][row])
-    keys, values = (F.pad(part.index_select(0, order), (0, 0, reach[0], reach[1])) for part in parts)
+    keys, values = (_sorted_between(part, order, reach[0], reach[1]) for part in parts)
     return q[row].index_select(0, order), keys, values
+
+
+def _sorted_between(x: Tensor, order: Tensor, before: int, after: int) -> Tensor:
+    """Frames (L, d) in another order, behind `before` zeros and in front of `after`."""
+    y = x.new_empty(before + len(x) + after, x.shape[1])
+    y[:before], y[before + len(x) :] = 0, 0
+    torch.index_select(x, 0, order, out=y[before : before + len(x)])
+    return y
 
 
 class _Piece(NamedTuple):
