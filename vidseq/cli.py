@@ -12,8 +12,9 @@ from typing import Any, NoReturn, TypeAlias
 
 from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
-from vidseq import __version__, verbs
+from vidseq import __version__
 from vidseq.errors import unknown_name
+from vidseq.verbs import data, evaluation, features, prediction, training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,24 +38,24 @@ Verb: TypeAlias = "Callable[..., int | None] | Mapping[str, Verb] | LaterVerbs |
 
 #: The verbs.
 VERBS: Mapping[str, "Verb"] = {
-    "classroom": verbs.classroom,
+    "classroom": data.classroom,
     "data": {
-        "init": verbs.data_init,
-        "check": verbs.data_check,
-        "convert": LaterVerbs("Converts a data set from another layout; --from says which.", verbs.converters),
-        "browse": verbs.data_browse,
+        "init": data.init,
+        "check": data.check,
+        "convert": LaterVerbs("Converts a data set from another layout; --from says which.", data.converters),
+        "browse": data.browse,
     },
-    "features": verbs.features,
-    "database": {"build": verbs.database_build},
-    "train": verbs.train,
-    "evaluate": verbs.evaluate,
-    "compare": verbs.compare,
+    "features": features.features,
+    "database": {"build": features.database_build},
+    "train": training.train,
+    "evaluate": evaluation.evaluate,
+    "compare": training.compare,
     "context": BranchingVerb(
-        verbs.context,
-        {"explain": verbs.context_explain, "report": verbs.context_report, "audit": verbs.context_audit},
+        evaluation.context,
+        {"explain": evaluation.explain, "report": evaluation.report, "audit": evaluation.audit},
     ),
-    "predict": verbs.predict,
-    "info": verbs.info,
+    "predict": prediction.predict,
+    "info": prediction.info,
 }  # fmt: skip
 
 
@@ -206,7 +207,7 @@ def _config_classes(run: Callable[..., int | None]) -> dict[str, type]:
 
 
 def _fixed_fields(run: Callable[..., int | None]) -> frozenset[str]:
-    """The fields of its configs that a verb sets by itself, see `verbs.sets_itself`."""
+    """The fields of its configs that a verb sets by itself, see `vidseq.verbs.training.sets_itself`."""
     fixed: frozenset[str] = getattr(run, "fixed_fields", frozenset())
     return fixed
 
