@@ -9,9 +9,9 @@ Expected:  two reports, next_action/index.html and frame_labels/index.html, and 
            Repeating the last label is never right where one segment follows another at once: labels always change.
 
 Each model has both tasks and is trained once, with random context lengths ("given"). A next action is asked 1 s before
-it starts (background is no action); a frame label is asked of one frame in every ten seconds. The sweep of a split is
-that of `vidseq context`; the splits, each with its own models, are then put together, so that intervals resample all
-25 people.
+it starts (background is no action); a frame label is asked of one frame in every twenty seconds. The sweep of a split
+is that of `vidseq context`; the splits, each with its own models, are then put together, so that intervals resample
+all 25 people.
 
 The CNN features of training videos are too good to choose settings by (see salads_frames.py, where these come from),
 so training runs for a fixed number of epochs. For the same reason controls that learn from training features, such as
@@ -39,7 +39,7 @@ from vidseq.training import TrainConfig, fit
 
 CONTEXTS = "1f,1s,2s,4s,8s,16s,32s,64s,128s,256s,full"
 ANTICIPATION_SECONDS = 1.0
-EVERY_SECONDS = 10.0
+EVERY_SECONDS = 20.0
 SETTINGS = TrainConfig(
     tasks={
         "next_action": {"anticipation_seconds": ANTICIPATION_SECONDS},
@@ -52,8 +52,9 @@ SETTINGS = TrainConfig(
     feature_drift=2.0,
     batch_size=4,
     lr=2e-3,
-    epochs=20,
+    epochs=14,
     full_context=0.5,
+    queries_per_clip=6,
     patience=None,
 )
 HEAD_OPTIONS: dict[str, dict[str, Any]] = {"conv": {"layers": 9}}

@@ -1,6 +1,7 @@
 """What summaries say of planted models, whose every number is known in closed form."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -61,6 +62,15 @@ def test_effective_context_and_memory_horizon(summary):
     assert str(summary.effective) == "(4s, 8s]"
     assert summary.horizon.status == "found"
     assert summary.horizon.seconds == pytest.approx(WORLD.memory_seconds, rel=0.1)
+    assert summary.horizon.frame_seconds == 0.25
+
+
+def test_no_horizon_below_a_frame_is_told(summary):
+    found = replace(summary.horizon, seconds=8.04, low=7.5, high=9.26)
+    assert str(found) == "8.04 s [7.5, 9.26]"
+    assert str(replace(found, low=0.031)) == "8.04 s [0, 9.26]"
+    assert str(replace(found, seconds=0.12, low=0.01)) == "less than a frame (0.25 s)"
+    assert str(replace(found, status="beyond", seconds=np.inf, oldest_seconds=40.0)) == "more than 40 s"
 
 
 def test_certificates_bracket_the_reach(rows, summary):

@@ -45,10 +45,15 @@ class MemoryHorizon:
     chance: float
     oldest_seconds: float
     num_groups: int
+    frame_seconds: float = 0.0
+    """How long a frame lasts: nothing shorter can be told apart."""
 
     def __str__(self) -> str:
+        if self.status == "found" and self.seconds < self.frame_seconds:
+            return f"less than a frame ({self.frame_seconds:.3g} s)"
         if self.status == "found":
-            return f"{self.seconds:.3g} s [{self.low:.3g}, {self.high:.3g}]"
+            low = "0" if self.low < self.frame_seconds else f"{self.low:.3g}"
+            return f"{self.seconds:.3g} s [{low}, {self.high:.3g}]"
         return f"more than {self.oldest_seconds:.3g} s" if self.status == "beyond" else "no memory"
 
 
@@ -102,18 +107,18 @@ def memory_horizon(rows: pd.DataFrame, *, num_samples: int = 100) -> MemoryHoriz
     chance = float(blind["correct"].mean())
     sums, counts, centres, num_groups = _binned(known)
     fitted = _fit(sums.sum(axis=0), counts.sum(axis=0), centres, chance)
-    oldest = float(ages.max())
+    oldest, frame = float(ages.max()), _frame_seconds(rows)
     random = np.random.default_rng(0)
     size = num_samples if num_groups > 1 else 0
     drawn = random.multinomial(num_groups, np.full(num_groups, 1 / num_groups), size)
     young = centres <= max(fitted.horizon, centres.min())
     if not _above_chance(sums[:, young].sum(axis=1), counts[:, young].sum(axis=1), drawn, chance):
-        return MemoryHorizon("no memory", math.nan, math.nan, math.nan, fitted.top, chance, oldest, num_groups)
+        return MemoryHorizon("no memory", math.nan, math.nan, math.nan, fitted.top, chance, oldest, num_groups, frame)
     horizons = [_fit(weights @ sums, weights @ counts, centres, chance, fitted).horizon for weights in drawn]
     low, high = _ends(np.array(horizons), num_groups)
     if fitted.horizon > oldest:
-        return MemoryHorizon("beyond", math.inf, low, math.inf, fitted.top, chance, oldest, num_groups)
-    return MemoryHorizon("found", fitted.horizon, low, high, fitted.top, chance, oldest, num_groups)
+        return MemoryHorizon("beyond", math.inf, low, math.inf, fitted.top, chance, oldest, num_groups, frame)
+    return MemoryHorizon("found", fitted.horizon, low, high, fitted.top, chance, oldest, num_groups, frame)
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,13 @@ def _longest_with_evidence(rows: pd.DataFrame) -> pd.DataFrame:
         raise UserError("An evidence-age curve expects rows of a model, got none without a control.")
     longest = rows[(rows["control"] == "") & (rows["context"] == names[-1])]
     return longest[longest["evidence_age_seconds"].notna()]
+
+
+def _frame_seconds(rows: pd.DataFrame) -> float:
+    """How long a frame lasts, as the shortest context of a length tells; 0 where there is none."""
+    shown = rows[(rows["control"] == "") & np.isfinite(rows["context_seconds"]) & (rows["context_frames"] > 0)]
+    shortest = shown[shown["context_seconds"] == shown["context_seconds"].min()]
+    return float((shortest["context_seconds"] / shortest["context_frames"]).median()) if len(shortest) else 0.0
 
 
 def _binned(known: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:

@@ -54,7 +54,9 @@ def evidence_age_figure(title: str, group: Group, styles: Mapping[str, Style]) -
             labels.append(Label(100 * float(np.mean(blind)), "blind", GREY))
         axis.set_xscale("log", base=2)
         points = summaries[0].evidence_age
-        ticks = [f"{max(0.5, point.mean_seconds):.2g}\n{point.num_queries}" for point in points]
+        # Ages within the first second are one bin, which has no place on a log axis.
+        ages = [f"{point.mean_seconds:.2g}" if point.low_seconds else "<1" for point in points]
+        ticks = [f"{age}\n{point.num_queries}" for age, point in zip(ages, points)]
         axis.set_xticks([max(0.5, point.mean_seconds) for point in points], ticks, fontsize=7.5)
         axis.minorticks_off()
         axis.set_xlabel("age of the newest evidence: seconds, queries below", fontsize=8)
@@ -83,7 +85,8 @@ def certificate_figure(
         reach = next(iter(certificates.values())).drop_duplicates("query")["reach_seconds"].dropna().to_numpy(float)
         known = np.concatenate([reach, *seconds.values()])
         known = known[np.isfinite(known) & (known > 0)]
-        least, most = min(known.min(initial=1.0), 1.0), max(known.max(initial=2.0), 2.0)
+        # What lies within the shortest context tested cannot be told apart, and a frame has its length.
+        least, most = min(first.points[0].seconds, 1.0), max(known.max(initial=2.0), 2.0)
         for name, values in seconds.items():
             last = _draw_shares(axis, values, (least, most), styles[name].color, "-")
             labels.append(end_label(name, last, styles[name].color, 0))
