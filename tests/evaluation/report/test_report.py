@@ -10,6 +10,7 @@ import pytest
 
 from vidseq.cli import main
 from vidseq.errors import UserError
+from vidseq.evaluation.context_curve import context_curve
 from vidseq.evaluation.context_summary import summarise
 from vidseq.evaluation.figure import save_figure
 from vidseq.evaluation.report.accuracy_figure import accuracy_figure
@@ -268,3 +269,22 @@ def test_the_command(rows, tmp_path, capsys):
     assert "which holds index.html. Choose another, or overwrite it." in capsys.readouterr().err
     assert main(["context", "report", str(tmp_path / "none.parquet"), str(tmp_path / "out")]) == 2
     assert "Rows expect a parquet file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [3, 8, 9, 14])
+def test_names_of_controls_never_cover_one_another(number):
+    answered = planted_rows(heads=("lstm",), groups=4, seeds=(0,))
+    shuffled = answered[answered["control"] == "shuffled"]
+    names = ["repeat_last_label", "swapped_past:30s", *(f"bag_of_labels:{k}" for k in range(number - 2))]
+    rows = pd.concat([answered[answered["control"] == ""], *(shuffled.assign(control=name) for name in names)])
+    curve = context_curve(rows, num_samples=10)
+    figure = accuracy_figure("many controls", {"lstm": curve}, {"lstm": Style("black", "o")})
+    figure.canvas.draw()
+    labels = figure.axes[1].get_xticklabels()
+    assert [label.get_text() for label in labels] == [name.replace("_", " ") for name in names]
+    # The distance between two names, across the direction in which they are written, in heights of a letter.
+    places = [label.get_window_extent().x1 for label in labels]
+    across = np.sin(np.radians(labels[0].get_rotation())) * np.diff(places) / figure.dpi * 72
+    assert (across > labels[0].get_fontsize()).all()
+    assert all(label.get_window_extent().y0 >= 0 for label in labels)
+    assert figure.axes[0].get_position().x1 + 0.15 < figure.axes[1].get_position().x0  # room for names of lines

@@ -1,6 +1,7 @@
 """Accuracy against context with its intervals, the controls beside it, and the best that is possible."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -24,7 +25,11 @@ from vidseq.evaluation.report.axes import (
 )
 from vidseq.evaluation.report.lines import Style
 
-_CURVE, _CONTROLS = (0.115, 0.26, 0.445, 0.58), (0.765, 0.26, 0.225, 0.58)
+#: Left, bottom, width and height of the curve, and how far it is from its end to the controls' beginning.
+_CURVE, _BETWEEN = (0.115, 0.26, 0.445, 0.58), 0.205
+#: Controls of so many names stand aslant; more stand upright in a wider place, so that none covers another.
+_MOST_ASLANT = 8
+_WIDER = 0.1
 
 
 def accuracy_figure(
@@ -49,12 +54,17 @@ def accuracy_figure(
     counts = queries_text(first.num_queries, first.num_groups, max(curve.num_seeds for curve in curves.values()))
     figure = new_figure(title, counts, first.num_groups)
     with matplotlib.rc_context(FONT):
-        axis = figure.add_axes(_CURVE)
+        controls = list(dict.fromkeys(name for curve in curves.values() for name in curve.controls))
+        wider = _WIDER if len(controls) > _MOST_ASLANT else 0.0
+        left, bottom, width, height = _CURVE
+        axis = figure.add_axes((left, bottom, width - wider, height))
         labels = [_draw_line(axis, name, curve, styles[name], places, by_frames) for name, curve in curves.items()]
         if ceiling:
             labels.append(_draw_ceiling(axis, ceiling, places))
-        controls = list(dict.fromkeys(name for curve in curves.values() for name in curve.controls))
-        beside = figure.add_axes(_CONTROLS, sharey=axis) if controls else None
+        beside = None
+        if controls:
+            start = left + width - wider + _BETWEEN
+            beside = figure.add_axes((start, bottom, 0.99 - start, height), sharey=axis)
         if beside is not None:
             _draw_controls(beside, controls, curves, styles)
         _mark_blind(axis, curves)
@@ -104,13 +114,15 @@ def _draw_controls(
             if control in curve.controls:
                 _draw_point(axis, place + offset, curve.controls[control], styles[name])
     names = [short(name.replace("_", " "), 19) for name in controls]
-    axis.set_xticks(range(len(controls)), names, rotation=60, ha="right", fontsize=7.5, rotation_mode="anchor")
+    aslant = len(controls) <= _MOST_ASLANT
+    placed: dict[str, Any] = {"rotation": 60} if aslant else {"rotation": 90, "va": "center"}
+    axis.set_xticks(range(len(controls)), names, ha="right", rotation_mode="anchor", **placed)
     axis.set_xlim(-0.6, len(controls) - 0.4)
     axis.set_facecolor("none")
     axis.set_title("controls", fontsize=8, color=GREY, pad=3)
     finish(axis)
     axis.tick_params(axis="y", labelleft=False, length=0)
-    axis.tick_params(axis="x", length=2, labelsize=7.5, pad=1)
+    axis.tick_params(axis="x", length=2, labelsize=7.5 if aslant else 6.8, pad=1)
     axis.spines["left"].set_visible(False)
 
 
