@@ -3,8 +3,8 @@
 Command:   python recipes/breakfast_next_action.py --data FOLDER [--heads gru] [--seeds 0] [--out runs/breakfast_next]
            FOLDER holds groundTruth, mapping.txt and splits (the layout of MS-TCN).
 Cost:      about 12 minutes on one core; a run or sweep that was stopped goes on.
-Expected:  a table of heads, n-gram chains and other controls, the differences to the chain chosen on held-out people,
-           and a report of accuracy from one past action to all of them.
+Expected:  a table of heads, n-gram chains and other controls, with differences to the chain chosen on held-out people
+           and to the unordered bag of past labels; a report of accuracy from one past action to all of them.
 
 What is seen are labels alone, told rightly: no pixels. A frame is an action: its label, one-hot, how long it was and
 how long after the last one it began (see epic_next_action.py, which does the same). "SIL" is no action. Actions that
@@ -114,7 +114,8 @@ def report(rows: pd.DataFrame, chosen: pd.DataFrame, out: Path) -> None:
     asked = rows[~rows["control"].isin(["", "blind", "shuffled", "swapped_past:1s"])]
     # Controls that ask no model say the same beside every run.
     controls = {str(name): part.drop_duplicates("query") for name, part in asked.groupby("control", sort=False)}
-    table = next_action_table(models, {**controls, "chosen chain": chosen.drop_duplicates("query")}, "chosen chain")
+    controls["chosen chain"] = chosen.drop_duplicates("query")
+    table = next_action_table(models, controls, ["chosen chain", "bag_of_labels"])
     write_table(table, out / "table.md")
     print(to_markdown(table))
     curves = pivot_accuracy(rows[rows["control"] == ""], index="context")

@@ -1,15 +1,15 @@
 """The context tool beside a known truth: a trained head on the symbolic classroom, where all evidence is known.
 
 Command:   python recipes/classroom_context.py [--head window] [--out runs/classroom_context]
-Cost:      COST
-Expected:  EXPECTED
+Cost:      about 4 minutes on one core; a run or sweep that was stopped goes on.
+Expected:  first_last (which card or programme was first or last) is learnt: 98% with all of the past, 30% as long as
+           none of the evidence is shown, as blind; color_now and doing are flat. color_then is not learnt.
 
 Symbolic observations are noisy vectors of what is visible, no pixels: the question is here what the tool tells of a
-model that has learnt to look back. "Aligned" is accuracy by how a context compares with how far back the evidence of
-a query begins: below 1 it is not all shown, from 1 on it is.
+model that has learnt to look back. The last table holds it to the truth: where a context shows none of the evidence a
+model can but guess, and where it shows all of it, one that has learnt the family is right.
 """
 
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +51,8 @@ TRAINING = TrainConfig(
 )
 CONTEXTS = "1f,1s,2s,4s,8s,16s,full"
 CONTROLS = ("blind", "shuffled", "swapped_past:1s", "evidence_only", "majority")
-#: A context is compared with the reach of the evidence in these steps.
-EDGES = (0.25, 0.5, 1.0, 2.0, 4.0)
+#: What a context shows of the evidence of a query, and controls to compare that with.
+SHOWN = ("none", "part", "all", "blind", "evidence_only")
 
 
 def main(
@@ -74,33 +74,44 @@ def main(
     fit(dataset, FeatureStore.open_in(data), training, run, resume=True)
     sweep = Sweep(data=data, models=(run,), contexts=contexts, controls=CONTROLS)
     print(measure_context(sweep, out / "report"))
-    table = aligned(read_rows(out / "report" / "rows.parquet"))
-    write_table(table, out / "aligned.md")
+    table = by_evidence(read_rows(out / "report" / "rows.parquet"))
+    write_table(table, out / "by_evidence.md")
     print(to_markdown(table))
 
 
-def aligned(rows: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy of each family by context as a share of the reach of the query's evidence, with 95% intervals.
+def by_evidence(rows: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy of each family by what a context shows of a query's evidence, with 95% intervals, beside the controls.
 
     Args:
-        rows: of a model at several contexts, reach known of some queries.
+        rows: of a model at several contexts, with the controls blind and evidence_only.
 
     Returns:
-        a line a family, a column a range of shares; where there are no answers, a dash.
+        a line a family, the columns none (the context ends before the evidence does), part, all (it reaches back to
+        where the evidence begins), blind, evidence_only: percent, with the number of answers; a dash for no answers.
     """
-    known = rows[(rows["control"] == "") & np.isfinite(rows["context_seconds"]) & rows["reach_seconds"].notna()]
-    share = known["context_seconds"] / known["reach_seconds"]
-    names = [f"below {EDGES[0]:g}", *(f"{a:g} to {b:g}" for a, b in pairwise(EDGES)), f"{EDGES[-1]:g} or more"]
-    # A context just as long as the reach shows all of the evidence.
-    known = known.assign(share=[names[place] for place in np.searchsorted(EDGES, share, side="right")])
+    asked = rows[rows["reach_seconds"].notna()]
+    lengths = asked[(asked["control"] == "") & np.isfinite(asked["context_seconds"])]
+    none = lengths["context_seconds"] <= lengths["evidence_age_seconds"]
+    part = lengths["context_seconds"] < lengths["reach_seconds"]
+    lengths = lengths.assign(shown=np.select([none, part], ["none", "part"], "all"))
+    controls = asked[asked["control"].isin(["blind", "evidence_only"])]
+    table = pd.concat([lengths, controls.assign(shown=controls["control"])])
     lines = []
-    for family, part in known.groupby("family", sort=False):
-        cells = dict.fromkeys(names, "–")
-        for name, answers in part.groupby("share"):
-            interval = accuracy_interval(answers)
-            cells[str(name)] = f"{100 * interval.mean:.0f} [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
-        lines.append({"context / reach": family, **cells})
+    for family, of_family in table.groupby("family", sort=False):
+        found = {str(shown): _percent(answers) for shown, answers in of_family.groupby("shown")}
+        lines.append(
+            {
+                "family": family,
+                **{shown: found.get(shown, "–") for shown in SHOWN},
+                "queries": of_family["query"].nunique(),
+            }
+        )
     return pd.DataFrame(lines)
+
+
+def _percent(rows: pd.DataFrame) -> str:
+    interval = accuracy_interval(rows)
+    return f"{100 * interval.mean:.0f} [{100 * interval.low:.0f}, {100 * interval.high:.0f}] of {len(rows):,}"
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ def report(rows: pd.DataFrame, kind: str, best: str, out: Path) -> None:
     """Prints and writes the tables of one kind."""
     model = rows[(rows["control"] == "") & (rows["context"] == "full")]
     chains = {str(chain): part for chain, part in rows[rows["control"] != ""].groupby("control", sort=False)}
-    table = next_action_table({"model, all the past": model}, chains, best)
+    table = next_action_table({"model, all the past": model}, chains, [best])
     table.insert(0, "kind", kind)
     table["by"] = table["by"].replace({best: f"{best} (best, held out)"})
     write_table(table, out / f"{kind}.md")

@@ -52,9 +52,8 @@ SETTINGS = TrainConfig(
     feature_drift=2.0,
     batch_size=4,
     lr=2e-3,
-    epochs=12,
+    epochs=40,
     full_context=0.5,
-    queries_per_clip=6,
     patience=None,
 )
 HEAD_OPTIONS: dict[str, dict[str, Any]] = {"conv": {"layers": 9}}
@@ -84,6 +83,7 @@ def main(
     seed: int = 0,
     limit: int | None = None,
     epochs: int = SETTINGS.epochs,
+    queries_per_clip: int = SETTINGS.queries_per_clip,
 ) -> None:
     """Trains on the official splits, sweeps contexts, and reports.
 
@@ -97,9 +97,11 @@ def main(
         seed: of training.
         limit: only the first so many queries of each split and task, to try it out.
         epochs: passes over the training videos.
+        queries_per_clip: how many of its next actions a clip is asked in training; fewer are quicker.
     """
+    training = dataclasses.replace(SETTINGS, seed=seed, epochs=epochs, queries_per_clip=queries_per_clip)
     numbers = [int(split) for split in splits.split(",")]
-    runs = {split: train(data, out, split, head_names(heads), seed, epochs) for split in numbers}
+    runs = {split: train(data, out, split, head_names(heads), training) for split in numbers}
     for task in tasks.split(","):
         every, controls, title = TASKS[task]
         tables = []
@@ -112,16 +114,16 @@ def main(
         report(pool_splits(tables), out / task, title, f"python recipes/salads_context.py --data {data.name}")
 
 
-def train(data: Path, out: Path, split: int, heads: Sequence[str], seed: int, epochs: int) -> list[Path]:
+def train(data: Path, out: Path, split: int, heads: Sequence[str], training: TrainConfig) -> list[Path]:
     """Converts a split unless that is done, and trains each head on it; gives the runs' folders."""
     folder = out / f"split{split}"
     if not (folder / "dataset.json").is_file():
         convert_split(data, folder, split)
     dataset, store = Dataset.load(folder), FeatureStore.open_in(folder)
-    runs = [out / f"{head}-split{split}-seed{seed}" for head in heads]
+    runs = [out / f"{head}-split{split}-seed{training.seed}" for head in heads]
     for head, run in zip(heads, runs):
-        config = dataclasses.replace(SETTINGS, head=head, seed=seed, epochs=epochs)
-        config = dataclasses.replace(config, head_options={"dropout": 0.2, **HEAD_OPTIONS.get(head, {})})
+        options = {"dropout": 0.2, **HEAD_OPTIONS.get(head, {})}
+        config = dataclasses.replace(training, head=head, head_options=options)
         fit(dataset, store, config, run, resume=True)
     return runs
 

@@ -58,9 +58,11 @@ def answered(correct, seed=0):
 def test_differences_are_signed_and_paired():
     half = np.arange(200) % 2 == 0
     models = {"good": answered(np.ones(200, bool)), "fair": answered(half)}
-    table = next_action_table(models, {"chain": answered(half), "poor": answered(np.zeros(200, bool))}, "chain")
+    table = next_action_table(
+        models, {"chain": answered(half), "poor": answered(np.zeros(200, bool))}, ["chain", "poor"]
+    )
     top = dict(zip(table["by"], table["top-1"]))
-    assert list(top) == ["good", "fair", "chain", "poor", "good - chain", "fair - chain"]
+    assert list(top) == ["good", "fair", "chain", "poor", "good - chain", "fair - chain", "good - poor", "fair - poor"]
     assert top["good"] == "100.0 [100.0, 100.0]" and top["poor"] == "0.0 [0.0, 0.0]"
     assert top["good - chain"].startswith("+50.0 [") and top["fair - chain"] == "+0.0 [+0.0, +0.0]"
     assert list(table) == ["by", "top-1", "top-5", "class-mean top-5"]
@@ -68,6 +70,6 @@ def test_differences_are_signed_and_paired():
 
 def test_seeds_are_paired_with_a_chain_that_has_none():
     models = {"two": pd.concat([answered(np.ones(200, bool), seed) for seed in (0, 1)])}
-    table = next_action_table(models, {"chain": answered(np.zeros(200, bool))}, "chain")
+    table = next_action_table(models, {"chain": answered(np.zeros(200, bool))}, ["chain"])
     expected = "+100.0 [+100.0, +100.0]"
     assert list(itertools.chain(table.iloc[-1][1:])) == [expected] * 3

@@ -103,7 +103,16 @@ def test_a_shortcut_sets_off_the_alarm(rows):
     shortcut = rows["query"].str.endswith("3") & (rows["control"] == "")
     (summary,) = summarise(rows.assign(correct=rows["correct"] | shortcut), num_samples=300)
     assert summary.certificates.shortcut_alarm
+    assert summary.certificates.share_unseen.mean > summary.certificates.chance_unseen.mean
     assert summary.leak.low > 0
+
+
+def test_a_part_of_the_evidence_may_do_without_an_alarm(rows):
+    # Evidence lasts a third of its reach, and its last moment suffices.
+    partial = rows.assign(evidence_age_seconds=rows["reach_seconds"], reach_seconds=1.5 * rows["reach_seconds"])
+    (summary,) = summarise(partial, num_samples=300)
+    assert not summary.certificates.shortcut_alarm
+    assert summary.certificates.share_unseen.mean <= summary.certificates.chance_unseen.mean
 
 
 def test_evidence_age(summary):
@@ -233,4 +242,4 @@ def test_no_evidence_leaves_out_what_needs_it(rows):
     unknown = rows.assign(evidence_age_seconds=np.nan, reach_seconds=np.nan)
     (summary,) = summarise(unknown, num_samples=50)
     assert summary.evidence_age == ()
-    assert summary.horizon is summary.leak is summary.certificates.share_below_reach is None
+    assert summary.horizon is summary.leak is summary.certificates.share_unseen is None

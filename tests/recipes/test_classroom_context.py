@@ -26,17 +26,20 @@ def test_everything(recipe, tmp_path, capsys):
     recipe.main(tmp_path, world, training, "1f,4s,full")
     assert (tmp_path / "report" / "index.html").stat().st_size > 0
     printed = capsys.readouterr().out
-    assert "| context / reach |" in printed and "| first_last " in printed and "certificate~reach" in printed
-    assert (tmp_path / "aligned.md").read_text(encoding="utf-8") in printed
+    assert "evidence_only" in printed and "| first_last " in printed and "certificate~reach" in printed
+    assert (tmp_path / "by_evidence.md").read_text(encoding="utf-8") in printed
 
 
 def test_answers_are_sorted_by_what_they_were_shown_of_their_evidence(recipe):
     world = World(memory_seconds=1e9, group_spread=0.0)
     rows = planted_rows(np.random.default_rng(0), world)
-    (line,) = recipe.aligned(rows).to_dict("records")
-    assert list(line) == [
-        "context / reach", "below 0.25", "0.25 to 0.5", "0.5 to 1", "1 to 2", "2 to 4", "4 or more",
-    ]  # fmt: skip
-    seen = [float(line[name].split()[0]) for name in list(line)[1:]]
-    assert seen[3:] == [100, 100, 100]  # as long as the reach or longer: right
-    assert all(abs(share - 100 * world.chance) < 8 for share in seen[:3])  # shorter: guessed
+    lasting = rows.assign(evidence_age_seconds=rows["reach_seconds"] / 2)
+    (line,) = recipe.by_evidence(lasting).to_dict("records")
+    assert list(line) == ["family", "none", "part", "all", "blind", "evidence_only", "queries"]
+    share = {name: float(line[name].split()[0]) for name in ("none", "part", "all", "blind")}
+    assert share["all"] == 100  # as far back as the evidence begins, or farther: right
+    # Planted to need all of it: with a part or none it guesses.
+    assert all(abs(share[name] - 100 * world.chance) < 6 for name in ("none", "part", "blind"))
+    assert line["evidence_only"] == "–" and line["queries"] == rows["query"].nunique()
+    counts = [int(line[name].split()[-1].replace(",", "")) for name in ("none", "part", "all")]
+    assert sum(counts) == (lasting["control"] == "").sum() * 8 // 9  # every length but everything

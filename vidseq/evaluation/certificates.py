@@ -29,13 +29,14 @@ class CertificateSummary:
     rank_correlation: Interval | None
     """Spearman's, of certificates with reach, over the queries that have both and that `blind` gets wrong (a guess
     needs no past, however far back the evidence); None where either hardly varies."""
-    share_below_reach: Interval | None
-    """How often a model is right for good with less past than the evidence reaches back; None where reach is
-    unknown."""
-    chance_below_reach: Interval | None
+    share_unseen: Interval | None
+    """How often a model is right for good from a context on that shows none of the evidence, of the queries that have
+    such a context (a part of the evidence, such as the last moment of a card, may do, so it is not held against the
+    reach); None where there is none."""
+    chance_unseen: Interval | None
     """How often the control `blind` is right on the same queries; None without it."""
     shortcut_alarm: bool
-    """Whether `share_below_reach` exceeds what guessing explains, with 95% confidence."""
+    """Whether `share_unseen` exceeds what guessing explains, with 95% confidence."""
 
 
 def model_certificates(rows: pd.DataFrame) -> pd.DataFrame:
@@ -45,10 +46,10 @@ def model_certificates(rows: pd.DataFrame) -> pd.DataFrame:
         rows: of one data set, split and mode; any runs and seeds; every query at every context.
 
     Returns:
-        a row a query and trained model: run, seed, query, group, family, reach_seconds, certificate_context (empty
-        where the answer is wrong with the longest), model_certificate_seconds (infinite there; all the past there was
-        where it takes everything), below_seconds (the longest context tested that is shorter, 0 if there is none): the
-        certificate lies in (below, certificate].
+        a row a query and trained model: run, seed, query, group, family, reach_seconds, evidence_age_seconds,
+        certificate_context (empty where the answer is wrong with the longest), model_certificate_seconds (infinite
+        there; all the past there was where it takes everything), below_seconds (the longest context tested that is
+        shorter, 0 if there is none): the certificate lies in (below, certificate].
 
     Raises:
         UserError: see `pair_answers`.
@@ -72,13 +73,14 @@ def summarise_certificates(rows: pd.DataFrame, *, num_samples: int = 500) -> Cer
     known = table["reach_seconds"].notna().to_numpy()
     blind = paired.place("blind")
     guessed = np.zeros(len(table), bool) if blind is None else paired.answers.to_numpy()[:, blind] == 1
-    below, chance, alarm = _below_reach(table[known], None if blind is None else guessed[known], num_samples)
+    hidden = (table["evidence_age_seconds"] >= paired.seconds.min()).to_numpy()
+    unseen, chance, alarm = _unseen(table[hidden], None if blind is None else guessed[hidden], num_samples)
     quartiles = np.quantile(seconds, [0.25, 0.5, 0.75], method="inverted_cdf")
     return CertificateSummary(
         (float(quartiles[0]), float(quartiles[1]), float(quartiles[2])),
         float((table["certificate_context"] != "").mean()),
         _rank_correlation(table[known & (table["certificate_context"] != "").to_numpy() & ~guessed], num_samples),
-        below,
+        unseen,
         chance,
         alarm,
     )
@@ -92,7 +94,8 @@ def _certificates(rows: pd.DataFrame, paired: PairedAnswers) -> pd.DataFrame:
     names, seconds = np.array([*paired.contexts, ""]), np.append(paired.seconds, np.inf)
     queries = rows.drop_duplicates("query").set_index("query")
     index = paired.answers.index.to_frame(index=False)
-    about = queries.loc[index["query"], ["group", "family", "reach_seconds", "history_seconds"]].reset_index(drop=True)
+    columns = ["group", "family", "reach_seconds", "evidence_age_seconds", "history_seconds"]
+    about = queries.loc[index["query"], columns].reset_index(drop=True)
     takes_all = (first < len(paired.contexts)) & np.isinf(seconds[first])
     return pd.concat([index, about.drop(columns="history_seconds")], axis=1).assign(
         certificate_context=names[first],
@@ -101,13 +104,13 @@ def _certificates(rows: pd.DataFrame, paired: PairedAnswers) -> pd.DataFrame:
     )
 
 
-def _below_reach(
+def _unseen(
     table: pd.DataFrame, guessed: np.ndarray | None, num_samples: int
 ) -> tuple[Interval | None, Interval | None, bool]:
     if not len(table):
         return None, None, False
-    below = (table["model_certificate_seconds"] < table["reach_seconds"]).to_numpy(float)
-    columns = np.stack([below, np.zeros_like(below) if guessed is None else guessed], axis=1)
+    early = (table["model_certificate_seconds"] <= table["evidence_age_seconds"]).to_numpy(float)
+    columns = np.stack([early, np.zeros_like(early) if guessed is None else guessed], axis=1)
     draws = bootstrap_means(columns, table["group"].to_numpy(), _trained(table), num_samples=num_samples)
     excess = draws.interval(lambda means: means[..., 0] - means[..., 1])
     chance = None if guessed is None else draws.interval(lambda means: means[..., 1])

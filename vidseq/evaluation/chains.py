@@ -42,20 +42,21 @@ def best_chain(dataset: Dataset, store: FeatureStore, chains: Sequence[str], ant
 
 
 def next_action_table(
-    models: Mapping[str, pd.DataFrame], controls: Mapping[str, pd.DataFrame], against: str
+    models: Mapping[str, pd.DataFrame], controls: Mapping[str, pd.DataFrame], against: Sequence[str]
 ) -> pd.DataFrame:
-    """Models, controls, and how much better each model is than one of the controls, on the same queries.
+    """Models, controls, and how much better each model is than some of the controls, on the same queries.
 
     Args:
         models: rows by name, each of one context, any seeds.
         controls: likewise, each answered once a query or more.
-        against: the control that models are told from.
+        against: the controls that models are told from.
 
     Returns:
         the columns by, top-1, top-5 and class-mean top-5 (recall): percent with 95% intervals over groups.
     """
     lines = [{"by": name, **_measured(rows)} for name, rows in (*models.items(), *controls.items())]
-    lines += [{"by": f"{name} - {against}", **_measured(rows, controls[against])} for name, rows in models.items()]
+    for control in against:
+        lines += [{"by": f"{name} - {control}", **_measured(rows, controls[control])} for name, rows in models.items()]
     return pd.DataFrame(lines)
 
 

@@ -127,8 +127,7 @@ def summary_text_table(summaries: Sequence[ContextSummary]) -> pd.DataFrame:
                 "certificate~reach": "–"
                 if certificates.rank_correlation is None
                 else f"{certificates.rank_correlation.mean:.2f}",
-                "right below reach": _percent(certificates.share_below_reach)
-                + (" !" if certificates.shortcut_alarm else ""),
+                "right unseen": _percent(certificates.share_unseen) + (" !" if certificates.shortcut_alarm else ""),
             }
         )
     return pd.DataFrame(records)
@@ -212,8 +211,8 @@ def _record(summary: ContextSummary) -> dict[str, object]:
         "overload_loss": summary.overload_loss,
         "leak": summary.leak,
         "certificate_reach_correlation": certificates.rank_correlation,
-        "right_below_reach": certificates.share_below_reach,
-        "blind_below_reach": certificates.chance_below_reach,
+        "right_unseen": certificates.share_unseen,
+        "blind_unseen": certificates.chance_unseen,
     }
     for name, interval in intervals.items():
         record[name] = float("nan") if interval is None else interval.mean

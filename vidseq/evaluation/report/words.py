@@ -124,10 +124,10 @@ def warnings_of(group: Group) -> list[str]:
                 "evidence: something besides the evidence gives answers away."
             )
         certificates = item.certificates
-        if certificates.shortcut_alarm and certificates.share_below_reach is not None:
+        if certificates.shortcut_alarm and certificates.share_unseen is not None:
             told.append(
-                f"Warning: {name} is right for good with less past than the evidence reaches back on "
-                f"{percent(certificates.share_below_reach)} of queries, more than guessing explains: a shortcut."
+                f"Warning: {name} is right for good from a context on that shows none of the evidence on "
+                f"{percent(certificates.share_unseen)} of queries, more than guessing explains: a shortcut."
             )
     return told
 
