@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
-from vidseq.ops.rotary import rotate
+from vidseq.ops.rotary import rotate_qkv
 
 
 class TransformerBlock(nn.Module):
@@ -37,11 +37,8 @@ class TransformerBlock(nn.Module):
 
         Angles are those of the frames, (B or 1, 1, T, width / 2).
         """
-        parts = self.qkv(self.attention_norm(x)).unflatten(-1, (3, self.heads, -1))  # (B, T, 3, heads, width)
-        qk, v = parts.split([2, 1], dim=2)
-        turned = rotate(qk, angles.transpose(1, 2)[:, :, None])
-        q, k = turned.permute(2, 0, 3, 1, 4).unbind()
-        return q, k, v[:, :, 0].transpose(1, 2)
+        qkv = self.qkv(self.attention_norm(x)).unflatten(-1, (3, self.heads, -1))  # (B, T, 3, heads, width)
+        return rotate_qkv(qkv, angles[:, 0])
 
     def merge(self, read: Tensor) -> Tensor:
         """What attention read, (B, heads, T, width), as a layer's output (B, T, D)."""

@@ -113,7 +113,7 @@ class Window(TemporalHead):
             x = block.finish(x, self._attend(q, k, v, its_past, valid))
             keys.append(k)
             values.append(v)
-        return self.last_norm(x), self._take_in(state, torch.stack(keys, dim=1), torch.stack(values, dim=1), mask)
+        return self.last_norm(x), self._take_in(state, keys, values, mask)
 
     def _in_sight(self, state: WindowState) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
         """Keys and values of all layers that the next frame sees, and bool (B, N): which of them are there at all."""
@@ -121,16 +121,19 @@ class Window(TemporalHead):
         size = sum(part.shape[3] for part in keys)
         return [*zip(keys, values)], torch.arange(size, device=state.keys.device) >= size - state.position[:, None]
 
-    def _take_in(self, state: WindowState, keys: Tensor, values: Tensor, mask: Tensor) -> WindowState:
-        """The state after new frames, (B, layers, heads, T, width)."""
+    def _take_in(self, state: WindowState, keys: list[Tensor], values: list[Tensor], mask: Tensor) -> WindowState:
+        """The state after new frames, (B, heads, T, width) of every layer."""
         position = state.position + mask.sum(dim=1)
         (old_k, page_k), (old_v, page_v) = self._parts(state)
         if fits_page(page_k, mask, page_frames(self.config.window), dim=3):
-            page_k, page_v = torch.cat([page_k, keys], dim=3), torch.cat([page_v, values], dim=3)
+            page_k = torch.cat([page_k, torch.stack(keys, dim=1)], dim=3)
+            page_v = torch.cat([page_v, torch.stack(values, dim=1)], dim=3)
             return WindowState(old_k, old_v, page_k, page_v, position)
         most = min(self._past, int(position.max())) if len(position) else 0
-        new_k = latest([old_k, page_k, keys], mask, most, dim=3)
-        new_v = latest([old_v, page_v, values], mask, most, dim=3)
+        new_k, new_v = (
+            torch.stack([latest(parts, mask, most, dim=2) for parts in zip(old.unbind(1), page.unbind(1), new)], dim=1)
+            for old, page, new in ((old_k, page_k, keys), (old_v, page_v, values))
+        )
         return WindowState(new_k, new_v, page_k[:, :, :, :0].clone(), page_v[:, :, :, :0].clone(), position)
 
     def _parts(self, state: WindowState) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
@@ -138,15 +141,15 @@ class Window(TemporalHead):
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, past: list[tuple[Tensor, Tensor]], valid: Tensor) -> Tensor:
         """New frames' queries on the past, of which valid says what is there, and on their own keys."""
-        num_frames = q.shape[2]
+        num_frames, missing = q.shape[2], self._past - valid.shape[1]
         if num_frames == 1:  # a live frame does not copy the past
             return read_by_queries(q, k, v, past, valid)
-        k, v = (torch.cat(parts, dim=2) for parts in zip(*past, (k, v)))
         valid = F.pad(valid, (0, num_frames), value=True)  # a valid frame never sees a later, invalid one
-        missing = self._past + num_frames - k.shape[2]
         if missing >= num_frames - 1:  # the last one sees as far as the first key
+            k, v = (torch.cat(parts, dim=2) for parts in zip(*past, (k, v)))
             return causal_attention(q, k, v, valid)
-        k, v = (F.pad(part, (0, 0, missing, 0)) for part in (k, v))
+        nothing = k.new_zeros(*k.shape[:2], missing, self._width)
+        k, v = (torch.cat(parts, dim=2) for parts in zip((nothing, nothing), *past, (k, v)))
         return banded_attention(q, k, v, F.pad(valid, (missing, 0)), self._past)
 
     def read(self, queries: Tensor, state: WindowState) -> Tensor:

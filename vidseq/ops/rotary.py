@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 LONGEST_WAVE = 10_000.0
 """Frames of the slowest rotation, in radians."""
@@ -43,17 +44,63 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
     return _Rotate.apply(x, angles.cos(), angles.sin())
 
 
+def rotate_qkv(qkv: Tensor, angles: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Turns queries and keys by the angles of their frames, and leaves values as they are.
+
+    As `rotate` of the first two, but for the copies that autograd would make to put three gradients together.
+
+    Args:
+        qkv: queries, keys and values, (B, T, 3, H, d).
+        angles: from `rotary_angles`, (B or 1, T, d / 2).
+
+    Returns:
+        queries, keys and values, each (B, H, T, d); they lie in memory as (B, T, ..., H, d).
+    """
+    angles = angles.to(qkv.dtype)[:, :, None]
+    return _RotateQKV.apply(qkv, angles.cos(), angles.sin())
+
+
+def _turn(x: Tensor, cos: Tensor, sin: Tensor, y: Tensor) -> None:
+    """Turns x into y: both halves are written where they belong."""
+    (first, second), (new_first, new_second) = x.chunk(2, dim=-1), y.chunk(2, dim=-1)
+    torch.mul(first, cos, out=new_first).addcmul_(second, sin, value=-1)
+    torch.mul(second, cos, out=new_second).addcmul_(first, sin)
+
+
+class _RotateQKV(torch.autograd.Function):
+    """Gradients are turned back into one tensor."""
+
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Values are a view."""
+        ctx.save_for_backward(cos, sin)
+        turned = qkv.new_empty(*qkv.shape[:2], 2, *qkv.shape[3:])
+        _turn(qkv[:, :, :2], cos[:, :, None], sin[:, :, None], turned)
+        q, k = turned.permute(2, 0, 3, 1, 4).unbind()
+        return q, k, qkv[:, :, 2].transpose(1, 2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        """The same with the opposite angle."""
+        cos, sin = ctx.saved_tensors
+        of_q, of_k, of_v = (part.transpose(1, 2) for part in gradients)
+        whole = of_q.new_empty(*of_q.shape[:2], 3, *of_q.shape[2:])
+        for number, part in enumerate((of_q, of_k)):
+            _turn(part, cos, -sin, whole[:, :, number])
+        whole[:, :, 2].copy_(of_v)
+        return whole, None, None
+
+
 class _Rotate(torch.autograd.Function):
     """Gradients are turned back; nothing but the angles is remembered."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Writes both halves where they belong."""
+        """Keeps no x."""
         ctx.save_for_backward(cos, sin)
         y = torch.empty_like(x)
-        (first, second), (new_first, new_second) = x.chunk(2, dim=-1), y.chunk(2, dim=-1)
-        torch.mul(first, cos, out=new_first).addcmul_(second, sin, value=-1)
-        torch.mul(second, cos, out=new_second).addcmul_(first, sin)
+        _turn(x, cos, sin, y)
         return y
 
     @staticmethod
