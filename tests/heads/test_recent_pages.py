@@ -30,7 +30,7 @@ def frames(count: int, rows: int = 1, seed: int = 1) -> torch.Tensor:
 
 
 @every_head
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(takes=st.lists(st.tuples(st.integers(1, 7), st.integers(0, 7)), min_size=1, max_size=30))
 def test_rows_in_and_out_of_step_read_as_whole_videos(name: str, takes: list[tuple[int, int]]) -> None:
     """Both rows take as many frames, so that a page fills, or the second fewer, so that it is put away."""
