@@ -3,12 +3,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
 from vidseq.data.schema import Query
 from vidseq.errors import DataError, FingerprintError, UserError
 from vidseq.features.base import Backbone
 from vidseq.features.fingerprint import Fingerprint
-from vidseq.model import VideoReasoner
+from vidseq.model import ModelConfig, VideoReasoner
 from vidseq.predictor import Predictor
 from vidseq.stream import Stream
 from vidseq.video.resize import Size
@@ -72,6 +73,22 @@ def test_asking_at_any_time_is_the_offline_answer(toy_model: VideoReasoner, feat
         label = Predictor(toy_model).frame_labels(features[: start + chunk])[-1]
         assert dict(stream.current_action().ranking) == pytest.approx(dict(zip(("wave", "jump"), label)), abs=1e-5)
     assert stream.num_frames == 20
+
+
+def test_futures_are_the_offline_ones(toy_config: ModelConfig, features: np.ndarray) -> None:
+    torch.manual_seed(0)
+    model = VideoReasoner(dataclasses.replace(toy_config, tasks={"action_sequence": {}}))
+    stream, times = Stream(model), np.arange(20) / 4
+    with pytest.raises(UserError, match="Stream expects a frame before it is asked, got none yet"):
+        stream.likeliest_future()
+    for start in (0, 7):
+        stream.push(features[start : start + 7], times[start : start + 7])
+    past = features[:14], times[:14], [float(times[13])]
+    assert stream.likeliest_future() == Predictor(model).likeliest_futures(*past)[0]
+    assert stream.futures(num_futures=6, seed=3) == Predictor(model).futures(*past, num_futures=6, seed=3)[0]
+    assert stream.futures(num_futures=6, seed=3) != stream.futures(num_futures=6, seed=4)
+    with pytest.raises(UserError, match="at or after its newest frame"):
+        stream.futures(at=0.1)
 
 
 def test_choices_are_all_that_is_answered(toy_model: VideoReasoner, features: np.ndarray) -> None:

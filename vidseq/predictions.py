@@ -20,11 +20,11 @@ class Prediction:
 
     video: str
     time: float
-    """When it was asked, or when the segment starts, in seconds."""
+    """When it was asked, or when the segment starts, past or to come, in seconds."""
     end: float | None = None
-    """When the segment ends, for frame labels."""
+    """When the segment ends, for frame labels and action sequences."""
     kind: str
-    """"frame_labels", "next_action" or "question"."""
+    """"frame_labels", "next_action", "question" or "action_sequence"."""
     question: str | None = None
     answer: str
     probability: float
@@ -43,7 +43,7 @@ class Prediction:
     def as_text(self) -> str:
         """The row as a person would read it."""
         says = f"{self.answer} ({self.probability:.0%})"
-        if self.kind == "frame_labels":
+        if self.end is not None:
             return says
         return f"{self.question or 'What happens next?'} {says}"
 

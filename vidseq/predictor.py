@@ -226,6 +226,22 @@ class Predictor:
             UserError: the model was not trained for it.
             DataError: features of another width, or with NaN.
         """
+        task, decoded = self._before_futures(features, pts_seconds, times, video)
+        dice = torch.Generator(self._device).manual_seed(seed)
+        return task.draw(decoded, num_futures, temperature=temperature, generator=dice)
+
+    @torch.no_grad()
+    def likeliest_futures(
+        self, features: np.ndarray, pts_seconds: np.ndarray, times: Sequence[float], *, video: str = ""
+    ) -> list[Future]:
+        """What most likely happens from each of some times on, word by word; arguments and errors as in `futures`."""
+        task, decoded = self._before_futures(features, pts_seconds, times, video)
+        return task.likeliest(decoded)
+
+    def _before_futures(
+        self, features: np.ndarray, pts_seconds: np.ndarray, times: Sequence[float], video: str
+    ) -> tuple[ActionSequence, Tensor]:
+        """The task, and what futures from each of some times on are written from, (N, D)."""
         self._require_causal()
         task = self.model.query_task(ActionSequence.name)
         assert isinstance(task, ActionSequence)
@@ -233,9 +249,7 @@ class Predictor:
         frames = [frames_until(pts_seconds, time) for time in times]
         asked = Asked([0] * len(frames), frames, pad_tokens([[] for _ in frames]).to(self._device))
         mask = torch.ones(1, len(clip), dtype=torch.bool)
-        decoded = self._read(clip[None], mask, {task.name: asked}, [video])[task.name]
-        dice = torch.Generator(self._device).manual_seed(seed)
-        return task.draw(decoded, num_futures, temperature=temperature, generator=dice)
+        return task, self._read(clip[None], mask, {task.name: asked}, [video])[task.name]
 
     @torch.inference_mode()
     def frame_labels(self, features: np.ndarray, video: str = "") -> np.ndarray:

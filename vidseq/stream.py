@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import torch
 
+from vidseq.data.action_sequences import Future
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.features.base import Backbone
@@ -15,7 +16,7 @@ from vidseq.language.question import pad_tokens
 from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
 from vidseq.predictor import check_frames, restrict
-from vidseq.tasks import AnswerWords, FrameLabels, NextAction, Question
+from vidseq.tasks import ActionSequence, AnswerWords, FrameLabels, NextAction, Question
 from vidseq.video.resize import resize
 
 #: How many answers are ranked.
@@ -134,19 +135,54 @@ class Stream:
         with torch.inference_mode():
             return _answer(self.model.frame_logits(self._newest)[0, -1], task.labels)
 
+    @torch.no_grad()
+    def futures(
+        self, *, at: float | None = None, num_futures: int = 5, temperature: float = 1.0, seed: int = 0
+    ) -> list[Future]:
+        """Draws what may happen from now on: labels with seconds, what goes on now first.
+
+        Args:
+            at: as in `ask`.
+            num_futures: how many.
+            temperature: below 1 likelier futures come more often.
+            seed: of the dice.
+
+        Raises:
+            UserError: nothing has been seen yet, `at` is past already, or the model was not trained for it.
+        """
+        task = self._future_task()
+        dice = torch.Generator(self._device).manual_seed(seed)
+        decoded = self._decode(task.name, None, at)
+        return task.draw(decoded, num_futures, temperature=temperature, generator=dice)[0]
+
+    @torch.no_grad()
+    def likeliest_future(self, *, at: float | None = None) -> Future:
+        """Tells what most likely happens from now on, word by word; argument and errors as in `futures`."""
+        return self._future_task().likeliest(self._decode(ActionSequence.name, None, at))[0]
+
+    def _future_task(self) -> ActionSequence:
+        task = self.model.query_task(ActionSequence.name)
+        assert isinstance(task, ActionSequence)
+        return task
+
     def _ask(self, kind: str, question: str | None, at: float | None, choices: tuple[str, ...]) -> Answer:
         name = self.model.task_for(kind)
         task = self.model.query_task(name)
+        query = Query(video="", time=0.0, kind=kind, answer="", choices=choices)
+        with torch.inference_mode():
+            decoded = self._decode(name, question, at)
+            if isinstance(task, AnswerWords):
+                return _in_words(task.write(decoded, [query])[0])
+        return _answer(restrict(decoded.float(), [query], task.labels)[0], task.labels)
+
+    @torch.inference_mode()
+    def _decode(self, task: str, question: str | None, at: float | None) -> torch.Tensor:
+        """What a task makes of memory and question, (1, ...)."""
         self._check_seen(at)
         if self._sampler is not None and at is not None:
             self._read_images(self._sampler.wait_until(at))
         tokens = pad_tokens([self.model.vocabulary.encode(question)])[None].to(self._device)
-        query = Query(video="", time=0.0, kind=kind, answer="", choices=choices)
-        with torch.inference_mode():
-            decoded = self.model.ask(tokens, self._state, name)[0]
-            if isinstance(task, AnswerWords):
-                return _in_words(task.write(decoded, [query])[0])
-        return _answer(restrict(decoded.float(), [query], task.labels)[0], task.labels)
+        return self.model.ask(tokens, self._state, task)[0]
 
     def _check_seen(self, at: float | None) -> None:
         if self.time is None:

@@ -1,5 +1,6 @@
 """From a video file and a model folder to rows; files, folders and streams give the same answers."""
 
+import dataclasses
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidseq.checkpoint import save_model
+from vidseq.checkpoint import load_model, save_model
 from vidseq.cli import main
 from vidseq.errors import ModelError, UserError
 from vidseq.features.cnn import build_backbone
@@ -52,6 +53,17 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for shade in np.linspace(40, 200, 30):
             writer.write(rng.normal(shade, 20, (96, 128, 3)).clip(0, 255).astype(np.uint8))
     return path
+
+
+@pytest.fixture(scope="module")
+def foreteller(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, foretelling besides."""
+    known = load_model(model_folder, "cpu").config
+    torch.manual_seed(0)
+    config = dataclasses.replace(known, tasks={"action_sequence": {"longest_seconds": 20.0}, "question": {}})
+    folder = tmp_path_factory.mktemp("foreteller")
+    save_model(VideoReasoner(config), folder)
+    return folder
 
 
 PLAN = Plan(questions=(QUESTION, "What was it?"), at=(1.3, 2.0), next_questions=(WHO,), every=0.75)
@@ -141,6 +153,46 @@ def test_the_annotated_video_is_as_long_and_as_large(video: Path, model_folder: 
 def test_a_plan_that_makes_no_sense_is_refused(plan: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         Plan(**plan)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_what_is_foretold_begins_when_asked_and_has_no_gaps(video: Path, foreteller: Path, live: bool) -> None:
+    rows = rows_of(video, foreteller, Plan(futures_at=(2.0, 1.0), questions=(QUESTION,), at=(1.5,)), live=live)
+    assert sorted({row["kind"] for row in rows}) == ["action_sequence", "question"]
+    for time in (1.0, 2.0):
+        told = [row for row in rows if row["question"] == f"What happens from {time:.3f} s on?"]
+        assert told[0]["time"] == time
+        assert all(one["end"] == two["time"] for one, two in pairwise(told))
+        for row in told:
+            assert row["answer"] in ("wave", "jump", "sit") and row["end"] > row["time"]
+            assert row["probability"] == dict(row["ranking"]).get(row["answer"], 0)
+            assert sum(share for _, share in row["ranking"]) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_stream_foretells_what_the_whole_file_does(video: Path, foreteller: Path) -> None:
+    at_the_end = rows_of(video, foreteller, Plan())
+    assert at_the_end[0]["time"] == 3.0
+    for plan in (Plan(), Plan(futures_at=(0.5, 1.7))):
+        live, whole = rows_of(video, foreteller, plan, live=True), rows_of(video, foreteller, plan)
+        for name in ("time", "end", "answer", "question"):
+            assert [row[name] for row in live] == [row[name] for row in whole]
+        # The CNN's batches differ in the last bits, on which the throw of a die can hang.
+        np.testing.assert_allclose(
+            [row["probability"] for row in live], [row["probability"] for row in whole], atol=0.05
+        )
+    assert rows_of(video, foreteller, Plan(futures_at=(1.7,), context_seconds=0.5)) != rows_of(
+        video, foreteller, Plan(futures_at=(1.7,))
+    )
+
+
+def test_what_cannot_be_foretold_is_refused(video: Path, foreteller: Path, model_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--futures-at expects a model trained for action_sequence, got one for frame"):
+        rows_of(video, model_folder, Plan(futures_at=(1.0,)))
+    with pytest.raises(UserError, match=r"--futures-at expects times within the video, .* got 9 s"):
+        rows_of(video, foreteller, Plan(futures_at=(9.0,)))
+    rows_of(video, foreteller, Plan(), save_video=tmp_path / "seen.mp4")  # no row that could be drawn
+    with VideoReader(tmp_path / "seen.mp4") as reader:
+        assert reader.info.duration_seconds == pytest.approx(3.0, abs=0.1)
 
 
 @pytest.mark.parametrize("live", [False, True])

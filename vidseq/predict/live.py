@@ -8,6 +8,7 @@ import numpy as np
 from vidseq.errors import UserError
 from vidseq.features.base import Backbone
 from vidseq.model import VideoReasoner
+from vidseq.predict.futures import NUM_FUTURES, future_rows
 from vidseq.predict.plan import Plan
 from vidseq.predictions import Prediction
 from vidseq.stream import Answer, Stream
@@ -52,7 +53,7 @@ def stream_video(
 
 
 class _Session:
-    """One stream and what is still to be asked of it."""
+    """One stream and what is still to be asked of it; what has a time but no question is a future."""
 
     def __init__(self, model: VideoReasoner, backbone: Backbone, video: str, plan: Plan) -> None:
         if plan.context_seconds is not None:
@@ -63,7 +64,10 @@ class _Session:
         self._plan = plan
         self._labels = "frame_labels" in model.tasks
         self._next_questions = (plan.next_questions or (None,)) if "next_action" in model.tasks else ()
-        self._timed = plan.timed_questions()
+        self._foretells = "action_sequence" in model.tasks
+        self._timed: list[tuple[float, str | None]] = sorted(
+            [*plan.timed_questions(), *((time, None) for time in plan.futures_at)], key=lambda timed: timed[0]
+        )
         self._due = math.inf
 
     def push(self, image: np.ndarray, pts_seconds: float) -> None:
@@ -75,12 +79,12 @@ class _Session:
     def answer_before(self, time: float) -> Iterator[Prediction]:
         """Answers what is asked before `time`."""
         while True:
-            question_at = self._timed[0][0] if self._timed else math.inf
-            if min(question_at, self._due) >= time:
+            timed_at = self._timed[0][0] if self._timed else math.inf
+            if min(timed_at, self._due) >= time:
                 return
-            if question_at <= self._due:
+            if timed_at <= self._due:
                 at, text = self._timed.pop(0)
-                yield self._question(text, at)
+                yield from self._futures(at) if text is None else [self._question(text, at)]
             else:
                 yield from self._standing(self._due)
                 self._due += self._plan.every
@@ -92,9 +96,16 @@ class _Session:
             self._plan.check_within(end)
         for text in () if self._plan.at else self._plan.questions:
             yield self._question(text, end)
+        if self._foretells and not self._plan.futures_at:
+            yield from self._futures(end)
 
     def _question(self, text: str, time: float) -> Prediction:
         return self._row(time, "question", text, self._stream.ask(text, at=self._not_past(time)))
+
+    def _futures(self, time: float) -> list[Prediction]:
+        at = self._not_past(time)
+        drawn = self._stream.futures(at=at, num_futures=NUM_FUTURES)
+        return future_rows(self._video, time, self._stream.likeliest_future(at=at), drawn, self._plan.top)
 
     def _standing(self, time: float) -> Iterator[Prediction]:
         if self._labels:

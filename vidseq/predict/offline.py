@@ -13,6 +13,7 @@ from vidseq.features.base import Backbone
 from vidseq.features.store import VideoFeatures
 from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
+from vidseq.predict.futures import NUM_FUTURES, future_rows
 from vidseq.predict.plan import Plan
 from vidseq.predictions import Prediction
 from vidseq.predictor import Predictor
@@ -69,7 +70,7 @@ def predict_video(
         plan: what to ask.
 
     Returns:
-        labelled segments first, then the answers by time.
+        labelled segments first, then the answers by time, then what is foretold.
     """
     predictor = Predictor(model)
     rows = _labelled_segments(predictor, video, features, end, plan.top) if "frame_labels" in model.tasks else []
@@ -80,7 +81,17 @@ def predict_video(
         answers = [_answer_within(predictor, features, query, plan.context_seconds) for query in queries]
     for query, answer in zip(queries, answers):
         rows.append(_as_prediction(query, _ranking(predictor, query, answer, plan.top)))
+    for time in plan.future_times(model.tasks, end):
+        rows += _foretold(predictor, video, features, time, plan)
     return rows
+
+
+def _foretold(predictor: Predictor, video: str, features: VideoFeatures, time: float, plan: Plan) -> list[Prediction]:
+    seen = _seen(features, time, plan.context_seconds or math.inf)
+    past = features.features[seen], features.pts_seconds[seen], [time]
+    (likeliest,) = predictor.likeliest_futures(*past, video=video)
+    (drawn,) = predictor.futures(*past, num_futures=NUM_FUTURES, video=video)
+    return future_rows(video, time, likeliest, drawn, plan.top)
 
 
 def _ranking(
@@ -128,13 +139,21 @@ def _labelled_segments(
 def _answer_within(
     predictor: Predictor, features: VideoFeatures, query: Query, context_seconds: float
 ) -> np.ndarray | Written:
+    seen = _seen(features, query.time, context_seconds)
+    return predictor([features.features[seen]], [features.pts_seconds[seen]], [query])[0]
+
+
+def _seen(features: VideoFeatures, time: float, context_seconds: float) -> np.ndarray:
+    """Which frames are shown at a time, bool (T,); at least one."""
     times = features.pts_seconds
-    seen = (times <= query.time + 1e-6) & (times > query.time - context_seconds)
+    seen = (times <= time + 1e-6) & (times > time - context_seconds)
+    if time + 1e-6 < times[0]:
+        raise UserError(f"The first frame is at {times[0]:.3f} s, so nothing is seen at {time:.3f} s. Ask later.")
     if not seen.any():
         raise UserError(
-            f"--context {context_seconds:g} s shows no frame at {query.time:.3f} s. Give more than a frame's time."
+            f"--context {context_seconds:g} s shows no frame at {time:.3f} s. Give more than a frame's time."
         )
-    return predictor([features.features[seen]], [times[seen]], [query])[0]
+    return seen
 
 
 def _as_prediction(query: Query, ranking: tuple[tuple[str, float], ...]) -> Prediction:

@@ -17,6 +17,8 @@ class Plan:
     """When each question is asked, seconds; one time for all of them, or none: at the end."""
     next_questions: tuple[str, ...] = ()
     """Whose next action is named; none: the standing question."""
+    futures_at: tuple[float, ...] = ()
+    """From when on what happens is foretold, seconds; none: from the end on."""
     every: float = 1.0
     """Seconds from one next action to the following one."""
     context_seconds: float | None = None
@@ -35,21 +37,28 @@ class Plan:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UserError(f"--{name.removesuffix('_seconds')} expects more than 0, got {value}.")
-        if any(time < 0 for time in self.at):
-            raise UserError(f"--at expects times from 0 s on, got {min(self.at)}.")
+        for option, times in self._times():
+            if any(time < 0 for time in times):
+                raise UserError(f"{option} expects times from 0 s on, got {min(times)}.")
 
     def check_within(self, end: float) -> None:
-        """Refuses question times beyond the end of a video.
+        """Refuses times beyond the end of a video.
 
         Raises:
             UserError: there is one.
         """
-        late = [time for time in self.at if time > end]
-        if late:
-            raise UserError(f"--at expects times within the video, which ends at {end:.3f} s, got {late[0]:g} s.")
+        for option, times in self._times():
+            late = [time for time in times if time > end]
+            if late:
+                raise UserError(
+                    f"{option} expects times within the video, which ends at {end:.3f} s, got {late[0]:g} s."
+                )
+
+    def _times(self) -> tuple[tuple[str, tuple[float, ...]], ...]:
+        return ("--at", self.at), ("--futures-at", self.futures_at)
 
     def check_tasks(self, tasks: Iterable[str]) -> None:
-        """Refuses to ask questions of a model that answers none.
+        """Refuses to ask a model for what it was not trained for.
 
         Raises:
             UserError: it would have to.
@@ -57,6 +66,7 @@ class Plan:
         for option, asked, able in (
             ("--question", self.questions, ("question", "answer_words")),
             ("--next-question", self.next_questions, ("next_action",)),
+            ("--futures-at", self.futures_at, ("action_sequence",)),
         ):
             if asked and not set(able) & set(tasks):
                 wanted, got = " or ".join(able), ", ".join(tasks)
@@ -94,3 +104,7 @@ class Plan:
         """When the next action is named: every so often after the first frame, at least once."""
         count = int((end - first + 1e-6) / self.every)
         return [min(first + self.every * (number + 1), end) for number in range(count)] or [end]
+
+    def future_times(self, tasks: Iterable[str], end: float) -> list[float]:
+        """From when on what happens is foretold, by time; never, where the model does not foretell."""
+        return sorted(self.futures_at or (end,)) if "action_sequence" in tasks else []

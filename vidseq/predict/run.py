@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vidseq.checkpoint import load_model
+from vidseq.data.action_sequences import KIND
 from vidseq.errors import ModelError, UserError
 from vidseq.features.base import Backbone
 from vidseq.model import VideoReasoner
@@ -85,14 +86,14 @@ def predict_sources(
 
 
 def annotate(path: str, rows: Sequence[Prediction], out: Path, *, skip_bad: bool = False) -> None:
-    """Writes a video with its predictions drawn on it.
+    """Writes a video with its predictions drawn on it; what is foretold is left out, since it lies ahead.
 
     Raises:
         UserError: the source is live, so that it cannot be read again.
     """
     if is_live(path):
         raise UserError("--save-video expects a video file, got a live source. Record it first.")
-    save_annotated_video(path, out, rows, skip_bad=skip_bad)
+    save_annotated_video(path, out, [row for row in rows if row.kind != KIND], skip_bad=skip_bad)
 
 
 def _predict_one(

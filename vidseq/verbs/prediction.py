@@ -10,6 +10,7 @@ def predict(
     question: list[str] | None = None,
     at: list[float] | None = None,
     next_question: list[str] | None = None,
+    futures_at: list[float] | None = None,
     every: float = 1.0,
     out: Path | None = None,
     save_video: Path | None = None,
@@ -30,9 +31,12 @@ def predict(
         at: when to ask each question, in seconds; at the end if left out. One time holds for all questions.
         next_question: whose next action to name, such as "What will the child in the red shirt do next?"; may be
             repeated; the standing question if left out.
+        futures_at: from when on to foretell what happens, in seconds, with a model trained for action_sequence; from
+            the end on if left out; may be repeated.
         every: seconds from one next action to the following one.
         out: .jsonl, .csv or .srt; one JSON object a line on standard output if left out.
-        save_video: writes the video with what is predicted drawn on it; a folder if there are several sources.
+        save_video: writes the video with what is predicted drawn on it, but for futures; a folder if there are several
+            sources.
         stream: print each row as soon as it is known.
         context: show the model only so many seconds of the past.
         weights: a local file with the backbone's weights, if they are not the pretrained ones.
@@ -45,7 +49,8 @@ def predict(
     from vidseq.predict.run import predict_sources
 
     plan = Plan(questions=tuple(question or ()), at=tuple(at or ()), next_questions=tuple(next_question or ()),
-                every=every, context_seconds=context, top=top, limit_seconds=limit)  # fmt: skip
+                futures_at=tuple(futures_at or ()), every=every, context_seconds=context, top=top,
+                limit_seconds=limit)  # fmt: skip
     failed = predict_sources(source, model, plan, out=out, save_video=save_video, live=stream, weights=weights,
                              device=device, skip_bad=skip_bad)  # fmt: skip
     return 1 if failed else 0
