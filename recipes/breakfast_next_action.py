@@ -121,7 +121,8 @@ def report(rows: pd.DataFrame, chosen: pd.DataFrame, out: Path) -> None:
     curves = pivot_accuracy(rows[rows["control"] == ""], index="context")
     write_table(curves, out / "contexts.md")
     print(to_markdown(curves))
-    print(f"Intervals over {rows['group'].nunique()} people, {rows['seed'].nunique()} seeds.", flush=True)
+    seeds = ", ".join(map(str, sorted(set(rows["seed"]))))
+    print(f"Intervals over {rows['group'].nunique()} people. Seeds: {seeds}.", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ Expected:  two reports, next_action/index.html and frame_labels/index.html, and 
            Repeating the last label is never right where one segment follows another at once: labels always change.
 
 Each model has both tasks and is trained once, with random context lengths ("given"). A next action is asked 1 s before
-it starts (background is no action); a frame label is asked of one frame in every thirty seconds. The sweep of a split
+it starts (background is no action); a frame label is asked of one frame in every ten seconds. The sweep of a split
 is that of `vidseq context`; the splits, each with its own models, are then put together, so that intervals resample
 all 25 people.
 
@@ -39,7 +39,7 @@ from vidseq.training import TrainConfig, fit
 
 CONTEXTS = "1f,1s,2s,4s,8s,16s,32s,64s,128s,256s,full"
 ANTICIPATION_SECONDS = 1.0
-EVERY_SECONDS = 30.0
+EVERY_SECONDS = 10.0
 SETTINGS = TrainConfig(
     tasks={
         "next_action": {"anticipation_seconds": ANTICIPATION_SECONDS},

@@ -58,7 +58,7 @@ def test_everything(recipe, breakfast, tmp_path, capsys):
     assert chains["ngram:2"] > chains["ngram:1"]
     printed = capsys.readouterr().out
     assert printed.count("the best chain on held-out people is ngram:") == 2
-    for text in ("conv - chosen chain", "repeat_last_label", "Intervals over 16 people, 1 seeds."):
+    for text in ("conv - chosen chain", "repeat_last_label", "Intervals over 16 people. Seeds: 0."):
         assert text in printed
     for name in ("table.md", "contexts.md", "report/index.html"):
         assert (tmp_path / name).stat().st_size > 0

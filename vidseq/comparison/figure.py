@@ -24,7 +24,8 @@ def comparison_figure(plan: ComparisonPlan, table: pd.DataFrame, rows: pd.DataFr
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FewGroupsWarning)  # told on the figure
         if len(context_names(rows)) > 1:
-            title = f"{plan.dataset}: heads of equal {MATCHES[plan.match]}, {len(plan.seeds)} seeds"
+            number = len(plan.seeds)
+            title = f"{plan.dataset}: heads of equal {MATCHES[plan.match]}, {number} seed{'' if number == 1 else 's'}"
             if rows["ceiling"].isna().groupby(rows["context"]).any().all():  # a part's ceiling is not the whole's
                 rows = rows.assign(ceiling=float("nan"))
             return context_figure(context_panels(rows), title=title)

@@ -165,7 +165,7 @@ def _finish_axes(axis: Axes, contexts: "pd.Series[float]", places: dict[str, flo
     ticks |= {places[name]: str(name) for name in contexts.index if str(name).endswith("f")}
     axis.set_xticks(list(ticks), list(ticks.values()), fontsize=8)
     axis.minorticks_off()
-    axis.set_xlabel("past shown to the model (seconds; 1f: one frame)")
+    axis.set_xlabel("past shown to the model (seconds, or frames as in 1f)")
     queries = panel.rows.drop_duplicates(["dataset", "split", "query"])
     axis.set_title(
         f"{panel.title}\nn = {len(queries):,} queries, {queries['group'].nunique()} groups", loc="left", fontsize=9
