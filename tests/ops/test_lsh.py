@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import ReformerConfig
 from transformers.models.reformer.modeling_reformer import LSHSelfAttention
 
+from vidseq.ops import lsh_blocks
 from vidseq.ops.lsh import Table, causal_lsh_attention, hash_buckets, lsh_attention
 
 
@@ -57,7 +58,11 @@ def test_equals_a_search_frame_by_frame(
     torch.testing.assert_close(y, lsh_by_frame(*parts, lengths, window, causal=True), rtol=1e-10, atol=1e-10)
 
 
-def test_long_videos_in_blocks_equal_the_search() -> None:
+@pytest.mark.parametrize("longest", [1, 700, 10_000])
+def test_long_videos_in_blocks_equal_the_search_however_many_lie_end_to_end(
+    longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lsh_blocks, "ROW", longest)  # for rows of 300: each alone, in pairs, all four
     parts, mask = inputs(300, 2, 4), mask_of(300, 300, 250)
     whole = lsh_attention(*parts, 4, mask, 9).masked_fill(~mask[:, None, :, None], 0)
     causal = causal_lsh_attention(*parts, mask, empty(2, 4, 9))[0].masked_fill(~mask[:, None, :, None], 0)

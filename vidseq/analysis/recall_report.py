@@ -45,7 +45,7 @@ def recall_table(rows: pd.DataFrame) -> pd.DataFrame:
     solved = longest_solved(rows)
     # Heads that solve as much are in order of how often they are right, all lags alike, on the first task.
     first = rows[rows["task"] == solved.columns[0]].groupby("head")["accuracy"].mean()
-    order = solved.assign(right=first).sort_values([solved.columns[0], "right"], ascending=False).index
+    order = solved.assign(right=first).sort_values([solved.columns[0], "right"], ascending=False, kind="stable").index
     return about.astype({"sees": "Int64"}).join(solved).loc[order].reset_index()
 
 
