@@ -122,6 +122,7 @@ def test_the_figure_says_what_was_right_and_where_sight_ends():
     assert [text.get_weight() for text in left.texts] == ["bold", "normal", "normal"]
     assert [text.get_position() for text in right.texts] == [(0, 1), (1, 1), (2, 1)], "the second head's row"
     assert [line.get_xdata()[0] for line in left.lines] == [0.5], "the name of lag 100 stands 102 frames back"
+    assert not right.lines, "nor is there sight where a head was not asked"
     assert [axes.get_title(loc="left") for axes in (left, right)] == ["frank", "copy"]
 
 

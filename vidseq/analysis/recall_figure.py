@@ -29,8 +29,8 @@ def recall_figure(rows: pd.DataFrame) -> Figure:
     for axes, task in zip(panels, tasks):
         means = rows[rows["task"] == task].pivot_table(index="head", columns="lag", values="accuracy")
         _draw_panel(axes, means.reindex(index=heads, columns=lags))
-        for place, frames in enumerate(sight):
-            if math.isfinite(frames):
+        for place, (head, frames) in enumerate(sight.items()):
+            if head in means.index and math.isfinite(frames):
                 border = np.searchsorted(lags, frames - 2, side="right") - 0.5  # what was shown and the question
                 axes.plot([border] * 2, [place - 0.5, place + 0.5], color=COLORS[1], lw=2)
         axes.set_title(task.replace("_", " "), loc="left", fontsize=10, fontweight="bold")
