@@ -93,7 +93,12 @@ def test_everything_is_written_and_ordered_probes_take_part(planted, tmp_path):
     bag = rows[(rows["run"] == "bag_of_frames") & (rows["family"] == "memory")]
     assert table.loc[("memory", "bag_of_frames"), "accuracy"] == pytest.approx(bag["correct"].mean())
     html = (out / "audit.html").read_text()
-    assert html.startswith("<section") and "<svg" in html and "<script" not in html
+    assert (
+        html.startswith("<!DOCTYPE html>")
+        and html.rstrip().endswith("</html>")
+        and "<svg" in html
+        and "<script" not in html
+    )
     assert "http" not in html.replace("http://www.w3.org", "")  # names of XML are no addresses
     told = (out / "audit.md").read_text()
     assert "Only 13 groups are asked" in told and "| memory  |" in told

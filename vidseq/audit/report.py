@@ -1,6 +1,5 @@
-"""The audit in words: Markdown, and a fragment of HTML to be put into a page."""
+"""The audit in words: Markdown, and one page of HTML."""
 
-import re
 from collections.abc import Sequence
 from html import escape
 
@@ -8,6 +7,8 @@ import pandas as pd
 
 from vidseq.audit.findings import LEVEL, MARGIN, Alarm, Verdict, accuracy_of
 from vidseq.audit.probes import all_probes
+from vidseq.evaluation.report.inline_svg import inline_svg
+from vidseq.evaluation.report.page_style import STYLE
 from vidseq.evaluation.table import to_markdown
 
 #: What a verdict is called in a headline.
@@ -78,10 +79,10 @@ def as_html(
     name: str,
     svg: str,
 ) -> str:
-    """The same as one <section>, the figure inside; no script, nothing from the network."""
+    """The same as one page, the figure inside; no script, nothing from the network."""
 
     def items(lines: Sequence[str]) -> str:
-        return f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>"
+        return f"<ul class='findings'>{''.join(f'<li>{line}</li>' for line in lines)}</ul>"
 
     def named(title: str, text: str) -> str:
         return f"<b>{escape(title)}</b>: {escape(text)}"
@@ -95,26 +96,26 @@ def as_html(
         named(f"{verdict.family} ({verdict.num_queries} queries, {verdict.num_groups} groups)", verdict.text)
         for verdict in verdicts
     ]
+    title = f"{escape(name)}: does it need long context?"
+    figure = inline_svg(svg, "audit", f"What small probes get right on {escape(name)}")
     return "\n".join(
         [
-            '<section class="audit">',
-            f"<h2>{escape(name)}: does it need long context?</h2>",
+            '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">',
+            f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>',
+            # A wide figure is scrolled on a phone, rather than shrunk until nobody can read it.
+            f"<style>{STYLE}.audit figure {{ max-width: 1100px; }} .audit svg {{ min-width: 460px; }}</style></head>",
+            f'<body><main class="audit"><h1>{title}</h1>',
             f"<p>{escape(summary(alarms, verdicts))}</p>",
-            f"<h3>Shortcuts</h3>{found}",
-            f"<h3>By family</h3>{items(judged)}",
-            f'<figure style="overflow-x:auto">{_bare(svg)}</figure>',
-            "<h3>What each probe gets right, %</h3>",
-            f'<div style="overflow-x:auto"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
+            f"<h2>Shortcuts</h2>{found}",
+            f"<h2>By family</h2>{items(judged)}",
+            f'<figure class="scroll">{figure}</figure>',
+            "<h2>What each probe gets right, %</h2>",
+            f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
             items([escape(line) for line in [*_legend(table), *notes, *_method()]]),
-            "</section>",
+            "</main></body></html>",
             "",
         ]
     )
-
-
-def _bare(svg: str) -> str:
-    """The drawing alone, without the file's header and what it says of its maker."""
-    return re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
 
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:
