@@ -41,7 +41,7 @@ class GRULayer(Layer):
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads new frames; see `Layer`."""
         (hidden,) = state
-        if x.shape[1] > 1 and not torch.is_grad_enabled():
+        if not torch.is_grad_enabled():
             with torch.autocast(x.device.type, enabled=False):
                 y = self._read(x.to(hidden.dtype), hidden)
             return y, (newest(y, hidden, mask),)
