@@ -1,5 +1,6 @@
 """The audit in words: Markdown, and one page of HTML."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -102,8 +103,7 @@ def as_html(
         [
             '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">',
             f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>',
-            # A wide figure is scrolled on a phone, rather than shrunk until nobody can read it.
-            f"<style>{STYLE}.audit figure {{ max-width: 1100px; }} .audit svg {{ min-width: 460px; }}</style></head>",
+            f"<style>{STYLE}{_width_style(svg)}</style></head>",
             f'<body><main class="audit"><h1>{title}</h1>',
             f"<p>{escape(summary(alarms, verdicts))}</p>",
             f"<h2>Shortcuts</h2>{found}",
@@ -116,6 +116,15 @@ def as_html(
             "",
         ]
     )
+
+
+def _width_style(svg: str) -> str:
+    """Lets the figure be as wide as it was drawn; on a phone it is scrolled, rather than shrunk past reading."""
+    drawn = re.search(r'<svg[^>]* width="([0-9.]+)pt"', svg)
+    assert drawn, "matplotlib writes the width in points"
+    pixels = float(drawn[1]) * 96 / 72
+    widths = f"min-width: {0.8 * pixels:.0f}px; max-width: {pixels:.0f}px;"
+    return f".audit figure {{ max-width: none; }} .audit svg {{ {widths} }}"
 
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:
