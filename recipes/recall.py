@@ -5,18 +5,19 @@ Command:   python recipes/recall.py --heads all --tasks frank --seeds 0,1,2
 Cost:      about a quarter of a minute a head, task and seed on one core (heads that sort or search more); a run that
            was stopped goes on.
 Expected:  a table of the longest lag that each head solves (90% right at it and at every shorter one; chance is 12.5%,
-           "adding" at best 25%), one a task of how often it is right at each lag, and a figure. The RNN fails first;
-           convolutions and attention hold within their sight; gated and memory heads hold beyond the lags that they
-           were trained on.
+           "adding" at best 25%), one a task of how often it is right at each lag, and a figure. Where more than one
+           thing is to be kept the RNN is the first to fail; convolutions and attention hold within their sight; gated
+           and memory heads hold beyond the lags that they were trained on.
 
 Training goes from lags of 2 frames to 300, the same steps for every head; lags of 1,000 and 10,000 are only asked.
 
-The schedule (`STAGES`, the learning rate) and the heads' options were set before any seed that is reported was run: on
-seed 100, "Frank", lags up to 300, with `conv`, `lstm` and `window`. Most steps are at lags up to 10 and 30, for with
-most of them at a lag of 2 convolutions learn that lag alone. Of learning rates of 0.002 and 0.005 the larger was
-better where they differed. Attention looks 32 frames back a layer and convolutions about 60 in all, so that training
-asks beyond their sight too, and what a head keeps besides is of use. `conv_encoder` has two levels, for with three it
-learnt nothing in so few steps; `reformer` has few buckets, for no gradient brings together what was hashed apart.
+The schedule (`STAGES`, the learning rate) was set before any seed that is reported was run: on seed 100, "Frank",
+lags up to 300, with `conv`, `lstm` and `window`; heads' options there too, those of `conv_encoder` the last. Most
+steps are at lags up to 10 and 30, for with most of them at a lag of 2 convolutions learn that lag alone. Of learning
+rates of 0.002 and 0.005 the larger was better where they differed. Attention looks 32 frames back a layer and
+convolutions about 60 in all, so that training asks beyond their sight too, and what a head keeps besides is of use.
+`conv_encoder` has two levels, for with three it learnt nothing in so few steps; `reformer` has few buckets, for no
+gradient brings together what was hashed apart.
 """
 
 from concurrent.futures import ProcessPoolExecutor, as_completed
