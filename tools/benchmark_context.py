@@ -1,6 +1,6 @@
 """Times a sweep over context lengths with shared work against the plain loop, one query and one length at a time.
 
-Command:   python tools/benchmark_context.py --out scratch/benchmark_context
+Command:   python tools/benchmark_context.py --out runs/benchmark_context
 Cost:      some minutes on one CPU core.
 Expected:  for each head the seconds of both, their ratio, and that the rows are the same.
 
@@ -40,7 +40,7 @@ TOLERANCE = 1e-4
 
 
 def main(
-    out: Path = Path("scratch/benchmark_context"),
+    out: Path = Path("runs/benchmark_context"),
     heads: str = "window,lstm",
     queries: int = 10_000,
     contexts: str = CONTEXTS,
