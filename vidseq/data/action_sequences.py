@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from vidseq.data.schema import Query, Segment
 from vidseq.errors import DataError, UserError
 
@@ -33,6 +35,20 @@ def future_of(segments: Sequence[Segment], time: float) -> Future:
                 f"at {after.start:.3f} s before the last ends at {before.end:.3f} s. Keep one track."
             )
     return tuple((item.label, item.end - max(item.start, time)) for item in segments if item.end > time + 1e-6)
+
+
+def actions_at(future: Future, seconds: np.ndarray) -> np.ndarray:
+    """Which action of a future goes on at some moments; behind its end the last one does.
+
+    Args:
+        future: at least one action.
+        seconds: from now, (N,).
+
+    Returns:
+        their places in the future, (N,).
+    """
+    ends = np.cumsum([length for _, length in future])
+    return np.minimum(np.searchsorted(ends, seconds, side="right"), len(future) - 1)
 
 
 def write_future(future: Iterable[tuple[str, float]]) -> str:

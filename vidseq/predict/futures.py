@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from vidseq.data.action_sequences import KIND, Future
+import numpy as np
+
+from vidseq.data.action_sequences import KIND, Future, actions_at
 from vidseq.predictions import Prediction
 
 #: How many futures are drawn to tell how likely the likeliest one's actions are.
@@ -47,14 +49,6 @@ def label_shares(futures: Sequence[Future], after: float) -> tuple[tuple[str, fl
         futures: any; empty ones are left out.
         after: seconds from now.
     """
-    said = Counter(_label_at(future, after) for future in futures if future)
+    now = np.array([after])
+    said = Counter(future[int(actions_at(future, now)[0])][0] for future in futures if future)
     return tuple((label, count / said.total()) for label, count in said.most_common())
-
-
-def _label_at(future: Future, after: float) -> str:
-    end = 0.0
-    for label, seconds in future:
-        end += seconds
-        if after < end:
-            return label
-    return future[-1][0]

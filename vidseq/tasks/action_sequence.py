@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vidseq.data.action_sequences import KIND, Future, read_future
+from vidseq.data.action_sequences import KIND, Future, actions_at, read_future
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.language.action_tokens import ActionTokens, NextActionToken
@@ -164,10 +164,8 @@ def frames_of(future: Future, labels: Sequence[str], num_frames: int, fps: float
     """
     if not future:
         raise UserError("Frames to come expect a future of at least one action, got none.")
-    ends = np.cumsum([seconds for _, seconds in future])
     classes = np.array([labels.index(label) for label, _ in future])
-    middles = (np.arange(num_frames) + 0.5) / fps
-    return classes[np.minimum(np.searchsorted(ends, middles, side="right"), len(future) - 1)]
+    return classes[actions_at(future, (np.arange(num_frames) + 0.5) / fps)]
 
 
 def expected_frames(futures: Sequence[Future], labels: Sequence[str], num_frames: int, fps: float) -> np.ndarray:
