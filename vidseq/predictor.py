@@ -231,12 +231,20 @@ class Predictor:
         return task.draw(decoded, num_futures, temperature=temperature, generator=dice)
 
     @torch.no_grad()
-    def likeliest_futures(
-        self, features: np.ndarray, pts_seconds: np.ndarray, times: Sequence[float], *, video: str = ""
-    ) -> list[Future]:
-        """What most likely happens from each of some times on, word by word; arguments and errors as in `futures`."""
-        task, decoded = self._before_futures(features, pts_seconds, times, video)
-        return task.likeliest(decoded)
+    def foretell(
+        self,
+        features: np.ndarray,
+        pts_seconds: np.ndarray,
+        time: float,
+        *,
+        num_futures: int = 5,
+        seed: int = 0,
+        video: str = "",
+    ) -> tuple[Future, list[Future]]:
+        """What most likely happens from a time on, word by word, and K draws of what may; as `futures`, read once."""
+        task, decoded = self._before_futures(features, pts_seconds, [time], video)
+        dice = torch.Generator(self._device).manual_seed(seed)
+        return task.likeliest(decoded)[0], task.draw(decoded, num_futures, generator=dice)[0]
 
     def _before_futures(
         self, features: np.ndarray, pts_seconds: np.ndarray, times: Sequence[float], video: str

@@ -88,9 +88,8 @@ def predict_video(
 
 def _foretold(predictor: Predictor, video: str, features: VideoFeatures, time: float, plan: Plan) -> list[Prediction]:
     seen = _seen(features, time, plan.context_seconds or math.inf)
-    past = features.features[seen], features.pts_seconds[seen], [time]
-    (likeliest,) = predictor.likeliest_futures(*past, video=video)
-    (drawn,) = predictor.futures(*past, num_futures=NUM_FUTURES, video=video)
+    past = features.features[seen], features.pts_seconds[seen]
+    likeliest, drawn = predictor.foretell(*past, time, num_futures=NUM_FUTURES, video=video)
     return future_rows(video, time, likeliest, drawn, plan.top)
 
 
