@@ -11,7 +11,6 @@
 import functools
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -28,12 +27,13 @@ import torch
 from vidseq.checkpoint import WEIGHTS_FILE, find_checkpoint, load_model
 from vidseq.data.dataset import Dataset
 from vidseq.data.schema import Query
+from vidseq.device import num_cpus
 from vidseq.errors import UserError
 from vidseq.evaluation.context import Context, parse_contexts
 from vidseq.evaluation.controls import find_baseline
 from vidseq.evaluation.evaluate import answer_baselines, ask_model, choose_controls_for, queries_of_split
 from vidseq.evaluation.exam import Exam
-from vidseq.evaluation.frame_queries import NewestFrame, frame_label_queries
+from vidseq.evaluation.frame_queries import FRAME_LABELS, NewestFrame, frame_label_queries
 from vidseq.evaluation.how_trained import describe_run, trained_seconds
 from vidseq.evaluation.retrained import RETRAINED, lengths_only, retrain, retrained_folder
 from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate, read_rows, write_rows
@@ -136,7 +136,7 @@ def run_sweep(
         UserError: a folder that holds something else, models without a task that the data set has, contexts or
             controls that do not fit, or answers that are no scores.
     """
-    for kept in (_opened, _predictor):
+    for kept in (_opened, _predictor, _frame_queries):
         kept.cache_clear()  # files may have changed since an earlier sweep of this process
     subject = _Subject(sweep)
     _claim(out, subject.plan(), overwrite)
@@ -331,7 +331,7 @@ def _run_all(
                 job()
                 bar.update(size)
             return
-        threads = max(1, (os.cpu_count() or 1) // workers)
+        threads = max(1, num_cpus() // workers)
         with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (threads,)) as pool:
             futures: dict[Future[None], int] = {pool.submit(job): size for job, size in zip(jobs, sizes)}
             try:
@@ -372,11 +372,16 @@ def _queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
 
 def _all_queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
     """What there is to ask a model, in all splits."""
-    dataset, store = _opened(sweep.data, sweep.features)
     if sweep.frame_labels_every is None:
-        return queries_for(predictor.model, dataset)
-    NewestFrame(predictor)
-    return frame_label_queries(dataset, store, sweep.frame_labels_every)
+        return queries_for(predictor.model, _opened(sweep.data, sweep.features)[0])
+    predictor.model.find_task(FRAME_LABELS)
+    return _frame_queries(sweep.data, sweep.features, sweep.frame_labels_every)
+
+
+@functools.lru_cache(maxsize=1)
+def _frame_queries(data: Path, features: str | None, every_seconds: float) -> list[Query]:
+    """Made once a process, for they take the times of every video; not to be changed."""
+    return frame_label_queries(*_opened(data, features), every_seconds)
 
 
 @functools.lru_cache(maxsize=1)
