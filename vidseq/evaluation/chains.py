@@ -9,7 +9,7 @@ from vidseq.data.dataset import Dataset
 from vidseq.data.held_out import hold_out
 from vidseq.data.schema import Query
 from vidseq.evaluation.class_means import class_mean_recall_interval
-from vidseq.evaluation.evaluate import answer_baselines
+from vidseq.evaluation.evaluate import answer_baselines, queries_of_split
 from vidseq.evaluation.exam import Exam
 from vidseq.evaluation.intervals import FewGroupsWarning, Interval, accuracy_interval, paired_difference
 from vidseq.evaluation.rows import UNNAMED_RUN
@@ -20,9 +20,8 @@ HELD_OUT = 0.15
 
 
 def next_actions_of(dataset: Dataset, split: str, anticipation_seconds: float = 1.0) -> list[Query]:
-    """The next actions of a split's videos."""
-    queries = dataset.next_action_queries(anticipation_seconds)
-    return [query for query in queries if dataset.videos[query.video].split == split]
+    """The next actions of a split's videos; errors as in `queries_of_split`."""
+    return queries_of_split(dataset, split, dataset.next_action_queries(anticipation_seconds))
 
 
 def best_chain(dataset: Dataset, store: FeatureStore, chains: Sequence[str], anticipation_seconds: float = 1.0) -> str:
