@@ -10,13 +10,14 @@ least 1.8 times itself on one core.
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,13 +126,22 @@ def ours(job: Job) -> Timing:
 
 def measure(what: Callable[[Job], Timing], job: Job) -> Cost:
     """Runs one of the above in a fresh process, all threads of which stay on the job's CPUs."""
-    ours_before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, set(sorted(ours_before)[: job.cpus]))  # inherited by all that the new process starts
+    with _only(job.cpus), ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_in_process, what, job).result()
+
+
+@contextlib.contextmanager
+def _only(cpus: int | None) -> Iterator[None]:
+    """Keeps this process, and all that are started meanwhile, on so many CPUs; None: leaves them as they are."""
+    if cpus is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, set(sorted(before)[:cpus]))
     try:
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            return pool.submit(_in_process, what, job).result()
+        yield
     finally:
-        os.sched_setaffinity(0, ours_before)
+        os.sched_setaffinity(0, before)
 
 
 def generate(path: Path, seconds: float) -> Path:
@@ -174,9 +184,10 @@ def table(costs: dict[str, Cost], job: Job) -> str:
         ("ours / slower of decode and CNN", rate["ours"] / slower, ">=", TARGET_OF_PARTS),
         ("ours / plain loop", rate["ours"] / rate["plain loop"], ">=", TARGET_OF_PLAIN),
         ("decode + resize / decode, time", rate["decode"] / rate["decode + resize"], "<=", TARGET_RESIZE),
-        ("ours / ours on one CPU", rate["ours"] / rate["ours, one CPU"], ">=", TARGET_OF_ONE_CPU),
         ("peak memory of ours, MB", costs["ours"].memory_mb, "<=", TARGET_MEMORY_MB),
     ]
+    if "ours, one CPU" in rate:
+        ratios.append(("ours / ours on one CPU", rate["ours"] / rate["ours, one CPU"], ">=", TARGET_OF_ONE_CPU))
     lines += ["", "| ratio | measured | target |", "|---|---|---|"]
     lines += [f"| {name} | {value:.2f} | {sign} {target:g} |" for name, value, sign, target in ratios]
     if "ours, 2 processes" in rate:
@@ -210,8 +221,9 @@ def main() -> None:
             "CNN": (cnn, job),
             "plain loop": (plain_loop, job),
             "ours": (ours, several),
-            "ours, one CPU": (ours, replace(several, cpus=1)),
         }
+        if hasattr(os, "sched_setaffinity"):  # not every system lets a process choose
+            rows["ours, one CPU"] = (ours, replace(several, cpus=1))
         if options.workers:
             rows["ours, 2 processes"] = (ours, replace(several, workers=2))
         turns = [{name: measure(*row) for name, row in rows.items()} for _ in range(options.turns)]
