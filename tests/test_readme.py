@@ -1,4 +1,4 @@
-"""What the README says runs: its Python, its commands, the files that it names."""
+"""What the READMEs say runs: their Python, their commands, the files that they name."""
 
 import re
 import shlex
@@ -9,11 +9,13 @@ import pytest
 from vidseq.cli import main
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PLACES = ("README.md", "recipes/README.md", "tools/README.md")
+READMES = {place: (ROOT / place).read_text(encoding="utf-8") for place in PLACES}
+TEXT = "\n".join(READMES.values())
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 
 def commands(first: str) -> list[list[str]]:
@@ -48,14 +50,20 @@ def test_every_make_target_is_there(command: list[str]) -> None:
 @pytest.mark.parametrize("number", range(len(blocks("python"))))
 def test_the_python_runs(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    exec(compile(blocks("python")[number], f"README.md, Python block {number}", "exec"), {"__name__": "readme"})
+    exec(compile(blocks("python")[number], f"READMEs, Python block {number}", "exec"), {"__name__": "readme"})
 
 
 @pytest.mark.parametrize(
-    "path", sorted(set(re.findall(r"\b(?:vidseq|docs|datasets|recipes|tools|tests)/[\w./]*", README)))
+    "path", sorted(set(re.findall(r"\b(?:vidseq|docs|datasets|recipes|tools|tests)/[\w./]*", TEXT)))
 )
 def test_every_path_is_there(path: str) -> None:
     assert (ROOT / path.rstrip(".")).exists()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_link_leads_somewhere(place: str) -> None:
+    for link in re.findall(r"\]\((?!http)([^)]+)\)", READMES[place]):
+        assert ((ROOT / place).parent / link).exists(), f"{place} links to {link}"
 
 
 def test_there_is_something_to_test() -> None:
