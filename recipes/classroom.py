@@ -3,8 +3,8 @@
 Command:   python recipes/classroom.py --out demo
 Cost:      eight to nine minutes on 2 CPU cores; run again after a stop, it goes on where it was.
 Expected:  a table of accuracy by question family for conv, lstm, memory and window beside the controls blind, last
-           frame and majority (its numbers are in `recipes/README.md`); a figure of accuracy against context; an annotated
-           test video.
+           frame and majority (its numbers are in `recipes/README.md`); a figure of accuracy against context; an
+           annotated test video.
 
 Everything is read from pixels: H.264 files are made, decoded, and seen by an ImageNet CNN. Options of the world and of
 training are set by name, such as --world.train_videos 20 --training.epochs 2.
