@@ -7,7 +7,7 @@ from references_memorizing import nearest
 from torch import Tensor
 
 from vidseq.ops import nearest as kernel
-from vidseq.ops.nearest import find_nearest, nearest_attention
+from vidseq.ops.nearest import find_nearest, largest, nearest_attention
 
 
 def inputs(num_queries: int, num_keys: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -69,13 +69,24 @@ def test_gradients_reach_queries_alone(block: int, monkeypatch: pytest.MonkeyPat
 def test_memory_does_not_grow_with_queries_times_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """The largest piece of scores is as large as a block, or one query's."""
     sizes = []
-    topk = torch.Tensor.topk
 
-    def noted(scores: Tensor, *arguments: object, **options: object) -> object:
+    def noted(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
         sizes.append(scores.numel())
-        return topk(scores, *arguments, **options)
+        return largest(scores, count)
 
-    monkeypatch.setattr(torch.Tensor, "topk", noted)
+    monkeypatch.setattr(kernel, "largest", noted)
     q, k, _ = inputs(6000, 9000)
     find_nearest(q, k, torch.tensor([0, 0]), torch.tensor([3000, 2900]), reach=4000, count=2)
     assert max(sizes) <= kernel.BLOCK_SCORES and len(sizes) > 10
+
+
+@given(size=st.integers(1, 700), count=st.integers(1, 6), seed=st.integers(0, 99), equal=st.booleans())
+def test_the_largest_are_those_of_topk(size: int, count: int, seed: int, equal: bool) -> None:
+    scores = torch.randn(2, 3, size, generator=torch.Generator().manual_seed(seed))
+    if equal:  # and some that may not be seen
+        scores = scores.round().masked_fill_(scores < -1, -torch.inf)
+    count = min(count, size)
+    values, places = largest(scores, count)
+    assert torch.equal(values, scores.topk(count, dim=-1).values)
+    assert torch.equal(scores.gather(-1, places), values)
+    assert all(len(set(row)) == count for row in places.flatten(0, 1).tolist())

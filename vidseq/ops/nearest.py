@@ -9,6 +9,8 @@ from torch.autograd.function import once_differentiable
 
 BLOCK_SCORES = 2**21
 """Scores in flight at once, which bounds the workspace whatever the number of queries and keys."""
+GROUP = 8
+"""Scores of which the largest is looked at first."""
 
 
 def nearest_attention(q: Tensor, k: Tensor, v: Tensor, found: Tensor) -> Tensor:
@@ -62,25 +64,59 @@ def _find(q: Tensor, k: Tensor, first: Tensor, lag: Tensor, reach: int, count: i
     room = BLOCK_SCORES // max(1, batch * heads)
     block = (math.isqrt(span**2 + 4 * room) - span) // 2  # so that block x (span + block) scores have room
     block = max(1, min(block, max(64, span)))  # a longer one would mostly compare what may not be seen
+    oldest = int(first.max()) if batch else 0
     for start in range(0, num_queries, block):
         end = min(start + block, num_queries)
         low, high = max(0, start + nearest_lag - reach), min(k.shape[2], end - 1 + farthest_lag)
         if low >= high:
             continue
-        key = torch.arange(low, high, device=q.device)
+        scores = _products(q[:, :, start:end], k[:, :, low:high])
         newest = torch.arange(start, end, device=q.device)[:, None] + lag[:, None, None, None]
-        seen = (key < newest) & (key >= newest - reach) & (key >= first[:, None, None, None])
-        scores = q[:, :, start:end] @ k[:, :, low:high].transpose(2, 3)
-        best = scores.masked_fill_(~seen, -torch.inf).topk(min(count, high - low), dim=-1)
-        chosen = (best.indices + low).masked_fill_(best.values == -torch.inf, -1)
-        found[:, :, start:end, : chosen.shape[-1]] = chosen
+        all_see = max(end - 1 + farthest_lag - reach, oldest), start + nearest_lag  # the others are few
+        for some in (slice(low, min(all_see[0], high)), slice(max(all_see[1], all_see[0], low), high)):
+            key = torch.arange(some.start, max(some.start, some.stop), device=q.device)
+            seen = (key < newest) & (key >= newest - reach) & (key >= first[:, None, None, None])
+            scores[..., some.start - low : some.start - low + len(key)].masked_fill_(~seen, -torch.inf)
+        best, numbers = largest(scores, min(count, high - low))
+        found[:, :, start:end, : numbers.shape[-1]] = (numbers + low).masked_fill_(best == -torch.inf, -1)
     return found
 
 
-def _take(x: Tensor, found: Tensor) -> Tensor:
-    """The rows of x (B, H, N, d) that were found (B, H, T, count): (B, H, T, count, d); any row for none."""
-    numbers = found.clamp(min=0).flatten(2)[..., None].expand(-1, -1, -1, x.shape[-1])
-    return x.gather(2, numbers).unflatten(2, found.shape[2:])
+def _products(q: Tensor, k: Tensor) -> Tensor:
+    """q @ k^T; on a CPU one product after another, for in a batch of large ones each would take half as long again."""
+    if q.device.type != "cpu":
+        return q @ k.transpose(2, 3)
+    products = q.new_empty(*q.shape[:3], k.shape[2])
+    for its_q, its_k, product in zip(q.flatten(0, 1), k.flatten(0, 1), products.flatten(0, 1)):
+        torch.mm(its_q, its_k.T, out=product)
+    return products
+
+
+def largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The largest of many numbers and where they stand, as `topk`, whose time grows with all that it sorts.
+
+    The k largest stand in the k groups with the largest maxima: in any other group, k maxima are as large or larger.
+    So the best groups are looked for first, in the same way, then the best of their members.
+
+    Args:
+        scores: (..., N).
+        count: k, at most N.
+
+    Returns:
+        values and places (..., k), the largest first; of equal ones, any.
+    """
+    groups = scores.shape[-1] // GROUP
+    if groups < 2 * count:
+        best = scores.topk(count, dim=-1)
+        return best.values, best.indices
+    whole = groups * GROUP
+    maxima = scores[..., :whole].unflatten(-1, (GROUP, groups)).amax(dim=-2)  # members lie `groups` apart
+    chosen = largest(maxima, count)[1][..., None, :]
+    members = (chosen + torch.arange(0, whole, groups, device=scores.device)[:, None]).flatten(-2)
+    rest = torch.arange(whole, scores.shape[-1], device=scores.device).expand(*members.shape[:-1], -1)
+    members = torch.cat([members, rest], dim=-1)
+    best = scores.gather(-1, members).topk(count, dim=-1)
+    return best.values, members.gather(-1, best.indices)
 
 
 class _Attend(torch.autograd.Function):
@@ -89,24 +125,41 @@ class _Attend(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, found: Tensor) -> Tensor:
         """Reads block by block, for what is gathered is `count` times as large as q."""
-        parts = []
+        read, keys, values = torch.empty_like(q), _Rows(k), _Rows(v)
         for part in _blocks(q, found):
-            parts.append(torch.einsum("bhtc,bhtcd->bhtd", _weights(q, k, found, part), _take(v, found[:, :, part])))
+            places = found[:, :, part]
+            weights = _weights(q[:, :, part], keys.take(places), places)
+            read[:, :, part] = torch.einsum("bhtc,bhtcd->bhtd", weights, values.take(places))
         ctx.save_for_backward(q, k, v, found)
-        return torch.cat(parts, dim=2)
+        return read
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         """The softmax's gradient, from the same keys and values gathered once more."""
         q, k, v, found = ctx.saved_tensors
-        parts = []
+        of_q, keys, values = torch.empty_like(q), _Rows(k), _Rows(v)
         for part in _blocks(q, found):
-            weights = _weights(q, k, found, part)
-            of_weights = torch.einsum("bhtd,bhtcd->bhtc", gradient[:, :, part], _take(v, found[:, :, part]))
+            places = found[:, :, part]
+            its_keys = keys.take(places)
+            weights = _weights(q[:, :, part], its_keys, places)
+            of_weights = torch.einsum("bhtd,bhtcd->bhtc", gradient[:, :, part], values.take(places))
             of_scores = weights * (of_weights - (weights * of_weights).sum(-1, keepdim=True))
-            parts.append(torch.einsum("bhtc,bhtcd->bhtd", of_scores, _take(k, found[:, :, part])))
-        return torch.cat(parts, dim=2) * q.shape[-1] ** -0.5, None, None, None
+            of_q[:, :, part] = torch.einsum("bhtc,bhtcd->bhtd", of_scores, its_keys)
+        return of_q.mul_(q.shape[-1] ** -0.5), None, None, None
+
+
+class _Rows:
+    """Whole rows of x (B, H, N, d), copied at once: `gather` would look up each of their numbers."""
+
+    def __init__(self, x: Tensor) -> None:
+        self._rows = x.flatten(0, 2)
+        self._first = torch.arange(0, len(self._rows), max(1, x.shape[2]), device=x.device).view(*x.shape[:2], 1, 1)
+
+    def take(self, found: Tensor) -> Tensor:
+        """What was found (B, H, T, count): (B, H, T, count, d); any row for none."""
+        numbers = found.clamp(min=0) + self._first
+        return self._rows.index_select(0, numbers.flatten()).view(*found.shape, self._rows.shape[-1])
 
 
 def _blocks(q: Tensor, found: Tensor) -> list[slice]:
@@ -116,8 +169,8 @@ def _blocks(q: Tensor, found: Tensor) -> list[slice]:
     return [slice(start, start + block) for start in range(0, num_queries, block)]
 
 
-def _weights(q: Tensor, k: Tensor, found: Tensor, part: slice) -> Tensor:
+def _weights(q: Tensor, keys: Tensor, found: Tensor) -> Tensor:
     """Softmax over what was found, zero for none."""
-    none = found[:, :, part] < 0
-    scores = torch.einsum("bhtd,bhtcd->bhtc", q[:, :, part], _take(k, found[:, :, part])) * q.shape[-1] ** -0.5
+    none = found < 0
+    scores = torch.einsum("bhtd,bhtcd->bhtc", q, keys) * q.shape[-1] ** -0.5
     return scores.masked_fill(none, torch.finfo(q.dtype).min).softmax(-1).masked_fill(none, 0)
