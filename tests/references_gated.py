@@ -19,6 +19,15 @@ def gru(inputs: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.stack(y, dim=1)
 
 
+def plain(inputs: Tensor, hidden: Tensor, weight: Tensor) -> Tensor:
+    """h = tanh(inputs_t + W h), from inputs (B, T, D) and h (B, D)."""
+    y = []
+    for new in inputs.unbind(1):
+        hidden = torch.tanh(new + hidden @ weight.T)
+        y.append(hidden)
+    return torch.stack(y, dim=1)
+
+
 def linear_recurrence(keep: Tensor, new: Tensor, hidden: Tensor) -> Tensor:
     """h = keep h + new."""
     y = []

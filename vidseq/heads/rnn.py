@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import SEGMENT, Layer, LayerState, ResidualStack, run_recurrent
+from vidseq.heads.blocks import SEGMENT, Layer, LayerState, ResidualStack, newest, run_recurrent
+from vidseq.ops.plain_recurrence import plain_recurrence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,7 @@ class RNNState(NamedTuple):
 
 
 class RNNLayer(Layer):
-    """One layer of the equations below."""
+    """One layer of the equations below, by torch's kernel where there is no way back."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -39,8 +42,14 @@ class RNNLayer(Layer):
 
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads new frames; see `Layer`."""
-        hidden, new_state = run_recurrent(self.kernel, x, state, mask)
-        return self.show(hidden), new_state
+        if not torch.is_grad_enabled():
+            hiddens, new_state = run_recurrent(self.kernel, x, state, mask)
+            return self.show(hiddens), new_state
+        (hidden,), (u, w, b, c) = state, self.kernel.all_weights[0]
+        inputs = F.linear(x, u, b + c)
+        with torch.autocast(x.device.type, enabled=False):  # frame after frame, rounding would add up
+            hiddens = plain_recurrence(inputs.to(hidden.dtype), hidden, w)
+        return self.show(hiddens), (newest(hiddens, hidden, mask),)
 
 
 class RNN(TemporalHead):
