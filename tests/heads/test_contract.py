@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save
 from torch import Tensor
 
-from vidseq.heads import HEADS, TemporalHead, make_head, num_parameters
+from vidseq.heads import HEADS, TemporalHead, base, make_head, num_parameters
 
 DIM, FRAMES = 8, 23
 SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever depth could go wrong
@@ -111,6 +111,32 @@ def test_long_videos_take_the_same_way(name: str) -> None:
     head, x = make(name), frames(1, 2500)
     with torch.no_grad():
         torch.testing.assert_close(stepped(head, x, [7, 333, 1, 2100, 59]), head(x), **TIGHT)
+
+
+@pytest.mark.parametrize("name", sorted(name for name in HEADS if make(name).segment_frames is not None))
+@pytest.mark.parametrize("learns", [True, False])
+def test_segments_equal_the_whole(name: str, learns: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    head, weight, lengths, scan = make(name), frames(seed=2), mask_of(FRAMES, 11), HEADS[name].scan
+    results, seen = [], []
+
+    def noted(self: TemporalHead, x: Tensor, *rest: object) -> object:
+        seen.append(x.shape[1])
+        return scan(self, x, *rest)
+
+    monkeypatch.setattr(HEADS[name], "scan", noted)
+    for size in (FRAMES, 5):
+        monkeypatch.setattr(HEADS[name], "segment_frames", 5 if learns else size)
+        monkeypatch.setattr(base, "LEARNT_AT_ONCE", size)
+        x = frames().requires_grad_(learns)
+        with torch.set_grad_enabled(learns):
+            y = head(x, lengths)
+        gradients = (
+            torch.autograd.grad((y * weight).sum(), [x, *head.parameters()], allow_unused=True) if learns else ()
+        )
+        results.append([y, *(part for part in gradients if part is not None)])
+    assert seen == [FRAMES, 5, 5, 5, 5, 3]
+    for whole, parts in zip(*results, strict=True):
+        torch.testing.assert_close(parts, whole, **TIGHT)
 
 
 @every_head

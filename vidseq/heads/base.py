@@ -18,6 +18,9 @@ from vidseq.features.fingerprint import Fingerprint
 #: state may share with an older one what has stayed as it was.
 State = NamedTuple
 
+LEARNT_AT_ONCE = 4096
+"""Frames that a head reads at once at least where gradients are wanted, if it reads in segments."""
+
 
 def option(default: Any, *, at_least: float | None = None, at_most: float | None = None) -> Any:
     """Declares a field of a head's Config together with the values it may take.
@@ -154,7 +157,8 @@ class TemporalHead(nn.Module, abc.ABC):
     @property
     def segment_frames(self) -> int | None:
         """Frames that are best read at once where no gradients are wanted, for all that is made of them should stay in
-        a processor's cache; None: all, for heads whose state grows."""
+        a processor's cache; None: all, for heads whose state grows. Where gradients are wanted, at least
+        `LEARNT_AT_ONCE`: much is kept for the way back then, but what is not stays small."""
         return None
 
     # -- what follows from it
@@ -233,9 +237,17 @@ class TemporalHead(nn.Module, abc.ABC):
 
     def _scan(self, x: Tensor, state: Any, mask: Tensor) -> tuple[Tensor, Any]:
         """`scan`, in segments where that is faster."""
-        size, num_frames = self.segment_frames, x.shape[1]
-        if size is None or num_frames <= size or torch.is_grad_enabled():
+        size, num_frames, learns = self.segment_frames, x.shape[1], torch.is_grad_enabled()
+        if size is not None and learns:
+            size = max(size, LEARNT_AT_ONCE)
+        if size is None or num_frames <= size:
             return self.scan(x, state, mask)
+        if learns:
+            parts = []
+            for some, known in zip(x.split(size, dim=1), mask.split(size, dim=1)):
+                read, state = self.scan(some, state, known)
+                parts.append(read)
+            return torch.cat(parts, dim=1), state
         y: Tensor | None = None
         for start in range(0, num_frames, size):
             part = slice(start, start + size)
