@@ -56,6 +56,13 @@ def test_operations_and_state_match():
     assert match_size("gru", "state", make_head("lstm", 64).state_bytes(), frames=48).dim == 128
 
 
+def test_the_form_that_sees_the_future_has_a_size_of_its_own():
+    for causal in (True, False):
+        size = match_size("lstm", "params", 100_000, frames=1, causal=causal)
+        assert size.value == num_parameters(make_head("lstm", size.dim, size.options, causal))
+        assert abs(size.excess(100_000)) <= TOLERANCE
+
+
 def test_given_options_stay():
     size = match_size("window", "params", 100_000, frames=1, options={"network": 96, "window": 7})
     assert size.options == {"network": 96, "window": 7}

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vidseq.checkpoint import load_model
 from vidseq.errors import UserError
 from vidseq.evaluation.rows import read_rows
-from vidseq.heads import HEADS
+from vidseq.heads import HEADS, num_parameters
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 LABELS = ("background", "cut", "mix", "serve")
@@ -46,17 +47,36 @@ def salads(tmp_path_factory):
 
 
 def test_frames(salads, tmp_path, capsys):
-    recipe("salads_frames").main(salads, tmp_path, splits="1", heads="conv,memory", epochs=8)
+    recipe("salads_frames").main(salads, tmp_path, splits="1", heads="conv,memory", seeds="0,1", members=2, epochs=8)
     rows = pd.read_csv(tmp_path / "rows.csv")
     forms = {(head, "causal") for head in ("conv", "memory")}
     forms |= {(head, "offline") for head in ("conv", "memory") if HEADS[head].supports_noncausal}
     assert set(zip(rows["head"], rows["form"])) == forms
-    assert len(rows) == len(forms) * 2 * 4
+    assert len(rows) == len(forms) * 3 * 3 * 4  # two models and their mean, three ways to decode, four videos
     assert rows["group"].nunique() == 2
     assert rows["accuracy"].mean() > 0.5
+    table = pd.read_csv(tmp_path / "table.csv").set_index(["head", "form", "decoding", "members"])
+    assert len(table) == len(forms) * 3 * 2
+    one, both = (
+        rows[(rows["run"] == f"conv-causal-seeds{seeds}") & (rows["decoding"] == "segments")] for seeds in ("1", "0+1")
+    )
+    assert table.loc[("conv", "causal", "segments", 2), "edit"] == pytest.approx(100 * both["edit"].mean(), abs=0.051)
+    assert len(one) == len(both) == 4
+    assert len(pd.read_csv(tmp_path / "seeds.csv")) == len(forms) * 3 * 3
+    intervals = pd.read_csv(tmp_path / "intervals.csv")
+    assert (intervals["num_people"] == 2).all() and intervals["accuracy"].str.fullmatch(
+        r"[\d.]+ \[[\d.]+, [\d.]+\]"
+    ).all()
     printed = capsys.readouterr().out
-    assert len(pd.read_csv(tmp_path / "table.csv")) == len(forms) * 2
-    assert "| conv   | offline | segments       |" in printed
+    assert "| conv   | offline | ordered segments |       2 |" in printed
+
+
+def test_frames_of_heads_of_one_size(salads, tmp_path):
+    frames = recipe("salads_frames")
+    frames.main(salads, tmp_path, splits="1", heads="lstm,gru", seeds="0", members=1, parameters=9000, epochs=1)
+    for run in ("lstm-causal", "lstm-offline", "gru-causal", "gru-offline"):
+        head = load_model(tmp_path / f"{run}-split1-seed0").head
+        assert num_parameters(head) == pytest.approx(9000, rel=0.1)
 
 
 def test_contexts(salads, tmp_path, capsys):

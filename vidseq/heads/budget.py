@@ -88,6 +88,7 @@ def match_size(
     frames: int,
     options: Mapping[str, object] | None = None,
     outside: Callable[[int], float] | None = None,
+    causal: bool = True,
 ) -> Size:
     """Finds the width at which a head comes nearest to a budget.
 
@@ -102,6 +103,7 @@ def match_size(
         frames: see `measure`.
         options: of the head, other than its width.
         outside: what counts beside the head at a width, such as the parameters of what enters and leaves it.
+        causal: False: of the form that sees the future, for which recurrent heads have a second set of weights.
 
     Returns:
         even width, options and value; see `Size.excess` for how near it is.
@@ -118,7 +120,7 @@ def match_size(
         dim, own = family.build(width, inner)
         try:
             with torch.device("cpu" if match == "flops" else "meta"):  # sizes need no numbers
-                head = make_head(name, dim, own)
+                head = make_head(name, dim, own, causal)
         except UserError:
             if width % STEP == 0 and inner == family.usual(width):
                 raise

@@ -106,7 +106,7 @@ class SegmentDecoder:
         Raises:
             UserError: another shape, or NaN.
         """
-        scores = _checked(log_probabilities, self._model.num_classes)
+        scores = checked_scores(log_probabilities, self._model.num_classes)
         return np.array([self._advance(row)[0].max(axis=0).argmax() for row in scores], dtype=int)
 
     def _advance(self, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +136,7 @@ def decode_segments(
     Raises:
         UserError: another shape, or NaN.
     """
-    scores = _checked(log_probabilities, model.num_classes)
+    scores = checked_scores(log_probabilities, model.num_classes)
     decoder = SegmentDecoder(model, score_weight=score_weight, follow_weight=follow_weight)
     lengths = np.empty(scores.shape, dtype=int)
     ending = np.empty(scores.shape)
@@ -178,7 +178,12 @@ def _length_law(lengths: Sequence[int]) -> stats.rv_continuous:
     return stats.norm(logarithms.mean(), max(float(logarithms.std()), _LEAST_SPREAD))
 
 
-def _checked(log_probabilities: np.ndarray, num_classes: int) -> np.ndarray:
+def checked_scores(log_probabilities: np.ndarray, num_classes: int) -> np.ndarray:
+    """Scores of frames, (T, C), as float64.
+
+    Raises:
+        UserError: another shape, or NaN.
+    """
     scores = np.asarray(log_probabilities, dtype=np.float64)
     if scores.ndim != 2 or scores.shape[1] != num_classes or np.isnan(scores).any():
         raise UserError(
