@@ -37,17 +37,19 @@ class LabelChain:
             for length in range(1, min(order, len(history)) + 1):
                 self._followed[tuple(history[-length:])][following] += 1
         self._bottom = frequency / frequency.sum()
+        self._weight = {history: counts.total() + len(counts) for history, counts in self._followed.items()}
 
     def probabilities(self, history: Sequence[str]) -> np.ndarray:
         """Of each class after some labels, (C,)."""
         share = self._bottom.copy()
         for length in range(1, min(self._order, len(history)) + 1):
-            counts = self._followed.get(tuple(history[-length:]))
-            if counts is None:
+            last = tuple(history[-length:])
+            if last not in self._followed:
                 break
-            share *= len(counts) / (counts.total() + len(counts))
+            counts, weight = self._followed[last], self._weight[last]
+            share *= len(counts) / weight
             for following, count in counts.items():
-                share[following] += count / (counts.total() + len(counts))
+                share[following] += count / weight
         return share
 
 

@@ -1,7 +1,9 @@
 """What controls that ask no model may learn from: the training split alone."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -28,9 +30,8 @@ class Study:
 
     def labels_before(self, query: Query) -> list[str]:
         """The actions that had begun when the query is asked, oldest first, the one going on included."""
-        begun = [segment for segment in self.segments.get(query.video, ()) if segment.start <= query.time]
-        begun.sort(key=lambda segment: (segment.start, segment.end, segment.track, segment.label))
-        return [segment.label for segment in begun if segment.label != self.background]
+        starts, labels = self._told_in_order.get(query.video, ([], []))
+        return labels[: bisect_right(starts, query.time)]
 
     def places(self) -> dict[str, int]:
         """The column of each class."""
@@ -40,6 +41,16 @@ class Study:
         """The class of each training query that has one, and -1, (number of training queries,)."""
         places = self.places()
         return np.array([places.get(query.answer, -1) for query in self.training], dtype=int)
+
+    @cached_property
+    def _told_in_order(self) -> dict[str, tuple[list[float], list[str]]]:
+        """When the actions of each video begin, and their labels."""
+        told = {}
+        for video, segments in self.segments.items():
+            actions = [segment for segment in segments if segment.label != self.background]
+            actions.sort(key=lambda segment: (segment.start, segment.end, segment.track, segment.label))
+            told[video] = [action.start for action in actions], [action.label for action in actions]
+        return told
 
 
 def family_of(query: Query) -> str:
