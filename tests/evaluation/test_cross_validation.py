@@ -8,6 +8,7 @@ from planted_rows import planted_rows
 from vidseq.errors import UserError
 from vidseq.evaluation.context_summary import summarise
 from vidseq.evaluation.cross_validation import pool_splits
+from vidseq.evaluation.report.write import write_report
 
 
 def split_rows(number, run="lstm"):
@@ -29,10 +30,19 @@ def test_intervals_resample_groups_and_not_splits():
     (summary,) = summarise(pooled, families=False, num_samples=400)
     (apart,) = summarise(pd.concat(tables, ignore_index=True), families=False, num_samples=400)
     assert summary.curve.num_groups == 24 and summary.curve.num_seeds == 1
+    assert summary.curve.num_splits == 4 and apart.curve.num_splits == 1
     right = pooled[(pooled["control"] == "") & (pooled["context"] == "full")].groupby("group")["correct"].mean()
     expected = 1.96 * right.std() / np.sqrt(24)
     assert (summary.gain.high - summary.gain.low) / 2 < 0.75 * (apart.gain.high - apart.gain.low) / 2
     assert (summary.full.high - summary.full.low) / 2 == pytest.approx(expected, rel=0.3)
+
+
+def test_a_report_says_that_a_model_is_one_a_split(tmp_path):
+    rows = pool_splits([split_rows(number) for number in range(3)])
+    write_report(tmp_path / "report", rows, title="toy", command="made here")
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "18 groups, 1 seed, a model a split" in page and "trained model<" not in page
+    assert "lstm (1, a model a split)" in page
 
 
 def test_what_cannot_be_put_together():

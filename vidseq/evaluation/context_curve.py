@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vidseq.errors import UserError
+from vidseq.evaluation.cross_validation import num_splits
 from vidseq.evaluation.intervals import FewGroupsWarning, Interval, accuracy_interval
 from vidseq.evaluation.metrics import expected_calibration_error, negative_log_likelihood
 from vidseq.evaluation.pairing import context_names
@@ -46,7 +47,9 @@ class ContextCurve:
     num_queries: int
     num_groups: int
     num_seeds: int
-    """How many trained models answered."""
+    """How many trained models answered; of splits that were pooled, how many answered each query."""
+    num_splits: int
+    """Over how many splits each of them is a model a split; 1: it is one model."""
 
 
 def eligible_seconds(rows: pd.DataFrame) -> float:
@@ -103,6 +106,7 @@ def context_curve(rows: pd.DataFrame, *, num_samples: int = 2000) -> ContextCurv
             curve["query"].nunique(),
             curve["group"].nunique(),
             len(curve[["run", "seed"]].drop_duplicates()),
+            num_splits(curve),
         )
 
 

@@ -7,6 +7,8 @@ import pandas as pd
 from vidseq.errors import UserError
 from vidseq.evaluation.rows import concatenate
 
+_SPLITS = "pooled_splits"
+
 
 def pool_splits(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Puts the rows of all splits together; the models of one head and seed, one a split, count as one.
@@ -18,7 +20,7 @@ def pool_splits(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         tables: rows of each split.
 
     Returns:
-        all rows, the runs named by head and seed.
+        all rows, the runs named by head and seed; `num_splits` tells them from those of one model.
 
     Raises:
         UserError: a video stands in two splits, or a head and seed has two runs in one.
@@ -40,4 +42,9 @@ def pool_splits(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
             )
         seen |= videos
     named = [table.assign(run=table["head"] + "-seed" + table["seed"].astype(str)) for table in tables]
-    return concatenate(named)
+    return concatenate(named).assign(**{_SPLITS: len(tables)})
+
+
+def num_splits(rows: pd.DataFrame) -> int:
+    """How many models, one a split, count as one in rows that `pool_splits` made; 1 in all others."""
+    return int(rows[_SPLITS].max()) if _SPLITS in rows else 1

@@ -51,7 +51,7 @@ def accuracy_figure(
     """
     first = next(iter(curves.values()))
     places = context_places(list(curves.values()), by_frames)
-    counts = queries_text(first.num_queries, first.num_groups, max(curve.num_seeds for curve in curves.values()))
+    counts = queries_text(max(curves.values(), key=lambda curve: curve.num_seeds))
     figure = new_figure(title, counts, first.num_groups)
     with matplotlib.rc_context(FONT):
         controls = list(dict.fromkeys(name for curve in curves.values() for name in curve.controls))

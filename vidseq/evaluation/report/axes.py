@@ -132,14 +132,22 @@ def end_label(name: str, height: float, color: str, digits: int = 1) -> Label:
     return Label(height, text if len(text) <= _LETTERS else short(name, _LETTERS), color)
 
 
-def queries_text(num_queries: int, num_groups: int, num_trained: int) -> str:
-    """ "1,200 queries, 40 groups, 2 trained models"."""
+def queries_text(curve: ContextCurve, num_queries: int | None = None) -> str:
+    """What a figure rests on: "1,200 queries, 40 groups, 2 trained models", or of pooled splits "2 seeds, a model a
+    split".
+
+    Args:
+        curve: the one with most models.
+        num_queries: if there are others than the curve's.
+    """
+    pooled = curve.num_splits > 1
     counts = (
-        (num_queries, "quer", "y", "ies"),
-        (num_groups, "group", "", "s"),
-        (num_trained, "trained model", "", "s"),
+        (curve.num_queries if num_queries is None else num_queries, "quer", "y", "ies"),
+        (curve.num_groups, "group", "", "s"),
+        (curve.num_seeds, "seed" if pooled else "trained model", "", "s"),
     )
-    return ", ".join(f"{number:,} {stem}{one if number == 1 else many}" for number, stem, one, many in counts)
+    text = ", ".join(f"{number:,} {stem}{one if number == 1 else many}" for number, stem, one, many in counts)
+    return f"{text}, a model a split" if pooled else text
 
 
 def short(text: str, letters: int) -> str:

@@ -35,7 +35,7 @@ def evidence_age_figure(title: str, group: Group, styles: Mapping[str, Style]) -
         return None
     curve = summaries[0].all_queries
     num_queries = sum(point.num_queries for point in summaries[0].evidence_age)
-    figure = new_figure(title, queries_text(num_queries, curve.num_groups, curve.num_seeds), curve.num_groups)
+    figure = new_figure(title, queries_text(curve, num_queries), curve.num_groups)
     with matplotlib.rc_context(FONT):
         axis = figure.add_axes(_WIDE)
         labels = []
@@ -77,7 +77,7 @@ def certificate_figure(
     within it."""
     curves = curves_of(group, group.has_eligible)
     first = next(iter(curves.values()))
-    figure = new_figure(title, queries_text(first.num_queries, first.num_groups, first.num_seeds), first.num_groups)
+    figure = new_figure(title, queries_text(first), first.num_groups)
     with matplotlib.rc_context(FONT):
         axis = figure.add_axes(_WIDE)
         labels = []
@@ -119,7 +119,7 @@ def calibration_figure(title: str, group: Group, styles: Mapping[str, Style]) ->
     by_frames = group.mode == "density"
     first = next(iter(curves.values()))
     places = context_places(list(curves.values()), by_frames)
-    figure = new_figure(title, queries_text(first.num_queries, first.num_groups, first.num_seeds), first.num_groups)
+    figure = new_figure(title, queries_text(first), first.num_groups)
     with matplotlib.rc_context(FONT):
         axis = figure.add_axes(_WIDE)
         labels = []

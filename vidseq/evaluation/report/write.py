@@ -9,6 +9,7 @@ import pandas as pd
 from vidseq import __version__
 from vidseq.errors import UserError
 from vidseq.evaluation.context_summary import ContextSummary, summarise
+from vidseq.evaluation.cross_validation import num_splits
 from vidseq.evaluation.figure import save_figure
 from vidseq.evaluation.report.accuracy_figure import accuracy_figure
 from vidseq.evaluation.report.lines import USE_OR_NEED, Group, Style, ceiling_of, curves_of, group_summaries, styles_of
@@ -94,9 +95,13 @@ def what_was_asked(rows: pd.DataFrame) -> list[tuple[str, str]]:
     contexts = curve.groupby("context")["context_seconds"].mean().sort_values().index
     queries = rows[["dataset", "split", "query"]].drop_duplicates()
     splits = rows[["dataset", "split"]].drop_duplicates().itertuples(index=False)
+    each = ", a model a split" if num_splits(rows) > 1 else ""
     return [
         ("Data", "; ".join(f"{item.dataset}, split {item.split}" for item in splits)),
-        ("Models", ", ".join(f"{head or 'model'} ({len(part)})" for head, part in models.groupby("head", sort=False))),
+        (
+            "Models",
+            ", ".join(f"{head or 'model'} ({len(part)}{each})" for head, part in models.groupby("head", sort=False)),
+        ),
         ("Runs", ", ".join(dict.fromkeys(models["run"]))),
         ("Seeds", ", ".join(str(seed) for seed in sorted(set(models["seed"])))),
         ("Queries", f"{len(queries):,} in {rows['group'].nunique():,} groups"),
