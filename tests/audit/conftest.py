@@ -11,6 +11,8 @@ from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.store import FeatureStore
 
 COLORS = ("red", "green", "blue", "white")
+#: What the other half of the questions of a family with two subjects is answered with.
+PROGRAMMES = ("news", "film", "quiz", "cartoon")
 FPS = 2
 FRAMES = 40
 MADE = Fingerprint(
@@ -45,12 +47,13 @@ def make_videos(rng, folder, plant):
 
 def ask(rng, video, time, family, answer, plant):
     """One question; what is planted tells its answer by another way than the one that it is about."""
-    wording = WORDINGS[family][int(rng.integers(2))]
-    if plant == "wording":
+    wording, names, choices = WORDINGS[family][int(rng.integers(2))], list(COLORS), ()
+    if plant in ("wording", "two subjects, wording"):
         wording += (" Tell me.", " Please tell.", " Say it.", " Well?")[answer]
+    if plant.startswith("two subjects") and family == "memory" and rng.integers(2):
+        wording, names = wording.replace("card", "programme"), list(PROGRAMMES)
     if plant == "time":
         time = 8.0 + 2.5 * answer + float(rng.random())
-    names, choices = list(COLORS), ()
     if plant in ("choices", "position", "length"):
         names, choices = offer(rng, answer, plant)
     return Query(
@@ -85,7 +88,7 @@ def planted(tmp_path):
     def make(plant: str, seed: int = 0) -> Path:
         folder = tmp_path / f"{plant}{seed}"
         videos, queries = make_videos(np.random.default_rng(seed), folder, plant)
-        labels = tuple(f"{color}{'-ish' * count}" for color in COLORS for count in range(4))
+        labels = (*(f"{color}{'-ish' * count}" for color in COLORS for count in range(4)), *PROGRAMMES)
         write_dataset(folder, DatasetInfo(name=plant, labels={"answer": labels}), videos, (), queries)
         return folder
 

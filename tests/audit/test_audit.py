@@ -39,6 +39,14 @@ def test_a_clean_data_set(planted):
     )
 
 
+def test_a_family_that_asks_two_things_raises_no_alarm(planted):
+    """The question tells whether a colour or a programme is wanted: that is no shortcut."""
+    audit = audit_dataset(planted("two subjects"), training=None)
+    assert not audit.alarms and needs(audit)["memory"] == "long"
+    right = audit.rows[audit.rows["family"] == "memory"].groupby("run")["correct"].mean()
+    assert abs(right["majority"] - 0.25) < 0.1 and abs(right["blind"] - 0.25) < 0.1  # of eight answers four
+
+
 def test_clean_multiple_choice_raises_no_alarm(planted):
     assert not audit_dataset(planted("choices"), training=None).alarms
 
@@ -47,6 +55,7 @@ def test_clean_multiple_choice_raises_no_alarm(planted):
     ("plant", "expected"),
     [
         ("wording", {("blind", "memory"), ("blind", "present")}),
+        ("two subjects, wording", {("blind", "memory"), ("blind", "present")}),
         ("last_frame", {("last_frame", "memory")}),
         ("time", {("time_only", "memory"), ("time_only", "present")}),
         ("position", {("position", "multiple choice"), ("blind", "memory"), ("blind", "present")}),
@@ -63,10 +72,10 @@ def test_a_planted_shortcut_is_caught_by_its_alarm(planted, plant, expected):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_clean_data_sets_raise_alarms_no_more_often_than_promised(planted):
-    """At most 5% of data sets should; of 40, 6 or more would happen in 1.4% of such experiments."""
+    """At most 5% of data sets should; of 60, 8 or more would happen in 1.1% of such experiments."""
     raised = 0
     for seed in range(20):
-        for plant in ("none", "choices"):
+        for plant in ("none", "choices", "two subjects"):
             dataset = Dataset.load(planted(plant, seed))
             rows = probe_rows(
                 dataset,
@@ -77,8 +86,8 @@ def test_clean_data_sets_raise_alarms_no_more_often_than_promised(planted):
                 names=("blind", "time_only", "last_frame"),
             )
             raised += bool(find_shortcuts(dataset, dataset.queries, rows, "test"))
-    print(f"false alarms: {raised} of 40")
-    assert raised <= 5
+    print(f"false alarms: {raised} of 60")
+    assert raised <= 7
 
 
 def test_everything_is_written_and_ordered_probes_take_part(planted, tmp_path):

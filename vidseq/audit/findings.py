@@ -81,7 +81,7 @@ def _probe_tests(family: str, rows: pd.DataFrame) -> list[_Test]:
         return name, family, right[name].to_numpy() - right[against].to_numpy(), groups, f"{family}: {words}"
 
     tests = [
-        test("blind", "majority", "the question alone is right more often than the majority answer:"),
+        test("blind", "majority", "the question alone is right more often than the most frequent of its answers:"),
         test("time_only", better, "knowing when it is asked is worth"),
     ]
     if is_memory(rows):

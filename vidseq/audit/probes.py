@@ -11,9 +11,11 @@ import pandas as pd
 
 from vidseq.audit.choices import ChoiceWords
 from vidseq.audit.kernels import KernelProbe
+from vidseq.audit.lessons import Lessons
+from vidseq.audit.majority import majority_predict
 from vidseq.audit.sights import SIGHTS, Sight, bag_of_seconds
 from vidseq.data.schema import Query
-from vidseq.evaluation.context import Past, past_of
+from vidseq.evaluation.context import Past
 from vidseq.evaluation.evaluate import Predict, evaluate
 from vidseq.evaluation.rows import Run, concatenate
 from vidseq.progress import progress
@@ -43,7 +45,7 @@ def all_probes(short_seconds: float) -> dict[str, Probe]:
     """Every probe by name, from the one that sees least."""
     some = f"the last {short_seconds:g} s"
     probes = [
-        Probe("majority", "the most frequent answer of its family (of choices: any)", "nothing"),
+        Probe("majority", "the family's most frequent answer to such a question (of choices: any)", "nothing"),
         Probe("blind", "the question alone", "nothing"),
         Probe("time_only", "the question, and when it is asked", "nothing"),
         Probe("last_frame", "the newest frame", "present"),
@@ -55,44 +57,6 @@ def all_probes(short_seconds: float) -> dict[str, Probe]:
         Probe("long", "all of the past in order", "long"),
     ]
     return {probe.name: probe for probe in probes}
-
-
-class Lessons:
-    """Training queries with their pasts, and the classes of each kind.
-
-    Args:
-        dataset: what is asked.
-        store: its features.
-        queries: of the training split, of any kinds.
-    """
-
-    def __init__(self, dataset: "Dataset", store: "FeatureStore", queries: Sequence[Query]) -> None:
-        self.dataset = dataset
-        self.queries = queries
-        self._store = store
-        self._read: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-
-    def past(self, query: Query) -> Past:
-        """What was seen up to a query; at least one frame."""
-        if query.video not in self._read:
-            video = self._store.read(query.video)
-            self._read[query.video] = np.asarray(video.features), np.asarray(video.pts_seconds)
-        past = past_of(*self._read[query.video], query.time)
-        return past if len(past.pts_seconds) else Past(*(part[:1] for part in self._read[query.video]))
-
-    def of_kind(self, kind: str) -> list[Query]:
-        """The queries of a kind whose answer is a class."""
-        classes = set(self.classes(kind))
-        return [query for query in self.queries if query.kind == kind and query.answer in classes]
-
-    def classes(self, kind: str) -> tuple[str, ...]:
-        """The answers that there are."""
-        return self.dataset.answer_labels if kind == "question" else self.dataset.action_labels
-
-    @property
-    def kinds(self) -> list[str]:
-        """The kinds of query that are asked."""
-        return list(dict.fromkeys(query.kind for query in self.queries))
 
 
 def kernel_predict(lessons: Lessons, sight: Sight) -> Predict:
@@ -183,24 +147,15 @@ def probe_rows(
         name: lambda sight=sight: kernel_predict(lessons, sight)  # type: ignore[misc]
         for name, sight in {**SIGHTS, "short_bag": bag_of_seconds(short_seconds)}.items()
     }
+    makers["majority"] = lambda: majority_predict(lessons)
     makers["blind"] = lambda: choice_predict(lessons, kernel_predict(lessons, SIGHTS["blind"]))
     makers["best_frame"] = lambda: best_frame_predict(lessons)
+    chosen = [name for name in makers if names is None or name in (*names, "majority")]
     tables = []
-    for name in progress([name for name in makers if names is None or name in names], what="probes", unit="probe"):
+    for name in progress(chosen, what="probes", unit="probe"):
         tables.append(_asked(makers[name](), "full", name, dataset, store, queries, split))
     for name, (predict, context) in (ordered or {}).items():
         tables.append(_asked(predict, context, name, dataset, store, queries, split))
-    majority = evaluate(
-        kernel_predict(lessons, SIGHTS["blind"]),
-        dataset,
-        store,
-        split,
-        queries=queries,
-        controls=["majority"],
-        run=Run(run="majority"),
-        train_split=train_split,
-    )
-    tables.append(majority[majority["control"] == "majority"].assign(control="", context="full"))
     return concatenate(tables)
 
 

@@ -20,9 +20,7 @@ def majority(study: Study) -> np.ndarray:
     counts: dict[str, Counter[str]] = {}
     for query in study.training:
         counts.setdefault(family_of(query), Counter())[query.answer] += 1
-    return np.stack(
-        [_log_frequency(counts.get(family_of(query), Counter()), study.classes) for query in study.queries]
-    )
+    return np.stack([log_frequency(counts.get(family_of(query), Counter()), study.classes) for query in study.queries])
 
 
 def repeat_last_label(study: Study) -> np.ndarray:
@@ -61,6 +59,7 @@ def time_only(study: Study) -> np.ndarray:
     return scores
 
 
-def _log_frequency(counts: Counter[str], classes: Sequence[str]) -> np.ndarray:
+def log_frequency(counts: Counter[str], classes: Sequence[str]) -> np.ndarray:
+    """Logarithms of add-one smoothed frequencies, (C,)."""
     frequency = np.array([counts[label] for label in classes], float) + 1
     return np.log(frequency / frequency.sum())
