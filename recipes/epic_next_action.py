@@ -19,6 +19,7 @@ has it.
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,16 +27,21 @@ import pandas as pd
 from jsonargparse import auto_cli
 
 from vidseq.checkpoint import load_model
+from vidseq.comparison.compare import parameters_outside
 from vidseq.data.action_steps import write_action_steps
 from vidseq.data.dataset import Dataset
+from vidseq.data.held_out import hold_out
 from vidseq.data.importers import epic
-from vidseq.evaluation.chains import best_chain, next_action_table, next_actions_of
+from vidseq.evaluation.chains import HELD_OUT, best_chain, next_action_table, next_actions_of
 from vidseq.evaluation.evaluate import answer_baselines, evaluate
 from vidseq.evaluation.exam import Exam
 from vidseq.evaluation.figure import Panel, context_figure, save_figure
-from vidseq.evaluation.rows import Run, concatenate, write_rows
-from vidseq.evaluation.table import accuracy_table, to_markdown, write_table
+from vidseq.evaluation.logit_adjustment import LogitAdjustment, choose_tau
+from vidseq.evaluation.rows import Run, concatenate, read_rows, write_rows
+from vidseq.evaluation.table import pivot_accuracy, to_markdown, write_table
 from vidseq.features.store import FeatureStore
+from vidseq.heads import head_names, make_head, num_parameters
+from vidseq.heads.budget import match_size
 from vidseq.predictor import Predictor
 from vidseq.training import TrainConfig, fit
 
@@ -59,12 +65,14 @@ def main(
     data: Path,
     out: Path = Path("runs/epic_next_action"),
     kinds: str = "verb,noun,action",
+    heads: str = "gru",
     seeds: str = "0,1,2",
     contexts: str = CONTEXTS,
     longest_chain: int = 8,
     epochs: int | None = None,
     dim: int = SETTINGS.dim,
     limit: int | None = None,
+    adjust: bool = False,
 ) -> None:
     """Trains and scores next actions, and compares them with chains.
 
@@ -72,12 +80,14 @@ def main(
         data: the folder of the annotations.
         out: folder for data sets, runs, rows, tables and the figure.
         kinds: what is predicted: verb, noun, action.
+        heads: names, or "all"; each as large as the settings' own.
         seeds: of training.
         contexts: how many of the past actions are shown; "full": all.
         longest_chain: chains look back 1 to this many labels.
         epochs: passes over the training videos; None: as chosen for each kind.
         dim: width of the model.
         limit: only the first so many queries, to try it out.
+        adjust: also adjust the scores of the settings' head, and of the best chain, for class-mean recall.
     """
     tables: list[pd.DataFrame] = []
     for kind in kinds.split(","):
@@ -88,24 +98,53 @@ def main(
         exam = Exam(dataset, store, "test", next_actions_of(dataset, "test")[:limit])
         training = next_actions_of(dataset, "train")
         rows = [table for chain in chains for table in answer_baselines(exam, [chain], training, Run(run=chain))]
-        for seed in map(int, seeds.split(",")):
-            run = out / f"{kind}-seed{seed}"
-            config = dataclasses.replace(
-                SETTINGS, seed=seed, dim=dim, epochs=epochs or EPOCHS[kind], tasks={"next_action": OPTIONS[kind]}
-            )
-            fit(dataset, store, config, run, resume=True)
-            predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint))
-            about = Run(run=run.name, head=config.head, seed=seed)
-            # One context at a time: thousands of scores for each of many queries would fill the memory.
-            rows += [
-                evaluate(predictor, dataset, store, "test", queries=exam.queries, contexts=context, run=about)
-                for context in contexts.split(",")
-            ]
+        config = dataclasses.replace(
+            SETTINGS, dim=dim, epochs=epochs or EPOCHS[kind], tasks={"next_action": OPTIONS[kind]}
+        )
+        for head in head_names(heads):
+            sized = equal_size(head, config, dataset, store)
+            for seed in map(int, seeds.split(",")):
+                run = out / f"{kind}-{head}-seed{seed}"
+                fit(dataset, store, dataclasses.replace(sized, seed=seed), run, resume=True)
+                rows.append(score(run, sized.head, seed, exam, store, contexts.split(",")))
         tables.append(concatenate(rows))
         write_rows(tables[-1], out / f"{kind}.parquet")
         report(tables[-1], kind, best, out)
+        if adjust:
+            report_adjusted(config, [int(seed) for seed in seeds.split(",")], exam, store, kind, best, out)
     if len(contexts.split(",")) > 1:
         draw(concatenate(tables), kinds.split(","), out)
+
+
+def equal_size(head: str, config: TrainConfig, dataset: Dataset, store: FeatureStore) -> TrainConfig:
+    """How a head is trained: as many parameters, with all that enters and leaves it, as the model of the settings."""
+    if head == config.head:
+        return config
+    outside = functools.lru_cache(parameters_outside(dataset, store, config))
+    budget = num_parameters(make_head(config.head, config.dim)) + outside(config.dim)
+    size = match_size(head, "params", budget, frames=256, outside=outside)
+    print(f"{head}: width {size.dim}, options {dict(size.options)}, {size.value:,.0f} of {budget:,.0f} parameters.")
+    return dataclasses.replace(config, head=head, dim=size.dim, head_options=dict(size.options))
+
+
+def score(run: Path, head: str, seed: int, exam: Exam, store: FeatureStore, contexts: Sequence[str]) -> pd.DataFrame:
+    """The rows of a run, kept beside it and read where they are the same queries and contexts."""
+    file = run / "rows.parquet"
+    if file.is_file():
+        rows = read_rows(file)
+        if set(rows["context"]) == set(contexts) and set(rows["query"]) == set(exam.names):
+            return rows
+    predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint))
+    about = Run(run=run.name, head=head, seed=seed)
+    # One context at a time: thousands of scores for each of many queries would fill the memory.
+    rows = concatenate(
+        [
+            evaluate(predictor, exam.dataset, store, "test", queries=exam.queries, contexts=context, run=about)
+            for context in contexts
+        ]
+    )
+    write_rows(rows, file)
+    return rows
 
 
 def prepare(data: Path, out: Path, kind: str) -> tuple[Dataset, FeatureStore]:
@@ -130,18 +169,69 @@ def prepare(data: Path, out: Path, kind: str) -> tuple[Dataset, FeatureStore]:
 
 def report(rows: pd.DataFrame, kind: str, best: str, out: Path) -> None:
     """Prints and writes the tables of one kind."""
-    model = rows[(rows["control"] == "") & (rows["context"] == "full")]
+    plain = rows[rows["control"] == ""]
+    full = plain[plain["context"] == "full"]
+    models = {str(head): part for head, part in full.groupby("head", sort=False)}
     chains = {str(chain): part for chain, part in rows[rows["control"] != ""].groupby("control", sort=False)}
-    table = next_action_table({"model, all the past": model}, chains, [best])
+    table = next_action_table(models, chains, [best])
     table.insert(0, "kind", kind)
     table["by"] = table["by"].replace({best: f"{best} (best, held out)"})
     write_table(table, out / f"{kind}.md")
     print(to_markdown(table))
     print(
-        f"{kind}: intervals over {model['group'].nunique()} participants, {model['seed'].nunique()} seeds.", flush=True
+        f"{kind}: intervals over {full['group'].nunique()} participants, {full['seed'].nunique()} seeds.", flush=True
     )
-    write_table(accuracy_table(rows[rows["control"] == ""], by=("context",)), out / f"{kind}_contexts.md")
-    print(to_markdown(accuracy_table(rows[rows["control"] == ""], by=("context",))), flush=True)
+    curves = pivot_accuracy(plain, index="context")
+    write_table(curves, out / f"{kind}_contexts.md")
+    print(to_markdown(curves), flush=True)
+
+
+def report_adjusted(
+    config: TrainConfig, seeds: Sequence[int], exam: Exam, store: FeatureStore, kind: str, best: str, out: Path
+) -> None:
+    """Adjusts scores by how frequent classes are, as much as suits held-out participants, for class-mean recall alone:
+    the model's and, in fairness, those of the best chain."""
+    dataset = exam.dataset
+    choosing = hold_out(dataset, HELD_OUT)
+    run = out / f"{kind}-{config.head}-held-out"
+    fit(choosing, store, config, run, resume=True)
+    held_out = Exam(choosing, store, "val", next_actions_of(choosing, "val"))
+    model_tau = choose_tau(lambda tau: adjusted([run], held_out, store, tau), 5)
+    chain_tau = choose_tau(lambda tau: adjusted_chain(best, held_out, tau), 5)
+    runs = [out / f"{kind}-{config.head}-seed{seed}" for seed in seeds]
+    model, chain = f"{config.head}, tau {model_tau:g}", f"{best}, tau {chain_tau:g}"
+    models = {
+        config.head: adjusted(runs, exam, store, 0.0),
+        model: adjusted(runs, exam, store, model_tau),
+    }
+    chains = {best: adjusted_chain(best, exam, 0.0), chain: adjusted_chain(best, exam, chain_tau)}
+    table = next_action_table(models, chains, [best, chain])
+    write_table(table, out / f"{kind}_adjusted.md")
+    print(f"{kind}, adjusted for class-mean recall\n\n{to_markdown(table)}", flush=True)
+
+
+def adjusted(runs: Sequence[Path], exam: Exam, store: FeatureStore, tau: float) -> pd.DataFrame:
+    """The rows of models that see all the past, their scores adjusted by the answers of training."""
+    adjust = LogitAdjustment.learnt(*known_answers(exam), tau)
+    tables = []
+    for run in runs:
+        predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint))
+        about = Run(run=run.name)
+        tables.append(
+            evaluate(predictor, exam.dataset, store, exam.split, queries=exam.queries, run=about, adjust=adjust)
+        )
+    return concatenate(tables)
+
+
+def adjusted_chain(chain: str, exam: Exam, tau: float) -> pd.DataFrame:
+    """The rows of a chain, likewise."""
+    adjust = LogitAdjustment.learnt(*known_answers(exam), tau)
+    return concatenate(answer_baselines(exam, [chain], next_actions_of(exam.dataset, "train"), Run(run=chain), adjust))
+
+
+def known_answers(exam: Exam) -> tuple[list[str], tuple[str, ...]]:
+    """What training answers, and the classes."""
+    return [query.answer for query in next_actions_of(exam.dataset, "train")], exam.dataset.action_labels
 
 
 def draw(rows: pd.DataFrame, kinds: Sequence[str], out: Path) -> None:

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vidseq.checkpoint import load_model
 from vidseq.evaluation.rows import read_rows
+from vidseq.heads import num_parameters
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "epic_next_action.py"
 pytestmark = pytest.mark.filterwarnings("ignore::vidseq.evaluation.intervals.FewGroupsWarning")
@@ -48,7 +50,7 @@ def kitchens(tmp_path_factory):
 
 def test_everything(recipe, kitchens, tmp_path, capsys):
     options = {"kinds": "verb,action", "seeds": "0,1", "contexts": "1f,2f,full", "longest_chain": 3}
-    recipe.main(kitchens, tmp_path, **options, epochs=25, dim=32)
+    recipe.main(kitchens, tmp_path, **options, epochs=25, dim=32, adjust=True)
     rows = pd.concat([read_rows(tmp_path / f"{kind}.parquet") for kind in ("verb", "action")])
     assert len(rows) == 2 * 4 * 2 * 23 * (3 + 2 * 3)
     assert set(rows["split"]) == {"test"} and set(rows["group"]) == {"P08", "P09", "P10", "P11"}
@@ -61,8 +63,22 @@ def test_everything(recipe, kitchens, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "verb: the best chain on held-out participants is ngram:" in printed
     assert "verb: intervals over 4 participants, 2 seeds." in printed
-    for name in ("verb.md", "action.md", "verb_contexts.md", "context.png", "context.svg"):
+    assert "verb, adjusted for class-mean recall" in printed and "gru, tau " in printed
+    for name in ("verb.md", "action.md", "verb_contexts.md", "verb_adjusted.md", "context.png", "context.svg"):
         assert (tmp_path / name).stat().st_size > 0
+
+
+def test_heads_are_of_equal_size_and_scored_once(recipe, kitchens, tmp_path, capsys, monkeypatch):
+    options = {"kinds": "verb", "seeds": "0", "contexts": "1f,full", "longest_chain": 2, "epochs": 1, "dim": 32}
+    recipe.main(kitchens, tmp_path, heads="gru,conv,window", **options)
+    assert "| verb | conv - ngram:" in capsys.readouterr().out
+    sizes = [num_parameters(load_model(tmp_path / f"verb-{head}-seed0", "cpu")) for head in ("gru", "conv", "window")]
+    assert max(sizes) <= 1.02 * min(sizes)
+    rows = read_rows(tmp_path / "verb.parquet")
+    assert set(rows.loc[rows["control"] == "", "head"]) == {"gru", "conv", "window"}
+    monkeypatch.setattr(recipe, "evaluate", None)  # the same again is read
+    recipe.main(kitchens, tmp_path, heads="gru,conv,window", **options)
+    pd.testing.assert_frame_equal(read_rows(tmp_path / "verb.parquet"), rows)
 
 
 def test_the_features_of_all_kinds_are_one_store(recipe, kitchens, tmp_path):

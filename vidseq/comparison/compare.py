@@ -103,7 +103,7 @@ def compare_heads(
     plan = make_plan(
         heads,
         match,
-        outside=lru_cache(_outside(dataset, store, training)) if count == "model" else None,
+        outside=lru_cache(parameters_outside(dataset, store, training)) if count == "model" else None,
         budget=budget,
         frames=typical_frames(store, [query.video for query in queries]),
         seeds=seeds,
@@ -145,8 +145,14 @@ def typical_frames(store: FeatureStore, videos: Sequence[str]) -> int:
     return int(np.median([len(store.read(video).features) for video in sorted(set(videos))]))
 
 
-def _outside(dataset: Dataset, store: FeatureStore, training: TrainConfig) -> Callable[[int], float]:
-    """Counts the parameters of what enters and leaves a head of some width: the same for every head."""
+def parameters_outside(dataset: Dataset, store: FeatureStore, training: TrainConfig) -> Callable[[int], float]:
+    """Counts the parameters of what enters and leaves a head of some width: the same for every head.
+
+    Args:
+        dataset: its classes count.
+        store: the width of its features counts.
+        training: its tasks count.
+    """
 
     def count(dim: int) -> float:
         model = build_model(dataset, store, dataclasses.replace(training, head="rnn", head_options={}, dim=dim))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from vidseq.data.schema import Query
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from vidseq.data.dataset import Dataset
     from vidseq.features.store import FeatureStore
 
+#: What is done to the scores (C,) of an answer before it is marked, such as a `LogitAdjustment`.
+Adjust = Callable[[np.ndarray], np.ndarray]
 #: Columns that a query brings along as they are.
 _TAKEN_FROM_QUERY = (
     *("video", "time", "kind", "question", "answer", "cause", "tier", "pair"),
@@ -42,6 +45,7 @@ def evaluate(
     train_split: str = "train",
     batch_size: int = 64,
     limit: int | None = None,
+    adjust: Adjust | None = None,
 ) -> pd.DataFrame:
     """Scores a model on the queries of a split.
 
@@ -62,6 +66,7 @@ def evaluate(
         train_split: what controls that ask no model learn from.
         batch_size: most queries in one call.
         limit: only the first so many queries; None: all.
+        adjust: what is done to all scores before they are marked; answers in words have none.
 
     Returns:
         rows, see `vidseq.evaluation.rows.Row`; for answers in words also the columns of `WordMark`.
@@ -75,10 +80,11 @@ def evaluate(
     exam = Exam(dataset, store, split, chosen)
     controls = choose_controls_for(exam, controls)
     baselines = [control for control in controls if find_baseline(control)]
-    tables = ask_model(predict, exam, parse_contexts(contexts, exam.longest_seconds), controls, run, batch_size)
+    lengths = parse_contexts(contexts, exam.longest_seconds)
+    tables = ask_model(predict, exam, lengths, controls, run, batch_size, adjust=adjust)
     if baselines:
         training = [query for query in asked if dataset.videos[query.video].split == train_split]
-        tables += answer_baselines(exam, baselines, training, run)
+        tables += answer_baselines(exam, baselines, training, run, adjust)
     return concatenate(tables)
 
 
@@ -112,6 +118,7 @@ def ask_model(
     *,
     share: bool = True,
     advance: Callable[[int], object] | None = None,
+    adjust: Adjust | None = None,
 ) -> list[pd.DataFrame]:
     """The rows of a model at contexts and under the controls that ask it.
 
@@ -124,6 +131,7 @@ def ask_model(
         batch_size: most queries in one call, of a model that is not ours.
         share: False: nothing is shared between contexts.
         advance: told how many more pasts are done; None: there is a progress bar.
+        adjust: see `evaluate`.
 
     Raises:
         UserError: scores that are NaN or of the wrong shape.
@@ -136,10 +144,12 @@ def ask_model(
     else:
         with progress(total=len({ask.past_name for ask in asks}), what="evaluate", unit="answer") as bar:
             scores = answer_all(predict, exam, asks, batch_size, bar.update, share=share)
-    return [_rows_of(exam, *_surest_frames(exam, asks, scores), run)]
+    return [_rows_of(exam, *_surest_frames(exam, asks, _adjusted(scores, adjust)), run)]
 
 
-def answer_baselines(exam: Exam, controls: Sequence[str], training: Sequence[Query], run: Run) -> list[pd.DataFrame]:
+def answer_baselines(
+    exam: Exam, controls: Sequence[str], training: Sequence[Query], run: Run, adjust: Adjust | None = None
+) -> list[pd.DataFrame]:
     """The rows of controls that ask no model, one table a control and kind of query.
 
     Args:
@@ -147,6 +157,7 @@ def answer_baselines(exam: Exam, controls: Sequence[str], training: Sequence[Que
         controls: names of baselines.
         training: what they learn from.
         run: what to write into the rows.
+        adjust: see `evaluate`.
     """
     tables = []
     for control in controls:
@@ -157,8 +168,14 @@ def answer_baselines(exam: Exam, controls: Sequence[str], training: Sequence[Que
             if numbers:
                 scores = baseline.answer(_study(exam, training, [exam.queries[number] for number in numbers]))
                 asks = [Ask(number, Context(frames=0), control, 0, 0, 0) for number in numbers]
-                tables.append(_rows_of(exam, asks, list(scores), run))
+                tables.append(_rows_of(exam, asks, _adjusted(list(scores), adjust), run))
     return tables
+
+
+def _adjusted(answers: Sequence[Answer], adjust: Adjust | None) -> Sequence[Answer]:
+    if adjust is None:
+        return answers
+    return [answer if isinstance(answer, Written) else adjust(answer) for answer in answers]
 
 
 def _study(exam: Exam, training: Sequence[Query], queries: Sequence[Query]) -> Study:
