@@ -39,7 +39,20 @@ def test_every_layout_has_help_with_its_options(capsys: pytest.CaptureFixture[st
         (["data", "chek"], "Unknown verb 'chek'. Did you mean 'check'?"),
         (["data", "convert", "--from", "mstc"], "Unknown verb 'mstc'. Did you mean 'mstcn'?"),
         (["train", "--data", "d", "--out", "o", "--haed", "lstm"], "Unknown option '--haed'. Did you mean '--head'?"),
-        (["train", "--data", "d", "--out", "o", "--lr", "fast"], 'Parser key "lr": Expected a .*float.*fast'),
+        (["train", "--data", "d", "--out", "o", "--lr", "fast"], "Option --lr expects a number, got 'fast'."),
+        (["evaluate", "d", "m", "--limit", "few"], "Option --limit expects a whole number, got 'few'."),
+        (
+            ["train", "--data", "d", "--out", "o", "--head_options", "3"],
+            "expects a mapping such as {layers: 2}, got '3'",
+        ),
+        (
+            ["compare", "--data", "d", "--out", "o", "--heads", "gru", "--match", "watts"],
+            "Option --match expects one of params, flops, state, got 'watts'.",
+        ),
+        (
+            ["classroom", "--out", "o", "--families", "doing,ordr"],
+            r"Unknown family 'ordr'. Did you mean 'order'\? Known families: ",
+        ),
         (["train", "--data", "d", "--out", "o", "--lr", "-1"], "Training expects lr as a rate above 0, got -1.0"),
         (["train", "--out", "o"], "required: data"),
         (["data", "check", "nowhere"], "A data set expects the file dataset.json in nowhere"),

@@ -162,9 +162,28 @@ class _Parser(ArgumentParser):
             hint = f" Did you mean '{near[0]}'?" if near else ""
             message = f"Unknown option '{word}'.{hint} `{self.prog} --help` lists all of them."
         else:
-            message = re.sub(r"\s+", " ", message)
+            message = _wrong_value(re.sub(r"\s+", " ", message))
         print(f"vidseq: {message}", file=sys.stderr)
         raise SystemExit(2)
+
+
+#: What jsonargparse calls types, and what a user calls them.
+_TYPES = {
+    "int": "a whole number", "float": "a number", "bool": "true or false", "dict": "a mapping such as {layers: 2}",
+    "list": "a list such as [a, b]", "tuple": "a list such as [a, b]", "Path": "a path", "str": "text",
+}  # fmt: skip
+
+
+def _wrong_value(message: str) -> str:
+    """Says in plain words that an option cannot have a value; all other messages stay as they are."""
+    found = re.match(r'Parser key "([\w.]+)": .*(?:Got value|Given value): (.*)$', message)
+    choices = [re.findall(r"'([^']*)'", text) for text in re.findall(r"Literal\[([^\]]*)\]", message)]
+    names = [name.split(".")[-1] for name in re.findall(r"Expected a <class '([\w.]+)'>", message)]
+    wanted = [f"one of {', '.join(words)}" for words in choices]
+    wanted += [_TYPES[name] for name in names if name in _TYPES]
+    if not found or not wanted:
+        return message
+    return f"Option --{found[1]} expects {' or '.join(dict.fromkeys(wanted))}, got '{found[2]}'."
 
 
 def _overview(path: Sequence[str], verbs_here: Mapping[str, Verb]) -> ArgumentParser:
@@ -236,9 +255,11 @@ def _is_list(hint: object) -> bool:
 
 
 def _spell(words: Sequence[str], run: Callable[..., int | None]) -> list[str]:
-    """Writes options as the parser wants them: underscores, a plus where a list goes on, a value for every flag."""
+    """Writes options as the parser wants them: underscores, a plus where a list goes on, a value for every flag, and
+    brackets around the fields of a config that are several words, as in `--families doing,order`."""
     lists, flags = _options_of(run, _is_list), _options_of(run, lambda hint: hint is bool)
-    spelt = []
+    several = {f"--{name}" for name in _options_of(run, lambda hint: typing.get_origin(hint) is tuple)}
+    spelt: list[str] = []
     for word, following in zip(words, [*words[1:], ""]):
         option = re.fullmatch(r"--([A-Za-z][\w-]*)(\.[^=]*)?(=.*)?", word, re.DOTALL)
         if option:
@@ -246,6 +267,11 @@ def _spell(words: Sequence[str], run: Callable[..., int | None]) -> list[str]:
             word = f"--{name}{'+' if name in lists else ''}{option[2] or ''}{option[3] or ''}"
             if name in flags and not option[3] and following not in ("true", "false"):
                 word += "=true"
+        name, _, value = word.partition("=")
+        if name in several and value and not value.startswith("["):
+            word = f"{name}=[{value}]"
+        elif spelt and spelt[-1] in several and not word.startswith("["):
+            word = f"[{word}]"
         spelt.append(word)
     return spelt
 

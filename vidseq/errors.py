@@ -1,6 +1,7 @@
 """Errors meant for users: one clear message each, which says what was expected, what came, how to fix it."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -38,4 +39,11 @@ def unknown_name(kind: str, value: str, known: Iterable[str]) -> UserError:
     names = sorted(known)
     near = difflib.get_close_matches(value, names, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    return UserError(f"Unknown {kind} '{value}'.{hint} Known {kind}s: {', '.join(names) or '(none)'}.")
+    return UserError(f"Unknown {kind} '{value}'.{hint} Known {_several(kind)}: {', '.join(names) or '(none)'}.")
+
+
+def _several(kind: str) -> str:
+    """ "families" of "family", "tasks of this model" of "task of this model"."""
+    thing, of, whole = kind.partition(" of ")
+    thing = re.sub(r"(?<![aeou])y$", "ie", thing)
+    return f"{thing}{'es' if thing.endswith(('ch', 'sh', 's', 'x')) else 's'}{of}{whole}"

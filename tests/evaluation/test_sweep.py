@@ -189,6 +189,11 @@ def test_refusals(toy_world, toy_model, runs, sweep, tmp_path):
         run_sweep(replace(sweep, contexts="1s,99s"), tmp_path / "a")
     with pytest.raises(UserError, match=r"two contexts or more, got 'full'\. Use 1f,1s"):
         run_sweep(replace(sweep, contexts="full"), tmp_path / "a")
+    for limit in (0, -3):
+        with pytest.raises(UserError, match=f"a limit of at least 1 query, got {limit}"):
+            run_sweep(replace(sweep, limit=limit), tmp_path / "a")
+    with pytest.raises(UserError, match="at least 1 worker, got 0"):
+        run_sweep(sweep, tmp_path / "a", workers=0)
     shutil.copytree(runs[0], tmp_path / "deep" / "lstm")
     with pytest.raises(UserError, match="runs of different names, got 'lstm' twice"):
         run_sweep(replace(sweep, models=(runs[0], tmp_path / "deep" / "lstm")), tmp_path / "a")
@@ -217,7 +222,7 @@ def test_one_group_is_told(toy_world, runs, tmp_path):
     write_dataset(tmp_path / "data", dataset.info, videos, dataset.segments, dataset.queries)
     sweep = Sweep(data=tmp_path / "data", models=(runs[0],), contexts=CONTEXTS, controls=("all",), limit=30)
     text = measure_context(sweep, tmp_path / "out")
-    assert "Only 1 groups: intervals are rough." in text and "not resolved (1 group)" in text
+    assert "Only 1 group: intervals are rough." in text and "not resolved (1 group)" in text
     assert "swapped_past" not in set(read_rows(tmp_path / "out" / "rows.parquet")["control"])
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from vidseq.evaluation.certificates import model_certificates
 from vidseq.evaluation.context_summary import summarise, summary_text_table
-from vidseq.evaluation.intervals import FEW_GROUPS, VERY_FEW_GROUPS
+from vidseq.evaluation.intervals import FEW_GROUPS, VERY_FEW_GROUPS, rough_text
 from vidseq.evaluation.report.write import write_report
 from vidseq.evaluation.rows import MODES
 from vidseq.evaluation.sweep import Sweep, run_sweep
@@ -71,7 +71,7 @@ def _notes(rows: pd.DataFrame) -> str:
     if rows["reach_seconds"].isna().all():
         notes.append("No evidence is annotated: leak, memory horizon and what certificates are compared with need it.")
     if num_groups < VERY_FEW_GROUPS:
-        notes.append(f"Only {num_groups} groups: intervals are rough.")
+        notes.append(rough_text(num_groups))
     elif num_groups < FEW_GROUPS:
         notes.append(f"{num_groups} groups: {FEW_GROUPS} or more make intervals reliable.")
     return "\n".join(notes) + "\n"

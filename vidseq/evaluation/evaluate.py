@@ -76,7 +76,7 @@ def evaluate(
             first frame or twice the same, or scores that are NaN or of the wrong shape.
     """
     asked = list(dataset.queries if queries is None else queries)
-    chosen = queries_of_split(dataset, split, asked)[:limit]
+    chosen = queries_of_split(dataset, split, asked, limit)
     exam = Exam(dataset, store, split, chosen)
     controls = choose_controls_for(exam, controls)
     baselines = [control for control in controls if find_baseline(control)]
@@ -88,17 +88,27 @@ def evaluate(
     return concatenate(tables)
 
 
-def queries_of_split(dataset: "Dataset", split: str, queries: Sequence[Query]) -> list[Query]:
+def queries_of_split(
+    dataset: "Dataset", split: str, queries: Sequence[Query], limit: int | None = None
+) -> list[Query]:
     """The queries of a split's videos.
 
+    Args:
+        dataset: whose videos.
+        split: which of them.
+        queries: of any videos.
+        limit: only the first so many; None: all.
+
     Raises:
-        UserError: there is none.
+        UserError: there is none, or a limit that leaves none.
     """
+    if limit is not None and limit < 1:
+        raise UserError(f"Evaluation expects a limit of at least 1 query, got {limit}.")
     in_split = {video.video for video in dataset.split(split)}
     chosen = [query for query in queries if query.video in in_split]
     if not chosen:
         raise UserError(f"Evaluation expects queries in split '{split}' of '{dataset.info.name}', got none.")
-    return chosen
+    return chosen[:limit]
 
 
 def choose_controls_for(exam: Exam, controls: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from vidseq.errors import UserError
 from vidseq.evaluation.context_curve import eligible_rows, eligible_seconds
-from vidseq.evaluation.intervals import VERY_FEW_GROUPS, FewGroupsWarning, Interval, accuracy_interval
+from vidseq.evaluation.intervals import VERY_FEW_GROUPS, FewGroupsWarning, Interval, accuracy_interval, rough_text
 from vidseq.files import atomic_path
 
 #: Colours that the colour-blind tell apart (Okabe and Ito), one a head, the darkest first.
@@ -238,5 +238,5 @@ def _small_print(rows: pd.DataFrame) -> str:
         "Grey: controls, with all of the past unless their name says otherwise; mean over lines."
     )
     if groups < VERY_FEW_GROUPS:
-        text += f"\nOnly {groups} groups: intervals are rough."
+        text += f"\n{rough_text(groups)}"
     return text

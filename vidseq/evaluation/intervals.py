@@ -21,6 +21,11 @@ FEW_GROUPS = 20
 VERY_FEW_GROUPS = 10
 
 
+def rough_text(num_groups: int) -> str:
+    """What is said of few groups: "Only 1 group: intervals are rough."."""
+    return f"Only {num_groups} group{'' if num_groups == 1 else 's'}: intervals are rough."
+
+
 class FewGroupsWarning(UserWarning):
     """An interval rests on so few groups that it is rough."""
 

@@ -136,6 +136,8 @@ def run_sweep(
         UserError: a folder that holds something else, models without a task that the data set has, contexts or
             controls that do not fit, or answers that are no scores.
     """
+    if workers < 1:
+        raise UserError(f"A sweep expects at least 1 worker, got {workers}.")
     for kept in (_opened, _predictor, _frame_queries):
         kept.cache_clear()  # files may have changed since an earlier sweep of this process
     subject = _Subject(sweep)
@@ -326,7 +328,7 @@ def _run_all(
     """Runs jobs in processes, or here where one worker is enough."""
     sizes = [1] * len(jobs) if sizes is None else sizes
     with progress(total=sum(sizes), what=what, unit=unit) as bar:
-        if workers <= 1 or len(jobs) < 2:
+        if workers == 1 or len(jobs) < 2:
             for job, size in zip(jobs, sizes):
                 job()
                 bar.update(size)
@@ -367,7 +369,7 @@ def _queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
     queries = _all_queries(sweep, predictor)
     if not queries:
         raise UserError(f"A sweep expects models with a query task that '{dataset.info.name}' has, got none.")
-    return queries_of_split(dataset, sweep.split, queries)[: sweep.limit]
+    return queries_of_split(dataset, sweep.split, queries, sweep.limit)
 
 
 def _all_queries(sweep: Sweep, predictor: Predictor) -> list[Query]:

@@ -13,7 +13,7 @@ from vidseq.evaluation.evaluate import evaluate
 from vidseq.evaluation.figure import context_figure, context_panels, family_panels, save_figure
 from vidseq.evaluation.frame_labels import evaluate_frame_labels, frame_label_table
 from vidseq.evaluation.how_trained import describe_run
-from vidseq.evaluation.intervals import FEW_GROUPS
+from vidseq.evaluation.intervals import FEW_GROUPS, rough_text
 from vidseq.evaluation.metrics import word_summary
 from vidseq.evaluation.rows import concatenate, write_rows
 from vidseq.evaluation.table import accuracy_table, pivot_accuracy, to_markdown, write_table
@@ -135,5 +135,5 @@ def _accuracy_text(rows: pd.DataFrame) -> str:
     text = to_markdown(pivot_accuracy(shown.assign(family=family).sort_values("family", kind="stable")))
     num_groups = rows["group"].nunique()
     if num_groups < FEW_GROUPS:
-        text += f"\nOnly {num_groups} groups: intervals are rough.\n"
+        text += f"\n{rough_text(num_groups)}\n"
     return text

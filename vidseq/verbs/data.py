@@ -21,7 +21,8 @@ def classroom(out: Path, config: ClassroomConfig, *, workers: int = 2) -> None:
     """
     from vidseq.classroom.generate import generate
 
-    print(f"{generate(out, config, workers=workers)}: done. Next: vidseq features --data {out}")
+    following = "train" if config.observations == "symbolic" else "features"
+    print(f"{generate(out, config, workers=workers)}: done. Next: vidseq {following} --data {out}")
 
 
 def init(

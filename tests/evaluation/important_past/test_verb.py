@@ -80,6 +80,8 @@ def test_the_query_that_is_meant(world):
         find_query(queries, dataset, "test00", 4.0, None, True)
     with pytest.raises(UserError, match="got nothing"):
         find_query(queries, dataset, "test00", 3.1, "Who?", False)
+    with pytest.raises(UserError, match=r"within 'test00', which ends at .* s, got 99 s"):
+        find_query(queries, dataset, "test00", 99.0, "Who?", True)
     with pytest.raises(DataError, match=r"no video 'tst00'. Did you mean 'test00'"):
         find_query(queries, dataset, "tst00", 3.1, None, False)
 

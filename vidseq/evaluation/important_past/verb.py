@@ -160,6 +160,8 @@ def explain_predictions(
     queries = [query for query in subject.queries if query.video in videos and query.evidence]
     if not queries:
         raise UserError(f"Explaining expects queries with evidence in split '{split}', got none. Name one video.")
+    if limit is not None and limit < 1:
+        raise UserError(f"Explaining expects a limit of at least 1 query, got {limit}.")
     if limit is not None and limit < len(queries):
         queries = [queries[place] for place in np.linspace(0, len(queries) - 1, limit).round().astype(int)]
     found = [subject.find(query, max_blocks) for query in progress(queries, what="Explaining", unit="query")]
@@ -196,10 +198,13 @@ def find_query(
         may_ask: whether the model answers questions that are not among the queries.
 
     Raises:
-        UserError: none, or several.
+        UserError: none, or several, or a time after the video's end.
         DataError: no such video.
     """
     dataset.queries_of(video)  # raises for a video that does not exist
+    duration = dataset.videos[video].duration
+    if time > duration:
+        raise UserError(f"Explaining expects a time within '{video}', which ends at {duration:g} s, got {time:g} s.")
     own = [query for query in queries if query.video == video]
     then = [query for query in own if abs(query.time - time) <= _SAME_TIME]
     if question is not None:

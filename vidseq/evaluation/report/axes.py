@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from vidseq.evaluation.context_curve import ContextCurve
 from vidseq.evaluation.figure import FONT, LABEL_HEIGHT, plain_axis, spread_labels
-from vidseq.evaluation.intervals import FEW_GROUPS, VERY_FEW_GROUPS
+from vidseq.evaluation.intervals import FEW_GROUPS, VERY_FEW_GROUPS, rough_text
 
 GREY, ALARM = "#666666", "#B33A00"
 #: Inches. Shown as wide as a phone, letters are about ten pixels high.
@@ -45,9 +45,8 @@ def new_figure(title: str, subtitle: str, num_groups: int) -> Figure:
         figure.text(left, 0.925, subtitle, va="top", fontsize=8, color=GREY, parse_math=False)
         if num_groups < FEW_GROUPS:
             very = num_groups < VERY_FEW_GROUPS
-            text = f"Only {num_groups} group{'' if num_groups == 1 else 's'}: intervals are rough."
             figure.text(
-                left, 0.87, text, va="top", fontsize=8, color=ALARM if very else GREY,
+                left, 0.87, rough_text(num_groups), va="top", fontsize=8, color=ALARM if very else GREY,
                 fontweight="bold" if very else "normal",
             )  # fmt: skip
     return figure
