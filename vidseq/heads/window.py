@@ -11,7 +11,7 @@ from vidseq.heads.base import HeadConfig, TemporalHead, option
 from vidseq.heads.transformer_block import TransformerBlock, check_heads
 from vidseq.ops.banded import banded_attention
 from vidseq.ops.dense import causal_attention, read_by_queries
-from vidseq.ops.recent import fits_page, last_frames, latest, page_frames
+from vidseq.ops.recent import fits_page, last_frames, latest, page_frames, with_both_sides
 from vidseq.ops.rotary import rotary_angles
 
 SEGMENT = 512
@@ -164,16 +164,17 @@ class Window(TemporalHead):
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""
         size = x.shape[1] if torch.is_grad_enabled() else self.segment_frames
         side = self.config.window - 1
-        valid, beyond = F.pad(mask, (side, side)), x.new_zeros(len(x), self.config.heads, side, self._width)
+        valid = F.pad(mask, (side, side))
         angles = self._angles(torch.arange(x.shape[1], device=x.device)[None]).split(size, dim=2)
         parts = list(x.split(size, dim=1))
+        near = [valid[:, start : start + size + 2 * side] for start in range(0, x.shape[1], size)]
         for block in self.blocks:
-            queries, *kv = zip(*(block.project(part, angle) for part, angle in zip(parts, angles)))
-            k, v = (torch.cat([beyond.to(some[0].dtype), *some, beyond.to(some[0].dtype)], dim=2) for some in kv)
-            for index, (part, q) in enumerate(zip(parts, queries)):
-                near = slice(index * size, index * size + q.shape[2] + 2 * side)
-                read = banded_attention(q, k[:, :, near], v[:, :, near], valid[:, near], side, side)
-                parts[index] = block.finish(part, read)
+            projected = zip(parts, map(block.project, parts, angles))
+            slabs = with_both_sides((((part, q), (k, v)) for part, (q, k, v) in projected), side)
+            parts = [
+                block.finish(part, banded_attention(q, k, v, known, side, side))
+                for ((part, q), (k, v)), known in zip(slabs, near)
+            ]
         return torch.cat([self.last_norm(part) for part in parts], dim=1)
 
     def _angles(self, positions: Tensor) -> Tensor:

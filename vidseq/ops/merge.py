@@ -37,7 +37,9 @@ def attend_part(q: Tensor, k: Tensor, v: Tensor, valid: Tensor | None = None) ->
     Returns:
         read (..., T, d) in the type of q and mass (..., T); a query without keys reads zero.
     """
-    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    scale = q.shape[-1] ** -0.5  # of whichever are fewer
+    q, k = (q * scale, k) if q.shape[-2] < k.shape[-2] else (q, k * scale)
+    scores = q @ k.transpose(-1, -2)
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     if valid is not None:
         scores = scores.masked_fill(~valid, NOTHING)
@@ -54,9 +56,8 @@ def attend_part(q: Tensor, k: Tensor, v: Tensor, valid: Tensor | None = None) ->
 
 def merge_parts(one: Part, other: Part) -> Part:
     """What the same queries read from the keys of both parts."""
-    mass = torch.logaddexp(one.mass, other.mass)
-    shares = ((part.mass - mass).exp()[..., None].to(part.read.dtype) for part in (one, other))
-    return Part(one.read * next(shares) + other.read * next(shares), mass)
+    share = (one.mass - other.mass).sigmoid()[..., None].to(one.read.dtype)
+    return Part(torch.lerp(other.read, one.read, share), torch.logaddexp(one.mass, other.mass))
 
 
 def running_parts(before: Part, parts: Part) -> list[Part]:

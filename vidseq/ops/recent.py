@@ -7,10 +7,13 @@ The next frame k gives the same long part and the page i j k: neither is ever wr
 it had, and two streams may go on from one state. A full page and the long part make a new long part.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+Own = TypeVar("Own")
 
 PAGE = 64
 """Frames of a page at most. With more, a live frame copies more, with fewer a long part is made more often."""
@@ -94,3 +97,34 @@ def latest(parts: Sequence[Tensor], mask: Tensor, most: int, dim: int = 1) -> Te
     shape[0], shape[dim] = index.shape
     target[dim] = size
     return frames.gather(dim, index.clamp(min=0).view(shape).expand(target))
+
+
+def with_both_sides(parts: Iterable[tuple[Own, Sequence[Tensor]]], side: int) -> Iterator[tuple[Own, list[Tensor]]]:
+    """The parts of whole videos, each with the frames around it. A part is asked for when the one before it is due.
+
+    Args:
+        parts: what belongs to a part alone, and tensors of it, each (B, H, N, d), N at least `side` but for the last.
+        side: frames before and after.
+
+    Yields:
+        what belongs to a part alone, and its tensors, (B, H, side + N + side, d), zero beyond the video.
+    """
+    before: list[Tensor] = []
+    here: tuple[Own, Sequence[Tensor]] | None = None
+    for following in parts:
+        if here is None:
+            before = [x.new_zeros(*x.shape[:2], side, x.shape[3]) for x in following[1]]
+        else:
+            yield here[0], (slabs := _slabs(before, here[1], [x[:, :, :side] for x in following[1]], side))
+            before = [slab.narrow(2, slab.shape[2] - 2 * side, side) for slab in slabs]
+        here = following
+    if here is not None:
+        yield here[0], _slabs(before, here[1], [x[:, :, :0] for x in here[1]], side)
+
+
+def _slabs(before: Sequence[Tensor], here: Sequence[Tensor], after: Sequence[Tensor], side: int) -> list[Tensor]:
+    slabs = []
+    for parts in zip(before, here, after):
+        beyond = parts[2].new_zeros(*parts[2].shape[:2], side - parts[2].shape[2], parts[2].shape[3])
+        slabs.append(torch.cat([*parts, beyond], dim=2))
+    return slabs
