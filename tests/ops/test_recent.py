@@ -1,8 +1,10 @@
+from collections.abc import Iterator
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidseq.ops.recent import every, fits_page, last_frames, latest
+from vidseq.ops.recent import every, fits_page, last_frames, latest, with_both_sides
 
 
 def numbered(sizes: list[int], rows: int, dim: int) -> list[torch.Tensor]:
@@ -48,3 +50,35 @@ def test_a_page_takes_what_fits_and_is_valid_in_every_row() -> None:
     page, mask = torch.zeros(2, 3, 4), torch.ones(2, 2, dtype=torch.bool)
     assert fits_page(page, mask, 5) and not fits_page(page, mask, 4)
     assert not fits_page(page, mask & torch.tensor([[True, False], [True, True]]), 9)
+
+
+@given(
+    size=st.integers(1, 5),
+    whole_parts=st.integers(0, 4),
+    left=st.integers(0, 4),
+    side=st.integers(0, 5),
+)
+def test_every_part_comes_with_both_its_sides(size: int, whole_parts: int, left: int, side: int) -> None:
+    size = max(size, side)
+    sizes = [size] * whole_parts + [left] * (0 < left <= size)
+    frames = torch.arange(1.0, sum(sizes) + 1).expand(2, -1)[:, None, :, None]
+    around = torch.nn.functional.pad(frames, (0, 0, side, side))
+    parts = ((number, (part, 2 * part)) for number, part in enumerate(frames.split(sizes, dim=2)))
+    slabs = [*with_both_sides(parts, side)] if sizes else []
+    assert [number for number, _ in slabs] == [*range(len(sizes))]
+    for number, (one, other) in slabs:
+        start = number * size
+        assert torch.equal(one, around[:, :, start : start + sizes[number] + 2 * side])
+        assert torch.equal(other, 2 * one)
+
+
+def test_a_part_is_made_when_the_one_before_it_is_due() -> None:
+    made = []
+
+    def parts() -> Iterator[tuple[int, tuple[torch.Tensor]]]:
+        for number in range(4):
+            made.append(number)
+            yield number, (torch.zeros(1, 1, 3, 1),)
+
+    for number, _ in with_both_sides(parts(), 2):
+        assert made == [*range(min(number + 2, 4))]

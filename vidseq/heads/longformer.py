@@ -17,6 +17,7 @@ from vidseq.ops.dilated import dilated_attention
 from vidseq.ops.growing import append_frames
 from vidseq.ops.merge import Part, attend_part
 from vidseq.ops.periods import Periods
+from vidseq.ops.recent import with_both_sides
 from vidseq.ops.rotary import rotary_angles, rotate
 
 SEGMENT = 512
@@ -205,7 +206,7 @@ class Longformer(TemporalHead):
         read = self.attend_noncausal(layer, tokens, parts, angles, mask, self.dilations[index])
         new_x = torch.cat([layer.block.finish(part, its_read) for part, its_read in zip(parts, read)], dim=1)
         if not last:
-            tokens = layer.block.finish(tokens, layer.read_noncausal(tokens, x, mask))
+            tokens = layer.block.finish(tokens, layer.read_noncausal(tokens, parts, mask))
         return new_x, tokens
 
     def attend_noncausal(
@@ -214,17 +215,17 @@ class Longformer(TemporalHead):
         """What frames, equal parts (B, T, D) of videos, read in their window and tokens (B, G, D), part by part."""
         reach, side, size = self.config.window - 1, (self.config.window - 1) * dilation, parts[0].shape[1]
         near, token_kv = F.pad(mask, (side, side)), layer.near(tokens, 2)
-        queries, *kv = zip(*(layer.near(part) for part in parts))
-        turns = angles.split(size, dim=2)
-        kv[0] = tuple(rotate(k, turn) for k, turn in zip(kv[0], turns))
-        beyond = kv[0][0].new_zeros(*kv[0][0].shape[:2], side, self._width)
-        k, v = (torch.cat([beyond, *some, beyond], dim=2) for some in kv)
-        for index, (q, turn) in enumerate(zip(queries, turns)):
-            keys = slice(index * size, index * size + q.shape[2] + 2 * side)
-            beside = attend_part(q, *token_kv)
-            yield dilated_attention(
-                rotate(q, turn), k[:, :, keys], v[:, :, keys], near[:, keys], reach, reach, dilation, beside
-            )
+        turned = (_turned(layer.near(part), turn) for part, turn in zip(parts, angles.split(size, dim=2)))
+        for index, ((q, plain_q), (k, v)) in enumerate(with_both_sides(turned, side)):
+            known = near[:, index * size : index * size + k.shape[2]]
+            beside = attend_part(plain_q, *token_kv)
+            yield dilated_attention(q, k, v, known, reach, reach, dilation, beside)
 
     def _angles(self, positions: Tensor) -> Tensor:
         return rotary_angles(positions, self._width)[:, None]
+
+
+def _turned(qkv: tuple[Tensor, ...], angles: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Queries, rotated and not; keys, rotated, and values."""
+    q, k, v = qkv
+    return (rotate(q, angles), q), (rotate(k, angles), v)

@@ -83,18 +83,21 @@ class TokenLayer(nn.Module):
         k, v = torch.cat([token_k, k], dim=2), torch.cat([token_v, v], dim=2)
         return F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
 
-    def read_noncausal(self, tokens: Tensor, x: Tensor, mask: Tensor) -> Tensor:
-        """The same in frames x (B, T, D) whose keys and values nobody else needs, so that they are not made:
+    def read_noncausal(self, tokens: Tensor, parts: Sequence[Tensor], mask: Tensor) -> Tensor:
+        """The same in frames, equal parts (B, T, D), whose keys and values nobody else needs, so they are not made:
 
         q . K x = K^T q . x  and  sum of w V x = V times sum of w x,  one product a token in place of one a frame.
         """
         q, heads = self.far(tokens)[0], self.block.heads
-        k, v = (self.qkv_global or self.block.qkv).weight[x.shape[-1] :].view(2, heads, -1, x.shape[-1])
-        everything = self.block.attention_norm(torch.cat([tokens, x], dim=1))[:, None]
-        seen = F.pad(mask, (tokens.shape[1], 0), value=True)[:, None, None]
-        asked = (q @ k).flatten(1, 2)[:, None]  # (B, 1, heads * G, D)
-        read = F.scaled_dot_product_attention(asked, everything, everything, seen, scale=q.shape[-1] ** -0.5)
-        return read[:, 0].unflatten(1, (heads, -1)) @ v.mT
+        k, v = (self.qkv_global or self.block.qkv).weight[tokens.shape[-1] :].view(2, heads, -1, tokens.shape[-1])
+        asked = (q @ k).flatten(1, 2) * heads**0.5  # (B, heads * G, D), to be scaled as heads are, not by all of D
+        normed = self.block.attention_norm(tokens)
+        read = attend_part(asked, normed, normed)
+        for part, seen in zip(parts, mask.split(parts[0].shape[1], dim=1)):
+            normed = self.block.attention_norm(part)
+            valid = None if bool(seen.all()) else seen[:, None]
+            read = merge_parts(read, attend_part(asked, normed, normed, valid))
+        return read.read.unflatten(1, (heads, -1)) @ v.mT
 
 
 def new_tokens(layers: Sequence[TokenLayer], learned: Tensor, batch_size: int) -> TokenState:
