@@ -250,14 +250,32 @@ class Predictor:
         self, features: np.ndarray, pts_seconds: np.ndarray, times: Sequence[float], video: str
     ) -> tuple[ActionSequence, Tensor]:
         """The task, and what futures from each of some times on are written from, (N, D)."""
-        self._require_causal()
         task = self.model.query_task(ActionSequence.name)
         assert isinstance(task, ActionSequence)
+        return task, self.decoded(task.name, features, pts_seconds, times, video)
+
+    @torch.no_grad()
+    def decoded(
+        self, task: str, features: np.ndarray, pts_seconds: np.ndarray, times: Sequence[float], video: str = ""
+    ) -> Tensor:
+        """What a task that needs no text decodes at each of some times, as `futures` reads it; see `QueryTask.decode`.
+
+        Args:
+            task: its name.
+            features: (T, F).
+            pts_seconds: (T,), rising.
+            times: seconds, each at or after the first frame.
+            video: its name, so that it is not retrieved for itself.
+
+        Returns:
+            (times, ...).
+        """
+        self._require_causal()
         clip = self._checked(features)
         frames = [frames_until(pts_seconds, time) for time in times]
         asked = Asked([0] * len(frames), frames, pad_tokens([[] for _ in frames]).to(self._device))
         mask = torch.ones(1, len(clip), dtype=torch.bool)
-        return task, self._read(clip[None], mask, {task.name: asked}, [video])[task.name]
+        return self._read(clip[None], mask, {task: asked}, [video])[task]
 
     @torch.inference_mode()
     def frame_labels(self, features: np.ndarray, video: str = "") -> np.ndarray:

@@ -5,11 +5,12 @@ from vidseq.tasks.action_sequence import ActionSequence
 from vidseq.tasks.answer_words import AnswerWords
 from vidseq.tasks.base import ClassTask, DenseTask, QueryTask, Task, TaskOptions, offered_classes
 from vidseq.tasks.frame_labels import FrameLabels
+from vidseq.tasks.labels_ahead import LabelsAhead
 from vidseq.tasks.next_action import NextAction
 from vidseq.tasks.question import Question
 
 TASKS: dict[str, type[Task]] = {
-    task.name: task for task in (FrameLabels, NextAction, Question, AnswerWords, ActionSequence)
+    task.name: task for task in (FrameLabels, NextAction, Question, AnswerWords, ActionSequence, LabelsAhead)
 }
 """Every task by its name."""
 
@@ -20,6 +21,7 @@ __all__ = [
     "ClassTask",
     "DenseTask",
     "FrameLabels",
+    "LabelsAhead",
     "NextAction",
     "QueryTask",
     "Question",

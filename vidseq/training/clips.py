@@ -18,7 +18,7 @@ from vidseq.features.store import FeatureStore
 from vidseq.language.question import pad_tokens
 from vidseq.model import VideoReasoner
 from vidseq.reading import Asked, frames_until
-from vidseq.tasks import ActionSequence, NextAction
+from vidseq.tasks import ActionSequence, LabelsAhead, NextAction
 from vidseq.training_config import TrainConfig
 
 #: Features are kept in memory up to this many bytes, and read again from disk beyond.
@@ -278,9 +278,6 @@ def make_exam(dataset: Dataset, store: FeatureStore, split: str, model: VideoRea
         task = model.find_task(NextAction.name)
         assert isinstance(task, NextAction)
         seconds = task.options.anticipation_seconds
-    count = None
-    if ActionSequence.name in model.tasks:
-        sequences = model.find_task(ActionSequence.name)
-        assert isinstance(sequences, ActionSequence)
-        count = sequences.options.queries_per_video
+    ahead = [task for task in model.tasks.values() if isinstance(task, ActionSequence | LabelsAhead)]
+    count = max((task.options.queries_per_video for task in ahead), default=None)
     return Exam(Examples(dataset, store, split, anticipation_seconds=seconds, sequences_per_video=count), model)

@@ -5,13 +5,14 @@ from typing import Any
 
 import torch
 
+from vidseq.data.action_sequences import KIND
 from vidseq.data.dataset import Dataset
 from vidseq.errors import DataError, UserError
 from vidseq.features.store import FeatureStore
 from vidseq.language.pieces import PieceVocabulary
 from vidseq.language.vocabulary import Vocabulary
 from vidseq.model import ModelConfig, VideoReasoner
-from vidseq.tasks import ActionSequence, AnswerWords, FrameLabels, NextAction, Question, find_task
+from vidseq.tasks import ActionSequence, AnswerWords, FrameLabels, LabelsAhead, NextAction, Question, find_task
 from vidseq.tasks.base import make_options
 from vidseq.training.clips import Exam
 from vidseq.training_config import TrainConfig
@@ -40,8 +41,9 @@ def choose_tasks(dataset: Dataset, config: TrainConfig) -> dict[str, dict[str, A
 
 
 def _usual_tasks(dataset: Dataset) -> list[str]:
-    """All that a data set has labels for in classes; what is written must be asked for."""
-    return [name for name in _labelled_tasks(dataset) if name not in (AnswerWords.name, ActionSequence.name)]
+    """What a data set has labels for; what is written or looks far ahead must be asked for."""
+    asked_for = (AnswerWords.name, ActionSequence.name, LabelsAhead.name)
+    return [name for name in _labelled_tasks(dataset) if name not in asked_for]
 
 
 def _labelled_tasks(dataset: Dataset) -> list[str]:
@@ -51,7 +53,8 @@ def _labelled_tasks(dataset: Dataset) -> list[str]:
         NextAction.name: NextAction.name in kinds or bool(dataset.segments),
         Question.name: Question.query_kind in kinds,
         AnswerWords.name: AnswerWords.query_kind in kinds,
-        ActionSequence.name: bool(dataset.segments),
+        ActionSequence.name: KIND in kinds or bool(dataset.segments),
+        LabelsAhead.name: KIND in kinds or bool(dataset.segments),
     }
     return [name for name, there in found.items() if there]
 

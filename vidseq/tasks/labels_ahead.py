@@ -1,0 +1,118 @@
+"""What goes on after a share of what is left of a video: an answer for each moment to come, none waits for another."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vidseq.data.action_sequences import KIND, actions_at, read_future
+from vidseq.data.schema import Query
+from vidseq.errors import UserError
+from vidseq.tasks.base import QueryTask, TaskOptions, cross_entropy
+
+#: Waves that tell a share: of 1/2, 1, 2, 4 and 8 periods.
+_WAVES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelsAheadOptions(TaskOptions):
+    """Options of labels ahead."""
+
+    points: int = 50
+    """At how many moments to come training looks; they lie denser the sooner they come."""
+    queries_per_video: int = 16
+    """At how many times training asks of each video what comes."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("points", "queries_per_video"):
+            if getattr(self, name) < 1:
+                raise UserError(f"labels_ahead task expects {name} of at least 1, got {getattr(self, name)}.")
+
+
+class LabelsAhead(QueryTask):
+    """Says how likely each class is after any share of what is left, which the features must tell the length of.
+
+    The right answer is the text of a future, see `vidseq.data.action_sequences`.
+
+    Source: Ke et al., CVPR 2019 (time-conditioned anticipation): the moment asked for is an input, so that no error is
+    rolled out; here: what was read and the moment meet by product and sum.
+    """
+
+    name = "labels_ahead"
+    query_kind = KIND
+    label_kind = "action"
+    Options = LabelsAheadOptions
+    options: LabelsAheadOptions
+
+    def __init__(self, dim: int, labels: Sequence[str], options: Mapping[str, object], dropout: float) -> None:
+        super().__init__(dim, labels, options, dropout)
+        self.summary = nn.Sequential(
+            nn.LayerNorm(5 * dim), nn.Dropout(dropout), nn.Linear(5 * dim, dim), nn.GELU(), nn.Dropout(dropout)
+        )
+        self.when = nn.Sequential(nn.Linear(2 + 2 * _WAVES, dim), nn.GELU())
+        self.classifier = nn.Sequential(
+            *(nn.Linear(2 * dim, 2 * dim), nn.GELU(), nn.Dropout(dropout)),
+            *(nn.Linear(2 * dim, dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(dim, len(self.labels))),
+        )
+        self._classes = {label: number for number, label in enumerate(self.labels)}
+        self.register_buffer("points", torch.from_numpy(_points(self.options.points)).float(), persistent=False)
+        self.points: Tensor
+
+    def say(self, seen: Tensor) -> Tensor:
+        """The vectors that `logits` are told from, (..., D); see `QueryTask.decode`."""
+        return self.summary(seen)
+
+    def logits(self, decoded: Tensor, shares: Tensor) -> Tensor:
+        """Scores of the classes after each share of what is left: (N, D) and (P,) to (N, P, C)."""
+        when = self.when(_waves(shares))
+        told = decoded[:, None]
+        return self.classifier(torch.cat([told * when, told + when], dim=-1))
+
+    @torch.no_grad()
+    def foretell(self, decoded: Tensor, shares: np.ndarray) -> np.ndarray:
+        """How likely each class is, float32 (N, P, C).
+
+        Args:
+            decoded: what `Predictor.decoded` gave, (N, D).
+            shares: of what is left, from 0, now, to 1, the end; (P,).
+        """
+        moments = torch.as_tensor(shares, dtype=decoded.dtype, device=decoded.device)
+        return self.logits(decoded, moments).float().softmax(dim=-1).cpu().numpy()
+
+    def targets(self, queries: Sequence[Query]) -> Tensor:
+        """The class at each point of each future, long (N, P)."""
+        return torch.tensor([self._at_points(query) for query in queries])
+
+    def offered(self, queries: Sequence[Query]) -> Tensor:
+        """Nothing: anything may come. bool (N, 0)."""
+        return torch.zeros(len(queries), 0, dtype=torch.bool)
+
+    def loss(self, decoded: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy, the mean over points; see `QueryTask.loss`."""
+        logits = self.logits(decoded, self.points)
+        return cross_entropy(logits.flatten(0, 1), targets.flatten(), label_smoothing=self.options.label_smoothing)
+
+    def right(self, decoded: Tensor, targets: Tensor, offered: Tensor) -> Tensor:
+        """Whether the likeliest classes are right at half of the points or more; see `QueryTask.right`."""
+        named = self.logits(decoded, self.points).argmax(dim=-1)
+        return (named == targets).float().mean(dim=1) >= 0.5
+
+    def _at_points(self, query: Query) -> list[int]:
+        future = read_future(query.answer)
+        left = math.fsum(seconds for _, seconds in future)
+        classes = [self._classes[label] for label, _ in future]
+        return [classes[place] for place in actions_at(future, _points(self.options.points) * left)]
+
+
+def _points(count: int) -> np.ndarray:
+    return ((np.arange(count) + 0.5) / count) ** 2
+
+
+def _waves(shares: Tensor) -> Tensor:
+    """Shares (P,) as vectors (P, 2 + 2 waves)."""
+    angles = shares[:, None] * math.pi * 2.0 ** torch.arange(_WAVES, device=shares.device)
+    return torch.cat([shares[:, None], shares[:, None].sqrt(), angles.sin(), angles.cos()], dim=-1)
