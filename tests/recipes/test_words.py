@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vidseq.data.action_sequences import future_of
+from vidseq.data.moments import moment_name
 from vidseq.evaluation.rows import read_rows
+from vidseq.evaluation.segment_metrics import runs_of
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -62,26 +63,51 @@ def test_anticipation_stands_beside_its_floors(
     salads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     module = recipe("anticipation")
-    module.main(salads, "50salads", tmp_path, "1", replace(module.SETTINGS, epochs=1, dim=16), num_futures=3)
+    training = replace(module.SETTINGS, epochs=1, dim=16)
+    module.main(salads, "50salads", tmp_path, "1", "0,1", training)
     said = capsys.readouterr().out
-    for line in ("last label", "bigram", "bigram, patient", "ours"):
+    for line in ("last label", "bigram", "bigram, patient", "analogues", "model, likeliest", "model", "both"):
         assert f"| {line} " in said
     rows = pd.read_csv(tmp_path / "50salads.csv")
-    totals = rows[rows["part"] == "all"].groupby(["run", "observed", "predicted"])["total"].sum()
+    totals = rows[rows["part"] == "all"].groupby(["run", "seed", "observed", "predicted"])["total"].sum()
     assert totals.groupby(["observed", "predicted"]).nunique().eq(1).all()  # all methods are asked the same
+    means = pd.read_csv(tmp_path / "50salads.csv").query("run == 'both' and seed == 1")
+    module.main(salads, "50salads", tmp_path, "1", "1", training)  # goes on from what is there
+    again = pd.read_csv(tmp_path / "50salads.csv").query("run == 'both'")
+    assert means["correct"].tolist() == again["correct"].tolist()
 
 
 def test_the_model_sees_just_what_is_observed(salads: Path, tmp_path: Path) -> None:
     module = recipe("anticipation")
-    dataset, store = module.prepare(salads, tmp_path / "data", module.SOURCES["50salads"], 1)
+    source = module.SOURCES["50salads"]
+    dataset = module.prepare(salads, tmp_path / "data", source, 1)
     labels = module.labels_of(dataset, "rgb-06-1", 30)
     assert [dataset.action_labels[number] for number in labels] == (
         (salads / "groundTruth" / "rgb-06-1.txt").read_text().split()
     )
-    stored, start = store.read("rgb-06-1"), int(0.3 * len(labels))
-    seen = stored.pts_seconds <= start / 30 - 1e-3
-    assert (stored.pts_seconds[seen] * 30 < start).all() and stored.pts_seconds[~seen][0] * 30 >= start
-    assert stored.features[seen, :3].argmax(axis=1).tolist() == labels[:start:30].tolist()
-    first, seconds = future_of(dataset.segments_of("rgb-06-1"), start / 30)[0]
-    assert first == dataset.action_labels[labels[start]]
-    assert seconds == pytest.approx((np.flatnonzero(labels[start:] != labels[start])[0]) / 30, abs=0.01)
+    moments, store = module.moments_to_learn(dataset, ["rgb-01-1"], source)
+    assert {moments.group_of(video) for video in moments.videos} == {"01"}
+    for number, share in enumerate((0.2, 0.3)):
+        observed = labels[: int(share * len(labels))]
+        frames = store.read(moment_name("rgb-06-1", number)).features
+        runs = runs_of(observed)
+        assert frames[:, :3].argmax(axis=1).tolist() == runs.labels.tolist()
+        lasted = (runs.ends - runs.starts)[-1] / 30
+        assert frames[-1, 9] == pytest.approx(np.log1p(lasted), abs=0.01)
+        assert frames[-1, -2] == pytest.approx(np.log1p((len(labels) - len(observed)) / 30), abs=0.01)
+
+
+def test_performances_are_counted_once() -> None:
+    module = recipe("anticipation")
+
+    class Kitchen:
+        def group_of(self, video: str) -> str:
+            return video[:2]
+
+    videos = {
+        "p1-left": np.array([0, 0, 1]),
+        "p1-right": np.array([0, 1, 1, 1]),
+        "p1-again": np.array([1, 0]),
+        "p2-left": np.array([0, 1]),
+    }
+    assert list(module.performances(Kitchen(), videos)) == ["p1-left", "p1-again", "p2-left"]
