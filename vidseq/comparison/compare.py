@@ -17,6 +17,7 @@ from vidseq.comparison.plan import ComparisonPlan, claim, make_plan
 from vidseq.comparison.processes import run_jobs
 from vidseq.comparison.tables import comparison_table, notes, text_table
 from vidseq.data.dataset import Dataset
+from vidseq.device import num_cpus
 from vidseq.errors import UserError, unknown_name
 from vidseq.evaluation.context import DEFAULT_CONTEXTS, parse_contexts
 from vidseq.evaluation.controls import check_controls
@@ -60,7 +61,7 @@ def compare_heads(
     contexts: str = DEFAULT_CONTEXTS,
     controls: Sequence[str] = CONTROLS,
     features: str | None = None,
-    workers: int = 2,
+    workers: int | None = None,
 ) -> Comparison:
     """Trains and evaluates heads at an equal budget: same features, splits, seeds and settings, widths solved.
 
@@ -81,7 +82,7 @@ def compare_heads(
         contexts: see `vidseq.evaluation.context.parse_contexts`.
         controls: see `vidseq.evaluation.evaluate.evaluate`.
         features: which features, by the start of their folder's name; needed if there are several.
-        workers: runs at the same time, one thread each.
+        workers: runs at the same time, one thread each; None: as many as there are CPUs.
 
     Returns:
         the table as text, and the runs that failed.
@@ -93,6 +94,7 @@ def compare_heads(
     data, out = Path(data), Path(out)
     if count not in COUNTS:
         raise unknown_name("count", count, COUNTS)
+    workers = num_cpus() if workers is None else workers
     if workers < 1:
         raise UserError(f"Comparison expects at least 1 worker, got {workers}.")
     check_controls(controls)

@@ -54,7 +54,7 @@ def compare(
     contexts: str = "1f,1s,2s,...,full",
     controls: list[str] | None = None,
     features: str | None = None,
-    workers: int = 2,
+    workers: int | None = None,
 ) -> int:
     """Trains and evaluates heads at an equal budget, widths solved: one table, one figure, one row a query.
 
@@ -72,7 +72,7 @@ def compare(
         contexts: how much of the past to show, such as 1f,1s,2s,...,full.
         controls: blind, last_frame, shuffled and majority if left out.
         features: which features, by the start of their folder's name; needed if there are several.
-        workers: runs at the same time, one thread each.
+        workers: runs at the same time, one thread each; as many as there are CPUs if left out.
     """
     from vidseq.comparison.compare import CONTROLS, compare_heads, parse_seeds
 
