@@ -52,6 +52,8 @@ def test_the_trained_model_rests_on_the_evidence(world, run, tmp_path):
     assert "predictions are right" in text and "| at 5.5" in text
     rows = pd.read_csv(tmp_path / "important_past.csv")
     assert len(rows) == 12
+    with pytest.raises(UserError, match="a limit of at least 1 query, got 0"):
+        explain_predictions(world[0].folder, run, tmp_path, limit=0)
     late = rows[(rows["time"] > 5) & rows["correct"]]
     assert len(late) >= 2 and late["inside"].mean() > 0.9 > 3 * late["chance"].mean()
     table = pd.read_csv(tmp_path / "important_past_table.csv")
