@@ -55,7 +55,7 @@ class ResidualStack(nn.Module):
         states = []
         for index, (norm, layer) in enumerate(zip(self.norms, self.layers)):
             y, new_state = layer(norm(x), tuple(part[:, index] for part in state), mask)
-            x = x + self.dropout(y)
+            x = x + (self.dropout(y) if self.training else y)
             states.append(new_state)
         return self.last_norm(x), _stack_states(states)
 
@@ -71,6 +71,8 @@ class ResidualStack(nn.Module):
 
 
 def _stack_states(states: list[LayerState]) -> LayerState:
+    if len(states) == 1:  # a live frame copies nothing
+        return tuple(part[:, None] for part in states[0])
     return tuple(torch.stack(parts, dim=1) for parts in zip(*states))
 
 

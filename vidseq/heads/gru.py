@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from vidseq.heads.base import HeadConfig, TemporalHead, option
 from vidseq.heads.blocks import SEGMENT, Layer, LayerState, ResidualStack, newest
 from vidseq.ops.gated_recurrence import gated_recurrence
+from vidseq.ops.live import Arranged, is_live
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +34,20 @@ class GRULayer(Layer):
         super().__init__()
         self.inputs = nn.Linear(dim, 3 * dim)
         self.carry = nn.Linear(dim, 3 * dim)
+        self._live = Arranged(_transposed)
 
     def init_state(self, batch_size: int) -> LayerState:
         """Zeros: nothing has been seen."""
+        self._live.forget()
         return (self.carry.weight.new_zeros(batch_size, self.carry.in_features),)
 
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads new frames; see `Layer`."""
         (hidden,) = state
+        if is_live(x):
+            new = self._read_live(x[:, 0], hidden)
+            y = new[:, None]
+            return y, (new if bool(mask.all()) else newest(y, hidden, mask),)
         if not torch.is_grad_enabled():
             with torch.autocast(x.device.type, enabled=False):
                 y = self._read(x.to(hidden.dtype), hidden)
@@ -50,10 +57,22 @@ class GRULayer(Layer):
             y = gated_recurrence(inputs.to(hidden.dtype), hidden, self.carry.weight, self.carry.bias)
         return y, (newest(y, hidden, mask),)
 
+    def _read_live(self, x: Tensor, hidden: Tensor) -> Tensor:
+        of_x, of_h = self._live(self.inputs.weight, self.carry.weight)
+        inputs, gates = torch.addmm(self.inputs.bias, x, of_x), torch.addmm(self.carry.bias, hidden, of_h)
+        dim = hidden.shape[1]
+        r, z = gates[:, : 2 * dim].add_(inputs[:, : 2 * dim]).sigmoid_().chunk(2, dim=1)
+        new = inputs[:, 2 * dim :].addcmul_(r, gates[:, 2 * dim :]).tanh_()
+        return torch.lerp(new, hidden, z)
+
     def _read(self, x: Tensor, hidden: Tensor) -> Tensor:
         """The same by torch's kernel, which is faster as long as there is no way back."""
         weights = [self.inputs.weight, self.carry.weight, self.inputs.bias, self.carry.bias]
         return torch.gru(x, hidden[None].contiguous(), weights, True, 1, 0.0, False, False, True)[0]
+
+
+def _transposed(*weights: Tensor) -> tuple[Tensor, ...]:
+    return tuple(weight.T.contiguous() for weight in weights)
 
 
 class GRU(TemporalHead):

@@ -1,5 +1,6 @@
 """The long short-term memory head."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
 from vidseq.heads.blocks import SEGMENT, Layer, LayerState, ResidualStack, run_recurrent
+from vidseq.ops.live import Arranged, is_live
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class LSTMState(NamedTuple):
 
 
 class LSTMLayer(Layer):
-    """One layer of the equations below, by torch's whole-sequence kernel or its one-frame kernel."""
+    """One layer of the equations below, by torch's kernels or, a live frame, by one product for all gates."""
 
     def __init__(self, dim: int, forget_bias: float) -> None:
         super().__init__()
@@ -39,9 +41,11 @@ class LSTMLayer(Layer):
             _, _, bias_ih, bias_hh = self.kernel.all_weights[0]
             bias_ih[dim : 2 * dim] = forget_bias
             bias_hh[dim : 2 * dim] = 0
+        self._live = Arranged(_all_gates)
 
     def init_state(self, batch_size: int) -> LayerState:
         """Zeros: nothing has been seen."""
+        self._live.forget()
         zeros = self.kernel.all_weights[0][0].new_zeros(batch_size, self.kernel.hidden_size)
         return zeros, zeros.clone()
 
@@ -49,9 +53,28 @@ class LSTMLayer(Layer):
         """Reads new frames; see `Layer`."""
         if x.shape[1] > 1:
             return run_recurrent(self.kernel, x, state, mask)
-        hidden, cell = torch.lstm_cell(x[:, 0], state, *self.kernel.all_weights[0])
-        new = tuple(torch.where(mask, after, before) for after, before in zip((hidden, cell), state))
+        weights = self.kernel.all_weights[0]
+        new = self._read_live(x[:, 0], state, weights) if is_live(x) else torch.lstm_cell(x[:, 0], state, *weights)
+        hidden = new[0]
+        if not bool(mask.all()):
+            new = tuple(torch.where(mask, after, before) for after, before in zip(new, state))
         return hidden[:, None], new
+
+    def _read_live(self, x: Tensor, state: LayerState, weights: Sequence[Tensor]) -> LayerState:
+        hidden, cell = state
+        weight, bias = self._live(*weights)
+        gates, dim = torch.addmm(bias, torch.cat([x, hidden], dim=1), weight), cell.shape[1]
+        gates[:, : 3 * dim].sigmoid_()
+        i, f, o, g = gates.chunk(4, dim=1)
+        cell = (f * cell).addcmul_(i, g.tanh_())
+        return cell.tanh().mul_(o), cell
+
+
+def _all_gates(of_x: Tensor, of_h: Tensor, bias: Tensor, other_bias: Tensor) -> tuple[Tensor, Tensor]:
+    """Torch's weights of gates i, f, g, o as one (2 D, 4 D) of gates i, f, o, g, and their biases."""
+    order = [0, 1, 3, 2]
+    weight = torch.cat([of_x, of_h], dim=1).unflatten(0, (4, -1))[order].flatten(0, 1)
+    return weight.T.contiguous(), (bias + other_bias).unflatten(0, (4, -1))[order].flatten()
 
 
 class LSTM(TemporalHead):
