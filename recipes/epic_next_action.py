@@ -7,7 +7,8 @@ Cost:      2 to 4 minutes on one core a kind and seed for gru, lstm and memory, 
 Expected:  for each kind the heads, all n-gram chains, the differences to the best chain, a table of contexts from 1 to
            256 past actions, and a figure. Heads have as many parameters as gru, with all that enters and leaves them;
            what window and conv see reaches beyond 256 actions. With --adjust also gru and the best chain with scores
-           that are adjusted for class-mean recall, and how much that costs in accuracy.
+           that are adjusted for class-mean recall, and how much that costs in accuracy: verbs 19.0 to 29.3 (chain 22.2
+           to 27.8), nouns 36.1 to 45.3 (40.5 to 43.9), seed 0.
 
 What is seen are labels alone, told rightly: no pixels. A frame is an action: its verb and noun, one-hot, how long it
 was and how long after the last one it began. The next action is told from all that began before it, whatever the time
@@ -240,7 +241,7 @@ def draw(rows: pd.DataFrame, kinds: Sequence[str], out: Path) -> None:
     """Draws accuracy against the number of past actions shown, beside three chains."""
     shown = rows[rows["control"].isin(["", "ngram:1", "ngram:2", "ngram:3"])]
     panels = [Panel(kind, shown[shown["dataset"] == f"epic_kitchens_100_{kind}"]) for kind in kinds]
-    title = "EPIC-Kitchens-100: next action from the labels of past actions (a frame is an action)"
+    title = "EPIC-Kitchens-100: next action from past labels"
     for path in save_figure(context_figure(panels, title=title), out / "context"):
         print(path)
 
