@@ -23,8 +23,9 @@ def dataset_of(folder: Path, *actions: tuple[str, float], fps: int | None = 15) 
         for (label, seconds), end in zip(actions, ends)
     ]
     rate = None if fps is None else Fraction(fps)
-    video = Video(video="a", split="train", duration=segments[-1].end, fps=rate, group="p")
-    return Dataset(folder, DatasetInfo(name="d", labels={"action": LABELS}), {"a": video}, segments, [])
+    info = DatasetInfo(name="d", labels={"action": LABELS}, fps=rate)
+    video = Video(video="a", split="train", duration=segments[-1].end, group="p")
+    return Dataset(folder, info, {"a": video}, segments, [])
 
 
 def test_frames_are_what_was_observed(tmp_path: Path) -> None:

@@ -35,9 +35,10 @@ def moments_of(
         dataset: the videos; segments without gaps from 0 on.
         folder: for the features.
         videos: which of them.
-        shares: after which shares of each video, on whole frames; those that come twice make two moments.
+        shares: after which shares of each video, to the whole frame below where the data set has a rate; those that
+            come twice make two moments.
         stretch: each moment's segments last as long as they did times what is drawn for each (a log-normal number of
-            this width), so that no two moments of a video agree.
+            this width), so that no two moments of a video agree; they lie on no frames.
 
     Returns:
         a data set, not written, with a video and a query "what happens from now on?" a moment.
@@ -54,7 +55,7 @@ def moments_of(
         for number, share in enumerate(shares):
             moment = moment_name(name, number)
             segments = _stretched(whole, stretch, np.random.default_rng(zlib.crc32(moment.encode())))
-            time = _on_a_frame(share, segments[-1].end, dataset.videos[name].fps)
+            time = _on_a_frame(share, segments[-1].end, None if stretch else dataset.info.fps)
             frames = observed_frames(segments, time, dataset.action_labels)
             if moment not in store:
                 store.write(moment, frames, np.arange(len(frames)))
