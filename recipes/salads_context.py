@@ -13,9 +13,9 @@ it starts (background is no action); a frame label is asked of one frame in ever
 is that of `vidseq context`; the splits, each with its own models, are then put together, so that intervals resample
 all 25 people.
 
-The CNN features of training videos are too good to choose settings by (see salads_frames.py, where these come from),
-so training runs for a fixed number of epochs. For the same reason controls that learn from training features, such as
-the bag of frames, do worse than they could.
+The CNN features of training videos are too good to choose settings by (see salads_frames.py, where these come from but
+for its slower drift), so training runs for a fixed number of epochs. For the same reason controls that learn from
+training features, such as the bag of frames, do worse than they could.
 """
 
 import dataclasses
