@@ -21,11 +21,13 @@ not untouched: split 1 was looked at early, and full runs of earlier settings ca
 
 What slow noise hides must be longer than an action, so that the rest of the video has to tell: from one independent
 value to the next 30 s (against 10 and 80 s on splits 2, 3 and 4) gave 2.7 points of accuracy and 2.2 of edit. 30 s is
-best without split 2, 3 or 4, too. The weights of ordered segments were set in the same way, on one or two seeds that
-are not reported; how strongly their order model is held back, on labels of held-out people. What did not help, or no
-more than seeds differ: an average of the weights over training, dropout in testing, more dropped features (0.4),
-stronger drift (3.0: worse), drift between the features of random frames, pieces of other frames mixed in for ten
-seconds at a time, and the most consistent of sampled segmentations.
+best without split 2, 3 or 4, too. The weights of ordered segments were set by the mean over all five splits, no split
+left out, on one or two seeds that are not reported; how strongly their order model is held back, on labels of held-out
+people. Every video is the test video of some split: what was chosen and what is scored share videos, though each video
+is scored by a CNN and models that never saw it. What did not help, or no more than seeds differ: an average of the
+weights over training, dropout in testing, more dropped features (0.4), stronger drift (3.0: worse), drift between the
+features of random frames, pieces of other frames mixed in for ten seconds at a time, and the most consistent of
+sampled segmentations.
 """
 
 import dataclasses
