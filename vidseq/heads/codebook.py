@@ -92,6 +92,7 @@ class Codebook(TemporalHead):
     Config = CodebookConfig
     supports_noncausal = True
     context_frames = None
+    segment_frames = 2048
 
     def __init__(self, config: CodebookConfig) -> None:
         super().__init__(config)

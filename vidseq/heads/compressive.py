@@ -74,6 +74,7 @@ class Compressive(TemporalHead):
 
     name = "compressive"
     Config = CompressiveConfig
+    segment_frames = 2048
     config: CompressiveConfig
 
     def __init__(self, config: CompressiveConfig) -> None:

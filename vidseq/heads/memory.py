@@ -110,6 +110,7 @@ class Memory(TemporalHead):
     Config = MemoryConfig
     supports_noncausal = True
     context_frames = None
+    segment_frames = 2048
 
     def __init__(self, config: MemoryConfig) -> None:
         super().__init__(config)
