@@ -183,7 +183,7 @@ def test_real_processes_come_to_the_same(compared, toy_world, tmp_path):
 
 def test_whole_models_match(toy_world):
     dataset, store = toy_world
-    outside = compare._outside(dataset, store, TRAINING)
+    outside = compare.parameters_outside(dataset, store, TRAINING)
     size = match_size("gru", "params", 9000, frames=1, outside=outside)
 
     def parameters(dim):

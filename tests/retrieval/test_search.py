@@ -63,6 +63,6 @@ def test_without_faiss_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_unknown_search() -> None:
     with pytest.raises(
-        UserError, match=r"Unknown search 'faise'\. Did you mean 'faiss'\? Known searchs?: exact, faiss"
+        UserError, match=r"Unknown search 'faise'\. Did you mean 'faiss'\? Known searches: exact, faiss"
     ):
         make_index("faise", np.zeros((1, 2)))
