@@ -6,7 +6,7 @@ import pytest
 
 from vidseq.data.check import check_dataset
 from vidseq.data.dataset import write_dataset
-from vidseq.data.importers.arrays import external_fingerprint
+from vidseq.data.importers.arrays import imported_fingerprint
 from vidseq.data.schema import DatasetInfo, Query, Segment, Video
 from vidseq.features.store import FeatureStore
 from vidseq.video.writer import VideoWriter
@@ -108,7 +108,7 @@ def test_damage_is_seen_at_the_start_the_middle_and_the_end(folder: Path, place:
 
 
 def test_features(folder: Path) -> None:
-    store = FeatureStore.create_in(folder, external_fingerprint("made_up", "external", 2))
+    store = FeatureStore.create_in(folder, imported_fingerprint("made_up", "external", 2))
     for video, num_frames in (("a", 8), ("b", 1), ("z", 3)):
         store.write(video, np.ones((num_frames, 4)), np.arange(num_frames) / 2)
     problems = check_dataset(folder)
@@ -120,7 +120,7 @@ def test_features(folder: Path) -> None:
 
 
 def test_features_that_are_wrong_inside(folder: Path) -> None:
-    store = FeatureStore.create_in(folder, external_fingerprint("made_up", "external", 2))
+    store = FeatureStore.create_in(folder, imported_fingerprint("made_up", "external", 2))
     for video, num_frames in (("a", 9), ("b", 1), ("c", 10)):
         store.write(video, np.ones((num_frames, 4)), np.arange(num_frames) / 2)
     assert "c.npy: expects times up to the video's duration, 3.0 s, got 4.500" in check_dataset(folder)[0]

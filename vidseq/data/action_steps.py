@@ -9,6 +9,7 @@ import numpy as np
 from vidseq.data.dataset import Dataset, write_dataset
 from vidseq.data.schema import Segment
 from vidseq.errors import DataError
+from vidseq.features.external import external_fingerprint
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.store import FeatureStore
 
@@ -90,17 +91,7 @@ def _check_same(
 
 def _fingerprint(tellings: Sequence[Dataset]) -> Fingerprint:
     widths = "+".join(str(len(telling.action_labels)) for telling in tellings)
-    return Fingerprint(
-        backbone=f"labels-{widths}",
-        weights="external",
-        input_size=0,
-        resize="external",
-        pooling="external",
-        fps="1",
-        precision="external",
-        engine="external",
-        decoder="external",
-    )
+    return external_fingerprint(f"labels-{widths}", 1, precision="external")
 
 
 def _features(actions: Sequence[Segment], labels: Sequence[Sequence[int]], widths: Sequence[int]) -> np.ndarray:

@@ -17,6 +17,7 @@ from vidseq.data.action_sequences import derive_action_sequences
 from vidseq.data.dataset import Dataset
 from vidseq.data.schema import Query, Segment, Video
 from vidseq.errors import DataError
+from vidseq.features.external import external_fingerprint
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.store import FeatureStore
 
@@ -117,14 +118,4 @@ def _check(segments: Sequence[Segment], video: str) -> None:
 
 
 def _fingerprint(num_classes: int) -> Fingerprint:
-    return Fingerprint(
-        backbone=f"observed-segments-{num_classes}",
-        weights="external",
-        input_size=0,
-        resize="external",
-        pooling="external",
-        fps="1",
-        precision="external",
-        engine="external",
-        decoder="external",
-    )
+    return external_fingerprint(f"observed-segments-{num_classes}", 1, precision="external")

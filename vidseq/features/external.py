@@ -20,20 +20,25 @@ FEATURES_KEY = "features"
 TIMES_KEY = "pts_seconds"
 
 
-def external_fingerprint(name: str, fps: Fraction | float | str) -> Fingerprint:
+def external_fingerprint(
+    name: str, fps: Fraction | float | str, *, weights: str = "external", precision: str = "float32"
+) -> Fingerprint:
     """The fingerprint of features that were made elsewhere.
 
     Args:
         name: what made them, such as "i3d".
         fps: rows a second.
+        weights: which of its weights, where there are several.
+        precision: in which they were made; "external": not known.
     """
     return Fingerprint(
         backbone=name,
-        weights="external",
+        weights=weights,
         input_size=0,
         resize="external",
         pooling="external",
         fps=str(rational(fps)),
+        precision=precision,
         engine="external",
         decoder="external",
     )

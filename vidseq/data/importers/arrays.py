@@ -8,6 +8,7 @@ import numpy as np
 
 from vidseq.data.conversion import Findings
 from vidseq.errors import DataError
+from vidseq.features.external import external_fingerprint
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.store import FeatureStore
 
@@ -121,25 +122,15 @@ def write_arrays(
             yield video
 
 
-def external_fingerprint(backbone: str, weights: str, fps: Fraction) -> Fingerprint:
-    """The fingerprint of features made elsewhere.
+def imported_fingerprint(backbone: str, weights: str, fps: Fraction) -> Fingerprint:
+    """The fingerprint of features that an importer took over.
 
     Args:
         backbone: what made them.
         weights: which of its weights, where there are several.
         fps: frames a second.
     """
-    return Fingerprint(
-        backbone=f"external:{backbone}",
-        weights=weights,
-        input_size=0,
-        resize="external",
-        pooling="external",
-        fps=str(fps),
-        precision="external",
-        engine="external",
-        decoder="external",
-    )
+    return external_fingerprint(f"external:{backbone}", fps, weights=weights, precision="external")
 
 
 def _file_name(path: Path) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from vidseq.data.conversion import ConversionReport, Findings
 from vidseq.data.dataset import write_dataset
 from vidseq.data.fields import listing, nearest, parse_fps
-from vidseq.data.importers.arrays import FeatureArrays, external_fingerprint, write_arrays
+from vidseq.data.importers.arrays import FeatureArrays, imported_fingerprint, write_arrays
 from vidseq.data.schema import DatasetInfo, Segment, Video
 from vidseq.data.splits import assign_splits, group_rule
 from vidseq.data.tables import read_lines
@@ -255,7 +255,7 @@ def _copy_features(
 ) -> list[_LabelledVideo]:
     """Copies features into the new data set; gives the videos that were copied."""
     folder = arrays.paths[videos[0].video].parent.name if videos else ""
-    fingerprint = external_fingerprint(backbone, folder if folder.startswith("split") else "external", fps)
+    fingerprint = imported_fingerprint(backbone, folder if folder.startswith("split") else "external", fps)
     lengths = {item.video: len(item.labels) for item in videos}
     written = write_arrays(out, arrays, lengths, fingerprint, findings)
     copied = set(progress(written, total=len(videos), what="Copying features", unit="video"))

@@ -21,7 +21,7 @@ from vidseq.data.fields import Row, listing, nearest, parse_fps
 from vidseq.data.importers.arrays import (
     FeatureArrays,
     JoinedArrays,
-    external_fingerprint,
+    imported_fingerprint,
     write_arrays,
 )
 from vidseq.data.schema import DatasetInfo, Segment, Video
@@ -104,7 +104,7 @@ def convert(
     lengths = {video: target.num_frames for video, target in read.items()}
     arrays = _features([source / folder for folder in folders], lengths, findings)
     videos = list(_with_equal_lengths(lengths, arrays, source / targets, findings))
-    fingerprint = external_fingerprint("+".join(folders), "external", about.fps)
+    fingerprint = imported_fingerprint("+".join(folders), "external", about.fps)
     written = write_arrays(Path(out), arrays, {video: lengths[video] for video in videos}, fingerprint, findings)
     videos = list(progress(written, total=len(videos), what="Copying features", unit="video"))
     several = [video for video in videos if read[video].several]

@@ -21,7 +21,7 @@ import numpy as np
 from vidseq.data.conversion import ConversionReport, Findings
 from vidseq.data.dataset import write_dataset
 from vidseq.data.fields import listing, nearest, parse_fps
-from vidseq.data.importers.arrays import external_fingerprint
+from vidseq.data.importers.arrays import imported_fingerprint
 from vidseq.data.importers.epic import read_annotations
 from vidseq.errors import DataError, UserError
 from vidseq.features.store import FeatureStore, VideoFeatures
@@ -74,7 +74,7 @@ def convert(
     info, videos, segments = read_annotations(
         Path(annotations or source), findings, labels=labels, group=group, fps=rate, name=name
     )
-    store = FeatureStore.create_in(out, external_fingerprint(features, "external", rate / every))
+    store = FeatureStore.create_in(out, imported_fingerprint(features, "external", rate / every))
     written = {}
     with _open(source / features) as frames:
         _note_others(frames, videos, findings)
