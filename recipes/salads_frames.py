@@ -229,7 +229,7 @@ def interval_table(rows: pd.DataFrame) -> pd.DataFrame:
     for names, part in rows.groupby(BY, sort=False):
         draws = bootstrap_means(part[list(METRICS)].to_numpy(), part["group"].to_numpy(), part["seed"].to_numpy())
         found = [draws.interval(itemgetter((..., at))) for at in range(len(METRICS))]
-        texts = [f"{100 * one.mean:.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}]" for one in found]
+        texts = [one.in_percent() for one in found]
         lines.append({**dict(zip(BY, names)), **dict(zip(METRICS, texts)), "num_people": draws.num_groups})
     return pd.DataFrame(lines)
 

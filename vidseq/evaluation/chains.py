@@ -11,7 +11,7 @@ from vidseq.data.schema import Query
 from vidseq.evaluation.class_means import class_mean_recall_interval
 from vidseq.evaluation.evaluate import answer_baselines, queries_of_split
 from vidseq.evaluation.exam import Exam
-from vidseq.evaluation.intervals import FewGroupsWarning, Interval, accuracy_interval, paired_difference
+from vidseq.evaluation.intervals import FewGroupsWarning, accuracy_interval, paired_difference
 from vidseq.evaluation.rows import UNNAMED_RUN
 from vidseq.features.store import FeatureStore
 
@@ -68,11 +68,4 @@ def _measured(rows: pd.DataFrame, baseline: pd.DataFrame | None = None) -> dict[
             right = [part.assign(correct=part["rank"] <= k) for part in (rows, baseline) if part is not None]
             found[name] = paired_difference(*right) if baseline is not None else accuracy_interval(right[0])
         found["class-mean top-5"] = class_mean_recall_interval(rows, 5, baseline)
-    return {name: _in_percent(interval, signed=baseline is not None) for name, interval in found.items()}
-
-
-def _in_percent(interval: Interval, *, signed: bool) -> str:
-    """An interval such as "38.1 [36.0, 40.2]"."""
-    sign = "+" if signed else ""
-    mean, low, high = (f"{100 * value:{sign}.1f}" for value in (interval.mean, interval.low, interval.high))
-    return f"{mean} [{low}, {high}]"
+    return {name: interval.in_percent(signed=baseline is not None) for name, interval in found.items()}

@@ -182,7 +182,7 @@ def _percent(interval: Interval | None) -> str:
         return "–"
     if interval.low != interval.low:
         return f"{100 * interval.mean:.1f}"
-    return f"{100 * interval.mean:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+    return interval.in_percent()
 
 
 def _record(summary: ContextSummary) -> dict[str, object]:

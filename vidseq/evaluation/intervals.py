@@ -45,6 +45,12 @@ class Interval:
     def __str__(self) -> str:
         return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
+    def in_percent(self, *, signed: bool = False) -> str:
+        """As text, such as "38.1 [36.0, 40.2]", or, of a difference, "+1.2 [+0.3, +2.1]"."""
+        sign = "+" if signed else ""
+        mean, low, high = (f"{100 * value:{sign}.1f}" for value in (self.mean, self.low, self.high))
+        return f"{mean} [{low}, {high}]"
+
 
 def bootstrap_mean(
     values: np.ndarray,

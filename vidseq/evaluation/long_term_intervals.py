@@ -45,7 +45,7 @@ def interval_table(rows: pd.DataFrame, baseline: str | None = None) -> pd.DataFr
         line: dict[str, object] = {"run": run, "part": part}
         for (observed, predicted), cell in lot.groupby(_CELL):
             theirs = None if baseline is None else _same_cell(rows, baseline, cell)
-            line[f"{100 * observed:g}%: {predicted:g}"] = _percent(mean_over_classes_interval(cell, theirs))
+            line[f"{100 * observed:g}%: {predicted:g}"] = mean_over_classes_interval(cell, theirs).in_percent()
         lines.append(line)
     return pd.DataFrame(lines)
 
@@ -53,10 +53,6 @@ def interval_table(rows: pd.DataFrame, baseline: str | None = None) -> pd.DataFr
 def _same_cell(rows: pd.DataFrame, run: str, cell: pd.DataFrame) -> pd.DataFrame:
     names = ["part", "of_observed", *_CELL]
     return rows[(rows["run"] == run) & (rows[names] == cell[names].iloc[0]).all(axis=1)]
-
-
-def _percent(interval: Interval) -> str:
-    return f"{100 * interval.mean:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
 
 def _pivot(rows: pd.DataFrame, value: str) -> pd.DataFrame:
