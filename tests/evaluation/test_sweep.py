@@ -1,8 +1,6 @@
 """The sweep: what it writes, that it goes on after a stop, and what it refuses."""
 
-import functools
 import json
-import os
 import shutil
 from dataclasses import replace
 
@@ -103,13 +101,6 @@ def test_processes_give_the_same(sweep, tmp_path):
     pd.testing.assert_frame_equal(
         run_sweep(sweep, tmp_path / "two", workers=2), run_sweep(sweep, tmp_path / "one"), check_exact=False, atol=1e-5
     )
-
-
-@pytest.mark.slow
-def test_a_process_that_is_killed_is_told(tmp_path):
-    jobs = [functools.partial(os._exit, 9)] * 2
-    with pytest.raises(UserError, match=r"ended from outside, .* What is done is kept: run the same again"):
-        module._run_all(jobs, "sweep", "answer", workers=2)
 
 
 def test_a_folder_that_is_taken(sweep, tmp_path):

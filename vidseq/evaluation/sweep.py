@@ -12,22 +12,17 @@ import functools
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from vidseq.checkpoint import WEIGHTS_FILE, find_checkpoint, load_model
 from vidseq.data.dataset import Dataset
 from vidseq.data.schema import Query
-from vidseq.device import num_cpus
 from vidseq.errors import UserError
 from vidseq.evaluation.context import Context, parse_contexts
 from vidseq.evaluation.controls import find_baseline
@@ -35,13 +30,13 @@ from vidseq.evaluation.evaluate import answer_baselines, ask_model, choose_contr
 from vidseq.evaluation.exam import Exam
 from vidseq.evaluation.frame_queries import FRAME_LABELS, NewestFrame, frame_label_queries
 from vidseq.evaluation.how_trained import describe_run, trained_seconds
+from vidseq.evaluation.jobs import run_jobs
 from vidseq.evaluation.retrained import RETRAINED, lengths_only, retrain, retrained_folder
 from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate, read_rows, write_rows
 from vidseq.evaluation.verb import queries_for
 from vidseq.features.store import FeatureStore
 from vidseq.files import atomic_write
 from vidseq.predictor import Predictor
-from vidseq.progress import progress
 
 #: What can be varied: "given" is named "truncated" in the rows of a run that never saw short contexts.
 VARIED = ("given", "density", "extrapolated", "retrained")
@@ -145,12 +140,12 @@ def run_sweep(
     if (out / _ROWS_FILE).is_file():
         return read_rows(out / _ROWS_FILE)
     trainings, lines = subject.lines(out)
-    _run_all([functools.partial(_train, sweep, training) for training in trainings], "retrain", "model", workers)
+    run_jobs([functools.partial(_train, sweep, training) for training in trainings], "retrain", "model", workers)
     parts = [part for number, line in enumerate(lines) for part in subject.parts(line, f"{number:03d}")]
     files = {part.name: out / _PARTS / f"{part.name}.parquet" for part in parts}
     left = [part for part in parts if not files[part.name].is_file()]
     jobs = [functools.partial(_answer_part, sweep, part, files[part.name]) for part in left]
-    _run_all(jobs, "sweep", "answer", workers, [part.answers for part in left])
+    run_jobs(jobs, "sweep", "answer", workers, [part.answers for part in left])
     tables = [read_rows(file) for file in files.values()]
     tables += subject.baselines(lines, out / _PARTS)
     rows = concatenate(tables)
@@ -320,33 +315,6 @@ def _claim(out: Path, plan: dict[str, Any], overwrite: bool) -> None:
             f"which keeps them but for those of the same names."
         )
     atomic_write(file, json.dumps(plan, indent=1) + "\n")
-
-
-def _run_all(
-    jobs: Sequence[Callable[[], None]], what: str, unit: str, workers: int, sizes: Sequence[int] | None = None
-) -> None:
-    """Runs jobs in processes, or here where one worker is enough."""
-    sizes = [1] * len(jobs) if sizes is None else sizes
-    with progress(total=sum(sizes), what=what, unit=unit) as bar:
-        if workers == 1 or len(jobs) < 2:
-            for job, size in zip(jobs, sizes):
-                job()
-                bar.update(size)
-            return
-        threads = max(1, num_cpus() // workers)
-        with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (threads,)) as pool:
-            futures: dict[Future[None], int] = {pool.submit(job): size for job, size in zip(jobs, sizes)}
-            try:
-                for future in as_completed(futures):
-                    future.result()
-                    bar.update(futures[future])
-            except BrokenProcessPool:
-                raise UserError(
-                    "A sweep expects its processes to live, got one that was ended from outside, perhaps for want of "
-                    "memory. What is done is kept: run the same again, with fewer workers."
-                ) from None
-            finally:
-                pool.shutdown(cancel_futures=True)
 
 
 def _train(sweep: Sweep, training: _Training) -> None:
