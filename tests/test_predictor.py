@@ -113,3 +113,10 @@ def test_bad_input_is_named(toy_model: VideoReasoner, clips: list[np.ndarray]) -
     spoilt[3, 2] = np.nan
     with pytest.raises(DataError, match=r"got NaN or infinity in frame 3\."):
         predictor([spoilt], [times(clip)], [ask()])
+
+
+def test_a_task_that_foretells_is_not_answered(toy_model: VideoReasoner, clips: list[np.ndarray]) -> None:
+    model = VideoReasoner(dataclasses.replace(toy_model.config, tasks={"labels_ahead": {}}))
+    kind = model.query_task("labels_ahead").query_kind
+    with pytest.raises(UserError, match=r"got one for labels_ahead, which foretells\. Call futures, foretell"):
+        Predictor(model)(clips[:1], [times(clips[0])], [ask(kind=kind)])

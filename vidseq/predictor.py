@@ -12,12 +12,12 @@ from torch.nn.utils.rnn import pad_sequence
 from vidseq.data.action_sequences import Future
 from vidseq.data.batch import pad_features
 from vidseq.data.schema import Query
-from vidseq.errors import DataError, ModelError, UserError
+from vidseq.errors import ModelError, UserError
 from vidseq.language.question import pad_tokens
 from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
-from vidseq.reading import LONGEST_PIECE, Asked, frames_until, read_clips, read_projected
-from vidseq.tasks import ActionSequence, AnswerWords, offered_classes
+from vidseq.reading import LONGEST_PIECE, Asked, check_frames, frames_until, read_clips, read_projected
+from vidseq.tasks import ActionSequence, AnswerWords, ClassTask
 
 #: Clips are read together up to so many frames, padding counted, and up to so many clips.
 MOST_FRAMES, MOST_CLIPS = 16_384, 64
@@ -364,8 +364,12 @@ class Predictor:
         task = self.model.query_task(name)
         if isinstance(task, AnswerWords):
             return task.write(decoded, queries, beam=self._beam)
-        scores = restrict(decoded.float(), queries, task.labels).log_softmax(dim=-1)
-        return _place(scores, self._columns_of(name)).cpu().numpy()
+        if not isinstance(task, ClassTask):
+            raise UserError(
+                f"Predictor expects queries that are answered with a class or in words, got one for {name}, which "
+                f"foretells. Call futures, foretell or decoded."
+            )
+        return _place(task.log_probabilities(decoded, queries), self._columns_of(name)).cpu().numpy()
 
     def _columns_of(self, task: str) -> Tensor | None:
         self.model.find_task(task)
@@ -383,38 +387,6 @@ class Predictor:
             )
         number = {label: index for index, label in enumerate(own)}
         return torch.tensor([number.get(label, -1) for label in wanted])
-
-
-def check_frames(features: np.ndarray, feature_dim: int) -> Tensor:
-    """Turns features into a tensor, refusing what no model should see.
-
-    Args:
-        features: (T, F), T may be 0.
-        feature_dim: the width F they should have.
-
-    Returns:
-        float32 (T, F).
-
-    Raises:
-        DataError: another width, NaN or infinity.
-    """
-    frames = torch.from_numpy(np.array(features, dtype=np.float32))
-    if frames.ndim != 2 or frames.shape[1] != feature_dim:
-        raise DataError(
-            f"The model expects features (T, {feature_dim}), got {tuple(frames.shape)}. Use those it was trained on."
-        )
-    if not bool(torch.isfinite(frames).all()):
-        frame = int((~torch.isfinite(frames).all(dim=1)).nonzero()[0])
-        raise DataError(
-            f"The model expects finite features, got NaN or infinity in frame {frame}. Extract them again."
-        )
-    return frames
-
-
-def restrict(logits: Tensor, queries: Sequence[Query], labels: Sequence[str]) -> Tensor:
-    """Rules out the classes that multiple-choice queries do not offer: logits (N, C) of N queries."""
-    offered = torch.stack([offered_classes(query.choices, labels) for query in queries])
-    return logits.masked_fill(~offered.to(logits.device), -torch.inf)
 
 
 def _place(scores: Tensor, columns: Tensor | None) -> Tensor:

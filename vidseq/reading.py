@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidseq.errors import DataError
 from vidseq.model import ModelState, VideoReasoner
 
 #: Clips are scanned in pieces of at most this many frames, for bounded memory.
@@ -22,6 +23,32 @@ def frames_until(pts_seconds: np.ndarray, time: float) -> int:
         time: seconds.
     """
     return int(np.searchsorted(pts_seconds, time, side="right"))
+
+
+def check_frames(features: np.ndarray, feature_dim: int) -> Tensor:
+    """Turns features into a tensor, refusing what no model should see.
+
+    Args:
+        features: (T, F), T may be 0.
+        feature_dim: the width F they should have.
+
+    Returns:
+        float32 (T, F).
+
+    Raises:
+        DataError: another width, NaN or infinity.
+    """
+    frames = torch.from_numpy(np.array(features, dtype=np.float32))
+    if frames.ndim != 2 or frames.shape[1] != feature_dim:
+        raise DataError(
+            f"The model expects features (T, {feature_dim}), got {tuple(frames.shape)}. Use those it was trained on."
+        )
+    if not bool(torch.isfinite(frames).all()):
+        frame = int((~torch.isfinite(frames).all(dim=1)).nonzero()[0])
+        raise DataError(
+            f"The model expects finite features, got NaN or infinity in frame {frame}. Extract them again."
+        )
+    return frames
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from vidseq.features.base import Backbone
 from vidseq.language.question import pad_tokens
 from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
-from vidseq.predictor import check_frames, restrict
-from vidseq.tasks import ActionSequence, AnswerWords, FrameLabels, NextAction, Question
+from vidseq.reading import check_frames
+from vidseq.tasks import ActionSequence, AnswerWords, ClassTask, FrameLabels, NextAction, Question
 from vidseq.video.resize import resize
 
 #: How many answers are ranked.
@@ -133,7 +133,8 @@ class Stream:
         self._check_seen(None)
         assert self._newest is not None
         with torch.inference_mode():
-            return _answer(self.model.frame_logits(self._newest)[0, -1], task.labels)
+            logits = self.model.frame_logits(self._newest)[0, -1]
+            return _answer(logits.float().log_softmax(dim=-1), task.labels)
 
     @torch.no_grad()
     def futures(
@@ -173,7 +174,8 @@ class Stream:
             decoded = self._decode(name, question, at)
             if isinstance(task, AnswerWords):
                 return _in_words(task.write(decoded, [query])[0])
-        return _answer(restrict(decoded.float(), [query], task.labels)[0], task.labels)
+        assert isinstance(task, ClassTask)
+        return _answer(task.log_probabilities(decoded, [query])[0], task.labels)
 
     @torch.inference_mode()
     def _decode(self, task: str, question: str | None, at: float | None) -> torch.Tensor:
@@ -270,7 +272,7 @@ def _in_words(written: Written) -> Answer:
     return Answer(*ranking[0], ranking)
 
 
-def _answer(logits: torch.Tensor, labels: Sequence[str]) -> Answer:
-    probabilities, order = logits.float().softmax(dim=-1).sort(descending=True, stable=True)
+def _answer(log_probabilities: torch.Tensor, labels: Sequence[str]) -> Answer:
+    probabilities, order = log_probabilities.exp().sort(descending=True, stable=True)
     ranking = tuple((labels[int(number)], float(value)) for number, value in zip(order[:RANKED], probabilities))
     return Answer(*ranking[0], ranking)

@@ -196,6 +196,11 @@ class ClassTask(QueryTask):
         """The classes that each query may be answered with, bool (N, C); see `offered_classes`."""
         return torch.stack([offered_classes(query.choices, self.labels) for query in queries])
 
+    def log_probabilities(self, decoded: Tensor, queries: Sequence[Query]) -> Tensor:
+        """What class scores (N, C) say of N queries, float32 (N, C); -infinity for what is not offered."""
+        offered = self.offered(queries).to(decoded.device)
+        return decoded.float().masked_fill(~offered, -torch.inf).log_softmax(dim=-1)
+
     def loss(self, decoded: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy over the queries that have a target other than `IGNORED`; see `QueryTask.loss`."""
         return cross_entropy(decoded, targets, label_smoothing=self.options.label_smoothing)
