@@ -27,9 +27,10 @@ from vidseq.classroom.generate import generate
 from vidseq.data.dataset import Dataset
 from vidseq.evaluation.evaluate import evaluate
 from vidseq.evaluation.figure import save_figure
+from vidseq.evaluation.intervals import accuracy_interval, paired_difference
 from vidseq.evaluation.metrics import exact_match, negative_log_likelihood, token_f1, word_summary
 from vidseq.evaluation.rows import Run, concatenate, write_rows
-from vidseq.evaluation.table import to_markdown, write_table
+from vidseq.evaluation.table import pivot_accuracy, to_markdown, write_table
 from vidseq.features.store import FeatureStore
 from vidseq.language.question import pad_tokens
 from vidseq.language.tree import draw_tree, grow_tree
@@ -42,7 +43,7 @@ from vidseq.training import TrainConfig, fit
 WORLD = ClassroomConfig(
     observations="symbolic",
     answers="sentences",
-    train_videos=150,
+    train_videos=600,
     val_videos=16,
     test_videos=30,
     seconds=30.0,
@@ -54,7 +55,7 @@ TRAINING = TrainConfig(
     head="window",
     head_options={"window": 64, "layers": 1},
     dim=64,
-    epochs=30,
+    epochs=15,
     batch_size=8,
     lr=2e-3,
     queries_per_clip=64,
@@ -101,16 +102,24 @@ def main(out: Path = Path("runs/words"), world: ClassroomConfig = WORLD, trainin
     table = compare(rows)
     write_table(table, out / "table.md")
     print(to_markdown(table))
+    families = pivot_accuracy(rows[rows["control"] == ""], index="run", columns="family")
+    write_table(families, out / "families.md")
+    print(to_markdown(families))
 
 
 def compare(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line a model and search: the metrics of answers in words."""
+    """One line a model and search: the metrics of answers in words, and how it stands to the classifier, paired."""
+    classes = rows[(rows["run"] == "class") & (rows["control"] == "")]
     lines = []
     for (run, control), part in rows.groupby(["run", "control"], sort=False):
         written = bool(part["answer_tokens"].notna().all())
         nats = {} if written else {"nats_an_answer": negative_log_likelihood(part)}
         numbers = word_summary(part) if written else {"exact_match": exact_match(part), "token_f1": token_f1(part)}
-        lines.append({"model": control or run, **numbers, **nats, "answers": len(part)})
+        difference = (
+            {} if run == "class" else {"minus_class": paired_difference(part, classes).in_percent(signed=True)}
+        )
+        intervals = {"interval": accuracy_interval(part).in_percent(), **difference}
+        lines.append({"model": control or run, **numbers, **nats, **intervals, "answers": len(part)})
     return pd.DataFrame(lines)
 
 

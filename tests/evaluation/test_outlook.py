@@ -18,6 +18,9 @@ def test_pooling_by_hand() -> None:
     np.testing.assert_allclose(pooled([one, other], (0.5, 0.5)), [[0.5, 0.5]])
     np.testing.assert_allclose(pooled([one, other], (1.0, 0.0), least=0.0), one)
     assert pooled([np.array([[1.0, 0.0]]), other], (0.5, 0.5))[0, 1] > 0.001  # never seen is not ruled out
+    of_step = np.array([0.0, 0.5, 1.0])
+    ramp = pooled([one.repeat(3, axis=0), other.repeat(3, axis=0)], (of_step, 1 - of_step), least=0.0)
+    np.testing.assert_allclose(ramp, [[0.2, 0.8], [0.5, 0.5], [0.8, 0.2]])
     with pytest.raises(ValueError, match="zip"):
         pooled([one, other], (1.0,))
 

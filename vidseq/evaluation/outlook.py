@@ -17,17 +17,20 @@ STEPS = 200
 OFFSETS = (np.arange(STEPS) + 0.5) / STEPS * max(PREDICTED)
 
 
-def pooled(outlooks: Sequence[np.ndarray], weights: Sequence[float], *, least: float = 1e-5) -> np.ndarray:
+def pooled(
+    outlooks: Sequence[np.ndarray], weights: Sequence[float | np.ndarray], *, least: float = 1e-5
+) -> np.ndarray:
     """The weighted geometric mean of several outlooks, (STEPS, C).
 
     Args:
         outlooks: each (STEPS, C).
-        weights: one each, of sum 1.
+        weights: one each, of sum 1; one number, or one a step, (STEPS,).
         least: added to each probability, so that what one of them never saw is not ruled out.
 
     Source: Genest and Zidek, Statistical Science 1(1), 1986 (logarithmic opinion pools).
     """
-    logs = sum(weight * np.log(outlook + least) for weight, outlook in zip(weights, outlooks, strict=True))
+    columns = [np.reshape(weight, (-1, 1)) for weight in weights]
+    logs = sum(weight * np.log(outlook + least) for weight, outlook in zip(columns, outlooks, strict=True))
     product = np.exp(logs)
     return product / product.sum(axis=-1, keepdims=True)
 
