@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jsonargparse import auto_cli
 
+from vidseq.cli import run_script
 from vidseq.data.action_steps import write_action_steps
 from vidseq.data.dataset import Dataset
 from vidseq.data.importers.breakfast import convert_split
@@ -126,4 +126,4 @@ def report(rows: pd.DataFrame, chosen: pd.DataFrame, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    auto_cli(main, as_positional=False)
+    run_script(main)

@@ -16,10 +16,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import auto_cli
-
 from vidseq.classroom.config import ClassroomConfig
 from vidseq.classroom.generate import generate
+from vidseq.cli import run_script
 from vidseq.data.browse import write_browser
 from vidseq.data.dataset import Dataset
 from vidseq.data.features import extract_dataset_features
@@ -144,4 +143,4 @@ Go on with
 
 
 if __name__ == "__main__":
-    auto_cli(main)
+    run_script(main)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jsonargparse import auto_cli
 
 from vidseq.classroom.config import ClassroomConfig
 from vidseq.classroom.generate import generate
+from vidseq.cli import run_script
 from vidseq.data.dataset import Dataset
 from vidseq.evaluation.context_verb import measure_context
 from vidseq.evaluation.intervals import accuracy_interval
@@ -115,4 +115,4 @@ def _percent(rows: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    auto_cli(main, as_positional=False)
+    run_script(main)

@@ -19,11 +19,11 @@ from typing import Any
 
 import pandas as pd
 import torch
-from jsonargparse import auto_cli
 
 from vidseq.checkpoint import load_model
 from vidseq.classroom.config import ClassroomConfig
 from vidseq.classroom.generate import generate
+from vidseq.cli import run_script
 from vidseq.data.dataset import Dataset
 from vidseq.evaluation.evaluate import evaluate
 from vidseq.evaluation.figure import save_figure
@@ -141,4 +141,4 @@ def draw_one(model: VideoReasoner, dataset: Dataset, store: FeatureStore, out: P
 
 
 if __name__ == "__main__":
-    auto_cli(main, as_positional=False)
+    run_script(main)

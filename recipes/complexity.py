@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jsonargparse import auto_cli
 from matplotlib.figure import Figure
 
 from vidseq.analysis.complexity import GROWING, complexity_table, measure_complexity
+from vidseq.cli import run_script
 from vidseq.evaluation.figure import COLORS, save_figure
 from vidseq.evaluation.table import to_markdown, write_table
 from vidseq.heads import head_names
@@ -111,4 +111,4 @@ def draw(table: pd.DataFrame, gigabytes: float) -> Figure:
 
 
 if __name__ == "__main__":
-    auto_cli(main, as_positional=False)
+    run_script(main)

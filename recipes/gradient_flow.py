@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from jsonargparse import auto_cli
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vidseq.analysis.gradient_flow import gradient_norms, half_life
 from vidseq.analysis.recall import TASKS, Clips
 from vidseq.analysis.recall_training import STAGES, RecallModel, train_recall
+from vidseq.cli import run_script
 from vidseq.evaluation.figure import COLORS, save_figure
 from vidseq.evaluation.table import to_markdown, write_table
 from vidseq.heads import RNN, TemporalHead, head_names, make_head
@@ -173,4 +173,4 @@ def draw_head(axes: Axes, number: int, name: str, values: np.ndarray) -> None:
 
 
 if __name__ == "__main__":
-    auto_cli(main, as_positional=False)
+    run_script(main)

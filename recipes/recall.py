@@ -25,12 +25,12 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
-from jsonargparse import auto_cli
 
 from vidseq.analysis.recall import TASKS
 from vidseq.analysis.recall_figure import recall_figure
 from vidseq.analysis.recall_report import accuracy_by_lag, recall_table
 from vidseq.analysis.recall_training import LAGS, score_recall
+from vidseq.cli import run_script
 from vidseq.device import one_thread
 from vidseq.errors import unknown_name
 from vidseq.evaluation.figure import save_figure
@@ -99,4 +99,4 @@ def run(head: str, task: str, seed: int, parameters: int, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    auto_cli(main, as_positional=False)
+    run_script(main)

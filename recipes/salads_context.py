@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jsonargparse import auto_cli
 
+from vidseq.cli import run_script
 from vidseq.data.dataset import Dataset
 from vidseq.data.importers.fifty_salads import convert_split
 from vidseq.evaluation.context_summary import summarise, summary_text_table
@@ -140,4 +140,4 @@ def report(rows: pd.DataFrame, out: Path, title: str, command: str) -> None:
 
 
 if __name__ == "__main__":
-    auto_cli(main, as_positional=False)
+    run_script(main)

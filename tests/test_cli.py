@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from vidseq.cli import VERBS, BranchingVerb, LaterVerbs, main
+from vidseq.cli import VERBS, BranchingVerb, LaterVerbs, main, run_script
+from vidseq.errors import UserError
 
 
 def verb_paths() -> list[list[str]]:
@@ -37,7 +38,7 @@ def test_every_layout_has_help_with_its_options(capsys: pytest.CaptureFixture[st
     [
         (["tain"], "Unknown verb 'tain'. Did you mean 'train'?"),
         (["data", "chek"], "Unknown verb 'chek'. Did you mean 'check'?"),
-        (["data", "convert", "--from", "mstc"], "Unknown verb 'mstc'. Did you mean 'mstcn'?"),
+        (["data", "convert", "--from", "mstc"], "Unknown layout 'mstc'. Did you mean 'mstcn'?"),
         (["train", "--data", "d", "--out", "o", "--haed", "lstm"], "Unknown option '--haed'. Did you mean '--head'?"),
         (["train", "--data", "d", "--out", "o", "--lr", "fast"], "Option --lr expects a number, got 'fast'."),
         (["evaluate", "d", "m", "--limit", "few"], "Option --limit expects a whole number, got 'few'."),
@@ -116,6 +117,30 @@ def test_a_branching_verb_names_the_nearest_and_tells_of_all(
     assert main(["--help"]) == 0
     assert "Grows a tree." in capsys.readouterr().out
     assert not branching_verb
+
+
+def test_a_script_tells_mistakes_like_a_verb(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def recipe(heads: str = "all", epochs: int = 1) -> None:
+        if heads != "all":
+            raise UserError("Unknown head.")
+        print(epochs)
+
+    for words, status, told in (
+        (["--epochs", "3"], 0, "3\n"),
+        (["--heads", "x"], 2, "vidseq: Unknown head.\n"),
+        (["--epochs", "few"], 2, "vidseq: Option --epochs expects a whole number, got 'few'.\n"),
+        (["--epoch", "3"], 2, "vidseq: Unknown option '--epoch'. Did you mean '--epochs'?"),
+    ):
+        monkeypatch.setattr("sys.argv", ["recipe.py", *words])
+        with pytest.raises(SystemExit) as end:
+            run_script(recipe)
+        said = capsys.readouterr()
+        assert end.value.code == status and (said.err or said.out).startswith(told)
+    monkeypatch.setattr("sys.argv", ["recipe.py", "--heads", "x", "--debug"])
+    with pytest.raises(UserError):
+        run_script(recipe)
 
 
 def test_debug_shows_where(tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from jsonargparse import auto_cli
 
 from vidseq.classroom.config import ClassroomConfig
 from vidseq.classroom.generate import generate
+from vidseq.cli import run_script
 from vidseq.data.dataset import Dataset
 from vidseq.data.schema import Query
 from vidseq.evaluation.context import Context, parse_contexts
@@ -139,4 +139,4 @@ def compare(shared: pd.DataFrame, plain: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    auto_cli(main)
+    run_script(main)

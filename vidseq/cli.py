@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import UnionType
 from typing import Any, NoReturn, TypeAlias
 
-from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
+from jsonargparse import ArgumentParser, Namespace, auto_cli, set_parsing_settings
 
 from vidseq import __version__
 from vidseq.errors import unknown_name
@@ -21,6 +21,8 @@ from vidseq.verbs import data, evaluation, features, prediction, training
 class LaterVerbs:
     """Verbs that are known only once their library is imported."""
 
+    kind: str
+    """What they are, such as "layout"."""
     summary: str
     load: Callable[[], Mapping[str, "Verb"]]
 
@@ -42,7 +44,9 @@ VERBS: Mapping[str, "Verb"] = {
     "data": {
         "init": data.init,
         "check": data.check,
-        "convert": LaterVerbs("Converts a data set from another layout; --from says which.", data.converters),
+        "convert": LaterVerbs(
+            "layout", "Converts a data set from another layout; --from says which.", data.converters
+        ),
         "browse": data.browse,
     },
     "features": features.features,
@@ -68,10 +72,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         exit status: 0 all well; 1 done, but some inputs failed and were named; 2 a user's mistake; 130 interrupted.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    return _told(_run, list(sys.argv[1:] if arguments is None else arguments))
+
+
+def run_script(script: Callable[..., object], *, as_positional: bool = False) -> None:
+    """Runs a script, such as a recipe, with the command line as the parameters of a function, and ends the process.
+
+    Mistakes are told as by `vidseq`: one line and exit status 2; --debug shows the traceback.
+
+    Args:
+        script: its parameters are the options.
+        as_positional: whether those without a default come first, without their names.
+    """
+
+    def run(words: list[str]) -> int:
+        auto_cli(script, args=words, as_positional=as_positional, parser_class=_Parser, allow_abbrev=False)
+        return 0
+
+    sys.exit(_told(run, sys.argv[1:]))
+
+
+def _told(run: Callable[[list[str]], int], words: list[str]) -> int:
+    """The exit status of what runs with the words, its errors told in a line."""
     debug = "--debug" in words
     try:
-        return _run([word for word in words if word != "--debug"])
+        return run([word for word in words if word != "--debug"])
     except SystemExit as end:
         return int(end.code or 0)
     except KeyboardInterrupt:
@@ -131,15 +156,17 @@ def _find_verb(
     """Follows the first words as far as they name verbs."""
     verb: Any = VERBS
     path: list[str] = []
+    kind = "verb"
     for word in words:
         inner = _more_verbs(verb)
         if inner is None or word.startswith("-"):
             break
         if word not in inner:
-            raise unknown_name("verb", word, inner)
+            raise unknown_name(kind, word, inner)
         path.append(word)
         verb = inner[word]
-        verb = verb.load() if isinstance(verb, LaterVerbs) else verb
+        if isinstance(verb, LaterVerbs):
+            kind, verb = verb.kind, verb.load()
     return path, verb
 
 

@@ -8,8 +8,7 @@ Expected:  OUT/split1 ... OUT/split4, 1,712 videos and 8,359 segments each.
 
 from pathlib import Path
 
-from jsonargparse import auto_cli
-
+from vidseq.cli import run_script
 from vidseq.data.importers.breakfast import SPLITS, convert_split
 
 
@@ -33,4 +32,4 @@ def prepare(
 
 
 if __name__ == "__main__":
-    auto_cli(prepare, as_positional=True)
+    run_script(prepare, as_positional=True)

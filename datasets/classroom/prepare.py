@@ -9,10 +9,9 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from jsonargparse import auto_cli
-
 from vidseq.classroom.config import ClassroomConfig
 from vidseq.classroom.generate import generate
+from vidseq.cli import run_script
 
 SIZES = {
     "small": ClassroomConfig(train_videos=4, val_videos=2, test_videos=2, seconds=30.0),
@@ -41,4 +40,4 @@ def prepare(
 
 
 if __name__ == "__main__":
-    auto_cli(prepare, as_positional=True)
+    run_script(prepare, as_positional=True)

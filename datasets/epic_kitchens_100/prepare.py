@@ -9,8 +9,7 @@ Expected:  633 videos, 76,885 segments; 76,763 next-action queries at 1 s.
 from pathlib import Path
 from typing import Literal
 
-from jsonargparse import auto_cli
-
+from vidseq.cli import run_script
 from vidseq.data.importers import epic
 
 
@@ -34,4 +33,4 @@ def prepare(
 
 
 if __name__ == "__main__":
-    auto_cli(prepare, as_positional=True)
+    run_script(prepare, as_positional=True)

@@ -8,8 +8,7 @@ Expected:  OUT/split1 ... OUT/split5, 50 videos each; 898 segments with the labe
 
 from pathlib import Path
 
-from jsonargparse import auto_cli
-
+from vidseq.cli import run_script
 from vidseq.data.importers.fifty_salads import SPLITS, convert_split
 
 
@@ -29,4 +28,4 @@ def prepare(source: Path, out: Path, fps: str = "3", validation: float = 0.0, se
 
 
 if __name__ == "__main__":
-    auto_cli(prepare, as_positional=True)
+    run_script(prepare, as_positional=True)
