@@ -62,6 +62,8 @@ def test_every_row_knows_its_line(tmp_path: Path) -> None:
         ('[{"a": 1},\n 7]', {}, r"^a.json:2: expects one JSON object in braces, got 7"),
         ('["\\ud800"]', {}, r"^a.json:1: expects one JSON object"),
         ('[{"a": "\\ud800"}]', {}, r"^a.json:1: expects text, got half a character"),
+        ('{"a\\ud800": {}}', {"key": "name"}, r"^a.json:1: expects text, got half a character"),
+        ('[{"a": 1}, {"a": ' + "9" * 5000 + "}]", {}, r"^a.json:1: expects whole numbers of fewer digits, got {"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, options: dict[str, str], message: str) -> None:

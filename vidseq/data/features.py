@@ -4,7 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from vidseq.data.dataset import Dataset
-from vidseq.errors import DataError
+from vidseq.errors import DataError, UserError
 from vidseq.features.base import Backbone
 from vidseq.features.external import external_fingerprint, import_features
 from vidseq.features.extract import extract_features
@@ -38,7 +38,11 @@ def extract_dataset_features(
 
     Raises:
         DataError: no video of the data set has a file.
+        UserError: a limit or number of workers below 1.
     """
+    for what, value in (("limit", limit), ("workers", workers)):
+        if value is not None and value < 1:
+            raise UserError(f"Making features expects {what} of at least 1, got {value}.")
     files = [(name, path) for name in dataset.videos if (path := dataset.video_path(name)) is not None][:limit]
     if not files:
         raise DataError(

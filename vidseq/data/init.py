@@ -248,10 +248,10 @@ def _readable(found: list[FoundVideo], findings: Findings) -> list[FoundVideo]:
             bad.append(str(problem))
     if not readable or (bad and not findings.skip_bad):
         lines = "\n".join(f"  {line}" for line in bad)
-        raise DataError(
-            f"{len(bad)} of {len(found)} videos cannot be read:\n{lines}\n"
-            "Repair or remove them, or leave them out with skip_bad (--skip-bad)."
-        )
+        way_out = "Repair or remove them, or leave them out with skip_bad (--skip-bad)."
+        if not readable:
+            way_out = "Repair at least one."
+        raise DataError(f"{len(bad)} of {len(found)} videos cannot be read:\n{lines}\n{way_out}")
     findings.skipped += bad
     return readable
 

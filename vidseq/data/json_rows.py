@@ -51,7 +51,7 @@ def read_json_rows(
             if not isinstance(value, dict):
                 raise DataError(f"{where}: expects one JSON object in braces, got {str(value)[:60]}.")
             if may_hold_halves:
-                check_characters(where, value)
+                check_characters(where, [name, value])
             yield where, parse(Row(where, value if key is None else {**value, key: name}))
         except DataError as problem:
             report(problem)
@@ -110,6 +110,8 @@ class _Document:
             raise self._wrong(f"JSON ({problem.msg})") from None
         except RecursionError:
             raise self._wrong("JSON that is not nested too deep") from None
+        except ValueError:
+            raise self._wrong("whole numbers of fewer digits") from None
         return value
 
     def _next(self) -> str:

@@ -168,8 +168,10 @@ def _json_object(where: str, text: str) -> dict[str, object]:
             f"{where}: expects one JSON object, got text that goes wrong{line} at character {problem.colno} "
             f"({problem.msg})."
         ) from None
-    except ValueError as problem:
+    except DataError as problem:
         raise DataError(f"{where}: {problem}") from None
+    except ValueError:
+        raise DataError(f"{where}: expects whole numbers of fewer digits.") from None
     except RecursionError:
         raise DataError(f"{where}: expects one JSON object, got one nested too deep.") from None
     if "\\ud" in text.lower():
@@ -180,7 +182,7 @@ def _json_object(where: str, text: str) -> dict[str, object]:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"expects finite numbers, got {name}. Leave the field out where there is no value.")
+    raise DataError(f"expects finite numbers, got {name}. Leave the field out where there is no value.")
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)

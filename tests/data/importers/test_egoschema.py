@@ -9,6 +9,7 @@ from layouts import write_egoschema
 from vidseq.data.conversion import ConversionReport
 from vidseq.data.dataset import Dataset
 from vidseq.data.importers.egoschema import convert
+from vidseq.errors import UserError
 
 BadRow = Callable[..., ConversionReport]
 FIRST, SECOND, THIRD = (f"{number:08d}-81bd-4cd8-a574-0472ef3f6678" for number in range(3))
@@ -82,6 +83,12 @@ def test_a_bad_question(source: Path, key: str, value: Any, message: str, bad_ro
 def test_bad_origins(source: Path, bad_row: BadRow) -> None:
     change(source, "uid_to_ego4d.json", FIRST, {"video_uid": "x", "starting_sec": 9, "ending_sec": 9})
     bad_row(convert, source, r"^uid_to_ego4d.json:2: a video expects to start before it ends, got 9 s to 9 s")
+
+
+@pytest.mark.parametrize("duration", [0.0, -5.0, float("nan")])
+def test_a_duration_that_is_none(source: Path, tmp_path: Path, duration: float) -> None:
+    with pytest.raises(UserError, match="egoschema expects a duration above 0 s, got"):
+        convert(source, tmp_path / "out", duration=duration)
 
 
 def test_no_answers_at_all(source: Path, tmp_path: Path) -> None:

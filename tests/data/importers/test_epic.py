@@ -157,6 +157,23 @@ def test_header_that_lacks_a_column(official: Path, tmp_path: Path) -> None:
         convert(official, tmp_path / "out")
 
 
+@pytest.mark.parametrize(("name", "key"), [("actions.csv", "action"), ("EPIC_100_verb_classes.csv", "key")])
+def test_a_class_named_twice(short: Path, official: Path, tmp_path: Path, name: str, key: str) -> None:
+    source = short if key == "action" else official
+    path = source / name
+    text = path.read_text().replace("open cupboard", "turn-on light").replace("put-down", "take")
+    path.write_text(text)
+    with pytest.raises(DataError, match=rf"^{name}:3: '{key}' expects every name once, got '.*' again"):
+        convert(source, tmp_path / "out")
+
+
+def test_files_without_a_row(short: Path, tmp_path: Path) -> None:
+    (short / "training.csv").write_text("")
+    (short / "validation.csv").write_text("\n")
+    with pytest.raises(DataError, match="The source expects to tell of a video, got none"):
+        convert(short, tmp_path / "out", skip_bad=True)
+
+
 def test_video_in_two_splits(short: Path, tmp_path: Path) -> None:
     (short / "validation.csv").write_text("P01_01_2,P01_01,1,56,3,3,1\n")
     with pytest.raises(DataError, match=r"A video expects one split, got 'P01_01' in train and val"):

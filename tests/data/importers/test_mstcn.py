@@ -231,6 +231,13 @@ def test_what_is_not_used_is_told(source: Path, tmp_path: Path) -> None:
     assert report.notes == ("1 videos are in no bundle of split 1: 04-1.",)
 
 
+def test_bundles_without_a_video(source: Path, tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        write(source / f"splits/{name}.split1.bundle", "\n")
+    with pytest.raises(DataError, match=r"The bundles of split 1 expect at least one video, got none\."):
+        convert(source, tmp_path / "out", fps=3)
+
+
 def test_bundles_that_split_a_group_are_told(source: Path, tmp_path: Path) -> None:
     write(source / "splits/train.split1.bundle", "01-1.txt\n02-1.txt\n")
     write(source / "splits/test.split1.bundle", "01-2.txt\n03-1.txt\n")

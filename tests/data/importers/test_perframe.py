@@ -185,6 +185,9 @@ def test_other_options(source: Path, tmp_path: Path, options: dict[str, Any]) ->
         DataError, match=r"data_info.json: expects a data set 'EK100', got TVSeries, THUMOS. Name one as key"
     ):
         convert(source, tmp_path / "out", **options, key="EK100")
+    options["info"].write_text('{"THUMOS": 5}')
+    with pytest.raises(DataError, match=r"data_info.json: 'THUMOS' expects an object with class_names .* got 5"):
+        convert(source, tmp_path / "out", **options)
     with pytest.raises(FileNotFoundError, match=r"expects a folder verb_perframe in .*THUMOS, got none"):
         convert(source, tmp_path / "out", **options, targets="verb_perframe")
     with pytest.raises(FileNotFoundError, match=r"The perframe layout expects the file .*nowhere, got none"):

@@ -125,7 +125,13 @@ class Annotations:
         self._segments.append((row.where, replace(segment, start=start, end=end)))
 
     def finished(self) -> tuple[dict[str, Video], list[Segment]]:
-        """All videos and segments, in the order they came."""
+        """All videos and segments, in the order they came.
+
+        Raises:
+            DataError: there is not a single video, nor a bad row that may have told of one.
+        """
+        if not self._videos and not self._findings.skipped:
+            raise DataError("The source expects to tell of a video, got none. Check that its files have rows.")
         videos = dict(self._with_files()) if self._files else {name: item.video for name, item in self._videos.items()}
         videos = self._with_durations(videos)
         within = self._within(videos)

@@ -156,6 +156,8 @@ def _load(path: Path) -> np.ndarray:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as problem:
         raise DataError(f"{_file_name(path)}: expects a NumPy array, got a file that is none ({problem}).") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        raise DataError(f"{_file_name(path)}: expects an array of numbers, got {type(array).__name__}.")
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{_file_name(path)}: expects one array, got several.")
+    if array.dtype.kind not in "fiu":
+        raise DataError(f"{_file_name(path)}: expects an array of numbers, got {array.dtype}.")
     return array

@@ -17,6 +17,7 @@ from vidseq.data.importers.annotations import Annotations, VideoFiles, asked_at_
 from vidseq.data.json_rows import read_json_rows
 from vidseq.data.schema import DatasetInfo, Query, Video
 from vidseq.data.tables import read_json
+from vidseq.errors import UserError
 
 NUM_CHOICES = 5
 _ANSWER = f"the number of an option from 0 to {NUM_CHOICES - 1}"
@@ -52,7 +53,10 @@ def convert(
     Raises:
         DataError: names the file and line.
         FileNotFoundError: the source is not in this layout.
+        UserError: a duration that is none.
     """
+    if not duration > 0:
+        raise UserError(f"egoschema expects a duration above 0 s, got {duration:g}.")
     source, findings = Path(source), Findings(skip_bad)
     paths = (source / "questions.json", Path(answers) if answers else source / "subset_answers.json")
     for path in paths:

@@ -220,7 +220,8 @@ def _name(row: Row, key: str, number: int, names: Mapping[int, str]) -> str:
 def _class_names(path: Path) -> dict[int, str]:
     if not path.is_file():
         raise FileNotFoundError(f"The epic layout expects {path.name} in {path.parent} to name its classes, got none.")
-    parse = lambda row: (row.whole_number("id"), row.text("key"))  # noqa: E731
+    taken: set[str] = set()
+    parse = lambda row: (row.whole_number("id"), _new_name(row, "key", taken))  # noqa: E731
     rows = read_csv(path, parse, required=("id", "key"), other_columns=True)
     return dict(sorted(item for _, item in rows))
 
@@ -229,13 +230,24 @@ def _action_names(path: Path) -> dict[tuple[int, int], str]:
     """The name of each pair of verb and noun, by the action's number; empty without such a file."""
     if not path.is_file():
         return {}
-    rows = read_csv(path, _action_row, required=("id", "verb", "noun", "action"), other_columns=True)
+    taken: set[str] = set()
+    parse = lambda row: _action_row(row, taken)  # noqa: E731
+    rows = read_csv(path, parse, required=("id", "verb", "noun", "action"), other_columns=True)
     return {pair: name for _, pair, name in sorted(item for _, item in rows)}
 
 
-def _action_row(row: Row) -> tuple[int, tuple[int, int], str]:
+def _action_row(row: Row, taken: set[str]) -> tuple[int, tuple[int, int], str]:
     number, verb, noun = (row.whole_number(key) for key in ("id", "verb", "noun"))
-    return number, (verb, noun), row.text("action")
+    return number, (verb, noun), _new_name(row, "action", taken)
+
+
+def _new_name(row: Row, key: str, taken: set[str]) -> str:
+    """The name of a class; `taken` are those before it."""
+    name = row.text(key)
+    if name in taken:
+        raise row.error(f"'{key}' expects every name once, got '{name}' again.")
+    taken.add(name)
+    return name
 
 
 def _known_videos(path: Path) -> dict[str, tuple[float, Fraction | None]]:

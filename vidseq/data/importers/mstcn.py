@@ -191,6 +191,8 @@ def _bundles(source: Path, split: int, findings: Findings) -> list[tuple[str, st
                 findings(DataError(f"{where}: expects every video once, got '{video}' as in {rows[video][0]}."))
             else:
                 rows[video] = (where, video, name)
+    if not rows:
+        raise DataError(f"The bundles of split {split} expect at least one video, got none.")
     unused = {path.stem for path in (source / "groundTruth").glob("*.txt")} - rows.keys()
     if unused:
         findings.notes.append(f"{len(unused)} videos are in no bundle of split {split}: {listing(sorted(unused), 5)}.")

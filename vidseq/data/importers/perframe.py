@@ -154,9 +154,12 @@ def _read_about(path: Path, key: str | None, source: Path, fps: str | float | No
     values = read_json(path)
     if key is None:
         key = next(iter(values)) if len(values) == 1 else source.resolve().name
-    row = Row(f"{path.name}: {key}", values[key] if isinstance(values.get(key), dict) else {})  # type: ignore[arg-type]
-    if not row.values:
+    if key not in values:
         raise DataError(f"{path.name}: expects a data set '{key}', got {listing(list(values))}. Name one as key.")
+    told = values[key]
+    if not isinstance(told, dict):
+        raise Row(path.name, values).expect(key, "an object with class_names and the videos of each split")
+    row = Row(f"{path.name}: {key}", told)
     classes = row.texts("class_names")
     if len(classes) < 2:
         raise row.expect("class_names", "the background's name and one more")
