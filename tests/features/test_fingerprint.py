@@ -90,7 +90,13 @@ def test_rational(fps, exact):
     assert rational(fps) == exact
 
 
-@pytest.mark.parametrize("fps", [0, -1, float("nan"), "0", "fast", "1/0"])
+@pytest.mark.parametrize("fps", [10_001, "10001", 1e9])
+def test_rates_whose_times_fit_no_memory(fps):
+    with pytest.raises(UserError, match="fps expects at most 10000 frames a second, got 10"):
+        rational(fps)
+
+
+@pytest.mark.parametrize("fps", [0, -1, float("nan"), "0", "fast", "1/0", "1e999999999"])
 def test_bad_rates(fps):
     with pytest.raises(UserError, match=r"expects (a positive number|frames a second), got"):
         rational(fps)

@@ -160,6 +160,9 @@ def test_open_in_chooses(tmp_path, store):
     with pytest.raises(FingerprintError, match="fps '8', got '4'"):
         FeatureStore.open_in(tmp_path, faster)
     second = FeatureStore.create_in(tmp_path, faster)
+    store.write("a", np.ones((2, 3)), np.arange(2))
+    assert FeatureStore.open_in(tmp_path).folder == store.folder, "of the second there is nothing but the folder"
+    second.write("a", np.ones((2, 3)), np.arange(2))
     with pytest.raises(FingerprintError, match=f"got several that fit. Name one of: .*{second.folder.name}"):
         FeatureStore.open_in(tmp_path)
     with pytest.raises(FingerprintError, match=f"got none that fit. Name one of: .*{second.folder.name}"):

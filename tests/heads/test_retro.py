@@ -86,6 +86,11 @@ def test_a_fact_far_beyond_the_window_can_be_told() -> None:
     assert (y - moved).abs().max() > 1e-3
 
 
+def test_a_search_must_be_known_even_where_none_is_used() -> None:
+    with pytest.raises(UserError, match=r"Unknown search 'fais'\. Did you mean 'faiss'\?"):
+        make_head("retro", 8, {"heads": 2, "search": "fais"})
+
+
 def test_dim_must_fit_the_heads() -> None:
     with pytest.raises(UserError, match=r"retro head expects dim in multiples of 4 \(two numbers a head\), got 6\."):
         make_head("retro", 6, {"heads": 2})

@@ -147,6 +147,7 @@ def test_the_annotated_video_is_as_long_and_as_large(video: Path, model_folder: 
             "--at expects one time for all 3 questions or one for each",
         ),
         ({"questions": ("a",), "at": (-1.0,)}, "--at expects times from 0 s on, got -1.0"),
+        ({"at": (1.0,)}, "--at expects a --question to ask then, got none"),
         ({"every": 0.0}, "--every expects more than 0, got 0.0"),
     ],
 )
@@ -199,6 +200,15 @@ def test_what_cannot_be_foretold_is_refused(video: Path, foreteller: Path, model
 def test_a_question_beyond_the_end_is_refused(video: Path, model_folder: Path, live: bool) -> None:
     with pytest.raises(UserError, match=r"within the video, which ends at 3.000 s, got 3.5 s"):
         rows_of(video, model_folder, Plan(questions=(QUESTION,), at=(3.5,)), live=live)
+
+
+def test_what_cannot_be_written_is_refused_before_anything_is_read(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for target, message in (({"out": "a.txt"}, "--out expects a file"), ({"save_video": "a.avi"}, r"ends in \.mp4")):
+        options = {name: tmp_path / file for name, file in target.items()}
+        with pytest.raises(UserError, match=message):
+            predict_sources(str(video), tmp_path / "no model", Plan(), **options)
 
 
 def test_a_source_that_names_nothing_is_refused(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ def test_listing_the_options_needs_no_torch() -> None:
         ("epochs", 0, "at least 1"),
         ("max_steps", 0, "at least 1, or nothing"),
         ("context_seconds", 0.0, "more than 0, or nothing"),
+        ("seed", -1, "a whole number from 0 on"),
         ("lr", 0.0, "a rate above 0"),
         ("lr", float("nan"), "a rate above 0"),
         ("weight_decay", -1.0, "at least 0"),

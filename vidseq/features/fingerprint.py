@@ -12,6 +12,9 @@ from vidseq.video.sampling import exact_rate
 #: Raised when the code that turns frames into features changes what it yields.
 FEATURES_VERSION = 1
 
+MAX_FPS = 10_000
+"""More frames a second than anybody samples; the times of a video's samples must fit into memory."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fingerprint:
@@ -108,11 +111,21 @@ def rational(fps: Fraction | float | str) -> Fraction:
         fps: frames a second; text such as "30000/1001" says any rate exactly.
 
     Raises:
-        UserError: not a positive rate.
+        UserError: not a positive rate, or one of more than `MAX_FPS`.
     """
     if not isinstance(fps, str):
-        return exact_rate(fps)
-    try:
-        return exact_rate(Fraction(fps))
-    except (ValueError, ZeroDivisionError):
-        raise UserError(f"fps expects frames a second, got {fps!r}. Examples: '4', '30000/1001'.") from None
+        rate = exact_rate(fps)
+    elif "e" in fps.lower():  # Fraction would think about "1e999999999" for ever
+        raise _no_rate(fps)
+    else:
+        try:
+            rate = exact_rate(Fraction(fps))
+        except (ValueError, ZeroDivisionError):
+            raise _no_rate(fps) from None
+    if rate > MAX_FPS:
+        raise UserError(f"fps expects at most {MAX_FPS} frames a second, got {fps}.")
+    return rate
+
+
+def _no_rate(fps: str) -> UserError:
+    return UserError(f"fps expects frames a second, got {fps!r}. Examples: '4', '30000/1001'.")

@@ -100,6 +100,7 @@ class FeatureStore:
         Args:
             dataset_folder: the data set.
             fingerprint: which features; as text, the start of a store's folder name. None: the only ones there are.
+                Of several that fit, those without a single video do not count: they were begun and never made.
 
         Raises:
             FileNotFoundError: the data set has no features.
@@ -117,6 +118,8 @@ class FeatureStore:
             fitting = {fingerprint.name: fitting[fingerprint.name]} if fingerprint.name in fitting else fitting
         else:
             fitting = stores
+        if len(fitting) > 1:
+            fitting = {name: store for name, store in fitting.items() if len(store)} or fitting
         if len(fitting) == 1:
             return next(iter(fitting.values()))
         if len(stores) == 1 and isinstance(fingerprint, Fingerprint):

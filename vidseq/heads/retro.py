@@ -15,7 +15,7 @@ from vidseq.heads.transformer_block import TransformerBlock, check_heads
 from vidseq.ops.banded import banded_attention
 from vidseq.ops.nearest import find_nearest
 from vidseq.ops.rotary import rotary_angles, rotate
-from vidseq.retrieval import EmbeddedDatabase
+from vidseq.retrieval import EmbeddedDatabase, check_search
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +122,7 @@ class Retro(TemporalHead):
     def __init__(self, config: RetroConfig) -> None:
         super().__init__(config)
         check_heads(self.name, config.dim, config.heads)
+        check_search(config.search)
         dim, heads, dropout, network = config.dim, config.heads, config.dropout, config.network
         blocks = (TransformerBlock(dim, heads, dropout, network) for _ in range(config.layers))
         encoder = (TransformerBlock(dim, heads, dropout, network) for _ in range(config.encoder_layers))

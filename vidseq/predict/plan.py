@@ -29,6 +29,8 @@ class Plan:
     """Only so much of each video is read."""
 
     def __post_init__(self) -> None:
+        if self.at and not self.questions:
+            raise UserError("--at expects a --question to ask then, got none.")
         if len(self.at) not in (0, 1, len(self.questions)):
             raise UserError(
                 f"--at expects one time for all {len(self.questions)} questions or one for each, got {len(self.at)}."

@@ -24,6 +24,7 @@ from vidseq.predictions import Prediction, formatter, write_predictions
 from vidseq.progress import progress
 from vidseq.video.live import LiveReader, is_live
 from vidseq.video.reader import VideoReader
+from vidseq.video.writer import check_name
 
 
 def predict_sources(
@@ -57,12 +58,14 @@ def predict_sources(
         why each video that failed did.
 
     Raises:
-        UserError: nothing to predict on, an unknown output format, or every video failed for one reason.
+        UserError: nothing to predict on, an unknown format to write, or every video failed for one reason.
         ModelError: the model cannot be loaded.
     """
     if out is not None:
         formatter(out)
     sources = find_sources(source)
+    if save_video is not None and len(sources) == 1:
+        check_name(save_video)
     model = load_model(model_folder, device)
     backbone = backbone_of(model, weights, device)
     rows: list[Prediction] = []

@@ -2,6 +2,14 @@
 
 from vidseq.retrieval.database import Database, build_database
 from vidseq.retrieval.embedded import EmbeddedDatabase
-from vidseq.retrieval.search import SEARCHES, make_index, search_outside
+from vidseq.retrieval.search import SEARCHES, check_search, make_index, search_outside
 
-__all__ = ["SEARCHES", "Database", "EmbeddedDatabase", "build_database", "make_index", "search_outside"]
+__all__ = [
+    "SEARCHES",
+    "Database",
+    "EmbeddedDatabase",
+    "build_database",
+    "check_search",
+    "make_index",
+    "search_outside",
+]

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vidseq.errors import UserError, unknown_name
+from vidseq.errors import UserError
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.retrieval.database import Database
-from vidseq.retrieval.search import SEARCHES, SearchIndex, make_index, search_outside
+from vidseq.retrieval.search import SearchIndex, check_search, make_index, search_outside
 
 #: Frames that are embedded at once.
 BLOCK_FRAMES = 16_384
@@ -34,8 +34,7 @@ class EmbeddedDatabase(nn.Module):
 
     def __init__(self, folder: str, search: str, chunk: int) -> None:
         super().__init__()
-        if search not in SEARCHES:
-            raise unknown_name("search", search, SEARCHES)
+        check_search(search)
         self.database = Database.open(folder)
         if self.database.chunk != chunk:
             raise UserError(

@@ -111,14 +111,23 @@ SEARCHES: dict[str, type[SearchIndex]] = {index.name: index for index in (ExactI
 """Every way of searching by its name."""
 
 
+def check_search(name: str) -> None:
+    """Refuses the name of a search that does not exist.
+
+    Raises:
+        UserError: it is no key of `SEARCHES`.
+    """
+    if name not in SEARCHES:
+        raise unknown_name("search", name, SEARCHES)
+
+
 def make_index(name: str, keys: np.ndarray) -> SearchIndex:
     """Makes an index of keys (N, D).
 
     Raises:
         UserError: an unknown name, or FAISS is not installed.
     """
-    if name not in SEARCHES:
-        raise unknown_name("search", name, SEARCHES)
+    check_search(name)
     return SEARCHES[name](keys)
 
 

@@ -18,6 +18,16 @@ from vidseq.video.sampling import exact_rate
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 
 
+def check_name(path: Path) -> None:
+    """Refuses the name of a file that cannot hold what `VideoWriter` writes.
+
+    Raises:
+        UserError: it ends in something else than `SUFFIXES`.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"VideoWriter expects a name that ends in {', '.join(SUFFIXES)}, got '{path.name}'.")
+
+
 class VideoWriter:
     """Writes H.264, yuv420p, index first ("faststart"); the same frames give the same bytes.
 
@@ -35,8 +45,7 @@ class VideoWriter:
 
     def __init__(self, path: Path | str, *, fps: float | Fraction, crf: int = 20, preset: str = "veryfast") -> None:
         self.path = Path(path)
-        if self.path.suffix.lower() not in SUFFIXES:
-            raise UserError(f"VideoWriter expects a name that ends in {', '.join(SUFFIXES)}, got '{self.path.name}'.")
+        check_name(self.path)
         self.fps = exact_rate(fps)
         # x264's macroblock tree, in its SIMD form, gives other bytes now and then
         self._options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
