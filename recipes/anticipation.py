@@ -1,7 +1,8 @@
 """Long-term anticipation from observed labels, on Breakfast or 50 Salads: model and analogues beside the floors.
 
-Command:   python recipes/anticipation.py --data FOLDER --name breakfast|50salads [--splits 1,2] [--out FOLDER]
+Command:   python recipes/anticipation.py --data FOLDER --name breakfast|50salads [--splits 1,2] [--heads lstm,gru]
            The data folder holds groundTruth, mapping.txt and splits (the layout of MS-TCN; 15 or 30 labels a second).
+           Heads other than the settings' own are as large, with all that enters and leaves them.
 Cost:      on one busy core 50 Salads (three seeds) 20 minutes and Breakfast (one) 40; a run that was stopped goes on.
 Expected:  mean over classes in percent, a column a cell (observed: predicted), over all predicted frames and after the
            first transition alone; the same with 95% intervals over people, and above the patient bigram, paired:
@@ -42,6 +43,7 @@ import pandas as pd
 from jsonargparse import auto_cli
 
 from vidseq.checkpoint import load_model
+from vidseq.comparison.equal_size import equal_size
 from vidseq.data.dataset import Dataset
 from vidseq.data.importers import mstcn
 from vidseq.data.moments import moment_name, moments_of
@@ -60,6 +62,7 @@ from vidseq.evaluation.rows import Run
 from vidseq.evaluation.segment_metrics import runs_of
 from vidseq.evaluation.table import to_markdown, write_table
 from vidseq.features.store import FeatureStore
+from vidseq.heads import head_names
 from vidseq.predictor import Predictor
 from vidseq.tasks import LabelsAhead
 from vidseq.training import TrainConfig, fit
@@ -115,6 +118,7 @@ def main(
     out: Path = Path("runs/anticipation"),
     splits: str | None = None,
     seeds: str | None = None,
+    heads: str | None = None,
     training: TrainConfig | None = None,
 ) -> None:
     """Trains on the official splits and prints the model beside the floors.
@@ -125,21 +129,24 @@ def main(
         out: folder for data sets, runs, rows and the table.
         splits: which official splits; none: all.
         seeds: of training; none: what the data set's table has.
+        heads: names, or "all"; none: the one that `training` names.
         training: how to train; none: as `SETTINGS` and `SOURCES` say.
     """
     source = SOURCES[name]
     training = training or dataclasses.replace(SETTINGS, epochs=source.epochs)
+    numbers, names = list(map(int, (seeds or source.seeds).split(","))), head_names(heads or training.head)
     rows = pd.concat(
         [
-            score_split(data, out, name, split, list(map(int, (seeds or source.seeds).split(","))), training)
+            score_split(data, out, name, split, numbers, names, training)
             for split in map(int, (splits or source.splits).split(","))
         ],
         ignore_index=True,
     )
     write_table(rows, out / f"{name}.csv")
+    runs = [FLOOR, "analogues", *(f"{what}{mark(head, training)}" for what in ("model", "both") for head in names)]
     for what, table in {
         "": long_term_table(rows),
-        "-intervals": interval_table(rows[rows["run"].isin([FLOOR, "analogues", "model", "both"])]),
+        "-intervals": interval_table(rows[rows["run"].isin(runs)]),
         f"-above-{FLOOR.replace(', ', '-')}": interval_table(rows, FLOOR),
     }.items():
         write_table(table, out / f"{name}{what}.md")
@@ -148,7 +155,7 @@ def main(
 
 
 def score_split(
-    data: Path, out: Path, name: str, split: int, seeds: Sequence[int], training: TrainConfig
+    data: Path, out: Path, name: str, split: int, seeds: Sequence[int], heads: Sequence[str], training: TrainConfig
 ) -> pd.DataFrame:
     """Trains and scores one official split; the rows of all methods."""
     source = SOURCES[name]
@@ -162,13 +169,14 @@ def score_split(
     told = analogues_of(analogues, test)
     outlooks, rows = {"analogues": told}, []
     for seed in seeds:
-        run = out / f"{name}-split{split}-seed{seed}"
-        fit(moments, store, dataclasses.replace(training, seed=seed), run, resume=True)
-        foretold = foretold_by(Predictor(load_model(run, "cpu", fingerprint=store.fingerprint)), store, test)
-        outlooks |= {
-            "model": foretold,
-            "both": {video: pool(foretold[video], told[video], source.weight) for video in test},
-        }
+        for head in heads:
+            sized, parameters = equal_size(head, training, moments, store, frames=24)
+            print(f"{head}: width {sized.dim}, options {sized.head_options}, {parameters:,} parameters.", flush=True)
+            run = out / f"{name}-split{split}{mark(head, training, '-')}-seed{seed}"
+            fit(moments, store, dataclasses.replace(sized, seed=seed), run, resume=True)
+            foretold = foretold_by(Predictor(load_model(run, "cpu", fingerprint=store.fingerprint)), store, test)
+            both = {video: pool(foretold[video], told[video], source.weight) for video in test}
+            outlooks |= {f"model{mark(head, training)}": foretold, f"both{mark(head, training)}": both}
         methods = floors(seen, test)
         for method, of_video in outlooks.items():
             methods[f"{method}, likeliest"] = named(of_video, test, None)
@@ -179,6 +187,11 @@ def score_split(
             rows.append(evaluate_long_term(forecasts, test, split=split, groups=groups, run=about))
         print(f"Split {split}, seed {seed} is done.", flush=True)
     return pd.concat(rows, ignore_index=True)
+
+
+def mark(head: str, training: TrainConfig, comma: str = ", ") -> str:
+    """Tells a head from the settings' own, which needs no mark."""
+    return "" if head == training.head else f"{comma}{head}"
 
 
 def prepare(data: Path, folder: Path, source: Source, split: int) -> Dataset:

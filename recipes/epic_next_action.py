@@ -22,7 +22,6 @@ training videos, as the official split has it.
 """
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,11 +29,9 @@ import pandas as pd
 from jsonargparse import auto_cli
 
 from vidseq.checkpoint import load_model
-from vidseq.comparison.compare import parameters_outside
-from vidseq.data.action_steps import write_action_steps
-from vidseq.data.dataset import Dataset
+from vidseq.comparison.equal_size import equal_size
 from vidseq.data.held_out import hold_out
-from vidseq.data.importers import epic
+from vidseq.data.importers.epic_steps import epic_steps
 from vidseq.evaluation.chains import HELD_OUT, best_chain, next_action_table, next_actions_of
 from vidseq.evaluation.evaluate import answer_baselines, evaluate
 from vidseq.evaluation.exam import Exam
@@ -43,8 +40,7 @@ from vidseq.evaluation.logit_adjustment import LogitAdjustment, choose_tau
 from vidseq.evaluation.rows import Run, concatenate, read_rows, write_rows
 from vidseq.evaluation.table import pivot_accuracy, to_markdown, write_table
 from vidseq.features.store import FeatureStore
-from vidseq.heads import head_names, make_head, num_parameters
-from vidseq.heads.budget import match_size
+from vidseq.heads import head_names
 from vidseq.predictor import Predictor
 from vidseq.training import TrainConfig, fit
 
@@ -94,7 +90,7 @@ def main(
     """
     tables: list[pd.DataFrame] = []
     for kind in kinds.split(","):
-        dataset, store = prepare(data, out, kind)
+        dataset, store = epic_steps(data, out, kind)
         chains = [f"ngram:{order}" for order in range(1, longest_chain + 1)]
         best = best_chain(dataset, store, chains)
         print(f"{kind}: the best chain on held-out participants is {best}.", flush=True)
@@ -105,7 +101,8 @@ def main(
             SETTINGS, dim=dim, epochs=epochs or EPOCHS[kind], tasks={"next_action": OPTIONS[kind]}
         )
         for head in head_names(heads):
-            sized = equal_size(head, config, dataset, store)
+            sized, parameters = equal_size(head, config, dataset, store, frames=256)
+            print(f"{head}: width {sized.dim}, options {sized.head_options}, {parameters:,} parameters.", flush=True)
             for seed in map(int, seeds.split(",")):
                 run = out / f"{kind}-{head}-seed{seed}"
                 fit(dataset, store, dataclasses.replace(sized, seed=seed), run, resume=True)
@@ -117,17 +114,6 @@ def main(
             report_adjusted(config, [int(seed) for seed in seeds.split(",")], exam, store, kind, best, out)
     if len(contexts.split(",")) > 1:
         draw(concatenate(tables), kinds.split(","), out)
-
-
-def equal_size(head: str, config: TrainConfig, dataset: Dataset, store: FeatureStore) -> TrainConfig:
-    """How a head is trained: as many parameters, with all that enters and leaves it, as the model of the settings."""
-    if head == config.head:
-        return config
-    outside = functools.lru_cache(parameters_outside(dataset, store, config))
-    budget = num_parameters(make_head(config.head, config.dim)) + outside(config.dim)
-    size = match_size(head, "params", budget, frames=256, outside=outside)
-    print(f"{head}: width {size.dim}, options {dict(size.options)}, {size.value:,.0f} of {budget:,.0f} parameters.")
-    return dataclasses.replace(config, head=head, dim=size.dim, head_options=dict(size.options))
 
 
 def score(run: Path, head: str, seed: int, exam: Exam, store: FeatureStore, contexts: Sequence[str]) -> pd.DataFrame:
@@ -148,26 +134,6 @@ def score(run: Path, head: str, seed: int, exam: Exam, store: FeatureStore, cont
     )
     write_rows(rows, file)
     return rows
-
-
-def prepare(data: Path, out: Path, kind: str) -> tuple[Dataset, FeatureStore]:
-    """The data set of one kind of label, an action a second, and its features; official validation is "test".
-
-    All kinds share the features, of verb and noun.
-    """
-    told = {}
-    for name in ("verb", "noun", kind):
-        folder = out / "annotations" / name
-        if not (folder / "dataset.json").is_file():
-            report = epic.convert(data, folder, labels=name, group="participant", name=f"epic_kitchens_100_{name}")
-            print(report.summary())
-        told[name] = Dataset.load(folder)
-    steps, features = out / "steps" / kind, out / "steps" / "verb"
-    if not (features / "dataset.json").is_file():
-        write_action_steps(features, told["verb"], [told["verb"], told["noun"]], {"val": "test"})
-    if not (steps / "dataset.json").is_file():
-        write_action_steps(steps, told[kind], [], {"val": "test"})
-    return Dataset.load(steps), FeatureStore.open_in(features)
 
 
 def report(rows: pd.DataFrame, kind: str, best: str, out: Path) -> None:

@@ -3,7 +3,6 @@
 import importlib.util
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -21,31 +20,6 @@ def recipe():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="module")
-def kitchens(tmp_path_factory):
-    """Take, wash, put in turn, with a cup or a plate for a whole round: three labels tell the verb, one does not."""
-    folder, random = tmp_path_factory.mktemp("kitchens"), np.random.default_rng(0)
-    verbs, nouns = ["take", "wash", "put"], ["cup", "plate"]
-    (folder / "EPIC_100_verb_classes.csv").write_text("id,key\n" + "".join(f"{n},{v}\n" for n, v in enumerate(verbs)))
-    (folder / "EPIC_100_noun_classes.csv").write_text("id,key\n" + "".join(f"{n},{v}\n" for n, v in enumerate(nouns)))
-    pairs = [(verb, noun) for verb in range(3) for noun in range(2)]
-    (folder / "actions.csv").write_text(
-        "id,verb,noun,action\n" + "".join(f"{n},{v},{o},{verbs[v]} {nouns[o]}\n" for n, (v, o) in enumerate(pairs))
-    )
-    for name, persons in (("training", range(1, 8)), ("validation", range(8, 12))):
-        rows = []
-        for person in persons:
-            for video in range(2):
-                noun = 0
-                for step in range(24):
-                    verb, noun = step % 3, int(random.integers(2)) if step % 3 == 0 else noun
-                    number, start = pairs.index((verb, noun)), 60 * step
-                    place = f"P{person:02d}_{video:02d}"
-                    rows.append(f"{place}_{step},{place},{start},{start + 45},{verb},{noun},{number}\n")
-        (folder / f"{name}.csv").write_text("".join(rows))
-    return folder
 
 
 def test_everything(recipe, kitchens, tmp_path, capsys):
@@ -79,8 +53,3 @@ def test_heads_are_of_equal_size_and_scored_once(recipe, kitchens, tmp_path, cap
     monkeypatch.setattr(recipe, "evaluate", None)  # the same again is read
     recipe.main(kitchens, tmp_path, heads="gru,conv,window", **options)
     pd.testing.assert_frame_equal(read_rows(tmp_path / "verb.parquet"), rows)
-
-
-def test_the_features_of_all_kinds_are_one_store(recipe, kitchens, tmp_path):
-    dataset, store = recipe.prepare(kitchens, tmp_path, "noun")
-    assert len(store) == len(dataset.videos) and len(dataset.action_labels) == 2

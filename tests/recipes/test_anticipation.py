@@ -1,0 +1,64 @@
+"""The recipe of long-term anticipation, end to end on a tiny data set in the layout of MS-TCN."""
+
+import dataclasses
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vidseq.checkpoint import load_model
+from vidseq.heads import num_parameters
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "anticipation.py"
+LABELS = ("cut", "mix", "serve", "wash")
+pytestmark = pytest.mark.filterwarnings("ignore::vidseq.evaluation.intervals.FewGroupsWarning")
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    spec = importlib.util.spec_from_file_location("anticipation", RECIPE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def salads(tmp_path_factory):
+    """Six people, two videos each: actions in one order, of random lengths."""
+    folder, random = tmp_path_factory.mktemp("salads"), np.random.default_rng(0)
+    for name in ("groundTruth", "splits"):
+        (folder / name).mkdir()
+    (folder / "mapping.txt").write_text("".join(f"{n} {label}\n" for n, label in enumerate(LABELS)))
+    bundles = {"train": "", "test": ""}
+    for person in range(1, 7):
+        for take in (1, 2):
+            video = f"rgb-{person:02d}-{take}"
+            lines = "".join(f"{label}\n" * int(random.integers(60, 240)) for label in LABELS)
+            (folder / "groundTruth" / f"{video}.txt").write_text(lines)
+            bundles["test" if person > 4 else "train"] += f"{video}.txt\n"
+    for name, text in bundles.items():
+        (folder / "splits" / f"{name}.split1.bundle").write_text(text)
+    return folder
+
+
+def test_heads_of_one_size_beside_the_floors(recipe, salads, tmp_path, capsys):
+    training = dataclasses.replace(recipe.SETTINGS, epochs=8, dim=32)
+    recipe.main(salads, out=tmp_path, splits="1", seeds="0,1", heads="lstm,gru", training=training)
+    rows = pd.read_csv(tmp_path / "50salads.csv")
+    models = {
+        f"{what}{head}{how}" for what in ("model", "both") for head in ("", ", gru") for how in ("", ", likeliest")
+    }
+    others = {"last label", "bigram", recipe.FLOOR, "analogues", "analogues, likeliest"}
+    assert set(rows["run"]) == models | others
+    assert rows.groupby("run")["total"].sum().nunique() == 1  # all are asked the same
+    shares = rows.groupby("run")["correct"].sum() / rows.groupby("run")["total"].sum()
+    assert shares["both"] > shares["last label"] + 0.2  # what comes next is always the same
+    sizes = [num_parameters(load_model(tmp_path / f"50salads-split1{head}-seed1", "cpu")) for head in ("", "-gru")]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.05)
+    assert (
+        f"gru: width {load_model(tmp_path / '50salads-split1-gru-seed0', 'cpu').config.dim}" in capsys.readouterr().out
+    )
+    table = (tmp_path / "50salads-intervals.md").read_text()
+    assert all(f"| {run} " in table for run in ("model", "both", "model, gru", "both, gru", "analogues"))
