@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidseq.data.action_steps import NUM_TIMES, write_action_steps
+from vidseq.data.action_sequences import read_future
+from vidseq.data.action_steps import NUM_TIMES, ask_for_plans, write_action_steps
 from vidseq.data.check import check_dataset
 from vidseq.data.dataset import Dataset, write_dataset
 from vidseq.data.schema import DatasetInfo, Segment, Video
@@ -97,3 +98,14 @@ def test_the_background_is_no_action(told: dict[str, Dataset], tmp_path: Path) -
     verb = replace(told["verb"], info=replace(told["verb"].info, background="wash"))
     dataset = write_action_steps(tmp_path / "out", verb, [verb])
     assert [item.label for item in dataset.segments] == ["take", "put", "take"]
+
+
+def test_plans_begin_with_the_action_that_is_not_seen_yet(told: dict[str, Dataset], tmp_path: Path) -> None:
+    steps = write_action_steps(tmp_path / "out", told["verb"], [told["verb"]])
+    plans = ask_for_plans(steps, 1)
+    verbs = [item.label for item in steps.segments]
+    assert [[label for label, _ in read_future(query.answer)] for query in plans.queries] == [verbs[1:3], verbs[2:4]]
+    store = FeatureStore.open_in(tmp_path / "out")
+    assert [frames_until(store.read("a").pts_seconds, query.time) for query in plans.queries] == [1, 2]
+    assert plans.segments == [] and plans.action_labels == steps.action_labels
+    assert ask_for_plans(steps, 3).queries == []

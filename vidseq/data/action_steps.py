@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from vidseq.data.action_sequences import derive_action_sequences
 from vidseq.data.dataset import Dataset, write_dataset
-from vidseq.data.schema import Segment
+from vidseq.data.schema import Query, Segment
 from vidseq.errors import DataError
 from vidseq.features.external import external_fingerprint
 from vidseq.features.fingerprint import Fingerprint
@@ -63,6 +64,30 @@ def write_action_steps(
         observations="symbolic",
     )
     return write_dataset(out, info, videos, segments)
+
+
+def ask_for_plans(steps: Dataset, length: int) -> Dataset:
+    """Asks behind each action what the next ones are, wherever more than `length` of them follow.
+
+    So no plan ends before it is that long, and nothing has to be learnt about ends.
+
+    Args:
+        steps: of `write_action_steps`.
+        length: how many actions a plan tells.
+
+    Returns:
+        a data set, not written, with queries "what happens from now on?" in place of segments: at second k the
+        actions to k are seen, and those after it are the answer, `length` and one more.
+    """
+    queries: list[Query] = []
+    for video in steps.videos:
+        actions = steps.segments_of(video)
+        for number in range(len(actions) - length - 1):
+            coming = actions[number + 1 : number + length + 2]
+            (query,) = derive_action_sequences(coming, [number + 1.0])
+            queries.append(replace(query, time=float(number)))
+    info = replace(steps.info, tasks={}, labels={"action": steps.action_labels})
+    return replace(steps, info=info, segments=[], queries=queries)
 
 
 def _in_order(dataset: Dataset) -> dict[str, list[Segment]]:

@@ -229,7 +229,7 @@ class Bigram:
         return max(0.0, float(lengths.mean()) - so_far)
 
 
-def transposing_edit_distance(one: Sequence[int], other: Sequence[int]) -> int:
+def transposing_edit_distance(one: Sequence[object], other: Sequence[object]) -> int:
     """Fewest insertions, deletions, substitutions and swaps of neighbours, no place edited twice.
 
     Source: Damerau, 1964; in the restricted form (optimal string alignment).
@@ -246,7 +246,7 @@ def transposing_edit_distance(one: Sequence[int], other: Sequence[int]) -> int:
     return rows[-1][-1]
 
 
-def edit_distance_at(futures: Sequence[Sequence[int]], true: Sequence[int], *, length: int = 20) -> float:
+def edit_distance_at(futures: Sequence[Sequence[object]], true: Sequence[object], *, length: int = 20) -> float:
     """The least edit distance of several predicted sequences of actions to the true one, as a share of its length.
 
     Ego4D's ED@Z: the next Z = 20 actions, K = 5 predictions. Where fewer than Z actions are left, what is left counts.

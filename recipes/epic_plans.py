@@ -1,0 +1,210 @@
+"""The next 20 actions on EPIC-Kitchens-100 from past action labels: five futures, the best of which counts.
+
+Command:   python recipes/epic_plans.py --data FOLDER [--kinds verb,noun] [--seeds 0] [--out runs/epic_plans]
+           FOLDER holds the annotations, official or RULSTM's short ones, and both class lists (the layout `epic`).
+Cost:      about 15 minutes on one core a kind and seed; a run that was stopped goes on.
+Expected:  edit distance (Damerau's, as a share of 20; lower is better) of the decoder's futures and of floors: chains
+           that go on and on, drawn or at their likeliest, and the most frequent labels repeated.
+
+A frame is an action, told rightly (see epic_next_action.py): no pixels. A model reads all that came before, and the
+decoder of `action_sequence` writes what comes next; a second is an action, so that there are no lengths to tell. It is
+asked behind each action of the official validation videos that more than 20 follow.
+
+The measure is Ego4D's (Z = 20, K = 5), on other data. Nothing is chosen on the validation videos: on participants held
+out of training the decoder's temperature, and for chains both that and how far they look back.
+"""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from jsonargparse import auto_cli
+
+from vidseq.checkpoint import load_model
+from vidseq.data.action_steps import ask_for_plans
+from vidseq.data.dataset import Dataset
+from vidseq.data.held_out import hold_out
+from vidseq.data.importers.epic_steps import epic_steps
+from vidseq.data.schema import Query
+from vidseq.evaluation.chains import HELD_OUT
+from vidseq.evaluation.plans import ChainPlans, Planner, evaluate_plans, plan_table
+from vidseq.evaluation.rows import Run
+from vidseq.evaluation.table import to_markdown, write_table
+from vidseq.features.store import FeatureStore
+from vidseq.predictor import Predictor
+from vidseq.training import TrainConfig, fit
+
+LENGTH, FUTURES = 20, 5
+SETTINGS = TrainConfig(
+    head="gru",
+    dim=128,
+    tasks={"action_sequence": {"most_actions": LENGTH, "cell": "transformer"}},
+    full_context=0.0,
+    max_clip_seconds=256,
+    queries_per_clip=32,
+    batch_size=16,
+    lr=4e-3,
+    epochs=10,
+    patience=None,
+    monitor="loss",
+)
+#: What is tried on held-out participants.
+TEMPERATURES, ORDERS = (0.25, 0.5, 0.75, 1.0), (1, 2, 3, 4, 8)
+#: So many moments choose.
+CHOOSE_BY = 1000
+
+
+def main(
+    data: Path,
+    out: Path = Path("runs/epic_plans"),
+    kinds: str = "verb",
+    seeds: str = "0",
+    epochs: int = SETTINGS.epochs,
+    dim: int = SETTINGS.dim,
+    limit: int | None = None,
+) -> None:
+    """Trains and scores plans, and compares them with chains.
+
+    Args:
+        data: the folder of the annotations.
+        out: folder for data sets, runs, rows and tables.
+        kinds: what is foretold: verb, noun, action.
+        seeds: of training.
+        epochs: passes over the training videos.
+        dim: width of the model.
+        limit: only the first so many moments, to try it out.
+    """
+    config = dataclasses.replace(SETTINGS, epochs=epochs, dim=dim)
+    for kind in kinds.split(","):
+        steps, store = epic_steps(data, out, kind)
+        plans = ask_for_plans(steps, LENGTH)
+        labels = {video: [action.label for action in steps.segments_of(video)] for video in steps.videos}
+        choice = choose(plans, labels, store, config, out / f"{kind}-held-out")
+        print(f"{kind}, on held-out participants: {choice}", flush=True)
+        asked = queries_of(plans, "test")[:limit]
+        rows = [
+            evaluate_plans(planner, plans, asked, run=Run(run=name))
+            for name, planner in floors(plans, labels, choice).items()
+        ]
+        for seed in map(int, seeds.split(",")):
+            run = out / f"{kind}-seed{seed}"
+            fit(plans, store, dataclasses.replace(config, seed=seed), run, resume=True)
+            decoders = {
+                f"{config.head}, likeliest": model_plans(run, store, 1, 0.0),
+                f"{config.head}, drawn": model_plans(run, store, FUTURES, choice.temperature),
+            }
+            for name, planner in decoders.items():
+                rows.append(evaluate_plans(planner, plans, asked, run=Run(run=name, seed=seed)))
+        report(pd.concat(rows, ignore_index=True), kind, out)
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """What held-out participants say is best."""
+
+    temperature: float
+    """Of the decoder."""
+    likeliest_order: int
+    """How far a chain looks back that goes on at its likeliest."""
+    drawn_order: int
+    """How far one that is drawn from."""
+    drawn_temperature: float
+
+
+def choose(
+    plans: Dataset, labels: Mapping[str, Sequence[str]], store: FeatureStore, config: TrainConfig, run: Path
+) -> Choice:
+    """Chooses on some of the training participants, from what is learnt of the others.
+
+    Args:
+        plans: the data set.
+        labels: of all its videos.
+        store: the features.
+        config: how to train.
+        run: the folder of the model that chooses.
+    """
+    choosing = hold_out(plans, HELD_OUT)
+    asked = queries_of(choosing, "val")
+    asked = asked[:: max(1, len(asked) // CHOOSE_BY)]
+    fit(
+        dataclasses.replace(choosing, queries=[*queries_of(choosing, "train"), *asked]),
+        store,
+        config,
+        run,
+        resume=True,
+    )
+
+    def distance(planner: Planner) -> float:
+        return float(evaluate_plans(planner, choosing, asked)["distance"].mean())
+
+    of_model = {value: distance(model_plans(run, store, FUTURES, value)) for value in TEMPERATURES}
+    chains = {order: chain_plans(choosing, labels, order) for order in ORDERS}
+    of_likeliest = {order: distance(chain.drawn(1, LENGTH, temperature=0)) for order, chain in chains.items()}
+    of_drawn = {
+        (order, value): distance(chain.drawn(FUTURES, LENGTH, temperature=value))
+        for order, chain in chains.items()
+        for value in TEMPERATURES
+    }
+    print(f"distances: decoder {of_model}, chains at their likeliest {of_likeliest}, drawn {of_drawn}", flush=True)
+    return Choice(
+        min(of_model, key=lambda value: of_model[value]),
+        min(of_likeliest, key=lambda order: of_likeliest[order]),
+        *min(of_drawn, key=lambda pair: of_drawn[pair]),
+    )
+
+
+def queries_of(plans: Dataset, split: str) -> list[Query]:
+    """What is asked of a split's videos."""
+    return [query for video in plans.split(split) for query in plans.queries_of(video.video)]
+
+
+def chain_plans(plans: Dataset, labels: Mapping[str, Sequence[str]], order: int) -> ChainPlans:
+    """A chain that has learnt the training videos."""
+    training = [labels[video.video] for video in plans.split("train")]
+    return ChainPlans(training, labels, plans.action_labels, order)
+
+
+def model_plans(run: Path, store: FeatureStore, num_futures: int, temperature: float) -> Planner:
+    """What a run's model foretells."""
+    predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint))
+
+    def plan(video: str, times: Sequence[float]) -> list[list[list[str]]]:
+        seen = store.read(video)
+        told = predictor.futures(
+            seen.features, seen.pts_seconds, times, num_futures=num_futures, temperature=temperature, video=video
+        )
+        return [[[label for label, _ in future] for future in futures] for futures in told]
+
+    return plan
+
+
+def floors(plans: Dataset, labels: Mapping[str, Sequence[str]], choice: Choice) -> dict[str, Planner]:
+    """What needs no model; a future of one label goes on with it."""
+    counts = Counter(label for video in plans.split("train") for label in labels[video.video])
+    frequent = [[label] for label, _ in counts.most_common(FUTURES)]
+    return {
+        "most frequent": lambda video, times: [frequent[:1]] * len(times),
+        f"{FUTURES} most frequent": lambda video, times: [frequent] * len(times),
+        "last label": lambda video, times: [[[labels[video][int(time)]]] for time in times],
+        "chain, likeliest": chain_plans(plans, labels, choice.likeliest_order).drawn(1, LENGTH, temperature=0),
+        "chain, drawn": chain_plans(plans, labels, choice.drawn_order).drawn(
+            FUTURES, LENGTH, temperature=choice.drawn_temperature
+        ),
+    }
+
+
+def report(rows: pd.DataFrame, kind: str, out: Path) -> None:
+    """Writes rows, prints and writes the table of one kind."""
+    write_table(rows, out / f"{kind}.csv")
+    table = plan_table(rows, "chain, drawn")
+    table.insert(0, "kind", kind)
+    write_table(table, out / f"{kind}.md")
+    print(to_markdown(table))
+    moments = rows[["video", "time"]].drop_duplicates()
+    print(f"{len(moments):,} moments, intervals over {rows['group'].nunique()} participants.", flush=True)
+
+
+if __name__ == "__main__":
+    auto_cli(main, as_positional=False)
