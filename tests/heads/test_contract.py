@@ -42,6 +42,7 @@ SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever d
     "window": {"layers": 2, "window": 4, "heads": 2},
 }
 NO_GRADIENT_TO_THE_PAST = {"memorizing"}  # by their papers; what reaches them is measured by change
+IN_PARTS = ["linformer", "longformer", "window"]  # whose form that is not causal works part by part
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}
 
 every_head = pytest.mark.parametrize("name", sorted(HEADS))
@@ -286,6 +287,23 @@ def test_sizes_at_the_edge(name: str) -> None:
     assert head(frames(0, 3)).shape == (0, 3, DIM)
     assert not head(frames(), mask_of(0, 0)).any()
     torch.testing.assert_close(head(frames(3))[:1], head(frames(3)[:1]), **TIGHT)
+
+
+@pytest.mark.parametrize("name", IN_PARTS)
+def test_whole_videos_read_in_parts_equal_the_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With gradients and without, for a video longer than the parts."""
+    head, weight, lengths = make(name, causal=False), frames(2, 2500, seed=2), mask_of(2500, 1201, num_frames=2500)
+    results = []
+    for size in (4096, 1):
+        monkeypatch.setattr(base, "LEARNT_AT_ONCE", size)
+        x = frames(2, 2500).requires_grad_()
+        y = head(x, lengths)
+        gradients = torch.autograd.grad((y * weight).sum(), [x, *head.parameters()], allow_unused=True)
+        results.append([y, *(part for part in gradients if part is not None)])
+    for whole, parts in zip(*results, strict=True):
+        torch.testing.assert_close(parts, whole, **TIGHT)
+    with torch.no_grad():
+        torch.testing.assert_close(head(frames(2, 2500), lengths), results[0][0], **TIGHT)
 
 
 @noncausal_head

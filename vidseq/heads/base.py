@@ -22,6 +22,11 @@ LEARNT_AT_ONCE = 4096
 """Frames that a head reads at once at least where gradients are wanted, if it reads in segments."""
 
 
+def frames_at_once(size: int) -> int:
+    """How many frames to read at once, where `size` are best without gradients."""
+    return max(size, LEARNT_AT_ONCE) if torch.is_grad_enabled() else size
+
+
 def option(default: Any, *, at_least: float | None = None, at_most: float | None = None) -> Any:
     """Declares a field of a head's Config together with the values it may take.
 
@@ -237,9 +242,8 @@ class TemporalHead(nn.Module, abc.ABC):
 
     def _scan(self, x: Tensor, state: Any, mask: Tensor) -> tuple[Tensor, Any]:
         """`scan`, in segments where that is faster."""
-        size, num_frames, learns = self.segment_frames, x.shape[1], torch.is_grad_enabled()
-        if size is not None and learns:
-            size = max(size, LEARNT_AT_ONCE)
+        num_frames, learns = x.shape[1], torch.is_grad_enabled()
+        size = None if self.segment_frames is None else frames_at_once(self.segment_frames)
         if size is None or num_frames <= size:
             return self.scan(x, state, mask)
         if learns:

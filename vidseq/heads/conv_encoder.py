@@ -61,6 +61,7 @@ class ConvEncoder(TemporalHead):
     name = "conv_encoder"
     Config = ConvEncoderConfig
     supports_noncausal = True
+    segment_frames = 2048
     config: ConvEncoderConfig
 
     def __init__(self, config: ConvEncoderConfig) -> None:

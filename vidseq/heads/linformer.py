@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import HeadConfig, TemporalHead, frames_at_once, option
 from vidseq.heads.transformer_block import TransformerBlock, check_heads
 from vidseq.ops.block_causal import Past, block_causal_attention, follow, keep_rest, take
 from vidseq.ops.resample import resample
@@ -142,7 +142,7 @@ class Linformer(TemporalHead):
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        size = x.shape[1] if torch.is_grad_enabled() else self.segment_frames
+        size = frames_at_once(self.segment_frames)
         parts = x.split(size, dim=1)
         angles = rotary_angles(torch.arange(min(size, x.shape[1]), device=x.device), self.dim).to(x.dtype)
         sinusoids = torch.cat([angles.sin(), angles.cos()], dim=-1)

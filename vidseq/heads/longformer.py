@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import HeadConfig, TemporalHead, frames_at_once, option
 from vidseq.heads.blocks import advance
 from vidseq.heads.token_layer import TokenLayer, TokenScan, TokenState, new_tokens
 from vidseq.heads.transformer_block import check_heads
@@ -199,9 +199,7 @@ class Longformer(TemporalHead):
         self, index: int, x: Tensor, tokens: Tensor, mask: Tensor, last: bool = False
     ) -> tuple[Tensor, Tensor]:
         """A layer's frames and tokens from those it reads, (B, T, D) and (B, G, D); the last spares its tokens."""
-        layer, parts = self.layers[index], [x]
-        if not torch.is_grad_enabled():
-            parts = list(x.split(self._segment, dim=1))
+        layer, parts = self.layers[index], list(x.split(frames_at_once(self._segment), dim=1))
         angles = self._angles(torch.arange(x.shape[1], device=x.device)[None])
         read = self.attend_noncausal(layer, tokens, parts, angles, mask, self.dilations[index])
         new_x = torch.cat([layer.block.finish(part, its_read) for part, its_read in zip(parts, read)], dim=1)

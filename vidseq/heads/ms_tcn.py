@@ -108,6 +108,11 @@ class MSTCN(TemporalHead):
         reach = len(self.stages) * sum(self.stages[0].reaches)
         return 1 + (reach if self.config.causal else reach // 2)
 
+    @property
+    def segment_frames(self) -> int:
+        """At least as many as a stage keeps, for those are copied from segment to segment."""
+        return max(2048, sum(self.stages[0].reaches))
+
     def init_state(self, batch_size: int) -> MSTCNState:
         """Zeros, which is the padding of a convolution."""
         config, reach = self.config, sum(self.stages[0].reaches)

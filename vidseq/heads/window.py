@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import HeadConfig, TemporalHead, frames_at_once, option
 from vidseq.heads.transformer_block import TransformerBlock, check_heads
 from vidseq.ops.banded import banded_attention
 from vidseq.ops.dense import causal_attention, read_by_queries
@@ -162,7 +162,7 @@ class Window(TemporalHead):
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        size = x.shape[1] if torch.is_grad_enabled() else self.segment_frames
+        size = frames_at_once(self.segment_frames)
         side = self.config.window - 1
         valid = F.pad(mask, (side, side))
         angles = self._angles(torch.arange(x.shape[1], device=x.device)[None]).split(size, dim=2)

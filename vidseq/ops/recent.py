@@ -8,7 +8,7 @@ it had, and two streams may go on from one state. A full page and the long part 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -109,22 +109,46 @@ def with_both_sides(parts: Iterable[tuple[Own, Sequence[Tensor]]], side: int) ->
     Yields:
         what belongs to a part alone, and its tensors, (B, H, side + N + side, d), zero beyond the video.
     """
-    before: list[Tensor] = []
-    here: tuple[Own, Sequence[Tensor]] | None = None
-    for following in parts:
+    before: list[_Cut | None] = []
+    here: tuple[Own, list[_Cut]] | None = None
+    for own, tensors in parts:
+        following = [_cut(x, side) for x in tensors]
         if here is None:
-            before = [x.new_zeros(*x.shape[:2], side, x.shape[3]) for x in following[1]]
+            before = [None] * len(following)
         else:
-            yield here[0], (slabs := _slabs(before, here[1], [x[:, :, :side] for x in following[1]], side))
-            before = [slab.narrow(2, slab.shape[2] - 2 * side, side) for slab in slabs]
-        here = following
+            yield here[0], [_slab(*cuts, side) for cuts in zip(before, here[1], following)]
+            before = [*here[1]]
+        here = own, following
     if here is not None:
-        yield here[0], _slabs(before, here[1], [x[:, :, :0] for x in here[1]], side)
+        yield here[0], [_slab(*cuts, None, side) for cuts in zip(before, here[1])]
 
 
-def _slabs(before: Sequence[Tensor], here: Sequence[Tensor], after: Sequence[Tensor], side: int) -> list[Tensor]:
-    slabs = []
-    for parts in zip(before, here, after):
-        beyond = parts[2].new_zeros(*parts[2].shape[:2], side - parts[2].shape[2], parts[2].shape[3])
-        slabs.append(torch.cat([*parts, beyond], dim=2))
-    return slabs
+class _Cut(NamedTuple):
+    """A part in pieces: cut once, for otherwise the backward pass would put whole parts together for each slice."""
+
+    pieces: tuple[Tensor, ...]
+    first: tuple[Tensor, ...]
+    """Those with the frames that belong to the part before it, too."""
+    last: tuple[Tensor, ...]
+    """Those with the frames that belong to the part after it, too."""
+
+
+def _cut(x: Tensor, side: int) -> _Cut:
+    size = x.shape[2]
+    first, last = min(side, size), max(size - side, 0)
+    low, high = sorted((first, last))
+    pieces = x.split((low, high - low, size - high), dim=2)
+    return _Cut(pieces, pieces[:1], pieces[2:]) if first <= last else _Cut(pieces, pieces[:2], pieces[1:])
+
+
+def _slab(before: _Cut | None, here: _Cut, after: _Cut | None, side: int) -> Tensor:
+    x = here.pieces[0]
+    known = () if after is None else after.first
+    missing = side - sum(part.shape[2] for part in known)
+    earlier = (_zeros(x, side),) if before is None else before.last
+    return torch.cat([*earlier, *here.pieces, *known, _zeros(x, missing)], dim=2)
+
+
+def _zeros(x: Tensor, frames: int) -> Tensor:
+    """So many frames like those of x (B, H, N, d)."""
+    return x.new_zeros(*x.shape[:2], frames, x.shape[3])
