@@ -1,6 +1,8 @@
 """What every head promises. A new head is tested here as soon as it is in HEADS."""
 
 import copy
+import inspect
+import re
 
 import pytest
 import torch
@@ -98,6 +100,22 @@ def test_stepping_equals_forward_in_outputs_and_gradients(name: str, chunks: lis
         results.append([y, x.grad, *(p.grad.clone() for p in head.parameters() if p.grad is not None)])
     for offline, live in zip(*results, strict=True):
         torch.testing.assert_close(live, offline, **TIGHT)
+
+
+@every_head
+def test_what_is_declared_of_streams_is_so(name: str) -> None:
+    head, x = make(name), frames()
+    exact = torch.allclose(stepped(head, x, CHUNKINGS[2]), head(x), rtol=1e-10, atol=1e-10)
+    assert exact == head.streams_exactly
+
+
+@every_head
+def test_the_docstring_draws_cites_and_tells_differences(name: str) -> None:
+    said = inspect.getdoc(HEADS[name]) or ""
+    source = said.partition("Source: ")[2]
+    assert re.search(r"arXiv:\d{4}\.\d{4,5}|, (19|20)\d\d\b", source), "a paper"
+    assert re.search(r"Here:\s", source), "what differs from it"
+    assert len(re.findall("[■□◣░█●▲▼◄►│┌├┐─~]", said.partition("Source: ")[0])) >= 5, "a drawing"
 
 
 @every_head

@@ -140,6 +140,9 @@ def test_scheduled_sampling_reads_its_own_tokens() -> None:
     first = decoder(torch.tensor([[4]]), context[:1])[0, 0].exp()
     expected = 0.5 * (1 - float(first[4]))
     assert float((mixed[:, 1] != 4).double().mean()) == pytest.approx(expected, abs=0.08)
+    own = decoder._mixed(tokens, context, 1.0)[:, 1].bincount(minlength=NUM_TOKENS) / 400
+    torch.testing.assert_close(own, first, rtol=0, atol=0.08)  # drawn, and not the likeliest
+    assert float(first.max()) < 0.8
     torch.manual_seed(0)
     assert bool((decoder._mixed(tokens, context, 1e-9)[:, 1:] == 4).all())
     assert float(decoder.loss(tokens, context, own_share=1.0)) != pytest.approx(float(decoder.loss(tokens, context)))

@@ -52,6 +52,20 @@ def test_beam_search_of_full_width_is_brute_force(
         assert item.log_prob == pytest.approx(tables.log_prob(0, item.tokens))
 
 
+def test_a_long_sequence_may_still_overtake_a_short_one() -> None:
+    """Ending at once is likelier than anything else, but nothing is lost after the first token."""
+
+    def step(tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        first = torch.tensor([-torch.inf, math.log(0.6), math.log(0.4)])
+        later = torch.tensor([-torch.inf, math.log(0.01), math.log(0.99)])
+        return torch.where(state == 0, first, later), state + 1
+
+    start = torch.zeros(1, 1)
+    for power, best in ((0.0, (END,)), (1.0, (2, 2, 2, 2))):
+        (found,) = beam_search(Writer(step, 0, END, 4), start, width=3, length_power=power)
+        assert found[0].tokens == best
+
+
 @settings(max_examples=25)
 @given(st.integers(3, 6), st.integers(1, 6), st.integers(0, 10_000))
 def test_greedy_is_beam_search_of_width_one(num_tokens: int, max_length: int, seed: int) -> None:

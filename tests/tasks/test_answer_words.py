@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 import torch
 
 from vidseq.checkpoint import load_model, save_model
-from vidseq.data.dataset import Dataset
-from vidseq.data.schema import Query
+from vidseq.data.dataset import Dataset, write_dataset
+from vidseq.data.schema import DatasetInfo, Query
 from vidseq.errors import UserError
 from vidseq.evaluation.evaluate import evaluate
 from vidseq.evaluation.metrics import word_summary
@@ -190,3 +191,38 @@ def test_colours_are_learnt_in_words(unit: str, toy_world: tuple[Dataset, Featur
     assert numbers["nats_an_answer"] < 0.5 < 1.0 < word_summary(blind)["nats_an_answer"]
     assert blind["correct"].mean() < 0.7
     assert (seen["answer_tokens"] > (2 if unit == "character" else 1)).all()
+
+
+def test_captions_of_clips_are_learnt(toy_world: tuple[Dataset, FeatureStore], tmp_path: Path) -> None:
+    """A caption tells in one sentence what was seen at first and what is going on at last."""
+    source, store = toy_world
+    colors = {query.video: query.answer for query in source.queries}
+    captions = []
+    for video in source.videos:
+        for time in (2.5, 4.0, 6.0):
+            last = next(item.label for item in source.segments_of(video) if item.start < time <= item.end)
+            caption = f"First it was {colors[video]}, then I saw a {last}."
+            captions.append(
+                Query(video=video, time=time, kind="question", question="What happens in this video?", answer=caption)
+            )
+    shutil.copytree(store.folder, tmp_path / "data/features" / store.folder.name)
+    info = DatasetInfo(name="captions", observations="features")
+    dataset = write_dataset(tmp_path / "data", info, source.videos.values(), queries=captions)
+    config = TrainConfig(
+        head="window",
+        head_options={"window": 32, "layers": 1},
+        dim=32,
+        epochs=16,
+        batch_size=4,
+        lr=1e-2,
+        patience=None,
+        device="cpu",
+        full_context=1.0,
+        tasks={"answer_words": {"max_length": 16}},
+    )
+    model = load_model(fit(dataset, store, config, tmp_path / "run"), "cpu")
+    rows = evaluate(Predictor(model), dataset, store, "test", controls=["last_frame"])
+    seen, last_frame = (rows[rows["control"] == control] for control in ("", "last_frame"))
+    assert word_summary(seen)["exact_match"] > 0.9 > 0.7 > word_summary(last_frame)["exact_match"]
+    assert word_summary(last_frame)["token_f1"] > 0.8  # all but the colour
+    assert seen["prediction"].str.fullmatch(r"first it was \w+, then i saw a \w+\.").all()
