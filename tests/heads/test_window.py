@@ -1,7 +1,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from local_attention import LocalAttention
 from references import band_attention, rotated
+from references_blocks import network_reference
 from torch import Tensor, nn
 
 from vidseq.heads import make_head
@@ -27,6 +29,19 @@ def test_equals_attention_query_by_query(window: int, causal: bool) -> None:
     for block in head.blocks:
         y = block_reference(block, y, window - 1, 0 if causal else window - 1)
     torch.testing.assert_close(head(x), head.last_norm(y), rtol=1e-10, atol=1e-10)
+
+
+def test_equals_the_local_attention_package() -> None:
+    """Its exact window is a frame longer than it is called, and its rotary angles are in single precision; where it
+    sees both sides, it turns queries to the place of others, so that it is no reference there."""
+    torch.manual_seed(0)
+    head = make_head("window", 8, {"window": 6, "heads": 2}).double()
+    peer = LocalAttention(window_size=5, causal=True, exact_windowsize=True, dim=4).double()
+    x = y = torch.randn(2, 30, 8, dtype=torch.float64)
+    for block in head.blocks:
+        qkv = block.qkv(block.attention_norm(y)).unflatten(-1, (3, 2, -1)).permute(2, 0, 3, 1, 4)
+        y = network_reference(block, y, peer(*qkv))
+    torch.testing.assert_close(head(x), head.last_norm(y), rtol=1e-6, atol=1e-6)
 
 
 def test_where_a_video_starts_does_not_matter() -> None:
