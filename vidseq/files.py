@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever sees half of one."""
+"""Writing files so that nobody ever sees half of one; and why some cannot be read."""
 
 import contextlib
 import os
@@ -39,6 +39,12 @@ def atomic_write(path: Path | str, content: str | bytes) -> None:
     data = content.encode() if isinstance(content, str) else content
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+def why_no_array(error: Exception) -> str:
+    """What NumPy says of a file that it cannot load, but for its advice to trust pickles: none is loaded here."""
+    said = str(error)
+    return "it holds no array of numbers" if "pickle" in said or "Python objects" in said else said
 
 
 def _umask() -> int:

@@ -84,7 +84,7 @@ class TrainConfig:
             self._check(name, _or_one(getattr(self, name)) >= 1, "at least 1, or nothing")
         for name in ("context_seconds", "max_clip_seconds"):
             self._check(name, _or_one(getattr(self, name)) > 0, "more than 0, or nothing")
-        self._check("seed", self.seed >= 0, "a whole number from 0 on")
+        self._check("seed", 0 <= self.seed < 2**63, "a whole number from 0 to 2^63 - 1")
         self._check("lr", self.lr > 0, "a rate above 0")
         self._check("drift_seconds", self.drift_seconds > 0, "more than 0 seconds")
         for name in ("weight_decay", "gradient_clip", "feature_noise", "feature_drift"):

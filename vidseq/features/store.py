@@ -22,7 +22,7 @@ import numpy as np
 
 from vidseq.errors import DataError, FingerprintError, UserError
 from vidseq.features.fingerprint import Fingerprint
-from vidseq.files import atomic_path, atomic_write
+from vidseq.files import atomic_path, atomic_write, why_no_array
 
 FOLDER = "features"
 HEADER = "fingerprint.json"
@@ -165,7 +165,7 @@ class FeatureStore:
             with self._path(video, ".pts").open("rb") as file:
                 pts_seconds = np.load(file, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise self._damaged(video, str(error)) from error
+            raise self._damaged(video, why_no_array(error)) from error
         shape = (meta["frames"], meta["dim"])
         if features.shape != shape or pts_seconds.shape != shape[:1]:
             raise self._damaged(video, f"{features.shape} features and {pts_seconds.shape} times instead of {shape}")

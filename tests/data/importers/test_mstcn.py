@@ -132,7 +132,7 @@ TRAPS = {
     ),
     "no array": (
         lambda s: write(s / "features/01-2.npy", "no array"),
-        r"features/01-2.npy: expects a NumPy array, got a file that is none",
+        r"features/01-2.npy: expects a NumPy array, got a file that is none \(it holds no array of numbers\)",
     ),
     "pickled array": (
         lambda s: np.save(s / "features/01-2.npy", np.array([{}])),
