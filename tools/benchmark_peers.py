@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from vidseq.errors import UserError
 from vidseq.heads import HEADS, TemporalHead, make_head, num_parameters
+from vidseq.heads.transformer_block import TransformerBlock
 
 HEADS_WIDE = 4
 WINDOW = 128
@@ -55,8 +56,9 @@ class Ours:
         """The head, untrained, without the networks behind its attention."""
         head = make_head(self.head, dim, self.options, causal=self.causal)
         for module in head.modules():
-            if hasattr(module, "think"):
+            if isinstance(module, TransformerBlock):
                 setattr(module, "think", _nothing)  # noqa: B010  # a method is no attribute for mypy
+                setattr(module, "finish", module.add_read)  # noqa: B010
         return TokensToo(head) if self.tokens_read else head
 
 

@@ -1,5 +1,7 @@
 """The block that every attention head is made of."""
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -32,13 +34,16 @@ class TransformerBlock(nn.Module):
         self.narrow = nn.Linear(network, dim)
         self.dropout = nn.Dropout(dropout)
 
-    def project(self, x: Tensor, angles: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def project(
+        self, x: Tensor, angles: Tensor, past: Sequence[tuple[Tensor, Tensor]] = ()
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys (both rotated) and values of x (B, T, D), each (B, heads, T, width).
 
-        Angles are those of the frames, (B or 1, 1, T, width / 2).
+        Angles are those of the frames, (B or 1, 1, T, width / 2). Keys and values come behind those of the past, which
+        are given in parts.
         """
         qkv = self.qkv(self.attention_norm(x)).unflatten(-1, (3, self.heads, -1))  # (B, T, 3, heads, width)
-        return rotate_qkv(qkv, angles[:, 0])
+        return rotate_qkv(qkv, angles[:, 0], past)
 
     def merge(self, read: Tensor) -> Tensor:
         """What attention read, (B, heads, T, width), as a layer's output (B, T, D)."""
@@ -48,9 +53,13 @@ class TransformerBlock(nn.Module):
         """The network on each frame of x (B, T, D)."""
         return self.narrow(F.gelu(self.widen(self.network_norm(x))))
 
+    def add_read(self, x: Tensor, read: Tensor) -> Tensor:
+        """Adds what attention read, (B, heads, T, width), to x (B, T, D)."""
+        return x + self.dropout(self.merge(read))
+
     def finish(self, x: Tensor, read: Tensor) -> Tensor:
         """Adds what attention read, (B, heads, T, width), to x (B, T, D), then the network's thoughts on it."""
-        x = x + self.dropout(self.merge(read))
+        x = self.add_read(x, read)
         return x + self.dropout(self.think(x))
 
 

@@ -14,7 +14,7 @@ from vidseq.ops.dense import causal_attention, read_by_queries
 from vidseq.ops.recent import fits_page, last_frames, latest, page_frames, with_both_sides
 from vidseq.ops.rotary import rotary_angles
 
-SEGMENT = 512
+SEGMENT = 1024
 """Frames that are read at once where no gradients are wanted."""
 
 
@@ -106,14 +106,18 @@ class Window(TemporalHead):
         """Reads new frames; see `TemporalHead.scan`."""
         num_frames, past, valid = x.shape[1], *self._in_sight(state)
         angles = self._angles(state.position[:, None] + torch.arange(num_frames, device=x.device))
-        keys, values = [], []
+        kept = []
         for index, block in enumerate(self.blocks):
-            q, k, v = block.project(x, angles)
             its_past = [(old_k[:, index], old_v[:, index]) for old_k, old_v in past]
-            x = block.finish(x, self._attend(q, k, v, its_past, valid))
-            keys.append(k)
-            values.append(v)
-        return self.last_norm(x), self._take_in(state, keys, values, mask)
+            if num_frames == 1:  # a live frame does not copy the past
+                q, k, v = block.project(x, angles)
+                read, seen = read_by_queries(q, k, v, its_past, valid), [*its_past, (k, v)]
+            else:
+                q, k, v = block.project(x, angles, its_past)
+                read, seen = self._attend(q, k, v, valid), [(k, v)]
+            x = block.finish(x, read)
+            kept.append(seen)
+        return self.last_norm(x), self._take_in(state, kept, mask)
 
     def _in_sight(self, state: WindowState) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
         """Keys and values of all layers that the next frame sees, and bool (B, N): which of them are there at all."""
@@ -121,35 +125,31 @@ class Window(TemporalHead):
         size = sum(part.shape[3] for part in keys)
         return [*zip(keys, values)], torch.arange(size, device=state.keys.device) >= size - state.position[:, None]
 
-    def _take_in(self, state: WindowState, keys: list[Tensor], values: list[Tensor], mask: Tensor) -> WindowState:
-        """The state after new frames, (B, heads, T, width) of every layer."""
+    def _take_in(self, state: WindowState, kept: list[list[tuple[Tensor, Tensor]]], mask: Tensor) -> WindowState:
+        """The state after new frames: of every layer, keys and values in sight and new ones behind them, in parts."""
         position = state.position + mask.sum(dim=1)
-        (old_k, page_k), (old_v, page_v) = self._parts(state)
-        if fits_page(page_k, mask, page_frames(self.config.window), dim=3):
-            page_k = torch.cat([page_k, torch.stack(keys, dim=1)], dim=3)
-            page_v = torch.cat([page_v, torch.stack(values, dim=1)], dim=3)
-            return WindowState(old_k, old_v, page_k, page_v, position)
+        layers = [[*zip(*seen)] for seen in kept]  # parts of keys, parts of values
+        if fits_page(state.page_keys, mask, page_frames(self.config.window), dim=3):
+            new = (torch.stack([parts[-1][:, :, -mask.shape[1] :] for parts in kind], dim=1) for kind in zip(*layers))
+            page_k, page_v = (torch.cat([*both], dim=3) for both in zip((state.page_keys, state.page_values), new))
+            return WindowState(state.keys, state.values, page_k, page_v, position)
         most = min(self._past, int(position.max())) if len(position) else 0
         new_k, new_v = (
-            torch.stack([latest(parts, mask, most, dim=2) for parts in zip(old.unbind(1), page.unbind(1), new)], dim=1)
-            for old, page, new in ((old_k, page_k, keys), (old_v, page_v, values))
+            torch.stack([latest(parts, mask, most, dim=2) for parts in kind], dim=1) for kind in zip(*layers)
         )
-        return WindowState(new_k, new_v, page_k[:, :, :, :0].clone(), page_v[:, :, :, :0].clone(), position)
+        page_k, page_v = (page[:, :, :, :0].clone() for page in (state.page_keys, state.page_values))
+        return WindowState(new_k, new_v, page_k, page_v, position)
 
     def _parts(self, state: WindowState) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         return (state.keys, state.page_keys), (state.values, state.page_values)
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, past: list[tuple[Tensor, Tensor]], valid: Tensor) -> Tensor:
-        """New frames' queries on the past, of which valid says what is there, and on their own keys."""
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, valid: Tensor) -> Tensor:
+        """New frames' queries on keys of the past, of which valid says what is there, and their own behind them."""
         num_frames, missing = q.shape[2], self._past - valid.shape[1]
-        if num_frames == 1:  # a live frame does not copy the past
-            return read_by_queries(q, k, v, past, valid)
         valid = F.pad(valid, (0, num_frames), value=True)  # a valid frame never sees a later, invalid one
         if missing >= num_frames - 1:  # the last one sees as far as the first key
-            k, v = (torch.cat(parts, dim=2) for parts in zip(*past, (k, v)))
             return causal_attention(q, k, v, valid)
-        nothing = k.new_zeros(*k.shape[:2], missing, self._width)
-        k, v = (torch.cat(parts, dim=2) for parts in zip((nothing, nothing), *past, (k, v)))
+        k, v = (F.pad(part, (0, 0, missing, 0)) if missing else part for part in (k, v))
         return banded_attention(q, k, v, F.pad(valid, (missing, 0)), self._past)
 
     def read(self, queries: Tensor, state: WindowState) -> Tensor:

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 from vidseq.ops.flash import flash_attention, flash_gradients
 from vidseq.ops.merge import NOTHING, Part, gradients_beside, merge_parts
 
-SEGMENT = 512
+SEGMENT = 1024
 """Queries that are worked on at once."""
 BLOCK = 32
 """Queries in a block on the way forward: as many as the kernel takes at a time, for what larger blocks see besides is
@@ -53,17 +53,15 @@ class _Blocks(torch.autograd.Function):
     ) -> Tensor:
         """Keeps what was read and each query's mass: the logarithm of its sum of exponentials."""
         q, k, v = (part.transpose(1, 2) for part in (q, k, v))
-        beside = _beside(aside_read, aside_mass)
-        read = q.new_empty(q.shape)
-        mass = q.new_empty(q.shape[:3], dtype=torch.promote_types(q.dtype, torch.float32))
+        beside, parts = _beside(aside_read, aside_mass), []
         for piece in _pieces(q, k, valid, BLOCK):
             here = Part(*flash_attention(piece.cut(q), piece.slabs(k), piece.slabs(v), piece.bias))
             if piece.blind is not None:
                 here.mass.masked_fill_(piece.blind, 0 if beside is None else NOTHING)
             if beside is not None:
                 here = merge_parts(here, piece.cut_part(beside))
-            for whole, part in zip(piece.cut_part(Part(read, mass)), here):
-                whole.copy_(part)
+            parts.append(Part(*(part.transpose(1, 2).flatten(0, 1) for part in here)))
+        read, mass = (_one(list(part)).view(*q.shape[:3], *part[0].shape[2:]) for part in zip(*parts))
         ctx.save_for_backward(q, k, v, valid, read, mass, aside_read, aside_mass)
         return read.transpose(1, 2)
 
@@ -92,6 +90,11 @@ class _Blocks(torch.autograd.Function):
 
 def _beside(read: Tensor | None, mass: Tensor | None) -> Part | None:
     return None if read is None or mass is None else Part(read.transpose(1, 2), mass.transpose(1, 2))
+
+
+def _one(parts: list[Tensor]) -> Tensor:
+    """Parts put together; one alone is not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 class _Piece(NamedTuple):

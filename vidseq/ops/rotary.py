@@ -1,6 +1,7 @@
 """Rotary positions: attention scores then depend on how far apart two frames are, not on where they stand."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -40,56 +41,83 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
     Returns:
         like `x`.
     """
-    angles = angles.to(x.dtype)
-    return _Rotate.apply(x, angles.cos(), angles.sin())
+    return _Rotate.apply(x, *_waves(angles.to(x.dtype)))
 
 
-def rotate_qkv(qkv: Tensor, angles: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Turns queries and keys by the angles of their frames, and leaves values as they are.
+def rotate_qkv(
+    qkv: Tensor, angles: Tensor, past: Sequence[tuple[Tensor, Tensor]] = ()
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Turns queries and keys by the angles of their frames, leaves values as they are, and puts both behind older ones.
 
-    As `rotate` of the first two, but for the copies that autograd would make to put three gradients together.
+    As `rotate` of the first two and `torch.cat`, but for the copies: keys are turned to where they belong, and autograd
+    need not put gradients together.
 
     Args:
         qkv: queries, keys and values, (B, T, 3, H, d).
         angles: from `rotary_angles`, (B or 1, T, d / 2).
+        past: keys, which are not turned again, and values of earlier frames, each (B, H, N, d), in parts.
 
     Returns:
-        queries, keys and values, each (B, H, T, d); they lie in memory as (B, T, ..., H, d).
+        queries (B, H, T, d), keys and values (B, H, all N + T, d); they lie in memory as (B, T, ..., H, d).
     """
     angles = angles.to(qkv.dtype)[:, :, None]
-    return _RotateQKV.apply(qkv, angles.cos(), angles.sin())
+    return _RotateQKV.apply(qkv, *_waves(angles), *(part for parts in past for part in parts))
+
+
+def _waves(angles: Tensor) -> tuple[Tensor, Tensor]:
+    """What `_turn` takes: cosines of all numbers, (..., d), and sines of all pairs, (..., d / 2)."""
+    cos = angles.cos()
+    return torch.cat([cos, cos], dim=-1), angles.sin()
 
 
 def _turn(x: Tensor, cos: Tensor, sin: Tensor, y: Tensor) -> None:
-    """Turns x into y: both halves are written where they belong."""
-    (first, second), (new_first, new_second) = x.chunk(2, dim=-1), y.chunk(2, dim=-1)
-    torch.mul(first, cos, out=new_first).addcmul_(second, sin, value=-1)
-    torch.mul(second, cos, out=new_second).addcmul_(first, sin)
+    """Turns x into y, which lies elsewhere; whole vectors at once where it can be, for halves are short."""
+    half = sin.shape[-1]
+    torch.mul(x, cos, out=y)
+    y[..., :half].addcmul_(x[..., half:], sin, value=-1)
+    y[..., half:].addcmul_(x[..., :half], sin)
 
 
 class _RotateQKV(torch.autograd.Function):
     """Gradients are turned back into one tensor."""
 
     @staticmethod
-    def forward(ctx: Any, qkv: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Values are a view."""
+    def forward(ctx: Any, qkv: Tensor, cos: Tensor, sin: Tensor, *past: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Without a past, values are a view."""
         ctx.save_for_backward(cos, sin)
-        turned = qkv.new_empty(*qkv.shape[:2], 2, *qkv.shape[3:])
-        _turn(qkv[:, :, :2], cos[:, :, None], sin[:, :, None], turned)
-        q, k = turned.permute(2, 0, 3, 1, 4).unbind()
-        return q, k, qkv[:, :, 2].transpose(1, 2)
+        ctx.sizes = [part.shape[2] for part in past[::2]]
+        q, new_k, new_v = qkv.unbind(2)
+        turned, k = q.new_empty(q.shape), _behind(past[::2], new_k)
+        _turn(q, cos, sin, turned)
+        _turn(new_k, cos, sin, k[:, sum(ctx.sizes) :])
+        v = new_v
+        if past:
+            v = _behind(past[1::2], new_v)
+            v[:, sum(ctx.sizes) :] = new_v
+        return turned.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """The same with the opposite angle."""
         cos, sin = ctx.saved_tensors
-        of_q, of_k, of_v = (part.transpose(1, 2) for part in gradients)
-        whole = of_q.new_empty(*of_q.shape[:2], 3, *of_q.shape[2:])
+        of_q, *of_kv = gradients
+        *of_past, (of_k, of_v) = zip(*(part.split([*ctx.sizes, of_q.shape[2]], dim=2) for part in of_kv))
+        batch, heads, num_frames, width = of_q.shape
+        whole = of_q.new_empty(batch, num_frames, 3, heads, width)
         for number, part in enumerate((of_q, of_k)):
-            _turn(part, cos, -sin, whole[:, :, number])
-        whole[:, :, 2].copy_(of_v)
-        return whole, None, None
+            _turn(part.transpose(1, 2), cos, -sin, whole[:, :, number])
+        whole[:, :, 2] = of_v.transpose(1, 2)
+        return whole, None, None, *(part for parts in of_past for part in parts)
+
+
+def _behind(past: Sequence[Tensor], new: Tensor) -> Tensor:
+    """Past frames, (B, H, N, d) in parts, and room for new ones like `new` (B, T, H, d): (B, all N + T, H, d)."""
+    sizes = [part.shape[2] for part in past]
+    y = new.new_empty(len(new), sum(sizes) + new.shape[1], *new.shape[2:])
+    for part, there in zip(past, y.split([*sizes, new.shape[1]], dim=1)):
+        there.copy_(part.transpose(1, 2))
+    return y
 
 
 class _Rotate(torch.autograd.Function):
