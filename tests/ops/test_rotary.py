@@ -38,6 +38,22 @@ def test_queries_and_keys_turn_and_values_stay(rows: int) -> None:
         torch.testing.assert_close(fast, slow, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("sizes", [[0], [4], [2, 0, 3]])
+def test_keys_and_values_come_behind_those_of_the_past(sizes: list[int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    qkv = torch.randn(2, 5, 3, 2, 6, generator=generator, dtype=torch.float64, requires_grad=True)
+    past = [torch.randn(2, 2, 2, n, 6, generator=generator, dtype=torch.float64, requires_grad=True) for n in sizes]
+    angles, pairs = rotary_angles(torch.arange(5)[None] + 9, 6), [tuple(part.unbind()) for part in past]
+    q, k, v = rotate_qkv(qkv, angles)
+    k, v = (torch.cat(parts, dim=2) for parts in zip(*pairs, (k, v)))
+    results = []
+    for parts in (rotate_qkv(qkv, angles, pairs), (q, k, v)):
+        loss = sum((part.cumsum(2) ** 2).sum() for part in parts)
+        results.append([*parts, *torch.autograd.grad(loss, [qkv, *past])])
+    for fast, slow in zip(*results, strict=True):
+        torch.testing.assert_close(fast, slow, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("used", [0, 1, 2])
 def test_what_is_not_used_has_no_gradient(used: int) -> None:
     qkv = torch.ones(1, 4, 3, 2, 6, dtype=torch.float64, requires_grad=True)

@@ -47,10 +47,10 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
 def rotate_qkv(
     qkv: Tensor, angles: Tensor, past: Sequence[tuple[Tensor, Tensor]] = ()
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Turns queries and keys by the angles of their frames, leaves values as they are, and puts both behind older ones.
+    """Turns queries and keys by the angles of their frames, and puts keys and values behind those of earlier frames.
 
-    As `rotate` of the first two and `torch.cat`, but for the copies: keys are turned to where they belong, and autograd
-    need not put gradients together.
+    As `rotate` of the first two and `torch.cat`, but for the copies: keys are turned to where they belong, and what
+    autograd would do to put gradients together is not needed.
 
     Args:
         qkv: queries, keys and values, (B, T, 3, H, d).
