@@ -174,7 +174,7 @@ def test_the_noncausal_layer_equals_transformers_with_its_weights(monkeypatch: p
     still = torch.zeros(1, 1, block * count, 4, dtype=torch.float64)  # theirs has no rotary positions
     in_blocks = mask.unflatten(1, (-1, block))
     seen = in_blocks[torch.arange(2)[:, None, None], pattern.table].flatten(2) & pattern.valid
-    frames_read = head.attend_noncausal(layer, tokens, (q, k, v), still, pattern._replace(valid=seen))
-    tokens_read = layer.update_noncausal(tokens, k, v, mask)
+    (frames_read,) = head.attend_noncausal(layer, tokens, [(q, k, v)], still, pattern._replace(valid=seen))
+    tokens_read = layer.attend_noncausal(tokens, [k], [v], mask)
     ours = torch.cat([tokens_read[:, :, :block], frames_read, tokens_read[:, :, block:]], dim=2)[:, 0]
     torch.testing.assert_close(ours[valid], expected.reshape_as(ours)[valid], rtol=1e-6, atol=1e-7)

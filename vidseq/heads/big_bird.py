@@ -7,15 +7,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.token_layer import TokenLayer, TokenScan, TokenState, new_tokens
+from vidseq.heads.base import HeadConfig, TemporalHead, frames_at_once, option
+from vidseq.heads.token_layer import TokenLayer, TokenScan, TokenState, new_tokens, through_layers
 from vidseq.heads.transformer_block import check_heads
 from vidseq.ops.block_causal import follow
-from vidseq.ops.block_sparse import Pattern, block_sparse_attention
+from vidseq.ops.block_sparse import Pattern, block_sparse_attention, block_sparse_parts
 from vidseq.ops.merge import Part, attend_part
 from vidseq.ops.periods import Periods
 from vidseq.ops.random_blocks import draw, reservoir_contents
 from vidseq.ops.rotary import rotary_angles, rotate
+
+SEGMENT = 1024
+"""Frames that are worked on at once in a whole video where no gradients are wanted; blocks are never cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,21 +179,26 @@ class BigBird(TemporalHead):
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        tokens = self.tokens.expand(x.shape[0], -1, -1)
-        for index, layer in enumerate(self.layers):
-            x, tokens = self.layer_noncausal(index, x, tokens, mask, last=layer is self.layers[-1])
-        return self.last_norm(x)
+        return self.last_norm(through_layers(self.layer_noncausal, len(self.layers), self.tokens, x, mask))
 
     def layer_noncausal(
         self, index: int, x: Tensor, tokens: Tensor, mask: Tensor, last: bool = False
     ) -> tuple[Tensor, Tensor]:
         """A layer's frames and tokens from those it reads, (B, T, D) and (B, G, D); the last spares its tokens."""
-        layer, angles = self.layers[index], self._angles(torch.arange(x.shape[1], device=x.device)[None])
-        q, k, v = layer.near(x)
-        read = self.attend_noncausal(layer, tokens, (q, k, v), angles, self.noncausal_pattern(index, mask))
+        layer, size = self.layers[index], self._part_frames
+        parts, angles = x.split(size, dim=1), self._angles(torch.arange(x.shape[1], device=x.device)[None])
+        projected = [layer.near(part) for part in parts]
+        read = self.attend_noncausal(layer, tokens, projected, angles, self.noncausal_pattern(index, mask))
+        new_x = torch.cat([layer.block.finish(*both) for both in zip(parts, read)], dim=1)
         if not last:
-            tokens = layer.block.finish(tokens, layer.update_noncausal(tokens, k, v, mask))
-        return layer.block.finish(x, read), tokens
+            _, keys, values = zip(*projected)
+            tokens = layer.block.finish(tokens, layer.attend_noncausal(tokens, keys, values, mask))
+        return new_x, tokens
+
+    @property
+    def _part_frames(self) -> int:
+        """Frames of a part, whole blocks."""
+        return -(-frames_at_once(SEGMENT) // self.config.block) * self.config.block
 
     def noncausal_pattern(self, layer: int, mask: Tensor) -> Pattern:
         """Which blocks those of whole videos see."""
@@ -213,19 +221,29 @@ class BigBird(TemporalHead):
         return Pattern(table, valid, torch.ones(1, block, valid.shape[2], dtype=torch.bool, device=mask.device))
 
     def attend_noncausal(
-        self, layer: TokenLayer, tokens: Tensor, projected: tuple[Tensor, ...], angles: Tensor, pattern: Pattern
-    ) -> Tensor:
-        """What frames, queries, keys and values (B, heads, T, width), read by a pattern and in tokens (B, G, D)."""
-        q, k, v = projected
-        block, num_frames = self.config.block, q.shape[2]
-        beside = attend_part(q, *layer.near(tokens, 2))
-        padding = -num_frames % block
-        q, k, v, read = (
-            F.pad(part, (0, 0, 0, padding)) for part in (rotate(q, angles), rotate(k, angles), v, beside.read)
-        )
-        aside = Part(*(part.unflatten(2, (-1, block)) for part in (read, F.pad(beside.mass, (0, padding)))))
-        read = block_sparse_attention(q.unflatten(2, (-1, block)), k, v, pattern, block, aside)
-        return read.flatten(2, 3)[:, :, :num_frames]
+        self, layer: TokenLayer, tokens: Tensor, projected: list[tuple[Tensor, ...]], angles: Tensor, pattern: Pattern
+    ) -> list[Tensor]:
+        """What frames, of whose equal parts there are queries, keys and values (B, heads, N, width), read by a pattern
+        and in tokens (B, G, D), part by part."""
+        block, token_kv = self.config.block, layer.near(tokens, 2)
+        queries, besides, keys, values = [], [], [], []
+        for (q, k, v), turn in zip(projected, angles.split(projected[0][0].shape[2], dim=2)):
+            beside = attend_part(q, *token_kv)
+            padded = [_whole_blocks(part, block) for part in (rotate(q, turn), beside.read, beside.mass[..., None])]
+            q, read, mass = (part.unflatten(2, (-1, block)) for part in padded)
+            queries.append(q)
+            besides.append(Part(read, mass[..., 0]))
+            keys.append(rotate(k, turn))
+            values.append(v)
+        all_k, all_v = (_whole_blocks(torch.cat(part, dim=2), block) for part in (keys, values))
+        read = block_sparse_parts(queries, all_k, all_v, pattern, block, besides)
+        return [part.flatten(2, 3)[:, :, : q.shape[2]] for part, (q, *_) in zip(read, projected)]
 
     def _angles(self, positions: Tensor) -> Tensor:
         return rotary_angles(positions, self._width)[:, None]
+
+
+def _whole_blocks(x: Tensor, block: int) -> Tensor:
+    """Frames (B, H, T, d) up to the end of their last block."""
+    missing = -x.shape[2] % block
+    return F.pad(x, (0, 0, 0, missing)) if missing else x

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, frames_at_once, option
 from vidseq.heads.blocks import advance
-from vidseq.heads.token_layer import TokenLayer, TokenScan, TokenState, new_tokens
+from vidseq.heads.token_layer import TokenLayer, TokenScan, TokenState, new_tokens, through_layers
 from vidseq.heads.transformer_block import check_heads
 from vidseq.ops.dense import read_by_queries
 from vidseq.ops.dilated import dilated_attention
@@ -190,10 +190,7 @@ class Longformer(TemporalHead):
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        tokens = self.tokens.expand(x.shape[0], -1, -1)
-        for index, layer in enumerate(self.layers):
-            x, tokens = self.layer_noncausal(index, x, tokens, mask, last=layer is self.layers[-1])
-        return self.last_norm(x)
+        return self.last_norm(through_layers(self.layer_noncausal, len(self.layers), self.tokens, x, mask))
 
     def layer_noncausal(
         self, index: int, x: Tensor, tokens: Tensor, mask: Tensor, last: bool = False

@@ -15,7 +15,7 @@ A token asks the same at all times, as its learned vector in each layer's own pr
 softmax whose sums run on, and the state stays constant. Tokens of the last layer read nothing, for nobody reads them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.heads.transformer_block import TransformerBlock
+from vidseq.ops.long_keys import attend_to_parts
 from vidseq.ops.merge import NOTHING, Part, attend_part, merge_parts, running_parts
 from vidseq.ops.periods import Periods
 
@@ -76,12 +77,12 @@ class TokenLayer(nn.Module):
             part = merge_parts(Part(part.read.to(frames.read.dtype), part.mass), frames)
         return self.block.finish(tokens.flatten(0, 1), part.read.to(tokens.dtype).flatten(0, 1)).view_as(tokens)
 
-    def update_noncausal(self, tokens: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-        """What tokens (B, G, D) read in one another and in all frames, (B, heads, T, width), where `mask` (B, T)."""
+    def attend_noncausal(self, tokens: Tensor, k: Sequence[Tensor], v: Sequence[Tensor], mask: Tensor) -> Tensor:
+        """What tokens (B, G, D) read in one another and in all frames, whose keys and values (B, heads, N, width) are
+        given in parts, where `mask` (B, T); (B, heads, G, width)."""
         q, token_k, token_v = self.far(tokens)
-        seen = F.pad(mask, (tokens.shape[1], 0), value=True)[:, None, None]
-        k, v = torch.cat([token_k, k], dim=2), torch.cat([token_v, v], dim=2)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+        valid = mask.split([part.shape[2] for part in k], dim=1)
+        return attend_to_parts(q, [token_k, *k], [token_v, *v], [mask.new_ones(tokens.shape[:2]), *valid])
 
     def read_noncausal(self, tokens: Tensor, parts: Sequence[Tensor], mask: Tensor) -> Tensor:
         """The same in frames, equal parts (B, T, D), whose keys and values nobody else needs, so they are not made:
@@ -98,6 +99,32 @@ class TokenLayer(nn.Module):
             valid = None if bool(seen.all()) else seen[:, None]
             read = merge_parts(read, attend_part(asked, normed, normed, valid))
         return read.read.unflatten(1, (heads, -1)) @ v.mT
+
+
+def through_layers(
+    read_layer: Callable[[int, Tensor, Tensor, Tensor, bool], tuple[Tensor, Tensor]],
+    layers: int,
+    learned: Tensor,
+    x: Tensor,
+    mask: Tensor,
+) -> Tensor:
+    """Whole videos x (B, T, D), where `mask` (B, T), through layers in which frames and tokens read one another.
+
+    Args:
+        read_layer: makes the number of a layer, frames, tokens (B, G, D), the mask, and whether it is the last layer,
+            whose tokens nobody reads, to new frames and tokens.
+        layers: how many.
+        learned: what tokens start as, (G, D).
+        x: frames.
+        mask: True = valid.
+
+    Returns:
+        frames after the last layer, like `x`.
+    """
+    tokens = learned.expand(x.shape[0], -1, -1)
+    for index in range(layers):
+        x, tokens = read_layer(index, x, tokens, mask, index == layers - 1)
+    return x
 
 
 def new_tokens(layers: Sequence[TokenLayer], learned: Tensor, batch_size: int) -> TokenState:

@@ -1,7 +1,7 @@
 """Attention of blocks of queries on a few blocks of keys each, in time and memory linear in the number of frames."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -41,11 +41,27 @@ def block_sparse_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern, bl
     Returns:
         (B, H, n, t, d).
     """
-    k, v, read = (part.to(q.dtype) for part in (k, v, beside.read))
-    k, v = (part.contiguous().unflatten(2, (-1, block)) for part in (k, v))
-    if q.device.type != "cpu" or not q.numel():
-        return gathered_attention(q, k, v, pattern, Part(read, beside.mass))
-    return _BlockSparse.apply(q, k, v, *pattern, read, beside.mass)
+    return block_sparse_parts([q], k, v, pattern, block, [beside])[0]
+
+
+def block_sparse_parts(
+    parts: Sequence[Tensor], k: Tensor, v: Tensor, pattern: Pattern, block: int, beside: Sequence[Part]
+) -> Sequence[Tensor]:
+    """The same for queries in parts that follow one another, which need not lie in one place: gradients of keys are
+    added up once for all of them. The pattern is of all their blocks; returns a part for each."""
+    dtype = parts[0].dtype
+    k, v = (part.to(dtype).contiguous().unflatten(2, (-1, block)) for part in (k, v))
+    counts = [q.shape[2] for q in parts]
+    if k.device.type != "cpu" or not all(q.numel() for q in parts):
+        tables, valid = (part.split(counts, dim=1) for part in pattern[:2])
+        patterns = (Pattern(*some, pattern.order) for some in zip(tables, valid))
+        return [
+            gathered_attention(q, k, v, some, Part(aside.read.to(dtype), aside.mass))
+            for q, some, aside in zip(parts, patterns, beside)
+        ]
+    reads, masses = ([part[index] for part in beside] for index in range(2))
+    flat = (*parts, *(read.to(dtype) for read in reads), *masses)
+    return cast("tuple[Tensor, ...]", _BlockSparse.apply(k, v, *pattern, *flat))
 
 
 def gathered_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern, beside: Part) -> Tensor:
@@ -61,28 +77,36 @@ def gathered_attention(q: Tensor, k: Tensor, v: Tensor, pattern: Pattern, beside
 class _Group(NamedTuple):
     """Some blocks of queries at a time."""
 
+    part: int
+    """Which of the parts of queries they belong to."""
     blocks: slice
+    """Their numbers in that part."""
     rows: Tensor
     """Which of all heads' blocks of keys, (B * H * N, block, d), they see: (B * g * H, m)."""
     bias: Tensor
     """(B * g or 1, 1, t, m * block)."""
 
 
-def _groups(k: Tensor, table: Tensor, valid: Tensor, order: Tensor) -> Iterator[_Group]:
+def _groups(parts: Sequence[Tensor], k: Tensor, table: Tensor, valid: Tensor, order: Tensor) -> Iterator[_Group]:
     """All blocks of queries in groups whose keys fit into the workspace."""
     batch, heads, num_keys = k.shape[:3]
     size = max(1, WORKSPACE // max(1, batch * heads * table.shape[2] * k.shape[3] * k.shape[4]))
     first = torch.arange(batch * heads, device=k.device).view(batch, 1, heads, 1) * num_keys
     whole = valid.all(dim=2).all(dim=0).tolist()
     shared = _bias(order[:, None], k.dtype) if len(order) == 1 else None
-    for start in range(0, table.shape[1], size):
-        blocks = slice(start, start + size)
-        rows = (first + table[:, blocks, None]).flatten(0, 2)
-        if shared is None or not all(whole[blocks]):
-            bias = _bias((valid[:, blocks, None] & order[:, None]).flatten(0, 1)[:, None], k.dtype)
-        else:
-            bias = shared
-        yield _Group(blocks, rows, bias)
+    before = 0
+    for number, part in enumerate(parts):
+        count = part.shape[2]
+        for start in range(0, count, size):
+            here = slice(start, min(start + size, count))
+            everywhere = slice(before + here.start, before + here.stop)
+            rows = (first + table[:, everywhere, None]).flatten(0, 2)
+            if shared is None or not all(whole[everywhere]):
+                bias = _bias((valid[:, everywhere, None] & order[:, None]).flatten(0, 1)[:, None], k.dtype)
+            else:
+                bias = shared
+            yield _Group(number, here, rows, bias)
+        before += count
 
 
 def _bias(seen: Tensor, dtype: torch.dtype) -> Tensor:
@@ -105,48 +129,44 @@ class _BlockSparse(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        table: Tensor,
-        valid: Tensor,
-        order: Tensor,
-        read: Tensor,
-        mass: Tensor,
-    ) -> Tensor:
-        """Attends, then merges, while what was read is still in the cache."""
-        all_read = torch.empty(q.shape, dtype=q.dtype)
-        all_mass = torch.empty(q.shape[:-1], dtype=torch.promote_types(q.dtype, torch.float32))
-        for group in _groups(k, table, valid, order):
-            some_k, some_v = _gather(k, group.rows), _gather(v, group.rows)
-            here = Part(*flash_attention(_by_block(q, group.blocks), some_k, some_v, group.bias))
-            beside = Part(_by_block(read, group.blocks), _by_block(mass, group.blocks).to(here.mass.dtype))
-            merged = merge_parts(here, beside)
-            all_read[:, :, group.blocks] = _back(merged.read, len(q))
-            all_mass[:, :, group.blocks] = _back(merged.mass, len(q))
-        ctx.save_for_backward(q, k, v, table, valid, order, read, mass, all_read, all_mass)
-        return all_read
+        ctx: Any, k: Tensor, v: Tensor, table: Tensor, valid: Tensor, order: Tensor, *flat: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Attends, then merges, while what was read is still in the cache; flat: queries, then reads, then masses."""
+        qs, reads, masses = _thirds(flat)
+        all_reads = [torch.empty(q.shape, dtype=q.dtype) for q in qs]
+        all_masses = [torch.empty(q.shape[:-1], dtype=torch.promote_types(q.dtype, torch.float32)) for q in qs]
+        for part, blocks, rows, bias in _groups(qs, k, table, valid, order):
+            here = Part(*flash_attention(_by_block(qs[part], blocks), _gather(k, rows), _gather(v, rows), bias))
+            beside = Part(*(_by_block(some, blocks) for some in (reads[part], masses[part])))
+            merged = merge_parts(here, Part(beside.read, beside.mass.to(here.mass.dtype)))
+            for whole, some in zip((all_reads[part], all_masses[part]), merged):
+                whole[:, :, blocks] = _back(some, len(k))
+        ctx.save_for_backward(k, v, table, valid, order, *flat, *all_reads, *all_masses)
+        return tuple(all_reads)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """The kernel's own, added up where keys were seen more than once; that of the other part by hand."""
-        q, k, v, table, valid, order, read, mass, all_read, all_mass = ctx.saved_tensors
-        of_all = gradients[0]
-        of_q, of_k, of_v = (torch.zeros(part.shape, dtype=part.dtype) for part in (q, k, v))
-        for group in _groups(k, table, valid, order):
-            of_read, some_q, some_read, some_mass = (
-                _by_block(part, group.blocks) for part in (of_all, q, all_read, all_mass)
-            )
-            some_k, some_v = _gather(k, group.rows), _gather(v, group.rows)
-            parts = flash_gradients(of_read, some_q, some_k, some_v, group.bias, some_read, some_mass)
-            of_q[:, :, group.blocks] = _back(parts[0], len(q))
-            for whole, part in zip((of_k, of_v), parts[1:]):
-                whole.flatten(0, 2).flatten(1).index_add_(
-                    0, group.rows.flatten(), part.reshape(group.rows.numel(), -1)
-                )
-        of_beside = gradients_beside(of_all, Part(read, mass), Part(all_read, all_mass))
-        return of_q, of_k, of_v, None, None, None, *of_beside
+        k, v, table, valid, order, *rest = ctx.saved_tensors
+        count = len(gradients)
+        qs, reads, masses = _thirds(rest[: 3 * count])
+        all_reads, all_masses = rest[3 * count : 4 * count], rest[4 * count :]
+        of_k, of_v = (torch.zeros(part.shape, dtype=part.dtype) for part in (k, v))
+        of_qs = [torch.empty(q.shape, dtype=q.dtype) for q in qs]
+        for part, blocks, rows, bias in _groups(qs, k, table, valid, order):
+            asked, q, read, mass = (_by_block(some[part], blocks) for some in (gradients, qs, all_reads, all_masses))
+            ours, *of_some = flash_gradients(asked, q, _gather(k, rows), _gather(v, rows), bias, read, mass)
+            of_qs[part][:, :, blocks] = _back(ours, len(k))
+            for whole, some in zip((of_k, of_v), of_some):
+                whole.flatten(0, 2).flatten(1).index_add_(0, rows.flatten(), some.reshape(rows.numel(), -1))
+        besides, merged = (map(Part, *both) for both in ((reads, masses), (all_reads, all_masses)))
+        of_reads, of_masses = zip(*map(gradients_beside, gradients, besides, merged))
+        return of_k, of_v, None, None, None, *of_qs, *of_reads, *of_masses
+
+
+def _thirds(flat: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
+    count = len(flat) // 3
+    return flat[:count], flat[count : 2 * count], flat[2 * count :]
 
 
 def _gather(x: Tensor, rows: Tensor) -> Tensor:
