@@ -74,8 +74,14 @@ def test_the_store_is_what_a_stream_keeps() -> None:
         mask = torch.arange(4) < torch.tensor(lengths)[:, None]
         _, state = head.step(torch.randn(2, 4, 8, dtype=torch.float64), state, mask)
         assert state.stored_keys.shape[2] == size
-    assert not state.stored_keys.requires_grad
     assert [head.state_bytes(1, frames) for frames in (12, 10**6)] == [head.state_bytes(1, 9)] * 2
+
+
+def test_training_keeps_nothing_for_the_store() -> None:
+    head = make()
+    _, state = head.step(torch.randn(1, 20, 8, dtype=torch.float64), head.init_state(1))
+    assert state.stored_keys.shape[2] == 9 and state.keys.requires_grad and state.values.requires_grad
+    assert not state.stored_keys.requires_grad and not state.stored_values.requires_grad
 
 
 @pytest.mark.parametrize(

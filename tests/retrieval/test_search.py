@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidseq.errors import UserError
-from vidseq.retrieval import SEARCHES, make_index, search
+from vidseq.retrieval import SEARCHES, make_index, search, search_outside
 
 every_search = pytest.mark.parametrize("name", list(SEARCHES))
 
@@ -39,6 +39,23 @@ def test_planted_neighbours_are_found(name: str) -> None:
     planted = np.random.default_rng(1).permutation(len(keys))[:50]
     queries = keys[planted] + 0.01
     assert make_index(name, keys).search(queries, 3)[:, 0].tolist() == planted.tolist()
+
+
+@settings(max_examples=30, deadline=None)
+@given(groups=st.lists(st.integers(0, 3), min_size=1, max_size=30), count=st.integers(1, 8), seed=st.integers(0, 99))
+def test_what_is_outside_a_group_is_found_however_much_of_the_group_is_nearer(
+    groups: list[int], count: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    keys = rng.normal(size=(len(groups), 5)) + 9 * np.array(groups)[:, None]
+    queries, without = rng.normal(size=(5, 5)) + 9 * np.arange(5)[:, None], np.array([0, 1, 2, 3, -1])
+    expected = np.full((5, count), -1)
+    for row, group in enumerate(without):
+        others = [number for number, own in enumerate(groups) if own != group]
+        nearest = sorted(others, key=lambda number: float(np.linalg.norm(keys[number] - queries[row])))[:count]
+        expected[row, : len(nearest)] = nearest
+    found = search_outside(make_index("exact", keys), queries, count, np.array(groups), without)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_ivf_finds_nearly_all_neighbours_in_clustered_keys() -> None:

@@ -146,8 +146,8 @@ def search_outside(
     Returns:
         as `SearchIndex.search`.
     """
-    named = without[without >= 0]
-    most = int(np.bincount(groups)[named].max()) if len(named) else 0  # so many may have to be passed over
+    sizes = np.bincount(groups, minlength=int(without.max(initial=-1)) + 1)  # a group may have no key at all
+    most = int(sizes[without[without >= 0]].max(initial=0))  # so many may have to be passed over
     found = index.search(queries, count + most)
     outside = (found >= 0) & (groups[found] != without[:, None])
     first = np.argsort(~outside, axis=1, kind="stable")[:, :count]
