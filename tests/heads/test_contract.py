@@ -44,7 +44,13 @@ SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever d
     "window": {"layers": 2, "window": 4, "heads": 2},
 }
 NO_GRADIENT_TO_THE_PAST = {"memorizing"}  # by their papers; what reaches them is measured by change
-IN_PARTS = ["big_bird", "linformer", "longformer", "window"]  # whose form that is not causal works part by part
+IN_PARTS = [
+    "big_bird",
+    "linformer",
+    "longformer",
+    "reformer",
+    "window",
+]  # whose form that is not causal works part by part
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}
 
 every_head = pytest.mark.parametrize("name", sorted(HEADS))

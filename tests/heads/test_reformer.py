@@ -6,7 +6,7 @@ from references import rotated
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
-from vidseq.heads import TemporalHead, make_head
+from vidseq.heads import TemporalHead, make_head, reformer
 
 SMALL: dict[str, object] = {"layers": 2, "heads": 2, "buckets": 4, "rounds": 2, "window": 3}
 
@@ -38,6 +38,18 @@ def test_equals_the_equations_frame_by_frame(causal: bool) -> None:
     for block, rotations in zip(head.blocks, head.rotations):
         y = layer_reference(block, rotations, y, causal)
     torch.testing.assert_close(head(x), head.last_norm(y), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_parts_equal_the_whole_in_outputs_and_gradients(causal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    head, x = make(causal), torch.randn(2, 30, 8, dtype=torch.float64)
+    mask, results = torch.arange(30) < torch.tensor([[30], [17]]), []
+    for size in (30, 7):
+        monkeypatch.setattr(reformer, "SEGMENT", size)
+        y = head(x.requires_grad_(), mask)
+        results.append([y, *torch.autograd.grad((y**3).sum(), [x, *head.parameters()])])
+    for whole, parts in zip(*results, strict=True):
+        torch.testing.assert_close(parts, whole, rtol=1e-10, atol=1e-10)
 
 
 def test_hashes_are_the_same_in_every_new_head_and_run() -> None:

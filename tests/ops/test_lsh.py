@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import ReformerConfig
 from transformers.models.reformer.modeling_reformer import LSHSelfAttention
 
-from vidseq.ops import lsh_blocks
+from vidseq.ops import lsh, lsh_blocks
 from vidseq.ops.lsh import Table, causal_lsh_attention, hash_buckets, lsh_attention
 
 
@@ -99,7 +99,9 @@ def test_equals_transformers_reformer_with_copied_weights_and_given_buckets(caus
     torch.testing.assert_close(ours.transpose(1, 2).flatten(2), theirs, rtol=1e-5, atol=1e-5)  # it adds 1e-6 to norms
 
 
-def test_buckets_are_those_of_the_paper() -> None:
+@pytest.mark.parametrize("size", [4, 2048])
+def test_buckets_are_those_of_the_paper(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lsh, "SEGMENT", size)
     x, rotations = torch.randn(1, 2, 9, 4), torch.randn(2, 3, 4, 5)
     found = hash_buckets(x, rotations)
     for head in range(2):
@@ -136,6 +138,23 @@ def test_gradients_are_those_of_one_softmax() -> None:
     ):
         parts = [part.clone().requires_grad_() for part in (q, k, v)]
         results.append(torch.autograd.grad((attend(*parts) ** 2).sum(), parts))
+    for fast, slow in zip(*results, strict=True):
+        torch.testing.assert_close(fast, slow, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("device", ["cpu", "another"])
+def test_gradients_reach_what_the_table_holds(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two chunks, the second shorter than what is stored, and what a third would see."""
+    monkeypatch.setattr("vidseq.ops.lsh.FAST_DEVICE", device)
+    q, k, v, ids = inputs(60, 2, 3)
+    q, k, v = parts = [part.requires_grad_() for part in (q, k, v)]
+    table, reads, results = empty(2, 3, 5), [], []
+    for chunk in (slice(0, 40), slice(40, 50), slice(50, 60)):
+        one = [part[:, :, chunk] for part in parts]
+        read, table = causal_lsh_attention(*one, ids[..., chunk], mask_of(one[0].shape[2], 60, 60), table)
+        reads.append(read)
+    for y in (torch.cat(reads, dim=2), lsh_by_frame(*parts, ids, [60, 60], 5, causal=True)):
+        results.append(torch.autograd.grad((y**2).sum(), parts))
     for fast, slow in zip(*results, strict=True):
         torch.testing.assert_close(fast, slow, rtol=1e-9, atol=1e-9)
 

@@ -16,6 +16,9 @@ from vidseq.ops.lsh import Table, causal_lsh_attention, hash_buckets, lsh_attent
 from vidseq.ops.reversible import Step, run_reversibly
 from vidseq.ops.rotary import rotary_angles, rotate
 
+SEGMENT = 2048
+"""Frames that are projected at once."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReformerConfig(HeadConfig):
@@ -98,6 +101,11 @@ class Reformer(TemporalHead):
         shape = (config.layers, config.heads, config.rounds, self._width, config.buckets // 2)
         self.register_buffer("rotations", torch.randn(shape, generator=torch.Generator().manual_seed(0)))
 
+    @property
+    def segment_frames(self) -> int:
+        """Several times as many as are kept, for those are sorted again with every segment."""
+        return max(4096, 8 * self.config.buckets * self.config.window)
+
     def init_state(self, batch_size: int) -> ReformerState:
         """Empty buckets."""
         config, weight = self.config, self.last_norm.weight
@@ -116,7 +124,7 @@ class Reformer(TemporalHead):
             q, k, v, buckets = self._project(index, x, angles)
             with torch.autocast(x.device.type, enabled=False):
                 read, new = causal_lsh_attention(q, k, v, buckets, mask, Table(*(_like(p, q) for p in table)))
-            return self.blocks[index].merge(read.to(x.dtype)), *(part.to(old.dtype) for part, old in zip(new, table))
+            return read.to(x.dtype), *(part.to(old.dtype) for part, old in zip(new, table))
 
         y, tables = self._run(x, attend, old)
         keys, values, filled = (torch.stack(parts, dim=1) for parts in zip(*tables))
@@ -127,10 +135,13 @@ class Reformer(TemporalHead):
         angles = self._angles(torch.arange(x.shape[1], device=x.device)[None])
 
         def attend(index: int, x: Tensor) -> tuple[Tensor, ...]:
-            q, k, v, buckets = self._project(index, x, angles)
+            parts = x.split(SEGMENT, dim=1), angles.split(SEGMENT, dim=2)
+            projected = map(functools.partial(self._project, index), *parts)
+            *qkv, buckets = zip(*projected)
+            q, k, v = (torch.cat(parts, dim=2) for parts in qkv)
             with torch.autocast(x.device.type, enabled=False):
-                read = lsh_attention(q, k, v, buckets, self.config.buckets, mask, self.config.window)
-            return (self.blocks[index].merge(read.to(x.dtype)),)
+                read = lsh_attention(q, k, v, torch.cat(buckets, 3), self.config.buckets, mask, self.config.window)
+            return (read.to(x.dtype),)
 
         return self._run(x, attend, [()] * len(self.blocks))[0]
 
@@ -140,18 +151,25 @@ class Reformer(TemporalHead):
         """All layers, one after another, residual in one of two ways."""
         if self.config.reversible:
             steps = [
-                Step(functools.partial(attend, index), block.think, part, tuple(block.parameters()))
+                Step(functools.partial(self._merged, attend, index), block.think, part, tuple(block.parameters()))
                 for index, (block, part) in enumerate(zip(self.blocks, old))
             ]
             y, new = run_reversibly(steps, x)
             return self.last_norm(y), new
         new = []
         for index, (block, part) in enumerate(zip(self.blocks, old)):
-            output, *table = attend(index, x, *part)
-            x = x + block.dropout(output)
-            x = x + block.dropout(block.think(x))
+            read, *table = attend(index, x, *part)
+            parts = zip(x.split(SEGMENT, dim=1), read.split(SEGMENT, dim=2))
+            x = torch.cat([block.finish(*both) for both in parts], dim=1)
             new.append(tuple(table))
         return self.last_norm(x), new
+
+    def _merged(
+        self, attend: Callable[..., tuple[Tensor, ...]], index: int, x: Tensor, *table: Tensor
+    ) -> tuple[Tensor, ...]:
+        """What frames read as a layer's output, which is what reversible layers add."""
+        read, *new = attend(index, x, *table)
+        return self.blocks[index].merge(read), *new
 
     def _project(self, index: int, x: Tensor, angles: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Queries, keys (both rotated), values and buckets, at least in single precision."""

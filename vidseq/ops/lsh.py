@@ -6,8 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vidseq.ops.lsh_blocks import Round, attend_in_rounds
+from vidseq.ops.lsh_blocks import Round, Stored, attend_in_rounds
 
+SEGMENT = 2048
+"""Frames that are hashed at once."""
 FAST_DEVICE = "cpu"
 """Where attention runs block by block; on others torch's own operations do."""
 ONLY_IF_ALONE = 1e3
@@ -38,8 +40,13 @@ def hash_buckets(x: Tensor, rotations: Tensor) -> Tensor:
     Returns:
         int64 (B, H, rounds, T), from 0 to buckets - 1.
     """
-    turned = x[:, :, None] @ rotations
-    return torch.cat([turned, -turned], dim=-1).argmax(dim=-1)
+    rounds, half = rotations.shape[1], rotations.shape[3]
+    at_once = rotations.transpose(1, 2).flatten(2)  # (H, d, rounds * buckets / 2)
+    found = []
+    for part in x.split(SEGMENT, dim=2):
+        turned = (part @ at_once).unflatten(-1, (rounds, half))
+        found.append(torch.cat([turned, -turned], dim=-1).argmax(dim=-1))
+    return torch.cat(found, dim=2).transpose(2, 3)
 
 
 def lsh_attention(
@@ -68,9 +75,8 @@ def lsh_attention(
     batch, heads, num_rounds, _ = buckets.shape
     ids = buckets.masked_fill(~mask[:, None, None], num_buckets)
     q, k, v = (part.flatten(0, 1) for part in (q, k, v))
-    rounds = [_sort(ids[:, :, index].flatten(0, 1)) for index in range(num_rounds)]
-    read = _attend(q, [k] * num_rounds, [v] * num_rounds, rounds, window, window)
-    return read.unflatten(0, (batch, heads))
+    rounds = [_sort(ids[:, :, index].flatten(0, 1))[0] for index in range(num_rounds)]
+    return _attend(q, k, v, rounds, (), window, window).unflatten(0, (batch, heads))
 
 
 def causal_lsh_attention(
@@ -96,34 +102,38 @@ def causal_lsh_attention(
     batch, heads, num_rounds, num_buckets, window, _ = table.keys.shape
     ids = buckets.masked_fill(~mask[:, None, None], num_buckets)
     q, k, v = (part.flatten(0, 1) for part in (q, k, v))
-    q = F.pad(q, (0, 0, num_buckets * window, 0))  # what is in the table asks nothing
     every = torch.arange(num_buckets, device=q.device)
-    newest = torch.arange(window, device=q.device) - window
+    newest, stored = torch.arange(window, device=q.device) - window, num_buckets * window
     rounds: list[Round] = []
-    all_keys: list[Tensor] = []
-    all_values: list[Tensor] = []
-    tables = []
+    chosen, there = [], []
     for index in range(num_rounds):
-        old_k, old_v, filled = (part[:, :, index].flatten(0, 1) for part in table)
+        filled = table.filled[:, :, index].flatten(0, 1)
         old_ids = torch.where(newest >= -filled[..., None], every[:, None], -1)
-        one = _sort(torch.cat([old_ids.flatten(1), ids[:, :, index].flatten(0, 1)], dim=1))
-        keys, values = (torch.cat([old.flatten(1, 2), new], dim=1) for old, new in ((old_k, k), (old_v, v)))
-        rounds.append(one)
-        all_keys.append(keys)
-        all_values.append(values)
-
-        sorted_ids = one.ids
-        ends = torch.searchsorted(sorted_ids, every.expand(len(sorted_ids), -1).contiguous(), right=True)
+        one, order = _sort(torch.cat([old_ids.flatten(1), ids[:, :, index].flatten(0, 1)], dim=1), stored)
+        ends = torch.searchsorted(one.ids, every.expand(len(one.ids), -1).contiguous(), right=True)
         latest = (ends[..., None] + newest).clamp(min=0).flatten(1)
-        there = (sorted_ids.gather(1, latest).unflatten(1, (-1, window)) == every[:, None]) & (
-            ends[..., None] >= -newest
-        )
-        chosen = one.order.gather(1, latest)
-        kept = (_rows(part, chosen).masked_fill(~there.flatten(1)[..., None], 0) for part in (keys, values))
-        tables.append((*(part.unflatten(1, (num_buckets, window)) for part in kept), there.sum(dim=-1)))
-    new_table = (torch.stack(parts, dim=1).unflatten(0, (batch, heads)) for parts in zip(*tables))
-    read = _attend(q, all_keys, all_values, rounds, window, 0)[:, num_buckets * window :]
+        its_own = one.ids.gather(1, latest).unflatten(1, (-1, window)) == every[:, None]
+        rounds.append(one)
+        chosen.append(order.gather(1, latest))
+        there.append(its_own & (ends[..., None] >= -newest))
+    old_k, old_v = (part.flatten(0, 1).flatten(2, 3) for part in table[:2])  # (N, rounds, stored, d)
+    read = _attend(q, k, v, rounds, [*zip(old_k.unbind(1), old_v.unbind(1))], window, 0)
+    latest, kept = torch.stack(chosen, dim=1), torch.stack(there, dim=1)
+    keys, values = (
+        _newer(old, new, latest).view_as(part.flatten(0, 1)).masked_fill(~kept[..., None], 0)
+        for old, new, part in zip((old_k, old_v), (k, v), table)
+    )
+    new_table = (part.unflatten(0, (batch, heads)) for part in (keys, values, kept.sum(dim=-1)))
     return read.unflatten(0, (batch, heads)), Table(*new_table)
+
+
+def _newer(old: Tensor, new: Tensor, index: Tensor) -> Tensor:
+    """What the table holds next of keys or values: of what it held, (N, rounds, P, d), and behind that new frames,
+    (N, T, d), those of an index (N, rounds, P). All rounds at once, for gradients are as large as all that is new."""
+    size = old.shape[2]
+    from_new = _rows(new, (index - size).clamp(min=0).flatten(1)).view_as(old)
+    from_old = old.gather(2, index.clamp(max=size - 1)[..., None].expand_as(old))
+    return torch.where((index < size)[..., None], from_old, from_new)
 
 
 def _next_frame(q: Tensor, k: Tensor, v: Tensor, buckets: Tensor, mask: Tensor, table: Table) -> tuple[Tensor, Table]:
@@ -146,25 +156,29 @@ def _next_frame(q: Tensor, k: Tensor, v: Tensor, buckets: Tensor, mask: Tensor, 
     return read, Table(*(old.index_put(where, new) for old, new in zip(table, (*kept, filled))))
 
 
-def _attend(
-    q: Tensor, keys: list[Tensor], values: list[Tensor], rounds: list[Round], before: int, after: int
-) -> Tensor:
-    """Attention of frames (N, L, d) on near ones of the same bucket; every round has keys and values of its own."""
+def _attend(q: Tensor, k: Tensor, v: Tensor, rounds: list[Round], tables: Stored, before: int, after: int) -> Tensor:
+    """Attention of frames (N, T, d) on near ones of the same bucket, and on what each round has stored."""
     if q.device.type == FAST_DEVICE:
-        return attend_in_rounds(q, keys, values, rounds, before, after, ONLY_IF_ALONE)
+        return attend_in_rounds(q, k, v, rounds, tables, before, after, ONLY_IF_ALONE)
     parts = []
-    for key, value, one in zip(keys, values, rounds):
-        queries, some_k, some_v = (_rows(part, one.order) for part in (q, key, value))
+    for index, one in enumerate(rounds):
+        queries, *some_kv = (_rows(part, one.source) for part in (q, k, v))
+        if tables:
+            where = one.stored[..., None].expand(-1, -1, q.shape[2])
+            some_kv = [part.scatter(1, where, old) for part, old in zip(some_kv, tables[index])]
+        some_k, some_v = some_kv
         read, total = _in_buckets(queries, some_k, some_v, one.ids, before, after)
         parts.append((_rows(read, one.place), _rows(total, one.place)))
     return _merge(parts)
 
 
-def _sort(ids: Tensor) -> Round:
-    """Sorts (N, L) frames by bucket, then by time."""
+def _sort(ids: Tensor, stored: int = 0) -> tuple[Round, Tensor]:
+    """Sorts (N, L) frames, the first `stored` of them from a table, by bucket, then by time; and says in which order,
+    (N, L)."""
     order = ids.argsort(dim=1, stable=True)
     place = torch.empty_like(order).scatter_(1, order, torch.arange(ids.shape[1], device=ids.device).expand_as(ids))
-    return Round(order, place, ids.gather(1, order))
+    old, new = place.split([stored, ids.shape[1] - stored], dim=1)
+    return Round((order - stored).clamp(min=0), new, old, ids.gather(1, order)), order
 
 
 def _rows(x: Tensor, index: Tensor) -> Tensor:

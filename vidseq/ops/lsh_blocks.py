@@ -17,21 +17,28 @@ ROW = 8 * SEGMENT
 
 
 class Round(NamedTuple):
-    """One round of hashing: how it sorts frames."""
+    """One round of hashing: how it sorts T new frames, and P stored ones which ask nothing; L = T + P."""
 
-    order: Tensor
-    """int64 (N, L): which frame comes first, second, ..."""
+    source: Tensor
+    """int64 (N, L): which new frame comes first, second, ...; anything where a stored one does."""
     place: Tensor
-    """int64 (N, L): the inverse."""
+    """int64 (N, T): where the new frames come."""
+    stored: Tensor
+    """int64 (N, P): where the stored ones do."""
     ids: Tensor
     """int64 (N, L): buckets, in that order."""
 
 
+Stored = Sequence[tuple[Tensor, Tensor]]
+"""Keys and values that each round has stored, each (N, P, d); empty: none has any."""
+
+
 def attend_in_rounds(
     q: Tensor,
-    keys: Sequence[Tensor],
-    values: Sequence[Tensor],
+    k: Tensor,
+    v: Tensor,
     rounds: Sequence[Round],
+    tables: Stored,
     before: int,
     after: int,
     alone: float,
@@ -39,23 +46,25 @@ def attend_in_rounds(
     """Softmax attention on frames near in sorted order and of the same bucket; one softmax, unscaled, for all rounds.
 
     Args:
-        q: queries, (N, L, d).
-        keys: of each round, (N, L, d).
-        values: like `keys`.
+        q: queries, (N, T, d).
+        k: keys, like `q`.
+        v: values, like `q`.
         rounds: how each sorts.
+        tables: what each has stored besides.
         before: frames seen before a query's own.
         after: frames seen after it.
         alone: taken from the score of a frame with itself.
 
     Returns:
-        (N, L, d).
+        (N, T, d).
     """
-    together = _rows_together(*q.shape[:2])
+    together = _rows_together(*rounds[0].ids.shape)
+    qkv, stored, reach = [q, k, v], [part for both in zip(*tables) for part in both], (before, after, alone)
     if together == 1:
-        return _InRounds.apply(q, rounds, (before, after, alone), *keys, *values)
-    q, *kv = (_end_to_end(part, together) for part in (q, *keys, *values))
-    rounds = [_rounds_end_to_end(one, together) for one in rounds]
-    return _InRounds.apply(q, rounds, (before, after, alone), *kv).unflatten(1, (together, -1)).flatten(0, 1)
+        return _InRounds.apply(rounds, reach, *qkv, *stored)
+    ends = [_end_to_end(part, together) for part in (*qkv, *stored)]
+    read = _InRounds.apply([_rounds_end_to_end(one, together) for one in rounds], reach, *ends)
+    return read.unflatten(1, (together, -1)).flatten(0, 1)
 
 
 def _rows_together(num_rows: int, length: int) -> int:
@@ -71,10 +80,9 @@ def _end_to_end(x: Tensor, together: int) -> Tensor:
 
 def _rounds_end_to_end(one: Round, together: int) -> Round:
     """The same sort of longer rows: buckets of different rows stay apart, for they get numbers of their own."""
-    length, row = one.ids.shape[1], torch.arange(len(one.ids), device=one.ids.device)[:, None] % together
-    first, apart = row * length, row * (one.ids.max() + 2)
-    order, place = _end_to_end(one.order + first, together), _end_to_end(one.place + first, together)
-    return Round(order, place, _end_to_end(one.ids + apart, together))
+    row = torch.arange(len(one.ids), device=one.ids.device)[:, None] % together
+    steps: tuple[int | Tensor, ...] = (one.place.shape[1], one.ids.shape[1], one.ids.shape[1], one.ids.max() + 2)
+    return Round(*(_end_to_end(part + row * step, together) for part, step in zip(one, steps)))
 
 
 class _InRounds(torch.autograd.Function):
@@ -82,80 +90,112 @@ class _InRounds(torch.autograd.Function):
     weight; so the backward pass of every round needs those alone, and none through the masses."""
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, rounds: Sequence[Round], reach: tuple[int, int, float], *kv: Tensor) -> Tensor:
-        """Rounds one after the other; each is merged with those before it."""
+    def forward(
+        ctx: Any,
+        rounds: Sequence[Round],
+        reach: tuple[int, int, float],
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        *stored: Tensor,
+    ) -> Tensor:
+        """Rounds one after the other; each is merged with those before it. Stored: keys of all rounds, then values."""
         read, mass = q.new_empty(q.shape), q.new_empty(q.shape[:2])
-        sorted_read, sorted_mass = q.new_empty(q.shape[1:]), q.new_empty(q.shape[1:2])
-        for index, one in enumerate(rounds):
-            for row in range(len(q)):
-                queries, keys, values = _sorted(q, kv, one, index, row, reach)
-                for piece in _pieces(one.ids[row], reach, q.dtype):
-                    seen = (piece.slabs(keys), piece.slabs(values))
-                    y, its_mass = flash_attention(piece.cut(queries), *seen, piece.bias, scale=1.0)
-                    piece.cut(sorted_read).copy_(y)
-                    piece.cut(sorted_mass[:, None])[..., 0].copy_(its_mass)
-                if index == 0:
-                    for whole, part in ((read, sorted_read), (mass, sorted_mass)):
-                        torch.index_select(part, 0, one.place[row], out=whole[row])
-                    continue
-                here, its_mass = (part.index_select(0, one.place[row]) for part in (sorted_read, sorted_mass))
-                both = torch.logaddexp(mass[row], its_mass)
-                read[row].mul_((mass[row] - both).exp_()[:, None]).addcmul_(here, (its_mass - both).exp_()[:, None])
-                mass[row] = both
-        ctx.save_for_backward(q, read, mass, *kv)
+        length = rounds[0].ids.shape[1]
+        sorted_read, sorted_mass = q.new_empty(length, q.shape[2]), q.new_empty(length)
+        for index, row, line in _lines(rounds, reach):
+            queries, keys, values = line.sort_all(q, k, v, stored[index :: len(rounds)])
+            for piece in _pieces(line.ids, reach, q.dtype):
+                seen = (piece.slabs(keys), piece.slabs(values))
+                y, its_mass = flash_attention(piece.cut(queries), *seen, piece.bias, scale=1.0)
+                piece.cut(sorted_read).copy_(y)
+                piece.cut(sorted_mass[:, None])[..., 0].copy_(its_mass)
+            if index == 0:
+                for whole, part in ((read, sorted_read), (mass, sorted_mass)):
+                    torch.index_select(part, 0, line.place, out=whole[row])
+                continue
+            here, its_mass = (part.index_select(0, line.place) for part in (sorted_read, sorted_mass))
+            both = torch.logaddexp(mass[row], its_mass)
+            read[row].mul_((mass[row] - both).exp_()[:, None]).addcmul_(here, (its_mass - both).exp_()[:, None])
+            mass[row] = both
+        ctx.save_for_backward(q, k, v, read, mass, *stored)
         ctx.rounds, ctx.reach = rounds, reach
         return read
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
-        """Each round with the reads and masses of all."""
-        q, read, mass, *kv = ctx.saved_tensors
-        before = ctx.reach[0]
-        of_q, of_kv = torch.zeros_like(q), [torch.empty_like(part) for part in kv]
-        of_sorted_q = q.new_empty(q.shape[1:])
-        length, count = q.shape[1], len(ctx.rounds)
-        for index, one in enumerate(ctx.rounds):
-            for row in range(len(q)):
-                queries, keys, values = _sorted(q, kv, one, index, row, ctx.reach)
-                parts = (part[row].index_select(0, one.order[row]) for part in (gradient, read, mass))
-                asked, given, its_mass = parts
-                of_keys, of_values = torch.zeros_like(keys), torch.zeros_like(values)
-                for piece in _pieces(one.ids[row], ctx.reach, q.dtype):
-                    ours, of_slabs_k, of_slabs_v = flash_gradients(
-                        piece.cut(asked),
-                        piece.cut(queries),
-                        piece.slabs(keys),
-                        piece.slabs(values),
-                        piece.bias,
-                        piece.cut(given),
-                        piece.cut(its_mass[:, None])[..., 0],
-                        scale=1.0,
-                    )
-                    piece.cut(of_sorted_q).copy_(ours)
-                    piece.add_slabs(of_keys, of_slabs_k)
-                    piece.add_slabs(of_values, of_slabs_v)
-                of_q[row] += of_sorted_q.index_select(0, one.place[row])
-                for total, part in ((of_kv[index], of_keys), (of_kv[count + index], of_values)):
-                    total[row] = part[before : before + length].index_select(0, one.place[row])
-        return of_q, None, None, *of_kv
+        """Each round with the reads and masses of all; stored frames ask nothing, so their gradients are zero."""
+        q, k, v, read, mass, *stored = ctx.saved_tensors
+        rounds, reach = ctx.rounds, ctx.reach
+        of_qkv, of_stored = [torch.empty(q.shape, dtype=q.dtype) for _ in range(3)], [*map(torch.empty_like, stored)]
+        of_queries = q.new_empty(rounds[0].ids.shape[1], q.shape[2])
+        for index, row, line in _lines(rounds, reach):
+            queries, keys, values = line.sort_all(q, k, v, stored[index :: len(rounds)])
+            asked, given, its_mass = (line.sort(part[row]) for part in (gradient, read, mass))
+            of_keys, of_values = torch.zeros_like(keys), torch.zeros_like(values)
+            for piece in _pieces(line.ids, reach, q.dtype):
+                ours, of_slabs_k, of_slabs_v = flash_gradients(
+                    piece.cut(asked),
+                    piece.cut(queries),
+                    piece.slabs(keys),
+                    piece.slabs(values),
+                    piece.bias,
+                    piece.cut(given),
+                    piece.cut(its_mass[:, None])[..., 0],
+                    scale=1.0,
+                )
+                piece.cut(of_queries).copy_(ours)
+                piece.add_slabs(of_keys, of_slabs_k)
+                piece.add_slabs(of_values, of_slabs_v)
+            in_line = [of_queries, *(part[reach[0] :][: len(line.ids)] for part in (of_keys, of_values))]
+            for whole, part in zip(of_qkv, in_line):
+                if index == 0:
+                    torch.index_select(part, 0, line.place, out=whole[row])
+                else:
+                    whole[row] += part.index_select(0, line.place)
+            for whole, part in zip(of_stored[index :: len(rounds)], in_line[1:]):
+                torch.index_select(part, 0, line.stored, out=whole[row])
+        return None, None, *of_qkv, *of_stored
 
 
-def _sorted(
-    q: Tensor, kv: Sequence[Tensor], one: Round, index: int, row: int, reach: tuple[int, int, float]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """A row's queries in a round's order, and its keys and values with empty places around them."""
-    order, parts = one.order[row], (kv[index][row], kv[len(kv) // 2 + index][row])
-    keys, values = (_sorted_between(part, order, reach[0], reach[1]) for part in parts)
-    return q[row].index_select(0, order), keys, values
+class _Line(NamedTuple):
+    """How one round sorts one row; as in `Round`, without N."""
+
+    source: Tensor
+    place: Tensor
+    stored: Tensor
+    ids: Tensor
+    row: int
+    before: int
+    after: int
+
+    def sort(self, x: Tensor) -> Tensor:
+        """What new frames have, (T, ...), in order, (L, ...); zero for stored ones."""
+        return x.index_select(0, self.source).index_fill_(0, self.stored, 0)
+
+    def sort_all(self, q: Tensor, k: Tensor, v: Tensor, stored: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries of this row, keys and values in order; the latter with room around them, and stored ones if any."""
+        olds: list[Tensor | None] = [part[self.row] for part in stored] or [None, None]
+        keys, values = (self._sort_between(part[self.row], old) for part, old in zip((k, v), olds))
+        return self.sort(q[self.row]), keys, values
+
+    def _sort_between(self, x: Tensor, old: Tensor | None) -> Tensor:
+        """Frames (T, d) and stored ones (P, d) in order, behind `before` zeros and in front of `after`."""
+        y = x.new_empty(self.before + len(self.ids) + self.after, x.shape[1])
+        y[: self.before], y[self.before + len(self.ids) :] = 0, 0
+        inside = y[self.before : self.before + len(self.ids)]
+        torch.index_select(x, 0, self.source, out=inside)
+        if old is not None:
+            inside.index_copy_(0, self.stored, old)
+        return y
 
 
-def _sorted_between(x: Tensor, order: Tensor, before: int, after: int) -> Tensor:
-    """Frames (L, d) in another order, behind `before` zeros and in front of `after`."""
-    y = x.new_empty(before + len(x) + after, x.shape[1])
-    y[:before], y[before + len(x) :] = 0, 0
-    torch.index_select(x, 0, order, out=y[before : before + len(x)])
-    return y
+def _lines(rounds: Sequence[Round], reach: tuple[int, int, float]) -> Iterator[tuple[int, int, _Line]]:
+    """The number of a round, and of a row, and how this one sorts that."""
+    for index, one in enumerate(rounds):
+        for row in range(len(one.ids)):
+            yield index, row, _Line(one.source[row], one.place[row], one.stored[row], one.ids[row], row, *reach[:2])
 
 
 class _Piece(NamedTuple):
