@@ -99,3 +99,10 @@ def test_mistakes_on_the_command_line(world, run, toy_world, tmp_path, capsys):
     assert main([*words, "--video", "test00", "--time", "3.1"]) == 0
     assert "suffice" in capsys.readouterr().out
     assert np.all([(tmp_path / "o" / f"important_past.{end}").is_file() for end in ("svg", "png", "json")])
+
+
+def test_a_model_that_writes_is_refused(world, tmp_path):
+    config = TrainConfig(head="lstm", dim=8, epochs=1, tasks={"answer_words": {}})
+    writes = fit(*world, config, tmp_path / "run")
+    with pytest.raises(UserError, match=r"a model that chooses among classes, got one that writes \(answer_words\)\."):
+        explain_prediction(world[0].folder, writes, "test00", 5.5, tmp_path)

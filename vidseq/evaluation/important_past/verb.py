@@ -32,7 +32,7 @@ from vidseq.features.store import FeatureStore
 from vidseq.files import atomic_write
 from vidseq.predictor import Predictor
 from vidseq.progress import progress
-from vidseq.tasks import Question
+from vidseq.tasks import AnswerWords, Question
 
 #: Queries asked within so many seconds of the time given are the ones that are meant.
 _SAME_TIME = 0.005
@@ -50,7 +50,10 @@ class _Subject:
     deletion: str
 
     def find(self, query: Query, max_blocks: int) -> ImportantPast:
-        classes = self.predictor.classes(query.kind)
+        task = self.predictor.task_for(query.kind)
+        if task == AnswerWords.name:
+            raise UserError(f"Explaining expects a model that chooses among classes, got one that writes ({task}).")
+        classes = self.predictor.classes(task)
         mean = self._mean_frame if self.deletion == "mean" else None
         return find_important_past(
             self.predictor, classes, self.past(query), query,
@@ -109,7 +112,7 @@ def explain_prediction(
         what was found, in words.
 
     Raises:
-        UserError: nothing, or several things, are asked at that time.
+        UserError: nothing, or several things, are asked at that time; or the model writes its answers in words.
         DataError: no such video.
     """
     subject = _subject(data, model, deletion=deletion, features=features, device=device)
