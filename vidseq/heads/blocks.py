@@ -56,7 +56,7 @@ class ResidualStack(nn.Module):
         for index, (norm, layer) in enumerate(zip(self.norms, self.layers)):
             y, new_state = layer(norm(x), tuple(part[:, index] for part in state), mask)
             x = x + (self.dropout(y) if self.training else y)
-            states.append(new_state)
+            states.append(tuple(map(_on_its_own, new_state)))
         return self.last_norm(x), _stack_states(states)
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -74,6 +74,12 @@ def _stack_states(states: list[LayerState]) -> LayerState:
     if len(states) == 1:  # a live frame copies nothing
         return tuple(part[:, None] for part in states[0])
     return tuple(torch.stack(parts, dim=1) for parts in zip(*states))
+
+
+def _on_its_own(part: Tensor) -> Tensor:
+    """A part of a state, copied where it is a view, which would keep all frames that it was taken from."""
+    alone = part.untyped_storage().nbytes() == part.numel() * part.element_size()
+    return part if alone else part.clone()
 
 
 def reverse_valid(x: Tensor, mask: Tensor) -> Tensor:
