@@ -75,6 +75,14 @@ def test_seeds_are_averaged_and_order_does_not_matter() -> None:
     assert (same.mean, same.low, same.high) == pytest.approx((0, 0, 0), abs=1e-12)
 
 
+def test_a_class_that_a_sample_lacks_does_not_count() -> None:
+    """One group alone has the class z, so that a third of all samples have none; everything is right."""
+    rows = make(0).assign(rank=1)
+    rows.loc[rows["group"] == "g0", "answer"] = "z"
+    interval = class_mean_recall_interval(rows, 5)
+    assert (interval.mean, interval.low, interval.high) == (1, 1, 1)
+
+
 def test_other_queries_are_refused() -> None:
     rows = make(0)
     with pytest.raises(UserError, match=r"expects rows, and a baseline the same queries, got \[600, 599\] queries"):

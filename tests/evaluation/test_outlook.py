@@ -16,6 +16,8 @@ def test_steps_lie_in_the_longest_horizon() -> None:
 def test_pooling_by_hand() -> None:
     one, other = np.array([[0.8, 0.2]]), np.array([[0.2, 0.8]])
     np.testing.assert_allclose(pooled([one, other], (0.5, 0.5)), [[0.5, 0.5]])
+    geometric = pooled([np.array([[0.9, 0.1]]), np.array([[0.5, 0.5]])], (0.5, 0.5), least=0.0)
+    np.testing.assert_allclose(geometric, [[0.75, 0.25]])  # roots of 0.45 and 0.05; the mean would be 0.7
     np.testing.assert_allclose(pooled([one, other], (1.0, 0.0), least=0.0), one)
     assert pooled([np.array([[1.0, 0.0]]), other], (0.5, 0.5))[0, 1] > 0.001  # never seen is not ruled out
     of_step = np.array([0.0, 0.5, 1.0])
