@@ -16,7 +16,7 @@ The published protocol tells a method the observed labels and how long the whole
  * analogues: what came after similar moments of training videos, weighted by likeness; nothing is trained.
  * a model: its head reads observed segments, its task `labels_ahead` says how likely each class is after any share of
    what is left. It learns from moments of stretched training videos, one video a performance.
-"both" is the weighted geometric mean of the last two. Since each class counts alike, however rare, a frame gets not
+"both" is the weighted geometric mean of the last two, the model's weight growing over the next 5% of the video. Since each class counts alike, however rare, a frame gets not
 its likeliest label but the one that adds most to the measure (`ClassMeanChoice`); "likeliest" stands beside it.
 
 What was chosen, was on people held out of split 1's training, 50 Salads in five folds or the first two, Breakfast in
@@ -105,6 +105,8 @@ SETTINGS = TrainConfig(
 )
 #: How much longer or shorter than it was an action is learnt.
 STRETCH = 0.3
+#: Share of a video over which the model's weight grows from nothing, for what comes at once analogues know better.
+RAMP = 0.05
 #: What all else is compared with.
 FLOOR = "bigram, patient"
 
@@ -250,7 +252,8 @@ def foretold_by(predictor: Predictor, store: FeatureStore, test: Iterable[str]) 
 
 def pool(foretold: np.ndarray, told: np.ndarray, weight: float) -> np.ndarray:
     """Model and analogues together, behind each observed share."""
-    return np.stack([pooled(pair, (weight, 1 - weight)) for pair in zip(foretold, told)])
+    growing = weight * np.minimum(OFFSETS / RAMP, 1)
+    return np.stack([pooled(pair, (growing, 1 - growing)) for pair in zip(foretold, told)])
 
 
 def named(outlooks: Outlooks, test: Mapping[str, np.ndarray], choice: ClassMeanChoice | None) -> dict[str, Forecast]:
