@@ -64,7 +64,7 @@ def test_anticipation_stands_beside_its_floors(
 ) -> None:
     module = recipe("anticipation")
     training = replace(module.SETTINGS, epochs=1, dim=16)
-    module.main(salads, "50salads", tmp_path, "1", "0,1", training)
+    module.main(salads, "50salads", tmp_path, "1", "0,1", training=training)
     said = capsys.readouterr().out
     for line in ("last label", "bigram", "bigram, patient", "analogues", "model, likeliest", "model", "both"):
         assert f"| {line} " in said
@@ -72,7 +72,7 @@ def test_anticipation_stands_beside_its_floors(
     totals = rows[rows["part"] == "all"].groupby(["run", "seed", "observed", "predicted"])["total"].sum()
     assert totals.groupby(["observed", "predicted"]).nunique().eq(1).all()  # all methods are asked the same
     means = pd.read_csv(tmp_path / "50salads.csv").query("run == 'both' and seed == 1")
-    module.main(salads, "50salads", tmp_path, "1", "1", training)  # goes on from what is there
+    module.main(salads, "50salads", tmp_path, "1", "1", training=training)  # goes on from what is there
     again = pd.read_csv(tmp_path / "50salads.csv").query("run == 'both'")
     assert means["correct"].tolist() == again["correct"].tolist()
 
