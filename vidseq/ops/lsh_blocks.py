@@ -101,10 +101,10 @@ class _InRounds(torch.autograd.Function):
     ) -> Tensor:
         """Rounds one after the other; each is merged with those before it. Stored: keys of all rounds, then values."""
         read, mass = q.new_empty(q.shape), q.new_empty(q.shape[:2])
-        length = rounds[0].ids.shape[1]
-        sorted_read, sorted_mass = q.new_empty(length, q.shape[2]), q.new_empty(length)
-        for index, row, line in _lines(rounds, reach):
-            queries, keys, values = line.sort_all(q, k, v, stored[index :: len(rounds)])
+        room = _Room(q, rounds, reach)
+        sorted_read, sorted_mass = torch.empty_like(room.queries), q.new_empty(len(room.queries))
+        for index, row, line in _lines(rounds):
+            queries, keys, values = line.sort_all((q, k, v), stored[index :: len(rounds)], room)
             for piece in _pieces(line.ids, reach, q.dtype):
                 seen = (piece.slabs(keys), piece.slabs(values))
                 y, its_mass = flash_attention(piece.cut(queries), *seen, piece.bias, scale=1.0)
@@ -129,11 +129,16 @@ class _InRounds(torch.autograd.Function):
         q, k, v, read, mass, *stored = ctx.saved_tensors
         rounds, reach = ctx.rounds, ctx.reach
         of_qkv, of_stored = [torch.empty(q.shape, dtype=q.dtype) for _ in range(3)], [*map(torch.empty_like, stored)]
-        of_queries = q.new_empty(rounds[0].ids.shape[1], q.shape[2])
-        for index, row, line in _lines(rounds, reach):
-            queries, keys, values = line.sort_all(q, k, v, stored[index :: len(rounds)])
-            asked, given, its_mass = (line.sort(part[row]) for part in (gradient, read, mass))
-            of_keys, of_values = torch.zeros_like(keys), torch.zeros_like(values)
+        room = _Room(q, rounds, reach)
+        of_queries, asked, given = (torch.empty_like(room.queries) for _ in range(3))
+        its_mass = q.new_empty(len(asked))
+        of_keys, of_values = torch.empty_like(room.keys), torch.empty_like(room.values)
+        for index, row, line in _lines(rounds):
+            queries, keys, values = line.sort_all((q, k, v), stored[index :: len(rounds)], room)
+            for part, there in ((gradient, asked), (read, given), (mass, its_mass)):
+                line.sort(part[row], there)
+            of_keys.zero_()
+            of_values.zero_()
             for piece in _pieces(line.ids, reach, q.dtype):
                 ours, of_slabs_k, of_slabs_v = flash_gradients(
                     piece.cut(asked),
@@ -167,35 +172,39 @@ class _Line(NamedTuple):
     stored: Tensor
     ids: Tensor
     row: int
-    before: int
-    after: int
 
-    def sort(self, x: Tensor) -> Tensor:
-        """What new frames have, (T, ...), in order, (L, ...); zero for stored ones."""
-        return x.index_select(0, self.source).index_fill_(0, self.stored, 0)
+    def sort(self, x: Tensor, y: Tensor) -> Tensor:
+        """Puts what new frames have, (T, ...), in order, y (L, ...); zero for stored ones."""
+        return torch.index_select(x, 0, self.source, out=y).index_fill_(0, self.stored, 0)
 
-    def sort_all(self, q: Tensor, k: Tensor, v: Tensor, stored: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries of this row, keys and values in order; the latter with room around them, and stored ones if any."""
-        olds: list[Tensor | None] = [part[self.row] for part in stored] or [None, None]
-        keys, values = (self._sort_between(part[self.row], old) for part, old in zip((k, v), olds))
-        return self.sort(q[self.row]), keys, values
-
-    def _sort_between(self, x: Tensor, old: Tensor | None) -> Tensor:
-        """Frames (T, d) and stored ones (P, d) in order, behind `before` zeros and in front of `after`."""
-        y = x.new_empty(self.before + len(self.ids) + self.after, x.shape[1])
-        y[: self.before], y[self.before + len(self.ids) :] = 0, 0
-        inside = y[self.before : self.before + len(self.ids)]
-        torch.index_select(x, 0, self.source, out=inside)
-        if old is not None:
-            inside.index_copy_(0, self.stored, old)
-        return y
+    def sort_all(
+        self, qkv: Sequence[Tensor], stored: Sequence[Tensor], room: "_Room"
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries of this row, and keys and values, of which some may be stored, in order."""
+        queries, *parts = (self.sort(x[self.row], y) for x, y in zip(qkv, room.insides))
+        for part, old in zip(parts, stored):
+            part.index_copy_(0, self.stored, old[self.row])
+        return queries, room.keys, room.values
 
 
-def _lines(rounds: Sequence[Round], reach: tuple[int, int, float]) -> Iterator[tuple[int, int, _Line]]:
+class _Room:
+    """Where one row after the other is sorted, so that no memory is asked for and given back for each.
+
+    Keys and values have `before` zeros in front of them and `after` behind.
+    """
+
+    def __init__(self, q: Tensor, rounds: Sequence[Round], reach: tuple[int, int, float]) -> None:
+        (before, after, _), length = reach, rounds[0].ids.shape[1]
+        self.queries = q.new_empty(length, q.shape[2])
+        self.keys, self.values = (q.new_zeros(before + length + after, q.shape[2]) for _ in range(2))
+        self.insides = (self.queries, *(part[before : before + length] for part in (self.keys, self.values)))
+
+
+def _lines(rounds: Sequence[Round]) -> Iterator[tuple[int, int, _Line]]:
     """The number of a round, and of a row, and how this one sorts that."""
     for index, one in enumerate(rounds):
         for row in range(len(one.ids)):
-            yield index, row, _Line(one.source[row], one.place[row], one.stored[row], one.ids[row], row, *reach[:2])
+            yield index, row, _Line(one.source[row], one.place[row], one.stored[row], one.ids[row], row)
 
 
 class _Piece(NamedTuple):
