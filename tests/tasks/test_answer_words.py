@@ -169,6 +169,17 @@ def test_words_are_no_task_unless_asked_for(toy_world: tuple[Dataset, FeatureSto
     assert model.config.labels["piece"] == tuple("bdeglnru")
 
 
+def test_answers_too_long_to_be_written_are_refused(toy_world: tuple[Dataset, FeatureStore], tmp_path: Path) -> None:
+    dataset, store = toy_world
+    options = {"unit": "character", "max_length": 6}  # "green" and its end
+    build_model(dataset, store, TrainConfig(dim=8, tasks={"answer_words": options}))
+    with pytest.raises(UserError, match=r"max_length of at least 6, the characters of the longest answer .*, got 5\."):
+        build_model(dataset, store, TrainConfig(dim=8, tasks={"answer_words": options | {"max_length": 5}}))
+    offered = [dataclasses.replace(query, choices=("red", "green", "blue")) for query in dataset.queries]
+    choosing = write_dataset(tmp_path, dataset.info, dataset.videos.values(), queries=offered)
+    build_model(choosing, store, TrainConfig(dim=8, tasks={"answer_words": options | {"max_length": 1}}))
+
+
 @pytest.mark.parametrize("unit", ["word", pytest.param("character", marks=pytest.mark.slow)])
 def test_colours_are_learnt_in_words(unit: str, toy_world: tuple[Dataset, FeatureStore], tmp_path: Path) -> None:
     dataset, store = toy_world

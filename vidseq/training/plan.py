@@ -90,12 +90,24 @@ def build_model(dataset: Dataset, store: FeatureStore, config: TrainConfig) -> V
 
 
 def _pieces(dataset: Dataset, options: Mapping[str, Any] | None, train: Collection[str]) -> tuple[str, ...]:
-    """What the training videos' answers and choices are written in, where answers are to be written."""
+    """What the training videos' answers and choices are written in, where answers are to be written.
+
+    Raises:
+        UserError: an answer is longer than what can be written.
+    """
     if options is None:
         return ()
     asked = [query for query in dataset.queries if query.video in train and query.kind == AnswerWords.query_kind]
     texts = [text for query in asked for text in (query.answer, *query.choices)]
-    return PieceVocabulary.build(texts, make_options(AnswerWords.name, AnswerWords.Options, options).unit).pieces
+    chosen = make_options(AnswerWords.name, AnswerWords.Options, options)
+    vocabulary = PieceVocabulary.build(texts, chosen.unit)
+    longest = max((len(vocabulary.encode(query.answer)) for query in asked if not query.choices), default=0)
+    if longest > chosen.max_length:
+        raise UserError(
+            f"answer_words task expects max_length of at least {longest}, the {chosen.unit}s of the longest answer "
+            f"to learn with its end, got {chosen.max_length}."
+        )
+    return vocabulary.pieces
 
 
 def fit_statistics(model: VideoReasoner, exam: Exam) -> None:
