@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from vidseq.ops.live import is_live
 from vidseq.ops.recent import latest
 
 #: A layer's memory: tensors, batch first.
@@ -30,6 +31,14 @@ class Layer(nn.Module, abc.ABC):
         """Reads new frames; `x`, `mask` and the new state are as in `TemporalHead.scan`."""
 
 
+class LiveLayer(Layer):
+    """A layer whose output is the first part of its state, and that reads a live frame in few calls."""
+
+    @abc.abstractmethod
+    def read_live(self, x: Tensor, state: LayerState) -> LayerState:
+        """The state after x (B, D), one valid frame a row."""
+
+
 class ResidualStack(nn.Module):
     """Layers on top of one another, each behind a LayerNorm and around a residual, so that depth trains.
 
@@ -45,6 +54,7 @@ class ResidualStack(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in self.layers)
         self.last_norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
+        self._live = all(isinstance(layer, LiveLayer) for layer in self.layers)
 
     def init_state(self, batch_size: int) -> LayerState:
         """The layers' states, one after another: each tensor (B, layers, ...)."""
@@ -52,12 +62,23 @@ class ResidualStack(nn.Module):
 
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads new frames through all layers; see `TemporalHead.scan`."""
+        if self._live and is_live(x):
+            return self._read_live(x, state, mask)
         states = []
         for index, (norm, layer) in enumerate(zip(self.norms, self.layers)):
             y, new_state = layer(norm(x), tuple(part[:, index] for part in state), mask)
             x = x + (self.dropout(y) if self.training else y)
             states.append(tuple(map(_on_its_own, new_state)))
         return self.last_norm(x), _stack_states(states)
+
+    def _read_live(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """A live frame, of which some rows may have none."""
+        x, states, whole = x.squeeze(1), [], bool(mask.all())
+        for norm, layer, old in zip(self.norms, self.layers, zip(*(part.unbind(1) for part in state))):
+            new = layer.read_live(norm(x), old)
+            x = x + (self.dropout(new[0]) if self.training else new[0])
+            states.append(new if whole else tuple(torch.where(mask, after, before) for after, before in zip(new, old)))
+        return self.last_norm(x).unsqueeze(1), _stack_states(states)
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos in both directions; see `TemporalHead.forward_noncausal`."""
@@ -72,7 +93,7 @@ class ResidualStack(nn.Module):
 
 def _stack_states(states: list[LayerState]) -> LayerState:
     if len(states) == 1:  # a live frame copies nothing
-        return tuple(part[:, None] for part in states[0])
+        return tuple(part.unsqueeze(1) for part in states[0])
     return tuple(torch.stack(parts, dim=1) for parts in zip(*states))
 
 

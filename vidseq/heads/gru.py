@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import SEGMENT, Layer, LayerState, ResidualStack, newest
+from vidseq.heads.blocks import SEGMENT, LayerState, LiveLayer, ResidualStack, newest
 from vidseq.ops.gated_recurrence import gated_recurrence
-from vidseq.ops.live import Arranged, is_live
+from vidseq.ops.live import Arranged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class GRUState(NamedTuple):
     """(B, layers, D)."""
 
 
-class GRULayer(Layer):
+class GRULayer(LiveLayer):
     """One layer of the equations below; weights are laid out as in nn.GRU: r, z, n."""
 
     def __init__(self, dim: int) -> None:
@@ -44,10 +44,6 @@ class GRULayer(Layer):
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads new frames; see `Layer`."""
         (hidden,) = state
-        if is_live(x):
-            new = self._read_live(x[:, 0], hidden)
-            y = new[:, None]
-            return y, (new if bool(mask.all()) else newest(y, hidden, mask),)
         if not torch.is_grad_enabled():
             with torch.autocast(x.device.type, enabled=False):
                 y = self._read(x.to(hidden.dtype), hidden)
@@ -57,13 +53,16 @@ class GRULayer(Layer):
             y = gated_recurrence(inputs.to(hidden.dtype), hidden, self.carry.weight, self.carry.bias)
         return y, (newest(y, hidden, mask),)
 
-    def _read_live(self, x: Tensor, hidden: Tensor) -> Tensor:
+    def read_live(self, x: Tensor, state: LayerState) -> LayerState:
+        """See `LiveLayer`."""
+        (hidden,) = state
         of_x, of_h = self._live(self.inputs.weight, self.carry.weight)
         inputs, gates = torch.addmm(self.inputs.bias, x, of_x), torch.addmm(self.carry.bias, hidden, of_h)
         dim = hidden.shape[1]
-        r, z = gates[:, : 2 * dim].add_(inputs[:, : 2 * dim]).sigmoid_().chunk(2, dim=1)
-        new = inputs[:, 2 * dim :].addcmul_(r, gates[:, 2 * dim :]).tanh_()
-        return torch.lerp(new, hidden, z)
+        inputs_rz, new = inputs.split([2 * dim, dim], dim=1)
+        gates_rz, carried = gates.split([2 * dim, dim], dim=1)
+        r, z = gates_rz.add_(inputs_rz).sigmoid_().chunk(2, dim=1)
+        return (torch.lerp(new.addcmul_(r, carried).tanh_(), hidden, z),)
 
     def _read(self, x: Tensor, hidden: Tensor) -> Tensor:
         """The same by torch's kernel, which is faster as long as there is no way back."""

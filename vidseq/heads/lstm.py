@@ -1,6 +1,5 @@
 """The long short-term memory head."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import SEGMENT, Layer, LayerState, ResidualStack, run_recurrent
-from vidseq.ops.live import Arranged, is_live
+from vidseq.heads.blocks import SEGMENT, LayerState, LiveLayer, ResidualStack, run_recurrent
+from vidseq.ops.live import Arranged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ class LSTMState(NamedTuple):
     """(B, layers, D)."""
 
 
-class LSTMLayer(Layer):
+class LSTMLayer(LiveLayer):
     """One layer of the equations below, by torch's kernels or, a live frame, by one product for all gates."""
 
     def __init__(self, dim: int, forget_bias: float) -> None:
@@ -53,18 +52,18 @@ class LSTMLayer(Layer):
         """Reads new frames; see `Layer`."""
         if x.shape[1] > 1:
             return run_recurrent(self.kernel, x, state, mask)
-        weights = self.kernel.all_weights[0]
-        new = self._read_live(x[:, 0], state, weights) if is_live(x) else torch.lstm_cell(x[:, 0], state, *weights)
-        hidden = new[0]
+        new: LayerState = torch.lstm_cell(x[:, 0], state, *self.kernel.all_weights[0])
+        y = new[0][:, None]
         if not bool(mask.all()):
             new = tuple(torch.where(mask, after, before) for after, before in zip(new, state))
-        return hidden[:, None], new
+        return y, new
 
-    def _read_live(self, x: Tensor, state: LayerState, weights: Sequence[Tensor]) -> LayerState:
+    def read_live(self, x: Tensor, state: LayerState) -> LayerState:
+        """See `LiveLayer`."""
         hidden, cell = state
-        weight, bias = self._live(*weights)
+        weight, bias = self._live(*self.kernel._flat_weights)
         gates, dim = torch.addmm(bias, torch.cat([x, hidden], dim=1), weight), cell.shape[1]
-        gates[:, : 3 * dim].sigmoid_()
+        gates.narrow(1, 0, 3 * dim).sigmoid_()
         i, f, o, g = gates.chunk(4, dim=1)
         cell = (f * cell).addcmul_(i, g.tanh_())
         return cell.tanh().mul_(o), cell
