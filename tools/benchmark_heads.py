@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from benchmark_peers import OURS
+from benchmark_peers import OURS, STREAMED
 from benchmark_report import QUADRATIC, Row, read_rows, write_report
 
 from vidseq.errors import UserError, unknown_name
@@ -40,8 +40,6 @@ ALLOCATORS: dict[str, dict[str, str]] = {
 """Settings of the allocator, as environment variables."""
 
 JOBS = ("forward", "both", "step", "far", "train")
-STREAMED = ("nn.LSTM", "nn.GRU", "nn.RNN")
-"""Peers that are also measured a frame at a time."""
 
 
 class Case(NamedTuple):
@@ -141,10 +139,11 @@ def measure(workers: list[Worker], case: Case, options: argparse.Namespace) -> l
 
 def jobs_of(head: str, wanted: list[str]) -> list[str]:
     """What can be measured of a head."""
-    possible = {"forward", "both"}
-    if OURS[head].causal:
+    ours = OURS[head]
+    possible = set() if ours.live_only else {"forward", "both"}
+    if ours.causal:
         possible |= {"step", "far"}
-    if OURS[head].head not in QUADRATIC:
+    if ours.head not in QUADRATIC and not ours.live_only:
         possible.add("train")
     return [job for job in wanted if job in possible]
 
@@ -163,7 +162,8 @@ def run_cases(todo: list[Case], options: argparse.Namespace) -> Iterator[list[Ro
             for case in together:
                 subjects = [case.head, *(peer.name for peer in OURS[case.head].peers if not options.without_peers)]
                 if case.job in ("step", "far"):
-                    subjects = [name for name in subjects if name in OURS or name in STREAMED]
+                    streamed = STREAMED if case.job == "step" else ()
+                    subjects = [name for name in subjects if name in OURS or name in streamed]
                 if case.job == "train":
                     subjects = [case.head]
                 for name in subjects:

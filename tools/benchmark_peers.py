@@ -20,6 +20,10 @@ from vidseq.heads.transformer_block import TransformerBlock
 
 HEADS_WIDE = 4
 WINDOW = 128
+ANEW = "all frames in sight anew"
+"""What a live frame would cost without a state."""
+STREAMED = ("nn.LSTM", "nn.GRU", "nn.RNN", ANEW)
+"""Peers whose live frames are measured, too."""
 CALLS = 200
 """Live frames that are measured together."""
 
@@ -51,6 +55,8 @@ class Ours:
     """Memory that its forward may take at T = 16,384, beside its input."""
     floor: Callable[[int, int], float] | None = None
     """Multiplications and additions that it cannot do without, of T and D."""
+    live_only: bool = False
+    """Whether nothing is measured but live frames."""
 
     def make(self, dim: int) -> nn.Module:
         """The head, untrained, without the networks behind its attention."""
@@ -78,6 +84,19 @@ class TokensToo(nn.Module):
         everyone = torch.ones(x.shape[:2], dtype=torch.bool)
         y, tokens = self.head.layer_noncausal(0, x, self.head.tokens.expand(len(x), -1, -1), everyone)
         return self.head.last_norm(torch.cat([tokens, y], dim=1))
+
+
+class Anew(nn.Module):
+    """A head that keeps nothing: for a live frame it reads all that this can see again."""
+
+    def __init__(self, head: TemporalHead) -> None:
+        super().__init__()
+        assert head.context_frames is not None
+        self.head, self.frames = head, head.context_frames
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reads the last of the frames x (B, T, D)."""
+        return self.head(x[:, -self.frames :])[:, -1:]
 
 
 class Slot(nn.Module):
@@ -276,6 +295,7 @@ PEERS: dict[str, Callable[[int, int, int], nn.Module]] = {
     "nn.LSTM": lambda dim, *_: Slot(dim, _first(nn.LSTM(dim, dim, batch_first=True))),
     "nn.GRU": lambda dim, *_: Slot(dim, _first(nn.GRU(dim, dim, batch_first=True))),
     "nn.RNN": lambda dim, *_: Slot(dim, _first(nn.RNN(dim, dim, batch_first=True))),
+    ANEW: lambda dim, *_: Anew(OURS["window, 4,096 frames"].make(dim)),
     "nn.LSTM of the same size": lambda dim, _, parameters: Bare(dim, parameters),
 }
 """By their names: from D, T and the head's number of parameters to a module."""
@@ -301,6 +321,9 @@ OURS: dict[str, Ours] = {
         (Peer("Longformer of transformers", forward=3, both=4),),
         {"window": WINDOW + 1, "layers": 1},
         causal=False,
+    ),
+    "window, 4,096 frames": Ours(
+        "window", (Peer(ANEW, step=400),), {"window": 4096, "layers": 1}, live_only=True
     ),
     "dilated": Ours(
         "dilated",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from benchmark_peers import CALLS, OURS
+from benchmark_peers import CALLS, OURS, STREAMED
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -95,7 +95,7 @@ def ratio_table(times: Times) -> pd.DataFrame:
     """One line a head, peer and T: how many times faster, as installed and each at its best; memory; what failed."""
     lines = []
     for place in times.places():
-        for peer in OURS[place[0]].peers:
+        for peer in () if OURS[place[0]].live_only else OURS[place[0]].peers:
             errors = {job: times.error(place, job, peer.name) for job in ("forward", "both")}
             lines.append(
                 {
@@ -124,7 +124,7 @@ def stream_table(times: Times) -> pd.DataFrame:
         ours = OURS[place[0]]
         if not ours.causal or not times.rows_of(place, "step", place[0]):
             continue
-        peers = [times.ms(place, "step", peer.name, None) for peer in ours.peers if peer.name.startswith("nn.")]
+        peers = [times.ms(place, "step", peer.name, None) for peer in ours.peers if peer.name in STREAMED]
         ours_alone, peer = times.ms(place, "step", place[0], None), min(peers, default=math.nan)
         state = next((row.state_bytes for row in times.rows_of(place, "step", place[0])), None)
         lines.append(
@@ -203,6 +203,7 @@ def draw(times: Times) -> Figure:
     """Microseconds a frame against T, a panel a head, peers in other colours, all named where their lines end."""
     threads = min(place[2] for place in times.places())
     names = list(dict.fromkeys(place[0] for place in times.places() if place[2] == threads))
+    names = [name for name in names if not OURS[name].live_only] or names
     columns = min(5, len(names))
     lines = -(-len(names) // columns)
     figure = Figure(figsize=(3.1 * columns, 2.3 * lines + 0.6), layout="constrained")

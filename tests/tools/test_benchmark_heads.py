@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from vidseq.errors import UserError
-from vidseq.heads import HEADS
+from vidseq.heads import HEADS, make_head
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -115,6 +115,28 @@ def test_a_live_frame_is_compared_with_the_peer(report: ModuleType) -> None:
     ]
     line = report.stream_table(report.Times(rows)).iloc[0]
     assert (line["microseconds"], line["peer"], line["times faster"]) == (50.0, 250.0, 5.0)
+
+
+def test_a_window_of_many_frames_is_compared_with_reading_them_anew(tmp_path: Path) -> None:
+    done = run(tmp_path, "--heads", "window, 4,096 frames", "--frames", "8", "--allocators", "glibc")
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [(row["subject"], row["job"]) for row in rows] == [
+        ("window, 4,096 frames", "step"),
+        ("all frames in sight anew", "step"),
+        ("window, 4,096 frames", "far"),
+    ]
+    assert all(row["ms"] > 0 and not row["error"] for row in rows)
+    assert "Times faster than a peer" not in done.stdout
+
+
+def test_reading_anew_is_reading_what_is_in_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    import benchmark_peers
+
+    head = make_head("window", 16, {"window": 5, "layers": 2, "heads": 2})
+    x = torch.randn(1, 40, 16)
+    torch.testing.assert_close(benchmark_peers.Anew(head)(x), head(x)[:, -1:])
 
 
 def test_every_head_is_measured(report: ModuleType) -> None:

@@ -1,5 +1,6 @@
 """Rotary positions: attention scores then depend on how far apart two frames are, not on where they stand."""
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -23,10 +24,17 @@ def rotary_angles(positions: Tensor, dim: int) -> Tensor:
         radians in [0, 2 pi), (..., dim / 2), float64 where the device has it.
     """
     exact = positions.cpu() if positions.device.type == "mps" else positions  # without float64, hours lose digits
-    pair = torch.arange(dim // 2, device=exact.device, dtype=torch.float64)
-    turns = exact[..., None] * (LONGEST_WAVE ** (-2 * pair / dim) / (2 * math.pi))
-    angles = (turns - turns.floor()) * (2 * math.pi)
+    turns = exact[..., None] * _turns_a_frame(dim, exact.device)
+    angles = turns.sub_(turns.floor()).mul_(2 * math.pi)
     return angles if exact is positions else angles.float().to(positions.device)
+
+
+@functools.cache
+def _turns_a_frame(dim: int, device: torch.device) -> Tensor:
+    """Of each pair, float64 (dim / 2)."""
+    with torch.inference_mode(False):  # what is made in that mode could never be used in training
+        pair = torch.arange(dim // 2, device=device, dtype=torch.float64)
+        return LONGEST_WAVE ** (-2 * pair / dim) / (2 * math.pi)
 
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:
@@ -60,8 +68,10 @@ def rotate_qkv(
     Returns:
         queries (B, H, T, d), keys and values (B, H, all N + T, d); they lie in memory as (B, T, ..., H, d).
     """
-    angles = angles.to(qkv.dtype)[:, :, None]
-    return _RotateQKV.apply(qkv, *_waves(angles), *(part for parts in past for part in parts))
+    waves, parts = _waves(angles.to(qkv.dtype)[:, :, None]), [part for parts in past for part in parts]
+    if torch.is_grad_enabled():
+        return _RotateQKV.apply(qkv, *waves, *parts)
+    return _turned_behind(qkv, *waves, *parts)
 
 
 def _waves(angles: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,15 +96,7 @@ class _RotateQKV(torch.autograd.Function):
         """Without a past, values are a view."""
         ctx.save_for_backward(cos, sin)
         ctx.sizes = [part.shape[2] for part in past[::2]]
-        q, new_k, new_v = qkv.unbind(2)
-        turned, k = q.new_empty(q.shape), _behind(past[::2], new_k)
-        _turn(q, cos, sin, turned)
-        _turn(new_k, cos, sin, k[:, sum(ctx.sizes) :])
-        v = new_v
-        if past:
-            v = _behind(past[1::2], new_v)
-            v[:, sum(ctx.sizes) :] = new_v
-        return turned.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+        return _turned_behind(qkv, cos, sin, *past)
 
     @staticmethod
     @once_differentiable
@@ -109,6 +111,21 @@ class _RotateQKV(torch.autograd.Function):
             _turn(part.transpose(1, 2), cos, -sin, whole[:, :, number])
         whole[:, :, 2] = of_v.transpose(1, 2)
         return whole, None, None, *(part for parts in of_past for part in parts)
+
+
+def _turned_behind(qkv: Tensor, cos: Tensor, sin: Tensor, *past: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What `rotate_qkv` gives; past are keys and values by turns."""
+    if not past:
+        turned = torch.empty_like(qkv[:, :, :2])
+        _turn(qkv[:, :, :2], cos[:, :, None], sin[:, :, None], turned)
+        q, k, v = *turned.unbind(2), qkv.select(2, 2)
+        return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+    q, new_k, new_v = qkv.unbind(2)
+    turned, k, v = q.new_empty(q.shape), _behind(past[::2], new_k), _behind(past[1::2], new_v)
+    _turn(q, cos, sin, turned)
+    _turn(new_k, cos, sin, k[:, -len(new_k[0]) :])
+    v[:, -len(new_v[0]) :] = new_v
+    return turned.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
 
 
 def _behind(past: Sequence[Tensor], new: Tensor) -> Tensor:
