@@ -35,6 +35,17 @@ def test_two_parts_are_one_softmax(num_queries: int, one: int, other: int, odds:
     torch.testing.assert_close(merge_parts(first, rest).read, dense(q, k, v, seen), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("num_keys, rows", [(1, 2), (5, 2), (5, 1)])
+def test_a_part_is_the_same_without_gradients(num_keys: int, rows: int) -> None:
+    q, k, v = inputs(7, num_keys, num_keys)
+    part = attend_part(q, k[:rows], v[:rows])
+    with torch.no_grad():
+        fast = attend_part(q, k[:rows], v[:rows])
+    torch.testing.assert_close(fast.read, part.read.detach(), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(fast.mass, part.mass.detach(), rtol=1e-12, atol=1e-12)
+    assert fast.mass.shape == part.mass.shape
+
+
 @pytest.mark.parametrize("odds", [0.0, 0.5, 1.0])
 def test_keys_beside_others_in_outputs_and_gradients(odds: float) -> None:
     """Also where a query sees none of the keys here."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def flash_attention(
-    q: Tensor, k: Tensor, v: Tensor, bias: Tensor, *, scale: float | None = None
+    q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None, *, scale: float | None = None
 ) -> tuple[Tensor, Tensor]:
     """Softmax attention without gradients.
 
@@ -17,14 +17,15 @@ def flash_attention(
         q: queries, (B, H, T, d), with any strides, as the others.
         k: keys, (B, H, N, d), N at least 1.
         v: values, like `k`.
-        bias: added to the scores, what broadcasts to (B, H, T, N).
+        bias: added to the scores, what broadcasts to (B, H, T, N); None: nothing.
         scale: of the products of queries and keys; None: one over the square root of d.
 
     Returns:
         what was read (B, H, T, d), and the log of the sum of the exponentials of the scores (B, H, T).
     """
     kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    return kernel(_in_rows(q), _in_rows(k), _in_rows(v), attn_mask=_in_rows(bias), scale=scale)
+    mask = None if bias is None else _in_rows(bias)
+    return kernel(_in_rows(q), _in_rows(k), _in_rows(v), attn_mask=mask, scale=scale)
 
 
 def flash_gradients(

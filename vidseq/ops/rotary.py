@@ -122,9 +122,10 @@ def _turned_behind(qkv: Tensor, cos: Tensor, sin: Tensor, *past: Tensor) -> tupl
         return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
     q, new_k, new_v = qkv.unbind(2)
     turned, k, v = q.new_empty(q.shape), _behind(past[::2], new_k), _behind(past[1::2], new_v)
+    earlier = k.shape[1] - q.shape[1]
     _turn(q, cos, sin, turned)
-    _turn(new_k, cos, sin, k[:, -len(new_k[0]) :])
-    v[:, -len(new_v[0]) :] = new_v
+    _turn(new_k, cos, sin, k[:, earlier:])
+    v[:, earlier:] = new_v
     return turned.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
 
 
