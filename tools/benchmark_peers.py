@@ -322,9 +322,7 @@ OURS: dict[str, Ours] = {
         {"window": WINDOW + 1, "layers": 1},
         causal=False,
     ),
-    "window, 4,096 frames": Ours(
-        "window", (Peer(ANEW, step=400),), {"window": 4096, "layers": 1}, live_only=True
-    ),
+    "window, 4,096 frames": Ours("window", (Peer(ANEW, step=400),), {"window": 4096, "layers": 1}, live_only=True),
     "dilated": Ours(
         "dilated",
         (Peer("window", forward=1 / 1.2, both=1 / 1.2),),
