@@ -89,9 +89,9 @@ class TokensToo(nn.Module):
 class Anew(nn.Module):
     """A head that keeps nothing: for a live frame it reads all that this can see again."""
 
-    def __init__(self, head: TemporalHead) -> None:
+    def __init__(self, head: nn.Module) -> None:
         super().__init__()
-        assert head.context_frames is not None
+        assert isinstance(head, TemporalHead) and head.context_frames is not None
         self.head, self.frames = head, head.context_frames
 
     def forward(self, x: Tensor) -> Tensor:

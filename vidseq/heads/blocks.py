@@ -74,7 +74,8 @@ class ResidualStack(nn.Module):
     def _read_live(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """A live frame, of which some rows may have none."""
         x, states, whole = x.squeeze(1), [], bool(mask.all())
-        for norm, layer, old in zip(self.norms, self.layers, zip(*(part.unbind(1) for part in state))):
+        layers = cast("list[LiveLayer]", self.layers)
+        for norm, layer, old in zip(self.norms, layers, zip(*(part.unbind(1) for part in state))):
             new = layer.read_live(norm(x), old)
             x = x + (self.dropout(new[0]) if self.training else new[0])
             states.append(new if whole else tuple(torch.where(mask, after, before) for after, before in zip(new, old)))

@@ -1,7 +1,7 @@
 """The long short-term memory head."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +61,7 @@ class LSTMLayer(LiveLayer):
     def read_live(self, x: Tensor, state: LayerState) -> LayerState:
         """See `LiveLayer`."""
         hidden, cell = state
-        weight, bias = self._live(*self.kernel._flat_weights)
+        weight, bias = self._live(*cast("list[Tensor]", self.kernel._flat_weights))
         gates, dim = torch.addmm(bias, torch.cat([x, hidden], dim=1), weight), cell.shape[1]
         gates.narrow(1, 0, 3 * dim).sigmoid_()
         i, f, o, g = gates.chunk(4, dim=1)
