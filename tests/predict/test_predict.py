@@ -149,6 +149,7 @@ def test_the_annotated_video_is_as_long_and_as_large(video: Path, model_folder: 
         ({"questions": ("a",), "at": (-1.0,)}, "--at expects times from 0 s on, got -1.0"),
         ({"at": (1.0,)}, "--at expects a --question to ask then, got none"),
         ({"every": 0.0}, "--every expects more than 0, got 0.0"),
+        ({"every": 1e-9}, "--every expects at least 0.01 s, got 1e-09"),
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused(plan: dict, message: str) -> None:
@@ -211,9 +212,11 @@ def test_what_cannot_be_written_is_refused_before_anything_is_read(
             predict_sources(str(video), tmp_path / "no model", Plan(), **options)
 
 
-def test_a_source_that_names_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"--source expects a video file, folder, glob, .*got nothing at"):
-        find_sources(str(tmp_path / "*.mp4"))
+def test_a_source_that_names_nothing_is_refused(tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(video.parent)  # the current folder is not meant, though videos are there
+    for source in (str(tmp_path / "*.mp4"), "", " "):
+        with pytest.raises(FileNotFoundError, match=r"--source expects a video file, folder, glob, .*got nothing at"):
+            find_sources(source)
 
 
 def test_a_model_of_other_features_is_refused(

@@ -24,7 +24,9 @@ def find_sources(source: str) -> list[str]:
     if is_live(source):
         return [source]
     path = Path(source)
-    if path.is_dir():
+    if not source.strip():  # to Path it is the current folder
+        found = []
+    elif path.is_dir():
         found = sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES)
     else:
         found = [source] if path.exists() else sorted(glob.glob(source, recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
