@@ -7,13 +7,14 @@ import re
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import UnionType
 from typing import Any, NoReturn, TypeAlias
 
 from jsonargparse import ArgumentParser, Namespace, auto_cli, set_parsing_settings
 
 from vidseq import __version__
-from vidseq.errors import unknown_name
+from vidseq.errors import UserError, unknown_name
 from vidseq.verbs import data, evaluation, features, prediction, training
 
 
@@ -122,7 +123,9 @@ def _run(words: list[str]) -> int:
         raise AssertionError("an overview without a verb ends in help or an error")
     run = verb.run if isinstance(verb, BranchingVerb) else verb
     parser = _verb_parser(path, run, _more_verbs(verb))
-    settings = parser.parse_args(_spell(_name_first_words(rest, run), run))
+    spelt = _spell(_name_first_words(rest, run), run)
+    _refuse_empty_paths(spelt, run)
+    settings = parser.parse_args(spelt)
     return run(**_call_arguments(run, parser.instantiate(settings))) or 0
 
 
@@ -279,6 +282,19 @@ def _is_list(hint: object) -> bool:
     if isinstance(hint, UnionType):
         return any(_is_list(part) for part in typing.get_args(hint))
     return typing.get_origin(hint) is list
+
+
+def _is_path(hint: object) -> bool:
+    return hint is Path or any(_is_path(part) for part in typing.get_args(hint))
+
+
+def _refuse_empty_paths(words: Sequence[str], run: Callable[..., int | None]) -> None:
+    """An empty text would be the current folder, which is hardly what a variable without a value was to say."""
+    paths = {f"--{name}" for name in _options_of(run, _is_path)}
+    for word, following in zip(words, [*words[1:], "-"]):
+        name, given, value = word.partition("=")
+        if name.rstrip("+") in paths and not (value if given else following).strip():
+            raise UserError(f"Option {name.rstrip('+')} expects a path, got nothing.")
 
 
 def _spell(words: Sequence[str], run: Callable[..., int | None]) -> list[str]:

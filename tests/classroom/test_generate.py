@@ -56,6 +56,12 @@ def test_the_same_configuration_gives_the_same_files(symbolic, tmp_path):
 
 
 @pytest.mark.slow
+def test_no_workers_are_refused(tmp_path):
+    with pytest.raises(UserError, match="A classroom expects at least 1 worker, got 0"):
+        generate(tmp_path / "none", SYMBOLIC, workers=0)
+    assert not (tmp_path / "none").exists()
+
+
 def test_the_number_of_workers_changes_nothing(symbolic, tmp_path):
     assert contents(generate(tmp_path / "again", SYMBOLIC, workers=2)) == contents(symbolic)
 

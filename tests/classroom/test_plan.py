@@ -54,6 +54,7 @@ def test_worlds_of_any_length_and_number_of_children_keep_the_rules(seconds, chi
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"seed": -1}, r"ClassroomConfig expects seed from 0 to \d+, got -1\."),
         ({"seconds": 10.0}, r"ClassroomConfig expects seconds from 30.0 to 3600.0, got 10.0\."),
         (
             {"seconds": 30.0, "seconds_spread": 0.5},

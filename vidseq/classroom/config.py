@@ -88,6 +88,7 @@ class ClassroomConfig:
         _within("height", self.height, 32, 2160)
         for number in ("train_videos", "val_videos", "test_videos", "questions_per_video"):
             _within(number, getattr(self, number), 0, 10**6)
+        _within("seed", self.seed, 0, 2**63 - 1)
         _among("family", self.families, FAMILIES)
         _among("kind of answers", (self.answers,), ANSWERS)
         _among("observations", (self.observations,), OBSERVATIONS)

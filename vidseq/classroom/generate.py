@@ -61,8 +61,10 @@ def generate(out: Path | str, config: ClassroomConfig, workers: int = 1) -> Path
         the folder.
 
     Raises:
-        UserError: the folder holds something that was made in another way.
+        UserError: the folder holds something that was made in another way, or no workers.
     """
+    if workers < 1:
+        raise UserError(f"A classroom expects at least 1 worker, got {workers}.")
     out = Path(out)
     _claim(out, config)
     if config.observations == "symbolic":
