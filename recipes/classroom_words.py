@@ -1,7 +1,7 @@
 """Answers in words on the symbolic classroom: sentences by greedy choice and beam search, and letter by letter.
 
 Command:   python recipes/classroom_words.py --out runs/words
-Cost:      about half an hour on one core, half of it the character model; symbolic observations need no CNN. A run that
+Cost:      half an hour on one core, half of it the character model; symbolic observations need no CNN. A run that
            was stopped goes on.
 Expected:  a table of exact match, token F1, perplexity a piece and nats an answer of three models that share head,
            data and training: "word" writes sentences word by word, "character" letter by letter, "class" is the
