@@ -2,16 +2,20 @@
 
 Command:   python recipes/epic_plans.py --data FOLDER [--kinds verb,noun] [--seeds 0] [--out runs/epic_plans]
            FOLDER holds the annotations, official or RULSTM's short ones, and both class lists (the layout `epic`).
-Cost:      about 15 minutes on one core a kind and seed; a run that was stopped goes on.
-Expected:  edit distance (Damerau's, as a share of 20; lower is better) of the decoder's futures and of floors: chains
-           that go on and on, drawn or at their likeliest, and the most frequent labels repeated.
+Cost:      about 12 minutes on one core for verbs and one seed; a run that was stopped goes on.
+Expected:  verbs, seed 0, edit distance (Damerau's, as a share of 20; lower is better): five futures drawn from the
+           decoder 0.617, five from an n-gram chain that goes on and on 0.628, the chain at its likeliest 0.685, the
+           five most frequent verbs, each repeated, 0.706.
 
 A frame is an action, told rightly (see epic_next_action.py): no pixels. A model reads all that came before, and the
 decoder of `action_sequence` writes what comes next; a second is an action, so that there are no lengths to tell. It is
 asked behind each action of the official validation videos that more than 20 follow.
 
 The measure is Ego4D's (Z = 20, K = 5), on other data. Nothing is chosen on the validation videos: on participants held
-out of training the decoder's temperature, and for chains both that and how far they look back.
+out of training the decoder's temperature, and for chains both that and how far they look back, each time; and, once,
+the rate of learning: with 4e-3 the loss stands still until the rate has fallen (1.35 nats a token after four epochs,
+with 1.5e-3 1.22). On a toy of three verbs in turn a decoder that is an LSTM learnt far more slowly than a transformer.
+After ten epochs held-out and training loss are equal (1.17 and 1.18), so that longer training may bring more.
 """
 
 import dataclasses
@@ -43,9 +47,10 @@ SETTINGS = TrainConfig(
     tasks={"action_sequence": {"most_actions": LENGTH, "cell": "transformer"}},
     full_context=0.0,
     max_clip_seconds=256,
-    queries_per_clip=32,
+    queries_per_clip=8,
+    clips_per_video=2,
     batch_size=16,
-    lr=4e-3,
+    lr=1.5e-3,
     epochs=10,
     patience=None,
     monitor="loss",
