@@ -3,6 +3,7 @@
 import contextlib
 import os
 import tempfile
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,10 @@ def atomic_write(path: Path | str, content: str | bytes) -> None:
     data = content.encode() if isinstance(content, str) else content
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+#: What NumPy raises where a file is no array that it can load; a damaged header may even be no Python to it.
+NO_ARRAY = (OSError, ValueError, EOFError, OverflowError, SyntaxError, tokenize.TokenError)
 
 
 def why_no_array(error: Exception) -> str:

@@ -12,7 +12,7 @@ from vidseq.errors import DataError, UserError, unknown_name
 from vidseq.features.fingerprint import Fingerprint, rational
 from vidseq.features.report import ExtractReport
 from vidseq.features.store import FeatureStore
-from vidseq.files import why_no_array
+from vidseq.files import NO_ARRAY, why_no_array
 from vidseq.progress import progress
 
 #: How the two axes of a file are meant: frames first, or features first.
@@ -148,7 +148,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
             return _two_axes(path, loaded[FEATURES_KEY if FEATURES_KEY in names else names[0]]), times
     except DataError:
         raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (*NO_ARRAY, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path} cannot be read: {why_no_array(error)}. It expects an array of numbers as np.save writes."
         ) from error

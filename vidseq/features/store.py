@@ -22,7 +22,7 @@ import numpy as np
 
 from vidseq.errors import DataError, FingerprintError, UserError
 from vidseq.features.fingerprint import Fingerprint
-from vidseq.files import atomic_path, atomic_write, why_no_array
+from vidseq.files import NO_ARRAY, atomic_path, atomic_write, why_no_array
 
 FOLDER = "features"
 HEADER = "fingerprint.json"
@@ -164,7 +164,7 @@ class FeatureStore:
             features = np.load(self._path(video, ".npy"), mmap_mode="r", allow_pickle=False)
             with self._path(video, ".pts").open("rb") as file:
                 pts_seconds = np.load(file, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+        except NO_ARRAY as error:
             raise self._damaged(video, why_no_array(error)) from error
         shape = (meta["frames"], meta["dim"])
         if features.shape != shape or pts_seconds.shape != shape[:1]:

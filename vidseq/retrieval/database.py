@@ -25,7 +25,7 @@ from vidseq.data.dataset import Dataset
 from vidseq.errors import DataError, FingerprintError, UserError
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.store import FeatureStore
-from vidseq.files import atomic_write
+from vidseq.files import NO_ARRAY, atomic_write
 
 HEADER = "database.json"
 FORMAT, FORMAT_VERSION = "vidseq database", 1
@@ -215,7 +215,7 @@ def open_database(folder: Path, fingerprint: Fingerprint | None) -> Database:
         num_chunks = sum(video.chunks for video in database.videos)
         if not len(database.keys) == len(database.rows) == len(database.seconds) == num_chunks:
             raise ValueError(f"{len(database.keys)} keys of {num_chunks} chunks")
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except (*NO_ARRAY, KeyError, TypeError) as error:
         raise DataError(
             f"Database {folder} is damaged: {error!r}. Build it again with `vidseq database build`."
         ) from error

@@ -130,6 +130,12 @@ TRAPS: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda s: (s / f"target_perframe/{FIRST}.npy").write_text("no array"),  # type: ignore[func-returns-value]
         rf"^target_perframe/{FIRST}.npy: expects a NumPy array, got a file that is none",
     ),
+    "damaged header": (
+        lambda s: (s / f"target_perframe/{FIRST}.npy").write_bytes(  # type: ignore[func-returns-value]
+            (s / f"target_perframe/{FIRST}.npy").read_bytes().replace(b"}", b"\0")
+        ),
+        rf"^target_perframe/{FIRST}.npy: expects a NumPy array, got a file that is none",
+    ),
     "three axes": (
         lambda s: save(s / f"target_perframe/{FIRST}.npy", np.zeros((7, 4, 1))),
         rf"^target_perframe/{FIRST}.npy: expects \(T, D\) or \(D, T\), got \(7, 4, 1\)",

@@ -110,6 +110,18 @@ def test_annotations_elsewhere_and_other_labels(source: Path, tmp_path: Path) ->
     assert Dataset.load(tmp_path / "out").group_of("P01_01") == "P01"
 
 
+def test_a_database_that_was_cut_short_or_overwritten(source: Path, tmp_path: Path) -> None:
+    path = source / "rgb" / "data.mdb"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-4096])
+    message = rf"^rgb/data.mdb: expects {len(whole)} bytes, as it says itself, got {len(whole) - 4096}\."
+    with pytest.raises(DataError, match=message):
+        convert(source, tmp_path / "out")
+    path.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))  # all but the first two pages, which tell of it
+    with pytest.raises(DataError, match=r"^rgb/data.mdb: expects an LMDB, got a damaged one \(mdb_"):
+        convert(source, tmp_path / "out", skip_bad=True)
+
+
 def test_no_database(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FileNotFoundError, match=r"expects rgbb/data.mdb in .*ek100, got none. Did you mean 'rgb'\?"):
         convert(source, tmp_path / "out", features="rgbb")

@@ -11,7 +11,7 @@ from vidseq.errors import DataError
 from vidseq.features.external import external_fingerprint
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.store import FeatureStore
-from vidseq.files import why_no_array
+from vidseq.files import NO_ARRAY, why_no_array
 
 
 class FeatureArrays:
@@ -155,7 +155,7 @@ def _load(path: Path) -> np.ndarray:
         raise DataError(f"{_file_name(path)}: expects an array for '{path.stem}', got no such file.")
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as problem:
+    except NO_ARRAY as problem:
         raise DataError(
             f"{_file_name(path)}: expects a NumPy array, got a file that is none ({why_no_array(problem)})."
         ) from None

@@ -178,9 +178,20 @@ def _open(folder: Path) -> Iterator[_Frames]:
     except lmdb.Error as problem:
         raise DataError(f"{folder.name}/data.mdb: expects an LMDB, got a file that is none ({problem}).") from None
     try:
+        _check_whole(environment, folder)
         yield _Frames(environment)
+    except lmdb.Error as problem:
+        raise DataError(f"{folder.name}/data.mdb: expects an LMDB, got a damaged one ({problem}).") from None
     finally:
         environment.close()
+
+
+def _check_whole(environment: Any, folder: Path) -> None:
+    """Refuses a file that was cut short: to read behind its end would end the process."""
+    expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    size = (folder / "data.mdb").stat().st_size
+    if size < expected:
+        raise DataError(f"{folder.name}/data.mdb: expects {expected} bytes, as it says itself, got {size}.")
 
 
 def _lmdb() -> Any:
