@@ -182,21 +182,22 @@ def test_no_features(tmp_path):
         FeatureStore.create(tmp_path / "new", FINGERPRINT).dim  # noqa: B018
 
 
-def test_broken_header(store):
-    (store.folder / "fingerprint.json").write_text("{")
-    with pytest.raises(DataError, match=r"fingerprint.json: Fingerprint cannot be read"):
+@pytest.mark.parametrize("content, reason", [(b"{", "Fingerprint cannot be read"), (b"\xff", "'utf-8' codec")])
+def test_broken_header(store, content, reason):
+    (store.folder / "fingerprint.json").write_bytes(content)
+    with pytest.raises(DataError, match=f"fingerprint.json: {reason}"):
         FeatureStore.open(store.folder)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".pts", ".meta.json"])
-@pytest.mark.parametrize("damage", ["truncate", "empty", "remove"])
+@pytest.mark.parametrize("damage", ["truncate", "empty", "overwrite", "remove"])
 def test_damaged_files_are_reported(store, suffix, damage):
     store.write("a", some_features(), TIMES)
     path = store.folder / f"a{suffix}"
     if damage == "remove":
         path.unlink()
     else:
-        path.write_bytes(path.read_bytes()[:-4] if damage == "truncate" else b"")
+        path.write_bytes({"truncate": path.read_bytes()[:-4], "empty": b"", "overwrite": b"\xff" * 99}[damage])
     expected = "expects one of its 0 videos" if (suffix, damage) == (".meta.json", "remove") else "are damaged"
     with pytest.raises(DataError, match=expected):
         store.read("a")

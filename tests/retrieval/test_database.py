@@ -75,7 +75,20 @@ def test_damage_is_noticed(world, tmp_path) -> None:
         (folder / "database.json").write_text(damaged)
         with pytest.raises(DataError, match=message):
             Database.open(folder)
+    (folder / "database.json").write_bytes(b"\xff")
+    with pytest.raises(DataError, match="expects JSON, got 'utf-8' codec"):
+        Database.open(folder)
     (folder / "database.json").write_text(header)
+    (folder / "database.json").write_text("5")
+    with pytest.raises(DataError, match="expects a JSON object, got b'5'"):
+        Database.open(folder)
+    (folder / "database.json").write_text(header)
+    rows = np.load(folder / "rows.npy")
+    np.save(folder / "rows.npy", rows + 9)
+    with pytest.raises(DataError, match=r"is damaged: .*chunks that begin outside of frames 0 to"):
+        Database.open(folder)
+    np.save(folder / "rows.npy", rows)
+    Database.open(folder)
     (folder / "keys.npy").write_bytes(b"")
     with pytest.raises(DataError, match="is damaged"):
         Database.open(folder)

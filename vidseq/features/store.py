@@ -83,14 +83,14 @@ class FeatureStore:
         """
         folder = Path(folder)
         try:
-            text = (folder / HEADER).read_text(encoding="utf-8")
+            data = (folder / HEADER).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise FileNotFoundError(
                 f"FeatureStore expects {HEADER} in {folder}, got none. Make features with `vidseq features`."
             ) from None
         try:
-            return cls(folder, Fingerprint.from_json(text))
-        except UserError as error:
+            return cls(folder, Fingerprint.from_json(data.decode()))
+        except (UserError, UnicodeDecodeError) as error:
             raise DataError(f"{folder / HEADER}: {error}") from error
 
     @classmethod
@@ -250,7 +250,7 @@ class FeatureStore:
                 f"Feature store {self.folder.name} expects one of its {len(self)} videos, got '{video}'. "
                 "Run `vidseq features` for the missing ones."
             ) from None
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:  # no JSON, and no text
             raise self._damaged(video, f"{COMMIT_MARK} holds {error!r}") from error
 
     def _damaged(self, video: str, reason: str) -> DataError:

@@ -215,6 +215,9 @@ def open_database(folder: Path, fingerprint: Fingerprint | None) -> Database:
         num_chunks = sum(video.chunks for video in database.videos)
         if not len(database.keys) == len(database.rows) == len(database.seconds) == num_chunks:
             raise ValueError(f"{len(database.keys)} keys of {num_chunks} chunks")
+        last = len(database.frames) - 2 * database.chunk
+        if num_chunks and not 0 <= database.rows.min() <= database.rows.max() <= last:
+            raise ValueError(f"chunks that begin outside of frames 0 to {last}")
     except (*NO_ARRAY, KeyError, TypeError) as error:
         raise DataError(
             f"Database {folder} is damaged: {error!r}. Build it again with `vidseq database build`."
@@ -226,13 +229,15 @@ def open_database(folder: Path, fingerprint: Fingerprint | None) -> Database:
 
 def _read_header(folder: Path) -> dict[str, Any]:
     try:
-        text = (folder / HEADER).read_text(encoding="utf-8")
+        data = (folder / HEADER).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(
             f"A database expects {HEADER} in {folder}, got none. Build one with `vidseq database build`."
         ) from None
     try:
-        header = json.loads(text)
-    except json.JSONDecodeError as error:
+        header = json.loads(data.decode())
+    except ValueError as error:  # no JSON, and no text
         raise DataError(f"{folder / HEADER} expects JSON, got {error}. Build the database again.") from error
-    return dict(header)
+    if not isinstance(header, dict):
+        raise DataError(f"{folder / HEADER} expects a JSON object, got {data[:20]!r}. Build the database again.")
+    return header
