@@ -56,13 +56,13 @@ class _EntityScan(torch.autograd.Function):
         inner = news[:, :, None] + constant  # becomes what goes into the prelu
         gates = matches[..., None].clone()
         norms = torch.empty_like(gates)
-        change, weight_t = torch.empty_like(start), weight.T
-        rows = memories.flatten(1, 2).unbind(0)
+        change, weight_t = torch.empty_like(start), weight.T.contiguous()
+        whole, rows = memories.unbind(0), memories.flatten(1, 2).unbind(0)
         for frame, before, row, after, into, flat, gate, norm in zip(
             x[..., None].unbind(0),
-            memories.unbind(0),
+            whole,
             rows,
-            memories[1:].unbind(0),
+            whole[1:],
             inner.flatten(1, 2).unbind(0),
             inner.unbind(0),
             gates.unbind(0),

@@ -37,15 +37,18 @@ class _GatedRecurrence(torch.autograd.Function):
     def forward(ctx: Any, inputs: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Keeps r, z, W_n h + b_n, n and h of every frame."""
         batch, num_frames, dim = inputs.shape[0], inputs.shape[1], hidden.shape[1]
-        gates = inputs.new_empty(num_frames, batch, 3 * dim)
+        gates = inputs.new_empty(num_frames, batch, 3 * dim)  # starts as all that does not hang on h
+        torch.add(inputs[..., : 2 * dim].transpose(0, 1), bias[: 2 * dim], out=gates[..., : 2 * dim])
+        gates[..., 2 * dim :] = bias[2 * dim :]
         news = inputs.new_empty(num_frames, batch, dim)
         hiddens = torch.cat([hidden[None], torch.empty_like(news)])
-        inputs_rz, inputs_n = inputs[..., : 2 * dim].unbind(1), inputs[..., 2 * dim :].unbind(1)
-        gates_rz, (r, z, carried) = gates[..., : 2 * dim].unbind(0), (part.unbind(0) for part in gates.chunk(3, -1))
-        frames, new, h, transposed = gates.unbind(0), news.unbind(0), hiddens.unbind(0), weight.T
+        inputs_n, gates_rz = inputs[..., 2 * dim :].unbind(1), gates[..., : 2 * dim].unbind(0)
+        r, z, carried = (part.unbind(0) for part in gates.chunk(3, -1))
+        frames, new, h = gates.unbind(0), news.unbind(0), hiddens.unbind(0)
+        transposed = weight.T.contiguous()  # as one row reads it fastest
         for t in range(num_frames):
-            torch.addmm(bias, h[t], transposed, out=frames[t])
-            gates_rz[t].add_(inputs_rz[t]).sigmoid_()
+            frames[t].addmm_(h[t], transposed)
+            gates_rz[t].sigmoid_()
             torch.addcmul(inputs_n[t], r[t], carried[t], out=new[t]).tanh_()
             torch.lerp(new[t], h[t], z[t], out=h[t + 1])
         ctx.save_for_backward(gates, news, hiddens, weight)
@@ -64,11 +67,12 @@ class _GatedRecurrence(torch.autograd.Function):
         torch.mul(slope_n, r, out=of_carried)
         torch.mul(of_carried, carried, out=of_r).addcmul_(of_r, r, value=-1)
         totals = torch.cat([torch.zeros_like(hiddens[:1]), gradient.transpose(0, 1)])
-        total, keep = totals.unbind(0), z.unbind(0)
+        total, total_thrice, keep = totals.unbind(0), totals[:, :, None].unbind(0), z.unbind(0)
         frames, rows = of_gates.unbind(0), of_gates.flatten(2).unbind(0)
+        by_columns = weight.T.contiguous().T
         for t in reversed(range(len(frames))):
-            frames[t].mul_(total[t + 1][:, None])
-            total[t].addcmul_(total[t + 1], keep[t]).addmm_(rows[t], weight)
+            frames[t].mul_(total_thrice[t + 1])
+            total[t].addcmul_(total[t + 1], keep[t]).addmm_(rows[t], by_columns)
         rows_once = of_gates.flatten(2).flatten(0, 1)
         of_weight, of_bias = rows_once.T @ hiddens[:-1].flatten(0, 1), rows_once.sum(dim=0)
         torch.mul(totals[1:], slope_n, out=of_carried)  # and now it is that of the inputs
