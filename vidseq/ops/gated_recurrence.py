@@ -40,16 +40,15 @@ class _GatedRecurrence(torch.autograd.Function):
         gates = inputs.new_empty(num_frames, batch, 3 * dim)  # starts as all that does not hang on h
         torch.add(inputs[..., : 2 * dim].transpose(0, 1), bias[: 2 * dim], out=gates[..., : 2 * dim])
         gates[..., 2 * dim :] = bias[2 * dim :]
-        news = inputs.new_empty(num_frames, batch, dim)
+        news = inputs[..., 2 * dim :].transpose(0, 1).clone(memory_format=torch.contiguous_format)  # so does n
         hiddens = torch.cat([hidden[None], torch.empty_like(news)])
-        inputs_n, gates_rz = inputs[..., 2 * dim :].unbind(1), gates[..., : 2 * dim].unbind(0)
-        r, z, carried = (part.unbind(0) for part in gates.chunk(3, -1))
+        gates_rz, (r, z, carried) = gates[..., : 2 * dim].unbind(0), (part.unbind(0) for part in gates.chunk(3, -1))
         frames, new, h = gates.unbind(0), news.unbind(0), hiddens.unbind(0)
         transposed = weight.T.contiguous()  # as one row reads it fastest
         for t in range(num_frames):
             frames[t].addmm_(h[t], transposed)
             gates_rz[t].sigmoid_()
-            torch.addcmul(inputs_n[t], r[t], carried[t], out=new[t]).tanh_()
+            new[t].addcmul_(r[t], carried[t]).tanh_()
             torch.lerp(new[t], h[t], z[t], out=h[t + 1])
         ctx.save_for_backward(gates, news, hiddens, weight)
         return hiddens[1:].transpose(0, 1)
