@@ -110,6 +110,11 @@ class BigBird(TemporalHead):
     def context_frames(self) -> None:
         """No limit: a block of any age may be in the reservoir."""
 
+    @property
+    def segment_frames(self) -> int:
+        """Several times as many as are kept, for those are copied from segment to segment."""
+        return 4 * (self.config.capacity + self.config.window) * self.config.block
+
     def init_state(self, batch_size: int) -> BigBirdState:
         """An empty past; tokens that have read nothing but one another."""
         config, weight = self.config, self.last_norm.weight
