@@ -1,7 +1,7 @@
 """The encoder-decoder temporal convolution head."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from vidseq.errors import UserError
 from vidseq.heads.base import HeadConfig, TemporalHead, option
 from vidseq.heads.blocks import advance, newest
-from vidseq.heads.conv_layer import taps_of
+from vidseq.ops.convolution import convolve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,12 +71,7 @@ class ConvEncoder(TemporalHead):
                 f"conv_encoder head with causal=False expects an odd kernel_size, got {config.kernel_size}."
             )
         self.into = nn.Linear(config.dim, config.channels)
-        self.encoder, self.decoder = (
-            nn.ModuleList(
-                nn.Linear(config.kernel_size * config.channels, config.channels) for _ in range(config.layers)
-            )
-            for _ in range(2)
-        )
+        self.encoder, self.decoder = _convolutions(config), _convolutions(config)
         self.out = nn.Linear(config.channels, config.dim)
         self.last_norm = nn.LayerNorm(config.dim)
         self.dropout = nn.Dropout(config.dropout)
@@ -145,10 +140,16 @@ class ConvEncoder(TemporalHead):
             inner = self._convolve(conv, F.pad(inner, (0, 0, half, half)))
         return self.last_norm(x + self.out(inner))
 
-    def _convolve(self, conv: nn.Module, x: Tensor) -> Tensor:
+    def _convolve(self, conv: nn.Linear, x: Tensor) -> Tensor:
         """A convolution and the paper's normalized ReLU, from x (B, kernel_size - 1 + T, C) to (B, T, C)."""
-        y = F.relu(conv(taps_of(x, self.config.kernel_size)))
+        y = F.relu(convolve(x, conv.weight, conv.bias))
         return self.dropout(y / (y.amax(dim=-1, keepdim=True) + 1e-5))
+
+
+def _convolutions(config: ConvEncoderConfig) -> list[nn.Linear]:
+    """One for every level."""
+    width = config.kernel_size * config.channels
+    return cast("list[nn.Linear]", nn.ModuleList(nn.Linear(width, config.channels) for _ in range(config.layers)))
 
 
 def _pool(x: Tensor, last: Tensor, odd: Tensor) -> Tensor:
