@@ -42,13 +42,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jsonargparse import auto_cli
 
 from vidseq.checkpoint import load_model
+from vidseq.cli import run_script
 from vidseq.comparison.equal_size import equal_size
 from vidseq.data.dataset import Dataset
 from vidseq.data.importers import mstcn
 from vidseq.data.moments import moment_name, moments_of
+from vidseq.errors import unknown_name
 from vidseq.evaluation.analogues import Analogues, Likeness
 from vidseq.evaluation.long_term import (
     OBSERVED,
@@ -136,6 +137,8 @@ def main(
         heads: names, or "all"; none: the one that `training` names.
         training: how to train; none: as `SETTINGS` and `SOURCES` say.
     """
+    if name not in SOURCES:
+        raise unknown_name("data set", name, SOURCES)
     source = SOURCES[name]
     training = training or dataclasses.replace(SETTINGS, epochs=source.epochs)
     numbers, names = list(map(int, (seeds or source.seeds).split(","))), head_names(heads or training.head)
@@ -283,4 +286,4 @@ def floors(seen: Mapping[str, np.ndarray], test: Mapping[str, np.ndarray]) -> di
 
 
 if __name__ == "__main__":
-    auto_cli(main, as_positional=False)
+    run_script(main)

@@ -26,9 +26,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from jsonargparse import auto_cli
 
 from vidseq.checkpoint import load_model
+from vidseq.cli import run_script
 from vidseq.comparison.equal_size import equal_size
 from vidseq.data.held_out import hold_out
 from vidseq.data.importers.epic_steps import epic_steps
@@ -213,4 +213,4 @@ def draw(rows: pd.DataFrame, kinds: Sequence[str], out: Path) -> None:
 
 
 if __name__ == "__main__":
-    auto_cli(main, as_positional=False)
+    run_script(main)

@@ -24,9 +24,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
-from jsonargparse import auto_cli
 
 from vidseq.checkpoint import load_model
+from vidseq.cli import run_script
 from vidseq.data.action_steps import ask_for_plans
 from vidseq.data.dataset import Dataset
 from vidseq.data.held_out import hold_out
@@ -212,4 +212,4 @@ def report(rows: pd.DataFrame, kind: str, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    auto_cli(main, as_positional=False)
+    run_script(main)

@@ -38,9 +38,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jsonargparse import auto_cli
 
 from vidseq.checkpoint import load_model
+from vidseq.cli import run_script
 from vidseq.data.dataset import Dataset
 from vidseq.data.importers.fifty_salads import convert_split
 from vidseq.errors import unknown_name
@@ -235,4 +235,4 @@ def interval_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    auto_cli(main, as_positional=False)
+    run_script(main)
