@@ -2,11 +2,12 @@
 
 import abc
 import dataclasses
+import itertools
 import math
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, cast, final
+from typing import Any, ClassVar, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,19 @@ LEARNT_AT_ONCE = 4096
 def frames_at_once(size: int) -> int:
     """How many frames to read at once, where `size` are best without gradients."""
     return max(size, LEARNT_AT_ONCE) if torch.is_grad_enabled() else size
+
+
+def joined(parts: Iterable[Tensor], num_frames: int) -> Tensor:
+    """Parts (B, T, D) as whole videos; without gradients each is put in its place before the next is made."""
+    if torch.is_grad_enabled():
+        return torch.cat([*parts], dim=1)
+    start, parts = 0, iter(parts)
+    first = next(parts)
+    whole = first.new_empty(len(first), num_frames, first.shape[2])
+    for part in itertools.chain([first], parts):
+        whole[:, start : start + part.shape[1]] = part
+        start += part.shape[1]
+    return whole
 
 
 def option(default: Any, *, at_least: float | None = None, at_most: float | None = None) -> Any:
@@ -242,23 +256,18 @@ class TemporalHead(nn.Module, abc.ABC):
 
     def _scan(self, x: Tensor, state: Any, mask: Tensor) -> tuple[Tensor, Any]:
         """`scan`, in segments where that is faster."""
-        num_frames, learns = x.shape[1], torch.is_grad_enabled()
+        num_frames = x.shape[1]
         size = None if self.segment_frames is None else frames_at_once(self.segment_frames)
         if size is None or num_frames <= size:
             return self.scan(x, state, mask)
-        if learns:
-            parts = []
+
+        def parts() -> Iterator[Tensor]:
+            nonlocal state
             for some, known in zip(x.split(size, dim=1), mask.split(size, dim=1)):
-                read, state = self.scan(some, state, known)
-                parts.append(read)
-            return torch.cat(parts, dim=1), state
-        y: Tensor | None = None
-        for start in range(0, num_frames, size):
-            part = slice(start, start + size)
-            read, state = self.scan(x[:, part], state, mask[:, part])
-            y = read.new_empty(x.shape) if y is None else y
-            y[:, part] = read
-        return cast("Tensor", y), state
+                y, state = self.scan(some, state, known)
+                yield y
+
+        return joined(parts(), num_frames), state
 
     def _require_causal(self, what: str) -> None:
         if not self.config.causal:

@@ -1,5 +1,6 @@
 """The sliding-window attention head."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -7,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.heads.base import HeadConfig, TemporalHead, frames_at_once, option
+from vidseq.heads.base import HeadConfig, TemporalHead, frames_at_once, joined, option
 from vidseq.heads.transformer_block import TransformerBlock, check_heads
 from vidseq.ops.banded import banded_attention
 from vidseq.ops.dense import causal_attention, read_by_queries
@@ -166,16 +167,21 @@ class Window(TemporalHead):
         side = self.config.window - 1
         valid = F.pad(mask, (side, side))
         angles = self._angles(torch.arange(x.shape[1], device=x.device)[None]).split(size, dim=2)
-        parts = list(x.split(size, dim=1))
         near = [valid[:, start : start + size + 2 * side] for start in range(0, x.shape[1], size)]
+        parts: Iterable[Tensor] = x.split(size, dim=1)
         for block in self.blocks:
-            projected = zip(parts, map(block.project, parts, angles))
-            slabs = with_both_sides((((part, q), (k, v)) for part, (q, k, v) in projected), side)
-            parts = [
-                block.finish(part, banded_attention(q, k, v, known, side, side))
-                for ((part, q), (k, v)), known in zip(slabs, near)
-            ]
-        return torch.cat([self.last_norm(part) for part in parts], dim=1)
+            parts = self._layer_noncausal(block, parts, angles, near)
+        return joined(map(self.last_norm, parts), x.shape[1])
+
+    def _layer_noncausal(
+        self, block: TransformerBlock, parts: Iterable[Tensor], angles: Sequence[Tensor], near: Sequence[Tensor]
+    ) -> Iterator[Tensor]:
+        """A layer's parts of videos, each made when it is due; near says which frames in and around each are there."""
+        side = self.config.window - 1
+        projected = ((part, block.project(part, turn)) for part, turn in zip(parts, angles))
+        slabs = with_both_sides((((part, q), (k, v)) for part, (q, k, v) in projected), side)
+        for ((part, q), (k, v)), known in zip(slabs, near):
+            yield block.finish(part, banded_attention(q, k, v, known, side, side))
 
     def _angles(self, positions: Tensor) -> Tensor:
         return rotary_angles(positions, self._width)[:, None]
