@@ -25,6 +25,7 @@ def recipe(name: str) -> ModuleType:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::vidseq.evaluation.intervals.FewGroupsWarning")
 def test_the_classroom_is_answered_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     module = recipe("classroom_words")
     world = replace(
