@@ -174,11 +174,13 @@ def score_split(
     moments, store = moments_to_learn(dataset, learnt, source)
     analogues = Analogues(learnt.values(), len(dataset.action_labels), likeness=source.likeness)
     told = analogues_of(analogues, test)
-    outlooks, rows = {"analogues": told}, []
+    outlooks, rows, configs = {"analogues": told}, [], {}
+    for head in heads:
+        sized, parameters = equal_size(head, training, moments, store, frames=24)
+        configs[head] = sized
+        print(f"{head}: width {sized.dim}, options {sized.head_options}, {parameters:,} parameters.", flush=True)
     for seed in seeds:
-        for head in heads:
-            sized, parameters = equal_size(head, training, moments, store, frames=24)
-            print(f"{head}: width {sized.dim}, options {sized.head_options}, {parameters:,} parameters.", flush=True)
+        for head, sized in configs.items():
             run = out / f"{name}-split{split}{mark(head, training, '-')}-seed{seed}"
             fit(moments, store, dataclasses.replace(sized, seed=seed), run, resume=True)
             foretold = foretold_by(Predictor(load_model(run, "cpu", fingerprint=store.fingerprint)), store, test)

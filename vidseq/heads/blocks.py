@@ -68,7 +68,7 @@ class ResidualStack(nn.Module):
         for index, (norm, layer) in enumerate(zip(self.norms, self.layers)):
             y, new_state = layer(norm(x), tuple(part[:, index] for part in state), mask)
             x = x + (self.dropout(y) if self.training else y)
-            states.append(tuple(map(_on_its_own, new_state)))
+            states.append(new_state)
         return self.last_norm(x), _stack_states(states)
 
     def _read_live(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
@@ -94,7 +94,7 @@ class ResidualStack(nn.Module):
 
 def _stack_states(states: list[LayerState]) -> LayerState:
     if len(states) == 1:  # a live frame copies nothing
-        return tuple(part.unsqueeze(1) for part in states[0])
+        return tuple(_on_its_own(part).unsqueeze(1) for part in states[0])
     return tuple(torch.stack(parts, dim=1) for parts in zip(*states))
 
 
