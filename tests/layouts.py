@@ -1,7 +1,7 @@
 """Tiny sources in the layouts that others publish, written to the letter, and how to convert each."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,19 @@ class Layout:
     def arguments(self, folder: Path) -> dict[str, Any]:
         """The options, paths made whole."""
         return {**self.options, **{name: folder / path for name, path in self.paths.items()}}
+
+
+def write_mstcn(
+    folder: Path, classes: Sequence[str], labels: Mapping[str, Sequence[str]], bundles: Mapping[str, Sequence[str]]
+) -> None:
+    """Writes the label of each frame of videos, and the videos of each bundle, such as "train.split1"; no features."""
+    for name in ("groundTruth", "splits"):
+        (folder / name).mkdir()
+    (folder / "mapping.txt").write_text("".join(f"{number} {label}\n" for number, label in enumerate(classes)))
+    for video, frames in labels.items():
+        (folder / "groundTruth" / f"{video}.txt").write_text("".join(f"{label}\n" for label in frames))
+    for bundle, videos in bundles.items():
+        (folder / "splits" / f"{bundle}.bundle").write_text("".join(f"{video}.txt\n" for video in videos))
 
 
 def write_activitynet(folder: Path) -> None:

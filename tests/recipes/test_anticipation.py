@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from layouts import write_mstcn
 
 from vidseq.checkpoint import load_model
 from vidseq.heads import num_parameters
@@ -28,18 +29,13 @@ def recipe():
 def salads(tmp_path_factory):
     """Six people, two videos each: actions in one order, of random lengths."""
     folder, random = tmp_path_factory.mktemp("salads"), np.random.default_rng(0)
-    for name in ("groundTruth", "splits"):
-        (folder / name).mkdir()
-    (folder / "mapping.txt").write_text("".join(f"{n} {label}\n" for n, label in enumerate(LABELS)))
-    bundles = {"train": "", "test": ""}
-    for person in range(1, 7):
-        for take in (1, 2):
-            video = f"rgb-{person:02d}-{take}"
-            lines = "".join(f"{label}\n" * int(random.integers(60, 240)) for label in LABELS)
-            (folder / "groundTruth" / f"{video}.txt").write_text(lines)
-            bundles["test" if person > 4 else "train"] += f"{video}.txt\n"
-    for name, text in bundles.items():
-        (folder / "splits" / f"{name}.split1.bundle").write_text(text)
+    videos = {
+        f"rgb-{person:02d}-{take}": np.repeat(LABELS, [int(random.integers(60, 240)) for _ in LABELS]).tolist()
+        for person in range(1, 7)
+        for take in (1, 2)
+    }
+    names = list(videos)
+    write_mstcn(folder, LABELS, videos, {"train.split1": names[:8], "test.split1": names[8:]})
     return folder
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from layouts import write_mstcn
 
 from vidseq.evaluation.rows import read_rows
 
@@ -25,22 +26,16 @@ def recipe():
 def breakfast(tmp_path_factory):
     """Sixteen people, two videos each: a cup, tea or milk, then what was poured again after stirring."""
     folder, random = tmp_path_factory.mktemp("breakfast"), np.random.default_rng(0)
-    for name in ("groundTruth", "splits"):
-        (folder / name).mkdir()
-    (folder / "mapping.txt").write_text("".join(f"{n} {label}\n" for n, label in enumerate(LABELS)))
-    videos = {}
+    videos, bundles = {}, {}
     for person in range(16):
         for camera in ("cam01", "webcam01"):
-            video = f"P{person:02d}_{camera}_P{person:02d}_tea"
             poured = int(random.integers(2, 4))
             labels = np.repeat([0, 1, poured, 4, poured, 4, 0], random.integers(20, 40, 7))
-            (folder / "groundTruth" / f"{video}.txt").write_text("".join(LABELS[n] + "\n" for n in labels))
-            videos[video] = person
+            videos[f"P{person:02d}_{camera}_P{person:02d}_tea"] = [LABELS[n] for n in labels]
     for split in (1, 2):
-        test = [video for video, person in videos.items() if person % 2 == split - 1]
-        train = [video for video in videos if video not in test]
-        for name, chosen in (("train", train), ("test", test)):
-            (folder / "splits" / f"{name}.split{split}.bundle").write_text("".join(f"{v}.txt\n" for v in chosen))
+        test = [video for video in videos if int(video[1:3]) % 2 == split - 1]
+        bundles |= {f"train.split{split}": [v for v in videos if v not in test], f"test.split{split}": test}
+    write_mstcn(folder, LABELS, videos, bundles)
     return folder
 
 

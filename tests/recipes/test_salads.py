@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from layouts import write_mstcn
 
 from vidseq.checkpoint import load_model
 from vidseq.errors import UserError
@@ -28,10 +29,8 @@ def recipe(name):
 def salads(tmp_path_factory):
     """Six people, two videos each; features tell the labels, with noise."""
     folder, random = tmp_path_factory.mktemp("salads"), np.random.default_rng(0)
-    for name in ("groundTruth", "splits", "features/split1"):
-        (folder / name).mkdir(parents=True)
-    (folder / "mapping.txt").write_text("".join(f"{n} {label}\n" for n, label in enumerate(LABELS)))
-    bundles = {"train": "", "test": ""}
+    (folder / "features/split1").mkdir(parents=True)
+    videos = {}
     for person in range(1, 7):
         for take in (1, 2):
             video = f"{person:02d}-{take}"
@@ -39,10 +38,9 @@ def salads(tmp_path_factory):
             labels = np.repeat(order, random.integers(8, 14, 4))
             features = np.eye(4)[labels] * 2 + random.normal(size=(len(labels), 4)) * 0.3
             np.save(folder / "features/split1" / f"{video}.npy", features.astype(np.float16))
-            (folder / "groundTruth" / f"{video}.txt").write_text("".join(LABELS[n] + "\n" for n in labels))
-            bundles["test" if person > 4 else "train"] += f"{video}.txt\n"
-    for name, text in bundles.items():
-        (folder / "splits" / f"{name}.split1.bundle").write_text(text)
+            videos[video] = [LABELS[n] for n in labels]
+    names = list(videos)
+    write_mstcn(folder, LABELS, videos, {"train.split1": names[:8], "test.split1": names[8:]})
     return folder
 
 

@@ -8,6 +8,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+from layouts import write_mstcn
 
 from vidseq.data.moments import moment_name
 from vidseq.evaluation.rows import read_rows
@@ -44,19 +45,12 @@ def test_the_classroom_is_answered_in_words(tmp_path: Path, capsys: pytest.Captu
 def salads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six people who cut, mix and serve, at 30 labels a second."""
     folder, random = tmp_path_factory.mktemp("salads"), np.random.default_rng(0)
-    for name in ("groundTruth", "splits"):
-        (folder / name).mkdir()
-    labels = ("cut", "mix", "serve")
-    (folder / "mapping.txt").write_text("".join(f"{number} {label}\n" for number, label in enumerate(labels)))
-    bundles = {"train": "", "test": ""}
+    classes, videos = ("cut", "mix", "serve"), {}
     for person in range(1, 7):
-        video = f"rgb-{person:02d}-1"
         lengths = random.integers(200, 500, 3)
-        frames = [label for label, length in zip(labels, lengths) for _ in range(length)]
-        (folder / "groundTruth" / f"{video}.txt").write_text("\n".join(frames) + "\n")
-        bundles["test" if person == 6 else "train"] += f"{video}.txt\n"
-    for part, lines in bundles.items():
-        (folder / "splits" / f"{part}.split1.bundle").write_text(lines)
+        videos[f"rgb-{person:02d}-1"] = np.repeat(classes, lengths).tolist()
+    *train, test = videos
+    write_mstcn(folder, classes, videos, {"train.split1": train, "test.split1": [test]})
     return folder
 
 
