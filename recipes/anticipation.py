@@ -47,11 +47,11 @@ from vidseq.checkpoint import load_model
 from vidseq.cli import run_script
 from vidseq.comparison.equal_size import equal_size
 from vidseq.data.dataset import Dataset
-from vidseq.data.importers import mstcn
-from vidseq.data.moments import moment_name, moments_of
 from vidseq.errors import unknown_name
-from vidseq.evaluation.analogues import Analogues, Likeness
-from vidseq.evaluation.long_term import (
+from vidseq.evaluation.rows import Run
+from vidseq.features.store import FeatureStore
+from vidseq.forecasting.class_forecast import OFFSETS, ClassMeanChoice, named_forecast, pooled
+from vidseq.forecasting.long_term import (
     OBSERVED,
     Bigram,
     Forecast,
@@ -59,14 +59,14 @@ from vidseq.evaluation.long_term import (
     long_term_table,
     repeat_last_label,
 )
-from vidseq.evaluation.long_term_intervals import interval_table
-from vidseq.evaluation.outlook import OFFSETS, ClassMeanChoice, named_forecast, pooled
-from vidseq.evaluation.rows import Run
-from vidseq.evaluation.segment_metrics import runs_of
-from vidseq.evaluation.table import to_markdown, write_table
-from vidseq.features.store import FeatureStore
+from vidseq.forecasting.long_term_intervals import interval_table
+from vidseq.forecasting.moments import moment_name, moments_of
+from vidseq.forecasting.similar_moments import Analogues, Likeness
 from vidseq.heads import head_names
-from vidseq.predictor import Predictor
+from vidseq.importers import mstcn
+from vidseq.inference.predictor import Predictor
+from vidseq.reporting.tables import to_markdown, write_table
+from vidseq.segmentation.segment_metrics import runs_of
 from vidseq.tasks import LabelsAhead
 from vidseq.training import TrainConfig, fit
 

@@ -22,16 +22,17 @@ from typing import Any
 import pandas as pd
 
 from vidseq.cli import run_script
-from vidseq.data.action_steps import write_action_steps
+from vidseq.context.report.write import write_report
+from vidseq.context.sweep import Sweep, run_sweep
 from vidseq.data.dataset import Dataset
-from vidseq.data.importers.breakfast import convert_split
-from vidseq.evaluation.chains import best_chain, next_action_table
+from vidseq.evaluation.accuracy_table import pivot_accuracy
 from vidseq.evaluation.cross_validation import pool_splits
-from vidseq.evaluation.report.write import write_report
-from vidseq.evaluation.sweep import Sweep, run_sweep
-from vidseq.evaluation.table import pivot_accuracy, to_markdown, write_table
 from vidseq.features.store import FeatureStore
+from vidseq.forecasting.next_action_tables import best_chain, next_action_table
 from vidseq.heads import head_names
+from vidseq.importers.action_steps import write_action_steps
+from vidseq.importers.breakfast import convert_split
+from vidseq.reporting.tables import to_markdown, write_table
 from vidseq.training import TrainConfig, fit
 
 CHAINS = tuple(f"ngram:{order}" for order in (1, 2, 3, 4, 8))

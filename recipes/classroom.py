@@ -17,17 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.generate import generate
+from vidseq.classroom.generator import generate
 from vidseq.cli import run_script
 from vidseq.data.browse import write_browser
 from vidseq.data.dataset import Dataset
 from vidseq.data.features import extract_dataset_features
 from vidseq.device import one_thread
-from vidseq.evaluation.verb import evaluate_models
+from vidseq.evaluation.evaluate_models import evaluate_models
 from vidseq.features.cnn import build_backbone
 from vidseq.features.store import FeatureStore
-from vidseq.predict.plan import Plan
-from vidseq.predict.run import predict_sources
+from vidseq.inference.request import Plan
+from vidseq.inference.run import predict_sources
 from vidseq.training import TrainConfig, fit
 
 FEATURES_A_SECOND = 2

@@ -16,15 +16,15 @@ import numpy as np
 import pandas as pd
 
 from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.generate import generate
+from vidseq.classroom.generator import generate
 from vidseq.cli import run_script
+from vidseq.context.measure import measure_context
+from vidseq.context.sweep import Sweep
 from vidseq.data.dataset import Dataset
-from vidseq.evaluation.context_verb import measure_context
 from vidseq.evaluation.intervals import accuracy_interval
 from vidseq.evaluation.rows import read_rows
-from vidseq.evaluation.sweep import Sweep
-from vidseq.evaluation.table import to_markdown, write_table
 from vidseq.features.store import FeatureStore
+from vidseq.reporting.tables import to_markdown, write_table
 from vidseq.training import TrainConfig, fit
 
 WORLD = ClassroomConfig(

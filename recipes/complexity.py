@@ -23,10 +23,10 @@ from matplotlib.figure import Figure
 
 from vidseq.analysis.complexity import GROWING, complexity_table, measure_complexity
 from vidseq.cli import run_script
-from vidseq.evaluation.figure import COLORS, save_figure
-from vidseq.evaluation.table import to_markdown, write_table
 from vidseq.heads import head_names
 from vidseq.progress import progress
+from vidseq.reporting.figures import COLORS, save_figure
+from vidseq.reporting.tables import to_markdown, write_table
 
 TITLES = {
     "time": "time",

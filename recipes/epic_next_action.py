@@ -31,17 +31,19 @@ from vidseq.checkpoint import load_model
 from vidseq.cli import run_script
 from vidseq.comparison.equal_size import equal_size
 from vidseq.data.held_out import hold_out
-from vidseq.data.importers.epic_steps import epic_steps
-from vidseq.evaluation.chains import HELD_OUT, best_chain, next_action_table, next_actions_of
-from vidseq.evaluation.evaluate import answer_baselines, evaluate
-from vidseq.evaluation.exam import Exam
-from vidseq.evaluation.figure import Panel, context_figure, save_figure
+from vidseq.data.query_set import Exam
+from vidseq.evaluation.accuracy_figure import Panel, context_figure
+from vidseq.evaluation.accuracy_table import pivot_accuracy
+from vidseq.evaluation.evaluator import answer_baselines, evaluate
 from vidseq.evaluation.logit_adjustment import LogitAdjustment, choose_tau
 from vidseq.evaluation.rows import Run, concatenate, read_rows, write_rows
-from vidseq.evaluation.table import pivot_accuracy, to_markdown, write_table
 from vidseq.features.store import FeatureStore
+from vidseq.forecasting.next_action_tables import HELD_OUT, best_chain, next_action_table, next_actions_of
 from vidseq.heads import head_names
-from vidseq.predictor import Predictor
+from vidseq.importers.epic_steps import epic_steps
+from vidseq.inference.predictor import Predictor
+from vidseq.reporting.figures import save_figure
+from vidseq.reporting.tables import to_markdown, write_table
 from vidseq.training import TrainConfig, fit
 
 CONTEXTS = "1f,2f,4f,8f,16f,32f,64f,128f,256f,full"

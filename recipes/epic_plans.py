@@ -27,17 +27,17 @@ import pandas as pd
 
 from vidseq.checkpoint import load_model
 from vidseq.cli import run_script
-from vidseq.data.action_steps import ask_for_plans
 from vidseq.data.dataset import Dataset
 from vidseq.data.held_out import hold_out
-from vidseq.data.importers.epic_steps import epic_steps
 from vidseq.data.schema import Query
-from vidseq.evaluation.chains import HELD_OUT
-from vidseq.evaluation.plans import ChainPlans, Planner, evaluate_plans, plan_table
 from vidseq.evaluation.rows import Run
-from vidseq.evaluation.table import to_markdown, write_table
 from vidseq.features.store import FeatureStore
-from vidseq.predictor import Predictor
+from vidseq.forecasting.action_plans import ChainPlans, Planner, evaluate_plans, plan_table
+from vidseq.forecasting.next_action_tables import HELD_OUT
+from vidseq.importers.action_steps import ask_for_plans
+from vidseq.importers.epic_steps import epic_steps
+from vidseq.inference.predictor import Predictor
+from vidseq.reporting.tables import to_markdown, write_table
 from vidseq.training import TrainConfig, fit
 
 LENGTH, FUTURES = 20, 5

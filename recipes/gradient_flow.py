@@ -23,11 +23,11 @@ from vidseq.analysis.gradient_flow import gradient_norms, half_life
 from vidseq.analysis.recall import TASKS, Clips
 from vidseq.analysis.recall_training import STAGES, RecallModel, train_recall
 from vidseq.cli import run_script
-from vidseq.evaluation.figure import COLORS, save_figure
-from vidseq.evaluation.table import to_markdown, write_table
 from vidseq.heads import RNN, TemporalHead, head_names, make_head
 from vidseq.heads.rnn import RNNLayer
 from vidseq.progress import progress
+from vidseq.reporting.figures import COLORS, save_figure
+from vidseq.reporting.tables import to_markdown, write_table
 
 RADII = (0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2)
 DIM, VIDEOS = 32, 4

@@ -33,10 +33,10 @@ from vidseq.analysis.recall_training import LAGS, score_recall
 from vidseq.cli import run_script
 from vidseq.device import one_thread
 from vidseq.errors import unknown_name
-from vidseq.evaluation.figure import save_figure
-from vidseq.evaluation.table import to_markdown, write_table
 from vidseq.heads import head_names
 from vidseq.progress import progress
+from vidseq.reporting.figures import save_figure
+from vidseq.reporting.tables import to_markdown, write_table
 
 
 def main(

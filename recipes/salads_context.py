@@ -26,15 +26,16 @@ from typing import Any
 import pandas as pd
 
 from vidseq.cli import run_script
+from vidseq.context.report.write import write_report
+from vidseq.context.summary import summarise, summary_text_table
+from vidseq.context.sweep import Sweep, run_sweep
 from vidseq.data.dataset import Dataset
-from vidseq.data.importers.fifty_salads import convert_split
-from vidseq.evaluation.context_summary import summarise, summary_text_table
+from vidseq.evaluation.accuracy_table import pivot_accuracy
 from vidseq.evaluation.cross_validation import pool_splits
-from vidseq.evaluation.report.write import write_report
-from vidseq.evaluation.sweep import Sweep, run_sweep
-from vidseq.evaluation.table import pivot_accuracy, to_markdown, write_table
 from vidseq.features.store import FeatureStore
 from vidseq.heads import head_names
+from vidseq.importers.fifty_salads import convert_split
+from vidseq.reporting.tables import to_markdown, write_table
 from vidseq.training import TrainConfig, fit
 
 CONTEXTS = "1f,1s,2s,4s,8s,16s,32s,64s,128s,256s,full"

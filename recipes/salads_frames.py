@@ -39,22 +39,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vidseq.analysis.budget import match_size
 from vidseq.checkpoint import load_model
 from vidseq.cli import run_script
 from vidseq.data.dataset import Dataset
-from vidseq.data.importers.fifty_salads import convert_split
 from vidseq.errors import unknown_name
 from vidseq.evaluation.frame_labels import METRICS, evaluate_frame_labels, frame_label_table, true_frame_labels
 from vidseq.evaluation.intervals import bootstrap_means
 from vidseq.evaluation.rows import Run
-from vidseq.evaluation.table import to_markdown, write_table
 from vidseq.features.store import FeatureStore
 from vidseq.heads import HEADS, head_names
-from vidseq.heads.budget import match_size
-from vidseq.predictor import Predictor
-from vidseq.tasks.action_order import ActionOrder
-from vidseq.tasks.ordered_decoding import OrderedDecoder, decode_ordered
-from vidseq.tasks.segment_decoding import SegmentDecoder, SegmentModel, decode_segments
+from vidseq.importers.fifty_salads import convert_split
+from vidseq.inference.predictor import Predictor
+from vidseq.reporting.tables import to_markdown, write_table
+from vidseq.segmentation.action_order import ActionOrder
+from vidseq.segmentation.decoding import SegmentDecoder, SegmentModel, decode_segments
+from vidseq.segmentation.ordered_decoding import OrderedDecoder, decode_ordered
 from vidseq.training import TrainConfig, fit
 
 SETTINGS = TrainConfig(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from vidseq.data.schema import Query
-from vidseq.evaluation.context import Past
+from vidseq.data.visible import Past
 
 CLASSES = ("red", "green", "blue")
 FPS = 4.0

@@ -155,7 +155,7 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys:
     def interrupted(path: Path | None) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vidseq.info.describe", interrupted)
+    monkeypatch.setattr("vidseq.commands.describe.describe", interrupted)
     assert main(["info"]) == 130
     assert "Run the same command again" in capsys.readouterr().err
 

@@ -16,22 +16,22 @@ import pandas as pd
 import torch
 
 from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.generate import generate
+from vidseq.classroom.generator import generate
 from vidseq.cli import run_script
 from vidseq.data.dataset import Dataset
+from vidseq.data.query_set import Exam
 from vidseq.data.schema import Query
-from vidseq.evaluation.context import Context, parse_contexts
-from vidseq.evaluation.evaluate import ask_model, queries_of_split
-from vidseq.evaluation.exam import Exam
+from vidseq.evaluation.contexts import Context, parse_contexts
+from vidseq.evaluation.evaluate_models import queries_for
+from vidseq.evaluation.evaluator import ask_model, queries_of_split
 from vidseq.evaluation.rows import Run, concatenate
-from vidseq.evaluation.table import to_markdown
-from vidseq.evaluation.verb import queries_for
 from vidseq.features.store import FeatureStore
+from vidseq.inference.predictor import Predictor
 from vidseq.model import VideoReasoner
-from vidseq.predictor import Predictor
+from vidseq.reporting.tables import to_markdown
 from vidseq.training import TrainConfig
+from vidseq.training.build import build_model, fit_statistics
 from vidseq.training.clips import make_exam
-from vidseq.training.plan import build_model, fit_statistics
 
 #: Twelve lengths.
 CONTEXTS = "1f,0.5s,1s,2s,4s,8s,12s,16s,24s,32s,48s,full"

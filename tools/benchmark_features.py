@@ -29,7 +29,7 @@ from vidseq.features.cnn import CnnBackbone
 from vidseq.features.cnn_config import CnnConfig
 from vidseq.features.extract import extract_features
 from vidseq.features.store import FeatureStore
-from vidseq.video.probe import probe
+from vidseq.video.probing import probe
 from vidseq.video.reader import VideoReader
 from vidseq.video.resize import Size, resize
 from vidseq.video.sampling import exact_rate, sample_times

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from vidseq.errors import UserError
 from vidseq.heads import HEADS, TemporalHead, make_head, num_parameters
-from vidseq.heads.transformer_block import TransformerBlock
+from vidseq.heads.layers.transformer import TransformerBlock
 
 HEADS_WIDE = 4
 WINDOW = 128

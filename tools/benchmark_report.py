@@ -11,9 +11,9 @@ from benchmark_peers import CALLS, OURS, STREAMED
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vidseq.evaluation.figure import COLORS, save_figure
-from vidseq.evaluation.table import to_markdown, write_table
 from vidseq.files import atomic_write
+from vidseq.reporting.figures import COLORS, save_figure
+from vidseq.reporting.tables import to_markdown, write_table
 
 AT = 16_384
 """The length T that targets are set for."""

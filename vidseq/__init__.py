@@ -12,18 +12,18 @@ __version__ = "0.1.0.dev0"
 if TYPE_CHECKING:
     from vidseq.checkpoint import load_model, save_model
     from vidseq.classroom.config import ClassroomConfig
-    from vidseq.classroom.generate import generate
+    from vidseq.classroom.generator import generate
     from vidseq.data.dataset import Dataset
-    from vidseq.evaluation.evaluate import evaluate
+    from vidseq.evaluation.evaluator import evaluate
     from vidseq.features.cnn import build_backbone
     from vidseq.features.store import FeatureStore
     from vidseq.heads import HEADS, make_head
     from vidseq.heads.base import HeadConfig, TemporalHead
+    from vidseq.inference.predictor import Predictor
+    from vidseq.inference.stream import Stream
     from vidseq.model import ModelConfig, VideoReasoner
-    from vidseq.predictor import Predictor
-    from vidseq.stream import Stream
-    from vidseq.training.fit import fit
-    from vidseq.training_config import TrainConfig
+    from vidseq.training.config import TrainConfig
+    from vidseq.training.trainer import fit
     from vidseq.video.reader import VideoReader
     from vidseq.video.writer import VideoWriter
 
@@ -35,17 +35,17 @@ _HOMES = {
     "HEADS": "vidseq.heads",
     "HeadConfig": "vidseq.heads.base",
     "ModelConfig": "vidseq.model",
-    "Predictor": "vidseq.predictor",
-    "Stream": "vidseq.stream",
+    "Predictor": "vidseq.inference.predictor",
+    "Stream": "vidseq.inference.stream",
     "TemporalHead": "vidseq.heads.base",
-    "TrainConfig": "vidseq.training_config",
+    "TrainConfig": "vidseq.training.config",
     "VideoReader": "vidseq.video.reader",
     "VideoReasoner": "vidseq.model",
     "VideoWriter": "vidseq.video.writer",
     "build_backbone": "vidseq.features.cnn",
-    "evaluate": "vidseq.evaluation.evaluate",
-    "fit": "vidseq.training.fit",
-    "generate": "vidseq.classroom.generate",
+    "evaluate": "vidseq.evaluation.evaluator",
+    "fit": "vidseq.training.trainer",
+    "generate": "vidseq.classroom.generator",
     "load_model": "vidseq.checkpoint",
     "make_head": "vidseq.heads",
     "save_model": "vidseq.checkpoint",

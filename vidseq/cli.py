@@ -14,8 +14,8 @@ from typing import Any, NoReturn, TypeAlias
 from jsonargparse import ArgumentParser, Namespace, auto_cli, set_parsing_settings
 
 from vidseq import __version__
+from vidseq.commands import data, evaluation, features, prediction, training
 from vidseq.errors import UserError, unknown_name
-from vidseq.verbs import data, evaluation, features, prediction, training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,7 +256,7 @@ def _config_classes(run: Callable[..., int | None]) -> dict[str, type]:
 
 
 def _fixed_fields(run: Callable[..., int | None]) -> frozenset[str]:
-    """The fields of its configs that a verb sets by itself, see `vidseq.verbs.training.sets_itself`."""
+    """The fields of its configs that a verb sets by itself, see `vidseq.commands.training.sets_itself`."""
     fixed: frozenset[str] = getattr(run, "fixed_fields", frozenset())
     return fixed
 

@@ -9,7 +9,7 @@ Expected:  OUT/split1 ... OUT/split4, 1,712 videos and 8,359 segments each.
 from pathlib import Path
 
 from vidseq.cli import run_script
-from vidseq.data.importers.breakfast import SPLITS, convert_split
+from vidseq.importers.breakfast import SPLITS, convert_split
 
 
 def prepare(

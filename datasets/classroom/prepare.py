@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.generate import generate
+from vidseq.classroom.generator import generate
 from vidseq.cli import run_script
 
 SIZES = {

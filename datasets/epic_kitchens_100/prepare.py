@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidseq.cli import run_script
-from vidseq.data.importers import epic
+from vidseq.importers import epic
 
 
 def prepare(

@@ -9,7 +9,7 @@ Expected:  OUT/split1 ... OUT/split5, 50 videos each; 898 segments with the labe
 from pathlib import Path
 
 from vidseq.cli import run_script
-from vidseq.data.importers.fifty_salads import SPLITS, convert_split
+from vidseq.importers.fifty_salads import SPLITS, convert_split
 
 
 def prepare(source: Path, out: Path, fps: str = "3", validation: float = 0.0, seed: int = 0) -> None:

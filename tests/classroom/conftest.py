@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.generate import make_lessons
+from vidseq.classroom.generator import make_lessons
 
 
 @pytest.fixture(scope="session")

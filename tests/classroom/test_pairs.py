@@ -1,6 +1,6 @@
 from collections import defaultdict
 
-from vidseq.classroom.generate import make_lessons
+from vidseq.classroom.generator import make_lessons
 from vidseq.classroom.staging import scene_at
 
 

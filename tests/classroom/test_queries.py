@@ -7,7 +7,7 @@ import pytest
 
 from vidseq.classroom.answers import UNKNOWN, answer
 from vidseq.classroom.config import FAMILIES, ClassroomConfig
-from vidseq.classroom.generate import dataset_info, make_lessons
+from vidseq.classroom.generator import dataset_info, make_lessons
 from vidseq.classroom.palette import ZONE_WORDS
 from vidseq.classroom.plan import SHORTEST_AGE
 from vidseq.classroom.queries import PRESENT_SECONDS, certificate_seconds

@@ -7,18 +7,18 @@ import pandas as pd
 import pytest
 import torch
 
+from vidseq.analysis.budget import match_size
 from vidseq.cli import main
 from vidseq.comparison import compare
+from vidseq.comparison.candidate import Contest
 from vidseq.comparison.compare import compare_heads, parse_seeds
-from vidseq.comparison.contest import Contest
 from vidseq.comparison.plan import PLAN_FILE, claim
 from vidseq.data.dataset import write_dataset
 from vidseq.errors import UserError
 from vidseq.evaluation.rows import read_rows
 from vidseq.heads import make_head, num_parameters
-from vidseq.heads.budget import match_size
 from vidseq.training import TrainConfig
-from vidseq.training.plan import build_model
+from vidseq.training.build import build_model
 
 pytestmark = pytest.mark.filterwarnings("ignore::vidseq.evaluation.intervals.FewGroupsWarning")
 

@@ -2,11 +2,11 @@
 
 import pytest
 
+from vidseq.analysis.budget import TOLERANCE
 from vidseq.comparison.equal_size import equal_size
 from vidseq.heads import num_parameters
-from vidseq.heads.budget import TOLERANCE
 from vidseq.training import TrainConfig
-from vidseq.training.plan import build_model
+from vidseq.training.build import build_model
 
 SETTINGS = TrainConfig(head="conv", head_options={"layers": 5}, dim=48, tasks={"question": {}})
 

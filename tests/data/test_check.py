@@ -6,9 +6,9 @@ import pytest
 
 from vidseq.data.check import check_dataset
 from vidseq.data.dataset import write_dataset
-from vidseq.data.importers.arrays import imported_fingerprint
 from vidseq.data.schema import DatasetInfo, Query, Segment, Video
 from vidseq.features.store import FeatureStore
+from vidseq.importers.arrays import imported_fingerprint
 from vidseq.video.writer import VideoWriter
 
 INFO = DatasetInfo(name="kitchen", labels={"action": ("cut",)})

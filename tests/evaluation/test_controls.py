@@ -5,17 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidseq.baselines.bag import bag_of_frames, bag_of_labels
+from vidseq.baselines.baseline_data import Study
+from vidseq.baselines.chain import LabelChain, ngram, parse_order
+from vidseq.baselines.counts import time_only
 from vidseq.data.schema import Query, Segment
+from vidseq.data.visible import Past
 from vidseq.errors import UserError
 from vidseq.evaluation.answering import one_at_a_time
-from vidseq.evaluation.context import Past
 from vidseq.evaluation.controls import choose_controls
-from vidseq.evaluation.controls.bag import bag_of_frames, bag_of_labels
-from vidseq.evaluation.controls.chain import LabelChain, ngram, parse_order
-from vidseq.evaluation.controls.counts import time_only
-from vidseq.evaluation.controls.inputs import shuffled
-from vidseq.evaluation.controls.study import Study
-from vidseq.evaluation.evaluate import evaluate
+from vidseq.evaluation.evaluator import evaluate
+from vidseq.evaluation.input_controls import shuffled
 
 CLASSES = ("cut", "mix", "serve")
 

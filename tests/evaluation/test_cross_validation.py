@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from planted_rows import planted_rows
 
+from vidseq.context.report.write import write_report
+from vidseq.context.summary import summarise
 from vidseq.errors import UserError
-from vidseq.evaluation.context_summary import summarise
 from vidseq.evaluation.cross_validation import pool_splits
-from vidseq.evaluation.report.write import write_report
 
 
 def split_rows(number, run="lstm"):

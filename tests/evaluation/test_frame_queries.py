@@ -9,9 +9,9 @@ from vidseq.data.examples import frame_labels_of
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.evaluation.controls import choose_controls
-from vidseq.evaluation.evaluate import evaluate
+from vidseq.evaluation.evaluator import evaluate
 from vidseq.evaluation.frame_queries import NewestFrame, frame_label_queries
-from vidseq.predictor import Predictor
+from vidseq.inference.predictor import Predictor
 
 
 def test_queries_are_frames_with_their_labels(toy_world):

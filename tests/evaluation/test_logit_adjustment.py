@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vidseq.data.schema import Query
-from vidseq.evaluation.evaluate import evaluate
+from vidseq.evaluation.evaluator import evaluate
 from vidseq.evaluation.logit_adjustment import TAUS, LogitAdjustment, choose_tau
 from vidseq.evaluation.metrics import class_mean_recall, top_k_accuracy
 

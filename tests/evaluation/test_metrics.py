@@ -9,7 +9,6 @@ from sklearn.metrics import log_loss, top_k_accuracy_score
 
 from vidseq.data.schema import Query
 from vidseq.errors import DataError, UserError
-from vidseq.evaluation.marking import Mark, mark
 from vidseq.evaluation.metrics import (
     class_mean_recall,
     exact_match,
@@ -21,6 +20,7 @@ from vidseq.evaluation.metrics import (
     token_f1,
     top_k_accuracy,
 )
+from vidseq.evaluation.scoring import Mark, mark
 
 CLASSES = [f"class{number}" for number in range(7)]
 

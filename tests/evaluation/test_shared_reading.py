@@ -5,15 +5,15 @@ import pandas as pd
 import pytest
 import torch
 
-from vidseq.evaluation.asks import context_asks
-from vidseq.evaluation.context import parse_contexts
-from vidseq.evaluation.evaluate import ask_model
-from vidseq.evaluation.exam import Exam
+from vidseq.data.query_set import Exam
+from vidseq.evaluation.contexts import parse_contexts
+from vidseq.evaluation.evaluator import ask_model
+from vidseq.evaluation.requests import context_asks
 from vidseq.evaluation.rows import UNNAMED_RUN, concatenate
 from vidseq.evaluation.shared_reading import _clips
 from vidseq.heads import HEADS
+from vidseq.inference.predictor import Predictor
 from vidseq.model import ModelConfig, VideoReasoner
-from vidseq.predictor import Predictor
 
 CONTEXTS = "1f,0.6s,1s,2s,3s,4s,full/2,full"
 CONTROLS = ["blind", "last_frame", "shuffled", "swapped_past:2s", "best_frame"]

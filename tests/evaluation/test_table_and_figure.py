@@ -8,19 +8,13 @@ import pandas as pd
 import pytest
 
 from vidseq.errors import UserError
-from vidseq.evaluation.context_curve import eligible_seconds
-from vidseq.evaluation.evaluate import evaluate
-from vidseq.evaluation.figure import (
-    LABEL_HEIGHT,
-    Panel,
-    context_figure,
-    context_panels,
-    family_panels,
-    save_figure,
-    spread_labels,
-)
+from vidseq.evaluation.accuracy_curve import eligible_seconds
+from vidseq.evaluation.accuracy_figure import Panel, context_figure, context_panels, family_panels
+from vidseq.evaluation.accuracy_table import accuracy_table, pivot_accuracy
+from vidseq.evaluation.evaluator import evaluate
 from vidseq.evaluation.rows import Run, concatenate
-from vidseq.evaluation.table import accuracy_table, pivot_accuracy, to_markdown, write_table
+from vidseq.reporting.figures import LABEL_HEIGHT, save_figure, spread_labels
+from vidseq.reporting.tables import to_markdown, write_table
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pytorch_tcn import TemporalConv1d
 from references import conv_layer
 
 from vidseq.heads import make_head
-from vidseq.heads.conv_layer import ConvLayer
+from vidseq.heads.layers.conv import ConvLayer
 
 
 @pytest.mark.parametrize("causal", [True, False])

@@ -8,7 +8,7 @@ from references import lstm_layer, reversed_frames, rnn_layer
 from torch import Tensor, nn
 
 from vidseq.heads import make_head
-from vidseq.heads.blocks import run_recurrent
+from vidseq.heads.layers.blocks import run_recurrent
 
 
 def reference(head: nn.Module, x: Tensor, both_ways: bool = False) -> Tensor:

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from vidseq.checkpoint import load_model
 from vidseq.errors import FingerprintError, UserError
-from vidseq.evaluation.verb import evaluate_models
+from vidseq.evaluation.evaluate_models import evaluate_models
 from vidseq.heads import make_head
 from vidseq.heads.retro import Retro
+from vidseq.inference.offline import predict_video
+from vidseq.inference.request import Plan
+from vidseq.inference.stream import Stream
 from vidseq.model import ModelConfig, VideoReasoner
-from vidseq.predict.offline import predict_video
-from vidseq.predict.plan import Plan
 from vidseq.retrieval import build_database
-from vidseq.stream import Stream
 from vidseq.training import TrainConfig, fit
 
 DIM = 8

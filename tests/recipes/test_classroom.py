@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from vidseq.video.probe import probe
+from vidseq.video.probing import probe
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "classroom.py"
 TINY = [

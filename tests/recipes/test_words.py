@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from layouts import write_mstcn
 
-from vidseq.data.moments import moment_name
 from vidseq.evaluation.rows import read_rows
-from vidseq.evaluation.segment_metrics import runs_of
+from vidseq.forecasting.moments import moment_name
+from vidseq.segmentation.segment_metrics import runs_of
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 

@@ -10,7 +10,7 @@ from vidseq.data.dataset import Dataset
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.features.store import FeatureStore
-from vidseq.predictor import Predictor
+from vidseq.inference.predictor import Predictor
 from vidseq.tasks import ActionSequence
 from vidseq.tasks.action_sequence import expected_frames, frames_of
 from vidseq.training import TrainConfig, fit

@@ -11,18 +11,18 @@ from vidseq.checkpoint import load_model, save_model
 from vidseq.data.dataset import Dataset, write_dataset
 from vidseq.data.schema import DatasetInfo, Query
 from vidseq.errors import UserError
-from vidseq.evaluation.evaluate import evaluate
+from vidseq.evaluation.evaluator import evaluate
 from vidseq.evaluation.metrics import word_summary
 from vidseq.features.store import FeatureStore
+from vidseq.inference.offline import predict_video
+from vidseq.inference.predictor import Predictor
+from vidseq.inference.request import Plan
+from vidseq.inference.stream import Stream
 from vidseq.language.search import greedy
 from vidseq.model import ModelConfig, VideoReasoner
-from vidseq.predict.offline import predict_video
-from vidseq.predict.plan import Plan
-from vidseq.predictor import Predictor
-from vidseq.stream import Stream
 from vidseq.tasks import AnswerWords
 from vidseq.training import TrainConfig, fit
-from vidseq.training.plan import build_model
+from vidseq.training.build import build_model
 
 PIECES = ("red", "green", "the", "chair", "is", ".")
 

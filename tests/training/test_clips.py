@@ -8,7 +8,7 @@ from vidseq.data.dataset import Dataset
 from vidseq.features.store import FeatureStore
 from vidseq.model import ModelConfig, VideoReasoner
 from vidseq.training.clips import Batch, Clip, ClipDrawer, Exam, context_start, make_exam
-from vidseq.training_config import TrainConfig
+from vidseq.training.config import TrainConfig
 
 World = tuple[Dataset, FeatureStore]
 

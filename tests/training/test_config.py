@@ -4,11 +4,11 @@ import sys
 import pytest
 
 from vidseq.errors import UserError
-from vidseq.training_config import TrainConfig
+from vidseq.training.config import TrainConfig
 
 
 def test_listing_the_options_needs_no_torch() -> None:
-    code = "import sys, vidseq.training_config; sys.exit('torch' in sys.modules)"
+    code = "import sys, vidseq.training.config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

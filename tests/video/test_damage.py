@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vidseq.errors import VideoError
-from vidseq.video.probe import probe
+from vidseq.video.probing import probe
 from vidseq.video.reader import VideoReader
 
 Make = Callable[..., Path]

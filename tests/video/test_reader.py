@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vidseq.errors import UserError, VideoError
-from vidseq.video.probe import probe
+from vidseq.video.probing import probe
 from vidseq.video.pyav_decoder import PyavDecoder
 from vidseq.video.reader import VideoReader
 from vidseq.video.resize import Size

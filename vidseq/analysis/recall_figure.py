@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vidseq.analysis.recall_report import SOLVED
-from vidseq.evaluation.figure import COLORS
+from vidseq.reporting.figures import COLORS
 
 #: Pale where nothing is remembered, and dark in one hue, so that grey prints read alike.
 MAP = "Blues"

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, IterableDataset
 
+from vidseq.analysis.budget import width_for
 from vidseq.analysis.recall import CHANNELS, SYMBOLS, TASKS, Clips
 from vidseq.errors import unknown_name
 from vidseq.heads import make_head, num_parameters
-from vidseq.heads.budget import width_for
-from vidseq.training.manners import quiet, restored
+from vidseq.training.quiet_lightning import quiet, restored
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from vidseq.checkpoint import load_model
 from vidseq.data.dataset import Dataset
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
-from vidseq.evaluation.evaluate import Predict
-from vidseq.evaluation.figure import save_figure
+from vidseq.evaluation.evaluator import Predict
 from vidseq.evaluation.rows import write_rows
-from vidseq.evaluation.table import write_table
 from vidseq.features.store import FeatureStore
 from vidseq.files import atomic_write
-from vidseq.predictor import Predictor
+from vidseq.inference.predictor import Predictor
+from vidseq.reporting.figures import save_figure
+from vidseq.reporting.tables import write_table
 from vidseq.tasks import NextAction, Question
 from vidseq.training import TrainConfig, fit
 

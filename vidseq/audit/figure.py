@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from vidseq.audit.findings import accuracy_of
 from vidseq.audit.probes import Probe, all_probes
-from vidseq.evaluation.figure import FONT, plain_axis
+from vidseq.reporting.figures import FONT, plain_axis
 
 #: Colours that the colour-blind tell apart (Okabe and Ito), by how much of the past a probe sees.
 COLORS = {"nothing": "#666666", "present": "#E69F00", "short": "#56B4E9", "long": "#0072B2"}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vidseq.data.schema import Query
-from vidseq.evaluation.context import Past, past_of
+from vidseq.data.visible import Past, past_of
 
 if TYPE_CHECKING:
     from vidseq.data.dataset import Dataset

@@ -5,10 +5,10 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from vidseq.audit.lessons import Lessons
+from vidseq.baselines.baseline_data import family_of
+from vidseq.baselines.counts import log_frequency
 from vidseq.data.schema import Query
-from vidseq.evaluation.controls.counts import log_frequency
-from vidseq.evaluation.controls.study import family_of
-from vidseq.evaluation.evaluate import Predict
+from vidseq.evaluation.evaluator import Predict
 
 _Key = tuple[str, str]
 

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from vidseq.audit.choices import ChoiceWords
-from vidseq.audit.kernels import KernelProbe
 from vidseq.audit.lessons import Lessons
 from vidseq.audit.majority import majority_predict
-from vidseq.audit.sights import SIGHTS, Sight, bag_of_seconds
+from vidseq.audit.probe_inputs import SIGHTS, Sight, bag_of_seconds
+from vidseq.baselines.kernel_regression import KernelProbe
 from vidseq.data.schema import Query
-from vidseq.evaluation.context import Past
-from vidseq.evaluation.evaluate import Predict, evaluate
+from vidseq.data.visible import Past
+from vidseq.evaluation.evaluator import Predict, evaluate
 from vidseq.evaluation.rows import Run, concatenate
 from vidseq.progress import progress
 

@@ -8,9 +8,9 @@ import pandas as pd
 
 from vidseq.audit.findings import LEVEL, MARGIN, Alarm, Verdict, accuracy_of
 from vidseq.audit.probes import all_probes
-from vidseq.evaluation.report.inline_svg import inline_svg
-from vidseq.evaluation.report.page_style import STYLE
-from vidseq.evaluation.table import to_markdown
+from vidseq.reporting.inline_svg import inline_svg
+from vidseq.reporting.page_style import STYLE
+from vidseq.reporting.tables import to_markdown
 
 #: What a verdict is called in a headline.
 HEADLINES = {

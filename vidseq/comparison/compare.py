@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vidseq.checkpoint import load_model
-from vidseq.comparison.contest import Contest, check_questions, run_contest, stream_milliseconds
+from vidseq.comparison.candidate import Contest, check_questions, run_contest, stream_milliseconds
 from vidseq.comparison.figure import comparison_figure
 from vidseq.comparison.plan import ComparisonPlan, claim, make_plan
 from vidseq.comparison.processes import run_jobs
@@ -19,17 +19,17 @@ from vidseq.comparison.tables import comparison_table, notes, text_table
 from vidseq.data.dataset import Dataset
 from vidseq.device import num_cpus
 from vidseq.errors import UserError, unknown_name
-from vidseq.evaluation.context import DEFAULT_CONTEXTS, parse_contexts
+from vidseq.evaluation.contexts import DEFAULT_CONTEXTS, parse_contexts
 from vidseq.evaluation.controls import check_controls
-from vidseq.evaluation.figure import save_figure
 from vidseq.evaluation.rows import concatenate, read_rows, write_rows
-from vidseq.evaluation.table import to_markdown, write_table
 from vidseq.features.store import FeatureStore
 from vidseq.files import atomic_write
 from vidseq.heads import num_parameters
 from vidseq.progress import progress
-from vidseq.training.plan import build_model
-from vidseq.training_config import TrainConfig
+from vidseq.reporting.figures import save_figure
+from vidseq.reporting.tables import to_markdown, write_table
+from vidseq.training.build import build_model
+from vidseq.training.config import TrainConfig
 
 #: What a budget is of.
 COUNTS = ("head", "model")
@@ -79,8 +79,8 @@ def compare_heads(
         training: how all are trained; its head, head options and seed do not count.
         options: of some heads, by name, such as {"window": {"window": 64}}.
         split: which videos to ask about.
-        contexts: see `vidseq.evaluation.context.parse_contexts`.
-        controls: see `vidseq.evaluation.evaluate.evaluate`.
+        contexts: see `vidseq.evaluation.contexts.parse_contexts`.
+        controls: see `vidseq.evaluation.evaluator.evaluate`.
         features: which features, by the start of their folder's name; needed if there are several.
         workers: runs at the same time, one thread each; None: as many as there are CPUs.
 

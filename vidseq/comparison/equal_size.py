@@ -3,12 +3,12 @@
 import dataclasses
 from functools import lru_cache
 
+from vidseq.analysis.budget import match_size
 from vidseq.comparison.compare import parameters_outside
 from vidseq.data.dataset import Dataset
 from vidseq.features.store import FeatureStore
 from vidseq.heads import make_head, num_parameters
-from vidseq.heads.budget import match_size
-from vidseq.training_config import TrainConfig
+from vidseq.training.config import TrainConfig
 
 
 def equal_size(

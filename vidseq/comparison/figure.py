@@ -6,11 +6,12 @@ import warnings
 import pandas as pd
 from matplotlib.figure import Figure
 
+from vidseq.analysis.budget import MATCHES
 from vidseq.comparison.plan import ComparisonPlan
-from vidseq.evaluation.figure import COLORS, context_figure, context_panels, plain_axis
+from vidseq.evaluation.accuracy_figure import context_figure, context_panels
 from vidseq.evaluation.intervals import FewGroupsWarning
 from vidseq.evaluation.pairing import context_names
-from vidseq.heads.budget import MATCHES
+from vidseq.reporting.figures import COLORS, plain_axis
 
 
 def comparison_figure(plan: ComparisonPlan, table: pd.DataFrame, rows: pd.DataFrame) -> Figure:

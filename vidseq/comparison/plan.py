@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vidseq.analysis.budget import MATCHES, TOLERANCE, Size, match_size, measure
 from vidseq.errors import UserError, unknown_name
 from vidseq.files import atomic_write
 from vidseq.heads import head_names, make_head
-from vidseq.heads.budget import MATCHES, TOLERANCE, Size, match_size, measure
 from vidseq.progress import progress
-from vidseq.training_config import TrainConfig
+from vidseq.training.config import TrainConfig
 
 PLAN_FILE = "comparison.json"
 
@@ -40,7 +40,7 @@ class ComparisonPlan:
     """A comparison: everything that its numbers depend on."""
 
     match: str
-    """One of `vidseq.heads.budget.MATCHES`."""
+    """One of `vidseq.analysis.budget.MATCHES`."""
     count: str
     """"head": the head alone has the budget; "model": with all that enters and leaves it (parameters alone)."""
     budget: float
@@ -85,7 +85,7 @@ def make_plan(
 
     Args:
         heads: names, such as "conv,lstm"; "all" is every head.
-        match: one of `vidseq.heads.budget.MATCHES`.
+        match: one of `vidseq.analysis.budget.MATCHES`.
         outside: parameters of all that is not the head, at a width, to be matched too; None: the head alone counts.
         budget: of each head; None: what the first one has at the training's `dim`.
         frames: see `ComparisonPlan`.

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from vidseq.comparison.plan import ComparisonPlan
-from vidseq.evaluation.effective_context import effective_context
+from vidseq.context.effective import effective_context
 from vidseq.evaluation.intervals import FewGroupsWarning, Interval, accuracy_interval, paired_difference
 from vidseq.evaluation.pairing import context_names, pair_answers
 
@@ -94,7 +94,7 @@ def notes(plan: ComparisonPlan, table: pd.DataFrame, rows: pd.DataFrame) -> str:
         f"compared.{few}",
         f"The best is the highest mean at full context ({best_head(rows)}), chosen on these very queries, which "
         f"flatters it; differences are not corrected for the number of heads.",
-        "Effective context: the bracket (too short, long enough]; see vidseq.evaluation.effective_context.",
+        "Effective context: the bracket (too short, long enough]; see vidseq.context.effective.",
         "FLOPs: products of matrices when a whole video is read; gates, norms, softmax and scans are not counted. "
         f"Bytes of state after {plan.frames} frames. Milliseconds: one live frame on one thread, the best of three "
         "rounds. Training: seconds on one thread beside the other runs, mean over seeds.",

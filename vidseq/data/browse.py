@@ -14,7 +14,7 @@ from vidseq.data.timeline import clock, count, draw_timeline, hatch_patterns, sw
 from vidseq.errors import UserError
 from vidseq.files import atomic_write
 from vidseq.progress import progress
-from vidseq.video.probe import probe
+from vidseq.video.probing import probe
 from vidseq.video.reader import VideoReader
 from vidseq.video.resize import Size
 

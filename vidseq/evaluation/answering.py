@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from vidseq.data.query_set import LABELS_OF_KIND, Exam
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
-from vidseq.evaluation.asks import Ask, past_of_ask
-from vidseq.evaluation.exam import LABELS_OF_KIND, Exam
+from vidseq.evaluation.requests import Ask, past_of_ask
 from vidseq.evaluation.shared_reading import answer_shared
+from vidseq.inference.predictor import Predictor
 from vidseq.language.written import Written
-from vidseq.predictor import Predictor
 
 #: Any model: features, a (T_i, D) float32 array a query, T_i may be 0; their pts_seconds, (T_i,) each; the queries,
 #: all of one kind. Gives scores (N, C), logits or log-probabilities, one column a class in the data set's order; or N

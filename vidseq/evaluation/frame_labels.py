@@ -8,7 +8,7 @@ import pandas as pd
 
 from vidseq.errors import UserError
 from vidseq.evaluation.rows import UNNAMED_RUN, Run
-from vidseq.evaluation.segment_metrics import (
+from vidseq.segmentation.segment_metrics import (
     F1_AVERAGES,
     OVERLAPS,
     Counts,

@@ -7,7 +7,7 @@ import numpy as np
 
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
-from vidseq.predictor import Predictor
+from vidseq.inference.predictor import Predictor
 
 if TYPE_CHECKING:
     from vidseq.data.dataset import Dataset

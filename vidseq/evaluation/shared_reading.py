@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from vidseq.evaluation.asks import Ask, past_of_ask
-from vidseq.evaluation.exam import Exam
-from vidseq.predictor import Predictor, ProjectedClip
+from vidseq.data.query_set import Exam
+from vidseq.evaluation.requests import Ask, past_of_ask
+from vidseq.inference.predictor import Predictor, ProjectedClip
 
 #: Frames that are read together before scores are handed on: bounds memory.
 _MOST_FRAMES = 262_144

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vidseq.errors import UserError
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import SEGMENT, Layer, LayerState, ResidualStack
+from vidseq.heads.layers.blocks import SEGMENT, Layer, LayerState, ResidualStack
 from vidseq.ops.delta_rule import delta_rule
 
 

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, frames_at_once, option
-from vidseq.heads.token_layer import TokenLayer, TokenScan, TokenState, new_tokens, through_layers
-from vidseq.heads.transformer_block import check_heads
+from vidseq.heads.layers.tokens import TokenLayer, TokenScan, TokenState, new_tokens, through_layers
+from vidseq.heads.layers.transformer import check_heads
 from vidseq.ops.block_causal import follow
 from vidseq.ops.block_sparse import Pattern, block_sparse_attention, block_sparse_parts
 from vidseq.ops.merge import Part, attend_part

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vidseq.errors import UserError
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import Layer, LayerState, ResidualStack
+from vidseq.heads.layers.blocks import Layer, LayerState, ResidualStack
 from vidseq.ops.running_means import running_means
 
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from vidseq.errors import UserError
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import advance
-from vidseq.heads.conv_layer import ConvLayer
+from vidseq.heads.layers.blocks import advance
+from vidseq.heads.layers.conv import ConvLayer
 
 
 @dataclass(frozen=True, kw_only=True)

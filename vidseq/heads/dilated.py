@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.transformer_block import TransformerBlock, check_heads
+from vidseq.heads.layers.transformer import TransformerBlock, check_heads
 from vidseq.ops.dense import read_by_queries
 from vidseq.ops.dilated import dilated_attention
 from vidseq.ops.recent import every, fits_page, last_frames, latest, page_frames

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import Layer, LayerState, ResidualStack
+from vidseq.heads.layers.blocks import Layer, LayerState, ResidualStack
 from vidseq.ops.entities import entity_scan
 
 SEGMENT = 256

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import SEGMENT, LayerState, LiveLayer, ResidualStack, newest
+from vidseq.heads.layers.blocks import SEGMENT, LayerState, LiveLayer, ResidualStack, newest
 from vidseq.ops.gated_recurrence import gated_recurrence
 from vidseq.ops.live import Arranged
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import Layer, LayerState, ResidualStack, newest
+from vidseq.heads.layers.blocks import Layer, LayerState, ResidualStack, newest
 from vidseq.ops.hyper_recurrence import hyper_recurrence
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vidseq.errors import UserError
 from vidseq.heads.base import HeadConfig, TemporalHead, frames_at_once, option
-from vidseq.heads.transformer_block import TransformerBlock, check_heads
+from vidseq.heads.layers.transformer import TransformerBlock, check_heads
 from vidseq.ops.block_causal import Past, block_causal_attention, follow, keep_rest, take
 from vidseq.ops.resample import resample
 from vidseq.ops.rotary import rotary_angles, rotate

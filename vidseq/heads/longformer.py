@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, frames_at_once, option
-from vidseq.heads.blocks import advance
-from vidseq.heads.token_layer import TokenLayer, TokenScan, TokenState, new_tokens, through_layers
-from vidseq.heads.transformer_block import check_heads
+from vidseq.heads.layers.blocks import advance
+from vidseq.heads.layers.tokens import TokenLayer, TokenScan, TokenState, new_tokens, through_layers
+from vidseq.heads.layers.transformer import check_heads
 from vidseq.ops.dense import read_by_queries
 from vidseq.ops.dilated import dilated_attention
 from vidseq.ops.growing import append_frames

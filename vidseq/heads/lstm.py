@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import SEGMENT, LayerState, LiveLayer, ResidualStack, run_recurrent
+from vidseq.heads.layers.blocks import SEGMENT, LayerState, LiveLayer, ResidualStack, run_recurrent
 from vidseq.ops.live import Arranged
 
 

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from vidseq.errors import UserError
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import advance
-from vidseq.heads.transformer_block import TransformerBlock, check_heads
+from vidseq.heads.layers.blocks import advance
+from vidseq.heads.layers.transformer import TransformerBlock, check_heads
 from vidseq.ops.banded import banded_attention
 from vidseq.ops.nearest import find_nearest, nearest_attention
 from vidseq.ops.rotary import rotary_angles, rotate

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import advance
+from vidseq.heads.layers.blocks import advance
 from vidseq.ops.banded import banded_attention
 from vidseq.ops.growing import append_frames
 from vidseq.ops.rotary import rotary_angles, rotate

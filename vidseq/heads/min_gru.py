@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import SEGMENT, Layer, LayerState, ResidualStack
+from vidseq.heads.layers.blocks import SEGMENT, Layer, LayerState, ResidualStack
 from vidseq.ops.linear_scan import linear_scan
 
 

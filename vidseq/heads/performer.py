@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.transformer_block import TransformerBlock, check_heads
+from vidseq.heads.layers.transformer import TransformerBlock, check_heads
 from vidseq.ops.linear_attention import Sums, causal_linear_attention, empty_sums, linear_attention
 from vidseq.ops.random_features import log_positive_features, orthogonal_directions
 from vidseq.ops.rotary import rotary_angles

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vidseq.errors import UserError
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.transformer_block import TransformerBlock, check_heads
+from vidseq.heads.layers.transformer import TransformerBlock, check_heads
 from vidseq.ops.lsh import Table, causal_lsh_attention, hash_buckets, lsh_attention
 from vidseq.ops.reversible import Step, run_reversibly
 from vidseq.ops.rotary import rotary_angles, rotate

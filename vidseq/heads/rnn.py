@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import SEGMENT, Layer, LayerState, ResidualStack, newest, run_recurrent
+from vidseq.heads.layers.blocks import SEGMENT, Layer, LayerState, ResidualStack, newest, run_recurrent
 from vidseq.ops.plain_recurrence import plain_recurrence
 
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import Layer, LayerState, ResidualStack, advance
+from vidseq.heads.layers.blocks import Layer, LayerState, ResidualStack, advance
 from vidseq.ops.selective_scan import selective_scan
 
 

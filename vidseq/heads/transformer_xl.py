@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.blocks import advance
-from vidseq.heads.transformer_block import TransformerBlock, check_heads
+from vidseq.heads.layers.blocks import advance
+from vidseq.heads.layers.transformer import TransformerBlock, check_heads
 from vidseq.ops.relative_banded import relative_banded_attention
 from vidseq.ops.rotary import rotary_angles
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.heads.base import HeadConfig, TemporalHead, frames_at_once, joined, option
-from vidseq.heads.transformer_block import TransformerBlock, check_heads
+from vidseq.heads.layers.transformer import TransformerBlock, check_heads
 from vidseq.ops.banded import banded_attention
 from vidseq.ops.dense import causal_attention, read_by_queries
 from vidseq.ops.recent import fits_page, last_frames, latest, page_frames, with_both_sides

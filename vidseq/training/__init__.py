@@ -1,6 +1,6 @@
 """Training: the library's only training loop."""
 
-from vidseq.training.fit import fit
-from vidseq.training_config import TrainConfig
+from vidseq.training.config import TrainConfig
+from vidseq.training.trainer import fit
 
 __all__ = ["TrainConfig", "fit"]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidseq.clip_reader import Asked, frames_until
 from vidseq.data.batch import pad_features, pad_labels
 from vidseq.data.dataset import Dataset
 from vidseq.data.examples import Example, Examples
@@ -17,9 +18,8 @@ from vidseq.data.schema import Query
 from vidseq.features.store import FeatureStore
 from vidseq.language.question import pad_tokens
 from vidseq.model import VideoReasoner
-from vidseq.reading import Asked, frames_until
 from vidseq.tasks import ActionSequence, LabelsAhead, NextAction
-from vidseq.training_config import TrainConfig
+from vidseq.training.config import TrainConfig
 
 #: Features are kept in memory up to this many bytes, and read again from disk beyond.
 MOST_BYTES_KEPT = 2**30

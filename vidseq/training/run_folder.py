@@ -19,7 +19,7 @@ from vidseq.checkpoint import save_model
 from vidseq.errors import ModelError, UserError
 from vidseq.files import atomic_path, atomic_write
 from vidseq.model import VideoReasoner
-from vidseq.training_config import TrainConfig
+from vidseq.training.config import TrainConfig
 
 #: What may differ when a run is resumed: where it runs, not what it learns.
 FREE_TO_CHANGE = ("device", "strategy")

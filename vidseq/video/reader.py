@@ -11,7 +11,7 @@ import numpy as np
 
 from vidseq.errors import UserError, VideoError
 from vidseq.video.decord_decoder import DecordDecoder
-from vidseq.video.probe import VideoInfo, probe
+from vidseq.video.probing import VideoInfo, probe
 from vidseq.video.pyav_decoder import PyavDecoder
 from vidseq.video.resize import Size, resize
 from vidseq.video.sampling import frame_numbers, sample_times

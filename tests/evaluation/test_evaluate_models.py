@@ -1,0 +1,52 @@
+"""`vidseq evaluate` on trained models of the toy world."""
+
+import pandas as pd
+import pytest
+
+from vidseq.checkpoint import save_model
+from vidseq.errors import FingerprintError, UserError
+from vidseq.evaluation.evaluate_models import evaluate_models
+from vidseq.evaluation.rows import read_rows
+from vidseq.training import TrainConfig, fit
+
+pytestmark = pytest.mark.filterwarnings("ignore::vidseq.evaluation.intervals.FewGroupsWarning")
+
+
+@pytest.fixture(scope="module")
+def run(toy_world, tmp_path_factory):
+    config = TrainConfig(
+        head="lstm", dim=16, epochs=2, seed=5, tasks={"question": {}, "next_action": {}, "frame_labels": {}}
+    )
+    return fit(*toy_world, config, tmp_path_factory.mktemp("runs") / "toy-lstm")
+
+
+def test_everything_is_written(toy_world, run, tmp_path):
+    text = evaluate_models(
+        toy_world[0].folder, [run], contexts="1f,1s,full", controls=["blind", "majority"], out=tmp_path
+    )
+    rows = read_rows(tmp_path / "rows.parquet")
+    assert set(rows["kind"]) == {"question", "next_action"}
+    assert rows[["run", "head", "seed"]].drop_duplicates().to_numpy().tolist() == [["toy-lstm", "lstm", 5]]
+    assert len(pd.read_csv(tmp_path / "frame_labels.csv")) == 12
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("accuracy.csv", "accuracy.md", "context.png", "context.svg", "frame_labels.csv", "rows.parquet")
+    ]
+    assert "| question, blind " in text
+    assert "Only 12 groups: intervals are rough." in text
+    assert "| toy-lstm | lstm | frame by frame |" in text
+
+
+def test_the_model_s_folder_is_known_by_its_run(toy_world, run):
+    text = evaluate_models(toy_world[0].folder, [run / "checkpoints" / "best"], limit=4)
+    assert "| toy-lstm | lstm |" in text
+
+
+def test_refusals(toy_world, toy_model, run, tmp_path):
+    from dataclasses import replace
+
+    toy_model.config = replace(toy_model.config, fingerprint=replace(toy_model.config.fingerprint, backbone="other"))
+    save_model(toy_model, tmp_path / "other")
+    with pytest.raises(FingerprintError, match="backbone"):
+        evaluate_models(toy_world[0].folder, [tmp_path / "other"])
+    with pytest.raises(UserError, match="models with a task that 'toy' has, got none"):
+        evaluate_models(toy_world[0].folder, [])

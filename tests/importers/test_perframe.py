@@ -1,0 +1,204 @@
+import json
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from layouts import PERFRAME_CLASS_OF, PERFRAME_CLASSES, perframe_features, perframe_target, write_perframe
+
+from vidseq.data.dataset import Dataset
+from vidseq.errors import DataError
+from vidseq.features.store import FeatureStore
+from vidseq.importers.conversion import ConversionReport
+from vidseq.importers.perframe import class_runs, convert
+
+BadRow = Callable[..., ConversionReport]
+FIRST, SECOND, TEST = PERFRAME_CLASS_OF
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    write_perframe(tmp_path)
+    return tmp_path / "THUMOS"
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> dict[str, Any]:
+    return {"info": tmp_path / "data_info.json", "features": "rgb_kinetics_resnet50"}
+
+
+def test_everything_arrives(source: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    report = convert(source, tmp_path / "out", **options)
+    assert report.notes == (f"1 videos have frames of several classes, whose segments overlap: {SECOND}.",)
+    dataset = Dataset.load(tmp_path / "out")
+    assert dataset.action_labels == tuple(PERFRAME_CLASSES) and dataset.info.background == "Background"
+    assert [(item.start, item.end, item.label) for item in dataset.segments_of(FIRST)] == [
+        (0.25, 0.75, "CliffDiving"),
+        (1.0, 1.25, "Ambiguous"),
+        (1.5, 1.75, "Diving"),
+    ]
+    assert [(item.start, item.end, item.label) for item in dataset.segments_of(SECOND)] == [
+        (0.0, 0.5, "CliffDiving"),
+        (0.0, 0.75, "Diving"),
+    ]
+    assert [(video.split, video.duration) for video in dataset.videos.values()] == [
+        ("train", 1.75),
+        ("train", 1.0),
+        ("test", 1.25),
+    ]
+    store = FeatureStore.open_in(dataset.folder)
+    assert store.fingerprint.backbone == "external:rgb_kinetics_resnet50" and store.fingerprint.fps == "4"
+    for video in dataset.videos:
+        np.testing.assert_array_equal(store.read(video).features, perframe_features(video))
+        np.testing.assert_array_equal(store.read(video).pts_seconds, np.arange(len(perframe_features(video))) / 4)
+
+
+@pytest.mark.parametrize("turned", ["target_perframe", "rgb_kinetics_resnet50"])
+def test_time_along_the_other_axis(source: Path, tmp_path: Path, options: dict[str, Any], turned: str) -> None:
+    """The second video has as many frames as there are classes, so that it alone cannot tell."""
+    convert(source, tmp_path / "expected", **options)
+    for path in (source / turned).iterdir():
+        np.save(path, np.load(path).T)
+    convert(source, tmp_path / "out", **options)
+    names = [path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert len(names) > 8
+    for name in names:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "expected" / name).read_bytes()
+
+
+def test_colour_and_motion_side_by_side(source: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    options["features"] = "rgb_kinetics_resnet50, flow_kinetics_bninception"
+    convert(source, tmp_path / "out", **options)
+    store = FeatureStore.open_in(tmp_path / "out")
+    assert store.fingerprint.backbone == "external:rgb_kinetics_resnet50+flow_kinetics_bninception"
+    expected = np.concatenate([perframe_features(TEST), perframe_features(TEST, dim=3) + 1], axis=1)
+    np.testing.assert_array_equal(store.read(TEST).features, expected)
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=12))
+def test_runs_say_the_class_of_every_frame(rows: list[list[bool]]) -> None:
+    frames, fps = np.array(rows), Fraction(30000, 1001)
+    rebuilt = np.zeros_like(frames)
+    segments = list(class_runs("a", frames, "xyz", fps))
+    for item in segments:
+        rebuilt[round(item.start * fps) : round(item.end * fps), "xyz".index(item.label)] = True
+    np.testing.assert_array_equal(rebuilt[:, 1:], frames[:, 1:])
+    assert not rebuilt[:, 0].any()  # the background
+    for left, right in pairwise(segments):
+        assert left.label != right.label or left.end < right.start  # runs are as long as can be
+
+
+def save(path: Path, array: np.ndarray) -> None:
+    np.save(path, array)
+
+
+TRAPS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "no target": (
+        lambda s: (s / f"target_perframe/{FIRST}.npy").unlink(),
+        rf"^target_perframe/{FIRST}.npy: expects an array for '{FIRST}', got no such file",
+    ),
+    "no features": (
+        lambda s: (s / f"rgb_kinetics_resnet50/{FIRST}.npy").unlink(),
+        rf"^rgb_kinetics_resnet50/{FIRST}.npy: expects an array for '{FIRST}', got no such file",
+    ),
+    "another number of classes": (
+        lambda s: save(s / f"target_perframe/{FIRST}.npy", np.zeros((7, 5))),
+        rf"^target_perframe/{FIRST}.npy: expects \(T, 4\), a column a class of class_names, got \(7, 5\)",
+    ),
+    "NaN": (
+        lambda s: save(s / f"target_perframe/{FIRST}.npy", np.full((7, 4), np.nan)),
+        rf"^target_perframe/{FIRST}.npy: expects 0 and 1, got other values, such as nan",
+    ),
+    "probabilities": (
+        lambda s: save(s / f"target_perframe/{FIRST}.npy", np.full((7, 4), 0.25)),
+        rf"^target_perframe/{FIRST}.npy: expects 0 and 1, got other values, such as 0.25",
+    ),
+    "NaN features": (
+        lambda s: save(s / f"rgb_kinetics_resnet50/{FIRST}.npy", np.full((7, 6), np.nan)),
+        rf"^rgb_kinetics_resnet50/{FIRST}.npy: .*expects finite features",
+    ),
+    "too few features": (
+        lambda s: save(s / f"rgb_kinetics_resnet50/{FIRST}.npy", np.zeros((5, 6))),
+        rf"^target_perframe/{FIRST}.npy: expects a row for each of the 5 features in rgb_.*/{FIRST}.npy, got 7",
+    ),
+    "no array": (
+        lambda s: (s / f"target_perframe/{FIRST}.npy").write_text("no array"),  # type: ignore[func-returns-value]
+        rf"^target_perframe/{FIRST}.npy: expects a NumPy array, got a file that is none",
+    ),
+    "damaged header": (
+        lambda s: (s / f"target_perframe/{FIRST}.npy").write_bytes(  # type: ignore[func-returns-value]
+            (s / f"target_perframe/{FIRST}.npy").read_bytes().replace(b"}", b"\0")
+        ),
+        rf"^target_perframe/{FIRST}.npy: expects a NumPy array, got a file that is none",
+    ),
+    "three axes": (
+        lambda s: save(s / f"target_perframe/{FIRST}.npy", np.zeros((7, 4, 1))),
+        rf"^target_perframe/{FIRST}.npy: expects \(T, D\) or \(D, T\), got \(7, 4, 1\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_a_bad_video(source: Path, trap: str, options: dict[str, Any], bad_row: BadRow) -> None:
+    spoil, message = TRAPS[trap]
+    spoil(source)
+    report = bad_row(convert, source, message, **options)
+    assert report.num_videos == report.num_features == 2
+
+
+def test_parts_of_two_lengths(source: Path, options: dict[str, Any], bad_row: BadRow) -> None:
+    save(source / f"flow_kinetics_bninception/{FIRST}.npy", np.zeros((5, 3)))
+    options["features"] = "rgb_kinetics_resnet50,flow_kinetics_bninception"
+    message = rf"^'{FIRST}' expects features of one length, got 7 in rgb_kinetics_resnet50/.* and 5 in flow_"
+    assert bad_row(convert, source, message, **options).num_videos == 2
+
+
+def test_what_is_not_used_is_told(source: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    save(source / "target_perframe/extra.npy", np.zeros((3, 4)))
+    assert "1 videos of target_perframe are in no split: extra." in convert(source, tmp_path / "out", **options).notes
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"fps": None}, r"data_info.json: THUMOS: expects frames a second as 'fps', got none. Give fps"),
+        ({"fps": 0}, r"data_info.json: THUMOS: fps expects a rate above 0"),
+        ({"class_names": ["Background"]}, r"'class_names' expects the background's name and one more"),
+        ({"class_names": "all"}, r"'class_names' expects a list of texts"),
+        ({"train_session_set": [], "test_session_set": []}, r"'train_session_set' expects a list of videos"),
+        ({"test_session_set": [FIRST]}, rf"a video expects one split, got '{FIRST}' in train and test"),
+    ],
+)
+def test_bad_info(source: Path, tmp_path: Path, options: dict[str, Any], values: dict[str, Any], message: str) -> None:
+    about = json.loads(options["info"].read_text())
+    about["THUMOS"].update(values)
+    options["info"].write_text(json.dumps(about))
+    with pytest.raises(DataError, match=message):
+        convert(source, tmp_path / "out", **options)
+
+
+def test_other_options(source: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    convert(source, tmp_path / "out", **options, key="TVSeries")
+    assert Dataset.load(tmp_path / "out").info.fps == 5
+    convert(source, tmp_path / "out2", **options, fps="24000/1001")
+    assert Dataset.load(tmp_path / "out2").info.fps == Fraction(24000, 1001)
+    with pytest.raises(
+        DataError, match=r"data_info.json: expects a data set 'EK100', got TVSeries, THUMOS. Name one as key"
+    ):
+        convert(source, tmp_path / "out", **options, key="EK100")
+    options["info"].write_text('{"THUMOS": 5}')
+    with pytest.raises(DataError, match=r"data_info.json: 'THUMOS' expects an object with class_names .* got 5"):
+        convert(source, tmp_path / "out", **options)
+    with pytest.raises(FileNotFoundError, match=r"expects a folder verb_perframe in .*THUMOS, got none"):
+        convert(source, tmp_path / "out", **options, targets="verb_perframe")
+    with pytest.raises(FileNotFoundError, match=r"The perframe layout expects the file .*nowhere, got none"):
+        convert(source, tmp_path / "out", **{**options, "info": tmp_path / "nowhere"})
+
+
+def test_the_target_of_the_fixture_is_one_hot() -> None:
+    assert perframe_target(FIRST).sum(axis=1).tolist() == [1] * 7

@@ -1,0 +1,251 @@
+"""From a video file and a model folder to rows; files, folders and streams give the same answers."""
+
+import dataclasses
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vidseq.checkpoint import load_model, save_model
+from vidseq.cli import main
+from vidseq.errors import ModelError, UserError
+from vidseq.features.cnn import build_backbone
+from vidseq.inference.offline import predict_video, video_features
+from vidseq.inference.request import Plan
+from vidseq.inference.run import predict_sources
+from vidseq.inference.sources import find_sources
+from vidseq.model import ModelConfig, VideoReasoner
+from vidseq.video.reader import VideoReader
+from vidseq.video.writer import VideoWriter
+
+QUESTION = "What colour was it?"
+WHO = "What will Ann do next?"
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained model with all tasks on the features of a random CNN."""
+    backbone = build_backbone("mobilenet_v3_small", weights="random", engine="torch", input_size=64, device="cpu")
+    torch.manual_seed(0)
+    config = ModelConfig(
+        feature_dim=backbone.dim,
+        dim=16,
+        labels={"action": ("wave", "jump", "sit"), "answer": ("red", "green", "blue")},
+        tasks={"frame_labels": {}, "next_action": {}, "question": {}},
+        vocabulary=("ann", "colour", "do", "it", "next", "was", "what", "will"),
+        fps="4",
+        fingerprint=backbone.fingerprint(4),
+    )
+    folder = tmp_path_factory.mktemp("model")
+    save_model(VideoReasoner(config), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seconds of noise at 10 frames a second."""
+    path = tmp_path_factory.mktemp("video") / "noise.mp4"
+    rng = np.random.default_rng(0)
+    with VideoWriter(path, fps=10) as writer:
+        for shade in np.linspace(40, 200, 30):
+            writer.write(rng.normal(shade, 20, (96, 128, 3)).clip(0, 255).astype(np.uint8))
+    return path
+
+
+@pytest.fixture(scope="module")
+def foreteller(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, foretelling besides."""
+    known = load_model(model_folder, "cpu").config
+    torch.manual_seed(0)
+    config = dataclasses.replace(known, tasks={"action_sequence": {"longest_seconds": 20.0}, "question": {}})
+    folder = tmp_path_factory.mktemp("foreteller")
+    save_model(VideoReasoner(config), folder)
+    return folder
+
+
+PLAN = Plan(questions=(QUESTION, "What was it?"), at=(1.3, 2.0), next_questions=(WHO,), every=0.75)
+
+
+def rows_of(source: Path | str, folder: Path, plan: Plan = PLAN, **options: object) -> list[dict]:
+    said: list[str] = []
+    predict_sources(str(source), folder, plan, say=said.append, device="cpu", **options)  # type: ignore[arg-type]
+    return [json.loads(line) for line in said]
+
+
+def test_rows_are_in_seconds_with_names_and_probabilities(video: Path, model_folder: Path) -> None:
+    rows = rows_of(video, model_folder)
+    questions = [row for row in rows if row["kind"] == "question"]
+    assert [(row["time"], row["question"]) for row in questions] == [(1.3, QUESTION), (2.0, "What was it?")]
+    assert all(
+        row["answer"] == row["ranking"][0][0] and row["answer"] in ("red", "green", "blue") for row in questions
+    )
+    assert sum(value for _, value in questions[0]["ranking"]) == pytest.approx(1, abs=1e-3)
+    nexts = [row for row in rows if row["kind"] == "next_action"]
+    assert [row["time"] for row in nexts] == [0.75, 1.5, 2.25, 3.0]
+    segments = [row for row in rows if row["kind"] == "frame_labels"]
+    assert segments[0]["time"] == 0 and segments[-1]["end"] == 3.0
+    assert all(one["end"] == two["time"] for one, two in pairwise(segments))
+
+
+def test_a_stream_gives_the_answers_of_the_whole_file(video: Path, model_folder: Path) -> None:
+    offline = {(r["kind"], r["time"], r["question"]): r["ranking"] for r in rows_of(video, model_folder)}
+    live = {(r["kind"], r["time"], r["question"]): r["ranking"] for r in rows_of(video, model_folder, live=True)}
+    asked = {key for key in offline if key[0] != "frame_labels"}
+    assert asked == {key for key in live if key[0] != "frame_labels"}
+    for key in asked:
+        assert dict(map(tuple, live[key])) == pytest.approx(dict(map(tuple, offline[key])), abs=1e-3), key
+
+
+def test_a_query_sees_nothing_later_than_its_time(video: Path, model_folder: Path) -> None:
+    plan = Plan(questions=(QUESTION,), at=(1.3,), every=0.75)
+    short = Plan(questions=(QUESTION,), at=(1.3,), every=0.75, limit_seconds=1.4)
+    whole, cut = rows_of(video, model_folder, plan), rows_of(video, model_folder, short)
+    assert [r["ranking"] for r in whole if r["kind"] == "question"] == [
+        r["ranking"] for r in cut if r["kind"] == "question"
+    ]
+
+
+def test_context_cuts_the_past(video: Path, model_folder: Path) -> None:
+    from vidseq.checkpoint import load_model
+    from vidseq.features.store import VideoFeatures
+    from vidseq.inference.sources import backbone_of
+
+    model = load_model(model_folder, "cpu")
+    features, end = video_features(video, backbone_of(model, device="cpu"), "4")
+    late = features.pts_seconds > 1.0
+    only_late = VideoFeatures(features.features[late], features.pts_seconds[late])
+    plan = Plan(questions=(QUESTION,), at=(2.0,), every=9.0, context_seconds=1.0)
+    wanted = predict_video(model, "x", only_late, end, Plan(questions=(QUESTION,), at=(2.0,), every=9.0))
+    got = predict_video(model, "x", features, end, plan)
+    assert [row for row in got if row.kind == "question"] == [row for row in wanted if row.kind == "question"]
+
+
+def test_a_folder_goes_on_after_a_bad_file_and_says_so(video: Path, model_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(video.read_bytes())
+    (tmp_path / "b.mp4").write_text("no video")
+    (tmp_path / "notes.txt").write_text("not looked at")
+    plan = Plan(every=1.0)
+    failed = predict_sources(str(tmp_path), model_folder, plan, out=tmp_path / "rows.csv", device="cpu")
+    assert list(failed) == [str(tmp_path / "b.mp4")]
+    assert (tmp_path / "rows.csv").read_text().count("\na,") >= 3
+
+
+def test_the_annotated_video_is_as_long_and_as_large(video: Path, model_folder: Path, tmp_path: Path) -> None:
+    rows_of(video, model_folder, save_video=tmp_path / "seen.mp4")
+    before, after = VideoReader(video).info, VideoReader(tmp_path / "seen.mp4").info
+    assert (after.width, after.height, after.num_frames) == (before.width, before.height, before.num_frames)
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (
+            {"questions": ("a", "b", "c"), "at": (1.0, 2.0)},
+            "--at expects one time for all 3 questions or one for each",
+        ),
+        ({"questions": ("a",), "at": (-1.0,)}, "--at expects times from 0 s on, got -1.0"),
+        ({"at": (1.0,)}, "--at expects a --question to ask then, got none"),
+        ({"every": 0.0}, "--every expects more than 0, got 0.0"),
+        ({"every": 1e-9}, "--every expects at least 0.01 s, got 1e-09"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused(plan: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Plan(**plan)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_what_is_foretold_begins_when_asked_and_has_no_gaps(video: Path, foreteller: Path, live: bool) -> None:
+    rows = rows_of(video, foreteller, Plan(futures_at=(2.0, 1.0), questions=(QUESTION,), at=(1.5,)), live=live)
+    assert sorted({row["kind"] for row in rows}) == ["action_sequence", "question"]
+    for time in (1.0, 2.0):
+        told = [row for row in rows if row["question"] == f"What happens from {time:.3f} s on?"]
+        assert told[0]["time"] == time
+        assert all(one["end"] == two["time"] for one, two in pairwise(told))
+        for row in told:
+            assert row["answer"] in ("wave", "jump", "sit") and row["end"] > row["time"]
+            assert row["probability"] == dict(row["ranking"]).get(row["answer"], 0)
+            assert sum(share for _, share in row["ranking"]) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_stream_foretells_what_the_whole_file_does(video: Path, foreteller: Path) -> None:
+    at_the_end = rows_of(video, foreteller, Plan())
+    assert at_the_end[0]["time"] == 3.0
+    for plan in (Plan(), Plan(futures_at=(0.5, 1.7))):
+        live, whole = rows_of(video, foreteller, plan, live=True), rows_of(video, foreteller, plan)
+        for name in ("time", "end", "answer", "question"):
+            assert [row[name] for row in live] == [row[name] for row in whole]
+        # The CNN's batches differ in the last bits, on which the throw of a die can hang.
+        np.testing.assert_allclose(
+            [row["probability"] for row in live], [row["probability"] for row in whole], atol=0.05
+        )
+    assert rows_of(video, foreteller, Plan(futures_at=(1.7,), context_seconds=0.5)) != rows_of(
+        video, foreteller, Plan(futures_at=(1.7,))
+    )
+
+
+def test_what_cannot_be_foretold_is_refused(video: Path, foreteller: Path, model_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--futures-at expects a model trained for action_sequence, got one for frame"):
+        rows_of(video, model_folder, Plan(futures_at=(1.0,)))
+    with pytest.raises(UserError, match=r"--futures-at expects times within the video, .* got 9 s"):
+        rows_of(video, foreteller, Plan(futures_at=(9.0,)))
+    rows_of(video, foreteller, Plan(), save_video=tmp_path / "seen.mp4")  # no row that could be drawn
+    with VideoReader(tmp_path / "seen.mp4") as reader:
+        assert reader.info.duration_seconds == pytest.approx(3.0, abs=0.1)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_question_beyond_the_end_is_refused(video: Path, model_folder: Path, live: bool) -> None:
+    with pytest.raises(UserError, match=r"within the video, which ends at 3.000 s, got 3.5 s"):
+        rows_of(video, model_folder, Plan(questions=(QUESTION,), at=(3.5,)), live=live)
+
+
+def test_what_cannot_be_written_is_refused_before_anything_is_read(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for target, message in (({"out": "a.txt"}, "--out expects a file"), ({"save_video": "a.avi"}, r"ends in \.mp4")):
+        options = {name: tmp_path / file for name, file in target.items()}
+        with pytest.raises(UserError, match=message):
+            predict_sources(str(video), tmp_path / "no model", Plan(), **options)
+
+
+def test_a_source_that_names_nothing_is_refused(tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(video.parent)  # the current folder is not meant, though videos are there
+    for source in (str(tmp_path / "*.mp4"), "", " "):
+        with pytest.raises(FileNotFoundError, match=r"--source expects a video file, folder, glob, .*got nothing at"):
+            find_sources(source)
+
+
+def test_a_model_of_other_features_is_refused(
+    toy_model: VideoReasoner, tmp_path: Path, video: Path, model_folder: Path
+) -> None:
+    save_model(toy_model, tmp_path)
+    with pytest.raises(ModelError, match="a model trained on a CNN's features, got one trained on features 'toy'"):
+        rows_of(video, tmp_path)
+
+
+def test_a_question_to_a_model_that_answers_none_is_refused(model_folder: Path, tmp_path: Path, video: Path) -> None:
+    from dataclasses import replace
+
+    from vidseq.checkpoint import load_model
+
+    config = replace(load_model(model_folder, "cpu").config, tasks={"next_action": {}})
+    save_model(VideoReasoner(config), tmp_path)
+    with pytest.raises(UserError, match="--question expects a model trained for question or answer_words, got"):
+        rows_of(video, tmp_path, Plan(questions=(QUESTION,)))
+
+
+def test_the_command_writes_what_the_library_says(
+    video: Path, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "x.jsonl"
+    command = ["predict", "--source", str(video), "--model", str(model_folder), "--device", "cpu"]
+    asked = ["--question", QUESTION, "--at", "1.3", "--question", "What was it?", "--at", "2.0"]
+    assert main([*command, *asked, "--next-question", WHO, "--every", "0.75", "--out", str(out)]) == 0
+    assert [json.loads(line) for line in out.read_text().splitlines()] == rows_of(video, model_folder)
+    assert main([*command, "--out", str(tmp_path / "x.txt")]) == 2
+    assert "ends in .jsonl, .csv, .srt" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.jsonl"]

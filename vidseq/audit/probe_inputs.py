@@ -1,0 +1,54 @@
+"""What a probe is allowed to see of the past, as a few vectors."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from vidseq.data.schema import Query
+from vidseq.data.visible import Past
+from vidseq.evaluation.contexts import Context
+
+#: The past up to a query, to K vectors (K, F) that count alike.
+Sight = Callable[[Past, Query], np.ndarray]
+
+
+def nothing(past: Past, query: Query) -> np.ndarray:
+    """The question alone."""
+    return np.zeros((0, 1), np.float32)
+
+
+def elapsed_time(past: Past, query: Query) -> np.ndarray:
+    """When it is asked, and nothing of the video."""
+    return np.array([[query.time], [np.log1p(max(0.0, query.time))]], np.float32)
+
+
+def last_frame(past: Past, query: Query) -> np.ndarray:
+    """The newest frame."""
+    return np.asarray(past.features[-1:], np.float32)
+
+
+def bag_of_frames(past: Past, query: Query) -> np.ndarray:
+    """The newest frame, and the mean of all: what there has been, in no order."""
+    frames = np.asarray(past.features, np.float32)
+    return np.stack([frames[-1], frames.mean(axis=0)])
+
+
+def bag_of_seconds(seconds: float) -> Sight:
+    """The same of the last so many seconds."""
+    context = Context(seconds=seconds)
+
+    def bag(past: Past, query: Query) -> np.ndarray:
+        first = min(context.start_index(past.pts_seconds, query.time), len(past.pts_seconds) - 1)
+        return bag_of_frames(Past(past.features[first:], past.pts_seconds[first:]), query)
+
+    return bag
+
+
+#: What needs no number.
+SIGHTS: Mapping[str, Sight] = {
+    "blind": nothing,
+    "time_only": elapsed_time,
+    "last_frame": last_frame,
+    "last_second": bag_of_seconds(1.0),
+    "bag_of_frames": bag_of_frames,
+}

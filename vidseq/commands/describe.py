@@ -1,0 +1,106 @@
+"""Says in a few lines what something is: a video, a data set, a model, or this installation."""
+
+import importlib.metadata
+from pathlib import Path
+
+from vidseq import __version__
+
+
+def describe(path: Path | None = None) -> str:
+    """Describes what is at a path, or this installation.
+
+    Args:
+        path: a video file, or the folder of a data set, model or run; None: vidseq itself.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+    """
+    if path is None:
+        return describe_installation()
+    if not path.exists():
+        raise FileNotFoundError(f"info expects a file or folder, got nothing at '{path}'.")
+    if path.is_file():
+        return describe_video(path)
+    return describe_dataset(path) if (path / "dataset.json").is_file() else describe_model(path)
+
+
+def describe_installation() -> str:
+    """Versions, the device that "auto" takes, and what can be named on the command line."""
+    from vidseq.device import choose_device
+    from vidseq.features.cnn import BACKBONES
+    from vidseq.heads import HEADS
+    from vidseq.importers import IMPORTERS
+    from vidseq.tasks import TASKS
+
+    packages = ("torch", "torchvision", "decord", "av", "openvino", "lightning")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    return _lines(
+        vidseq=__version__,
+        packages=versions,
+        device=choose_device(),
+        heads=", ".join(HEADS),
+        tasks=", ".join(TASKS),
+        backbones=", ".join(BACKBONES),
+        layouts=", ".join(IMPORTERS),
+    )
+
+
+def describe_video(path: Path) -> str:
+    """What is in a video file, and which decoder reads it and why."""
+    from vidseq.video.probing import probe
+
+    info = probe(path)
+    return _lines(
+        video=path,
+        codec=f"{info.codec} in {info.container}, stream {info.stream}",
+        size=f"{info.width} x {info.height}" + (f", turned by {info.rotation} degrees" if info.rotation else ""),
+        length=f"{info.duration_seconds:.3f} s, {info.num_frames} frames, {float(info.fps):.3f} a second on average",
+        decoder=f"{info.decoder} {info.decoder_version}: {info.reason}",
+        **({"damage": info.damage} if info.damage else {}),
+    )
+
+
+def describe_dataset(path: Path) -> str:
+    """How much of what is in a data set, and which features it has."""
+    from vidseq.data.dataset import Dataset
+
+    dataset = Dataset.load(path)
+    splits = ", ".join(f"{name} {len(dataset.split(name))}" for name in dataset.info.splits)
+    kinds = sorted({query.kind for query in dataset.queries})
+    asked = ", ".join(f"{sum(query.kind == kind for query in dataset.queries)} {kind}" for kind in kinds)
+    hours = sum(video.duration for video in dataset.videos.values()) / 3600
+    stores = sorted(folder.parent.name for folder in (path / "features").glob("*/fingerprint.json"))
+    return _lines(
+        data_set=f"{dataset.info.name} {dataset.info.version} ({dataset.info.observations})",
+        videos=f"{len(dataset.videos)} ({splits}), {hours:.2f} hours",
+        segments=f"{len(dataset.segments)} of {len(dataset.action_labels)} actions",
+        queries=asked or "none",
+        features=", ".join(stores) or "none; make some with `vidseq features`",
+        licence=dataset.info.licence,
+        source=dataset.info.source,
+    )
+
+
+def describe_model(path: Path) -> str:
+    """What a model is, does, and wants for input."""
+    from vidseq.checkpoint import load_model
+    from vidseq.heads.base import num_parameters
+
+    model = load_model(path, device="cpu")
+    config = model.config
+    reach = model.head.context_frames
+    return _lines(
+        model=path,
+        head=f"{config.head} {dict(config.head_options) or ''}".strip(),
+        reads="past and future" if not config.causal else f"{reach} frames back" if reach else "all of the past",
+        tasks=", ".join(config.tasks),
+        parameters=f"{num_parameters(model):,}",
+        features="unknown" if config.fingerprint is None else config.fingerprint.name,
+        fps=config.fps or "unknown",
+        classes=", ".join(f"{len(names)} {kind}" for kind, names in config.labels.items()),
+    )
+
+
+def _lines(**facts: object) -> str:
+    width = max(map(len, facts)) + 2
+    return "\n".join(f"{name.replace('_', ' ') + ':':<{width}}{fact}" for name, fact in facts.items())

@@ -1,0 +1,154 @@
+"""One run of a comparison: trains a head with one seed and asks it everything, and keeps what it cost."""
+
+import dataclasses
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vidseq.analysis.flops import flops_a_frame
+from vidseq.checkpoint import load_model
+from vidseq.comparison.plan import ComparisonPlan, Contender
+from vidseq.data.dataset import Dataset
+from vidseq.data.schema import Query
+from vidseq.errors import UserError
+from vidseq.evaluation.evaluate_models import queries_for
+from vidseq.evaluation.evaluator import evaluate
+from vidseq.evaluation.rows import Run, write_rows
+from vidseq.features.store import FeatureStore
+from vidseq.files import atomic_write
+from vidseq.heads import num_parameters
+from vidseq.inference.predictor import Predictor
+from vidseq.training import TrainConfig, fit
+from vidseq.training.build import build_model
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What a process is told: one head, one seed."""
+
+    data: Path
+    features: str | None
+    plan: ComparisonPlan
+    contender: Contender
+    seed: int
+    device: str
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Which run it is."""
+        return f"{self.contender.head}, seed {self.seed}"
+
+    @property
+    def rows_file(self) -> Path:
+        """Its answers; what is there is finished."""
+        return self.folder / "rows.parquet"
+
+    @property
+    def cost_file(self) -> Path:
+        """What it took."""
+        return self.folder / "cost.json"
+
+    def config(self) -> TrainConfig:
+        """How it is trained."""
+        size = self.contender
+        return TrainConfig(
+            head=size.head,
+            head_options=dict(size.options),
+            dim=size.dim,
+            seed=self.seed,
+            device=self.device,
+            **self.plan.training,
+        )
+
+
+def run_contest(contest: Contest) -> None:
+    """Trains on one thread, or goes on training, and evaluates; a finished one is left as it is.
+
+    Raises:
+        UserError: see `fit` and `evaluate`.
+    """
+    if contest.rows_file.is_file():
+        return
+    torch.set_num_threads(1)
+    dataset, store = Dataset.load(contest.data), FeatureStore.open_in(contest.data, contest.features)
+    run, plan = contest.folder / "run", contest.plan
+    fit(dataset, store, contest.config(), run, resume=True)
+    model = load_model(run, contest.device, fingerprint=store.fingerprint)
+    predictor = Predictor(model, {"action": dataset.action_labels, "answer": dataset.answer_labels})
+    head = contest.contender.head
+    started = time.perf_counter()
+    rows = evaluate(
+        predictor,
+        dataset,
+        store,
+        plan.split,
+        queries=queries_for(model, dataset),
+        contexts=plan.contexts,
+        controls=plan.controls,
+        run=Run(run=head, head=head, seed=contest.seed),
+    )
+    cost = {
+        "head_parameters": num_parameters(model.head),
+        "model_parameters": num_parameters(model),
+        "flops_a_frame": flops_a_frame(model.head, plan.frames),
+        "state_bytes": model.head.state_bytes(1, plan.frames),
+        "train_seconds": _train_seconds(run),
+        "evaluate_seconds": time.perf_counter() - started,
+    }
+    atomic_write(contest.cost_file, json.dumps(cost, indent=1) + "\n")
+    write_rows(rows, contest.rows_file)  # last: it says that all is there
+
+
+def _train_seconds(run: Path) -> float:
+    """Time of the optimiser's steps and the validation, over all the times that the run was gone on with."""
+    lines = (run / "metrics.csv").read_text(encoding="utf-8").splitlines()
+    place = lines[0].split(",").index("seconds")
+    return sum(float(line.split(",")[place]) for line in lines[1:])
+
+
+def check_questions(dataset: Dataset, store: FeatureStore, training: TrainConfig, split: str) -> list[Query]:
+    """The queries of a split that models will be asked.
+
+    Raises:
+        UserError: there are none; said before anything is trained.
+    """
+    model = build_model(dataset, store, dataclasses.replace(training, head="rnn", head_options={}, dim=2))
+    videos = {video.video for video in dataset.split(split)}
+    queries = [query for query in queries_for(model, dataset) if query.video in videos]
+    if not queries:
+        raise UserError(
+            f"Comparison expects queries in split '{split}' of '{dataset.info.name}', got none. Choose a split that "
+            f"has questions or next actions."
+        )
+    return queries
+
+
+def stream_milliseconds(model: Any, features: Any, rounds: int = 3) -> float:
+    """Time of one live frame at the end of a video, on one thread: projected, remembered. The best round counts.
+
+    Args:
+        model: a `VideoReasoner`.
+        features: of the video, (T, F), float32; all but the last frames fill the memory.
+        rounds: how often to measure.
+    """
+    frames = torch.from_numpy(features[None].astype("float32"))
+    steps = min(32, frames.shape[1])
+    best = float("inf")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            for _ in range(rounds):
+                _, state = model.step(frames[:, :-steps], model.init_state(1))
+                started = time.perf_counter()
+                for place in range(frames.shape[1] - steps, frames.shape[1]):
+                    _, state = model.step(frames[:, place : place + 1], state)
+                best = min(best, (time.perf_counter() - started) / steps)
+    finally:
+        torch.set_num_threads(threads)
+    return 1000 * best

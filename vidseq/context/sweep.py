@@ -1,0 +1,378 @@
+"""The whole sweep of trained models over contexts: in parts, over processes, to be resumed after a kill.
+
+```
+<out>/sweep.json         what is swept: a folder holds one sweep
+<out>/parts/*.parquet    rows of some videos of one model, whole or not at all; removed once rows.parquet is there
+<out>/retrained/...      a run a context length, where the mode retrained was asked for
+<out>/rows.parquet       all rows
+```
+"""
+
+import functools
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vidseq.checkpoint import WEIGHTS_FILE, find_checkpoint, load_model
+from vidseq.context.retrained import RETRAINED, lengths_only, retrain, retrained_folder
+from vidseq.data.dataset import Dataset
+from vidseq.data.query_set import Exam
+from vidseq.data.schema import Query
+from vidseq.errors import UserError
+from vidseq.evaluation.contexts import Context, parse_contexts
+from vidseq.evaluation.controls import find_baseline
+from vidseq.evaluation.evaluate_models import queries_for
+from vidseq.evaluation.evaluator import answer_baselines, ask_model, choose_controls_for, queries_of_split
+from vidseq.evaluation.frame_queries import FRAME_LABELS, NewestFrame, frame_label_queries
+from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate, read_rows, write_rows
+from vidseq.evaluation.run_description import describe_run, trained_seconds
+from vidseq.features.store import FeatureStore
+from vidseq.files import atomic_write
+from vidseq.inference.predictor import Predictor
+from vidseq.processes import run_jobs
+
+#: What can be varied: "given" is named "truncated" in the rows of a run that never saw short contexts.
+VARIED = ("given", "density", "extrapolated", "retrained")
+#: A part holds whole videos with about so many queries.
+_QUERIES_A_PART = 400
+_PLAN_FILE, _ROWS_FILE, _PARTS = "sweep.json", "rows.parquet", "parts"
+#: Of a span, so many times fewer frames; and of the trained length, so many times more seconds.
+_THINNED, _STRETCHED = (1, 2, 4, 8, 16, 32), (1, 2, 4, 8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What to sweep."""
+
+    data: Path
+    models: tuple[Path, ...]
+    """Folders of runs or models."""
+    split: str = "test"
+    contexts: str = "1f,1s,2s,...,full"
+    controls: tuple[str, ...] = ("all",)
+    vary: tuple[str, ...] = ("given",)
+    """Any of `VARIED`."""
+    seeds: tuple[int, ...] = ()
+    """Of retrained models; none: those of the runs."""
+    features: str | None = None
+    limit: int | None = None
+    """Only the first so many queries."""
+    device: str = "auto"
+    frame_labels_every: float | None = None
+    """Ask for frame labels, one in every so many seconds; None: ask the queries that models were trained for."""
+
+    def __post_init__(self) -> None:
+        for name in self.vary:
+            if name not in VARIED:
+                raise UserError(f"A sweep expects to vary some of {', '.join(VARIED)}, got '{name}'.")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some videos of one model: what one process does at a time."""
+
+    name: str
+    model: Path
+    run: Run
+    contexts: tuple[Context, ...]
+    controls: tuple[str, ...]
+    videos: tuple[str, ...]
+    answers: int
+    """How much there is to do, for the progress bar."""
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A model to train before it can be swept."""
+
+    run: Path
+    context: Context
+    seed: int
+    frame_seconds: float
+    out: Path
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One model with what is asked of it."""
+
+    model: Path
+    run: Run
+    contexts: tuple[Context, ...]
+    controls: tuple[str, ...]
+
+
+def run_sweep(
+    sweep: Sweep,
+    out: Path,
+    *,
+    workers: int = 1,
+    overwrite: bool = False,
+) -> pd.DataFrame:
+    """Asks every model every query at every context and under every control, or goes on where that was stopped.
+
+    Args:
+        sweep: what.
+        out: folder for the rows; made if it is missing.
+        workers: processes.
+        overwrite: begin anew where another sweep's files are.
+
+    Returns:
+        the rows, which are in `<out>/rows.parquet` too.
+
+    Raises:
+        UserError: a folder that holds something else, models without a task that the data set has, contexts or
+            controls that do not fit, or answers that are no scores.
+    """
+    if workers < 1:
+        raise UserError(f"A sweep expects at least 1 worker, got {workers}.")
+    for kept in (_opened, _predictor, _frame_queries):
+        kept.cache_clear()  # files may have changed since an earlier sweep of this process
+    subject = _Subject(sweep)
+    _claim(out, subject.plan(), overwrite)
+    if (out / _ROWS_FILE).is_file():
+        return read_rows(out / _ROWS_FILE)
+    trainings, lines = subject.lines(out)
+    run_jobs([functools.partial(_train, sweep, training) for training in trainings], "retrain", "model", workers)
+    parts = [part for number, line in enumerate(lines) for part in subject.parts(line, f"{number:03d}")]
+    files = {part.name: out / _PARTS / f"{part.name}.parquet" for part in parts}
+    left = [part for part in parts if not files[part.name].is_file()]
+    jobs = [functools.partial(_answer_part, sweep, part, files[part.name]) for part in left]
+    run_jobs(jobs, "sweep", "answer", workers, [part.answers for part in left])
+    tables = [read_rows(file) for file in files.values()]
+    tables += subject.baselines(lines, out / _PARTS)
+    rows = concatenate(tables)
+    write_rows(rows, out / _ROWS_FILE)
+    shutil.rmtree(out / _PARTS)
+    return rows
+
+
+class _Subject:
+    """A sweep with its data set and models at hand."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+        self.dataset, self.store = _opened(sweep.data, sweep.features)
+        self.models = [_loaded(folder, sweep) for folder in sweep.models]
+        self.runs = [describe_run(folder, found.model) for folder, found in zip(sweep.models, self.models)]
+        self.exams = [Exam(self.dataset, self.store, sweep.split, _queries(sweep, found)) for found in self.models]
+        longest = max(exam.longest_seconds for exam in self.exams)
+        self.contexts = parse_contexts(sweep.contexts, longest)
+        self.longest = longest
+        if len(self.contexts) < 2:
+            raise UserError(f"A sweep expects two contexts or more, got '{sweep.contexts}'. Use 1f,1s,2s,...,full.")
+        self.controls = [choose_controls_for(exam, sweep.controls) for exam in self.exams]
+        self._check_names()
+
+    def plan(self) -> dict[str, Any]:
+        """All that decides what the rows will be."""
+        queries = sorted({repr(query) for exam in self.exams for query in exam.queries})
+        return {
+            "dataset": self.dataset.info.name,
+            "split": self.sweep.split,
+            "queries": _digest("\n".join(queries).encode()),
+            "features": self.store.fingerprint.name,
+            "contexts": [context.name for context in self.contexts],
+            "controls": [list(controls) for controls in self.controls],
+            "vary": list(self.sweep.vary),
+            "seeds": list(self.sweep.seeds),
+            "limit": self.sweep.limit,
+            "frame_labels_every": self.sweep.frame_labels_every,
+            "models": [
+                {**asdict(run), "weights": _digest((find_checkpoint(folder) / WEIGHTS_FILE).read_bytes())}
+                for folder, run in zip(self.sweep.models, self.runs)
+            ],
+        }
+
+    def lines(self, out: Path) -> tuple[list[_Training], list[_Line]]:
+        """The models to train first, and all that are asked."""
+        trainings: list[_Training] = []
+        lines: list[_Line] = []
+        for folder, run, exam, controls in zip(self.sweep.models, self.runs, self.exams, self.controls):
+            asked = tuple(control for control in controls if not find_baseline(control))
+            if "given" in self.sweep.vary:
+                lines.append(_Line(folder, run, tuple(self.contexts), asked))
+            if "density" in self.sweep.vary:
+                contexts = tuple(Context(every=every) for every in _THINNED)
+                lines.append(_Line(folder, _in_mode(run, "density"), contexts, asked))
+            if "extrapolated" in self.sweep.vary:
+                lines.append(_Line(folder, _in_mode(run, "extrapolated"), self._stretched(folder), asked))
+            if "retrained" in self.sweep.vary:
+                found = self._retrained(folder, run, exam, asked, out)
+                trainings += [training for training, _ in found]
+                lines += [line for _, line in found]
+        return trainings, lines
+
+    def parts(self, line: _Line, prefix: str) -> Iterator[_Part]:
+        """A line's work, some videos at a time."""
+        exam = self.exams[self._place(line.run)]
+        counts: dict[str, int] = {}
+        for query in exam.queries:
+            counts[query.video] = counts.get(query.video, 0) + 1
+        videos: list[str] = []
+        queries = number = 0
+        for video, count in counts.items():
+            videos.append(video)
+            queries += count
+            if queries >= _QUERIES_A_PART or video == list(counts)[-1]:
+                answers = queries * (len(line.contexts) + len(line.controls))
+                name = f"{prefix}-{number:05d}"
+                yield _Part(name, line.model, line.run, line.contexts, line.controls, tuple(videos), answers)
+                videos, queries, number = [], 0, number + 1
+
+    def baselines(self, lines: Sequence[_Line], folder: Path) -> list[pd.DataFrame]:
+        """Rows of the controls that ask no model: computed once for the same queries, then given to every line."""
+        tables: list[pd.DataFrame] = []
+        seen: set[tuple[str, str, int]] = set()
+        for line in lines:
+            place = self._place(line.run)
+            key = (line.run.run, line.run.mode, line.run.seed)
+            names = [control for control in self.controls[place] if find_baseline(control)]
+            if key in seen or not names:
+                continue
+            seen.add(key)
+            rows = self._baseline_rows(place, names, folder)
+            tables.append(rows.assign(run=line.run.run, head=line.run.head, seed=line.run.seed, mode=line.run.mode))
+        return tables
+
+    def _baseline_rows(self, place: int, names: Sequence[str], folder: Path) -> pd.DataFrame:
+        exam = self.exams[place]
+        digest = _digest(repr((names, [repr(query) for query in exam.queries])).encode())[:16]
+        file = folder / f"baselines-{digest}.parquet"
+        if not file.is_file():
+            asked = _all_queries(self.sweep, self.models[place])
+            training = [query for query in asked if self.dataset.videos[query.video].split == "train"]
+            write_rows(concatenate(answer_baselines(exam, names, training, UNNAMED_RUN)), file)
+        return read_rows(file)
+
+    def _stretched(self, folder: Path) -> tuple[Context, ...]:
+        seconds = trained_seconds(folder)
+        contexts = tuple(
+            Context(seconds=seconds * factor) for factor in _STRETCHED if seconds * factor <= self.longest
+        )
+        if len(contexts) < 2:
+            raise UserError(
+                f"Extrapolation expects a run trained to at most half of the longest past, {self.longest:.1f} s, "
+                f"got '{folder}', trained to {seconds:g} s. Train one with --max-clip-seconds or --context-seconds."
+            )
+        return contexts
+
+    def _retrained(
+        self, folder: Path, run: Run, exam: Exam, controls: tuple[str, ...], out: Path
+    ) -> list[tuple[_Training, _Line]]:
+        contexts = lengths_only(self.contexts)
+        longest = max(contexts, key=lambda context: (context.seconds, context.frames or 0))
+        frame_seconds = float(np.median([exam.frame_seconds(number) for number in range(len(exam.queries))]))
+        found = []
+        for seed in self.sweep.seeds or (run.seed,):
+            named = Run(run=run.run, head=run.head, seed=seed, mode="retrained")
+            for context in contexts:
+                place = retrained_folder(out, run.run, context, seed)
+                asked = controls if context == longest else ()
+                training = _Training(folder, context, seed, frame_seconds, place)
+                found.append((training, _Line(place, named, (context,), asked)))
+        return found
+
+    def _place(self, run: Run) -> int:
+        return [known.run for known in self.runs].index(run.run)
+
+    def _check_names(self) -> None:
+        names = [run.run for run in self.runs]
+        for name in names:
+            if names.count(name) > 1:
+                raise UserError(f"A sweep expects runs of different names, got '{name}' twice. Rename one's folder.")
+
+
+def _claim(out: Path, plan: dict[str, Any], overwrite: bool) -> None:
+    """Takes the folder for this sweep.
+
+    Raises:
+        UserError: it holds another one, or files that are no sweep's.
+    """
+    file = out / _PLAN_FILE
+    if file.is_file():
+        before = json.loads(file.read_text(encoding="utf-8"))
+        different = [name for name in plan if before.get(name) != json.loads(json.dumps(plan[name]))]
+        if different and not overwrite:
+            raise UserError(
+                f"A sweep expects a folder of its own, got '{out}', which holds one with another "
+                f"{' and '.join(different)}. Name another folder, or use --overwrite."
+            )
+        if overwrite:
+            for folder in (_PARTS, RETRAINED):
+                shutil.rmtree(out / folder, ignore_errors=True)
+            (out / _ROWS_FILE).unlink(missing_ok=True)
+    elif out.exists() and any(out.iterdir()) and not overwrite:
+        raise UserError(
+            f"A sweep expects a new folder, got '{out}', which holds other files. Name another, or use --overwrite, "
+            f"which keeps them but for those of the same names."
+        )
+    atomic_write(file, json.dumps(plan, indent=1) + "\n")
+
+
+def _train(sweep: Sweep, training: _Training) -> None:
+    dataset, store = _opened(sweep.data, sweep.features)
+    retrain(dataset, store, training.run, training.context, training.seed, training.frame_seconds, training.out)
+
+
+def _answer_part(sweep: Sweep, part: _Part, file: Path) -> None:
+    dataset, store = _opened(sweep.data, sweep.features)
+    predictor = _loaded(part.model, sweep)
+    queries = [query for query in _queries(sweep, predictor) if query.video in set(part.videos)]
+    exam = Exam(dataset, store, sweep.split, queries)
+    predict = predictor if sweep.frame_labels_every is None else NewestFrame(predictor)
+    tables = ask_model(predict, exam, part.contexts, part.controls, part.run, advance=lambda number: None)
+    write_rows(concatenate(tables), file)
+
+
+def _queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
+    dataset, _ = _opened(sweep.data, sweep.features)
+    queries = _all_queries(sweep, predictor)
+    if not queries:
+        raise UserError(f"A sweep expects models with a query task that '{dataset.info.name}' has, got none.")
+    return queries_of_split(dataset, sweep.split, queries, sweep.limit)
+
+
+def _all_queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
+    """What there is to ask a model, in all splits."""
+    if sweep.frame_labels_every is None:
+        return queries_for(predictor.model, _opened(sweep.data, sweep.features)[0])
+    predictor.model.find_task(FRAME_LABELS)
+    return _frame_queries(sweep.data, sweep.features, sweep.frame_labels_every)
+
+
+@functools.lru_cache(maxsize=1)
+def _frame_queries(data: Path, features: str | None, every_seconds: float) -> list[Query]:
+    """Made once a process, for they take the times of every video; not to be changed."""
+    return frame_label_queries(*_opened(data, features), every_seconds)
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(data: Path, features: str | None) -> tuple[Dataset, FeatureStore]:
+    return Dataset.load(data), FeatureStore.open_in(data, features)
+
+
+@functools.lru_cache(maxsize=1)
+def _predictor(folder: Path, data: Path, features: str | None, device: str) -> Predictor:
+    dataset, store = _opened(data, features)
+    model = load_model(folder, device, fingerprint=store.fingerprint)
+    return Predictor(model, {"action": dataset.action_labels, "answer": dataset.answer_labels})
+
+
+def _loaded(folder: Path, sweep: Sweep) -> Predictor:
+    return _predictor(folder, sweep.data, sweep.features, sweep.device)
+
+
+def _in_mode(run: Run, mode: str) -> Run:
+    return Run(run=run.run, head=run.head, seed=run.seed, mode=mode)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

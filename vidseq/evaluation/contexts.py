@@ -1,0 +1,99 @@
+"""How much of the past a model is shown: contexts, and the cutting of videos into them."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidseq.errors import UserError
+
+#: A log grid from one frame to everything; "..." goes on doubling while there is that much past.
+DEFAULT_CONTEXTS = "1f,1s,2s,...,full"
+
+
+@dataclass(frozen=True)
+class Context:
+    """A length of past: seconds, or frames, or (neither given) everything; all of its frames or some."""
+
+    seconds: float = math.inf
+    frames: int | None = None
+    every: int = 1
+    """Only every so many frames are shown, counted back from the newest, which is."""
+
+    @property
+    def name(self) -> str:
+        """As it is written: "1f", "30s", "full", or "30s/4" for every fourth frame of it."""
+        length = f"{self.seconds:g}s" if math.isfinite(self.seconds) else "full"
+        if self.frames is not None:
+            length = f"{self.frames}f"
+        return length if self.every == 1 else f"{length}/{self.every}"
+
+    def start_index(self, pts_seconds: np.ndarray, time: float) -> int:
+        """The first frame that may be seen: with seconds L, the first whose time is after time - L.
+
+        Args:
+            pts_seconds: times of the frames up to `time`, rising, (T,).
+            time: when the query is asked.
+        """
+        if self.frames is not None:
+            return max(0, len(pts_seconds) - self.frames)
+        return int(np.searchsorted(pts_seconds, time - self.seconds, side="right"))
+
+    def in_seconds(self, frame_seconds: float) -> float:
+        """Its length in seconds, where a frame lasts `frame_seconds`."""
+        return self.seconds if self.frames is None else self.frames * frame_seconds
+
+
+def parse_contexts(text: str | Sequence[str], longest_seconds: float = math.inf) -> list[Context]:
+    """Reads a list of contexts such as "1f,1s,2s,...,full".
+
+    Args:
+        text: lengths in frames ("8f") or seconds ("1.5s"), "full", and "..." for doubling the length before it; a
+            length with "/4" behind it shows every fourth frame alone.
+        longest_seconds: the longest past there is; where "..." stops. A length beyond it is an error.
+
+    Returns:
+        the contexts, each once, in the order given.
+
+    Raises:
+        UserError: a length that cannot be read, or a context longer than any past.
+    """
+    words = [word.strip() for word in (text.split(",") if isinstance(text, str) else text)]
+    contexts: list[Context] = []
+    for word in words:
+        if word in ("...", "…"):
+            contexts += _doublings(contexts, longest_seconds)
+            continue
+        context = _parse_context(word)
+        if math.isfinite(context.seconds) and context.seconds > longest_seconds:
+            raise UserError(
+                f"Context expects at most the longest past, {longest_seconds:.1f} s, got {word}. "
+                "Use full for everything."
+            )
+        contexts.append(context)
+    return list(dict.fromkeys(contexts))
+
+
+def _doublings(contexts: Sequence[Context], longest_seconds: float) -> list[Context]:
+    if not contexts or not math.isfinite(contexts[-1].seconds):
+        raise UserError("Context expects seconds such as 2s before '...', to go on doubling from; got none there.")
+    if not math.isfinite(longest_seconds):
+        raise UserError("Context expects the longest past to be known for '...', got none. List the lengths.")
+    doubled = []
+    seconds = contexts[-1].seconds * 2
+    while seconds <= longest_seconds:
+        doubled.append(Context(seconds=seconds))
+        seconds *= 2
+    return doubled
+
+
+def _parse_context(word: str) -> Context:
+    found = re.fullmatch(r"(?:(full)|(\d+)f|(\d+(?:\.\d*)?|\.\d+)s)(?:/(\d+))?", word)
+    if found:
+        everything, frames, seconds, every = found[1], found[2], found[3], int(found[4] or 1)
+        if every > 0 and (everything or int(frames or 0) > 0 or float(seconds or 0) > 0):
+            length = math.inf if seconds is None else float(seconds)
+            return Context(length, None if frames is None else int(frames), every)
+    raise UserError(f"Context expects frames (8f), seconds (1.5s), full or ..., got '{word}'.")

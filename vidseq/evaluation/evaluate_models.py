@@ -1,0 +1,141 @@
+"""What `vidseq evaluate` does: trained models on a data set, to rows, tables and a figure in a folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from vidseq.checkpoint import load_model
+from vidseq.data.dataset import Dataset
+from vidseq.data.schema import Query
+from vidseq.errors import UserError
+from vidseq.evaluation.accuracy_figure import context_figure, context_panels, family_panels
+from vidseq.evaluation.accuracy_table import accuracy_table, pivot_accuracy
+from vidseq.evaluation.evaluator import evaluate
+from vidseq.evaluation.frame_labels import evaluate_frame_labels, frame_label_table
+from vidseq.evaluation.intervals import FEW_GROUPS, rough_text
+from vidseq.evaluation.metrics import word_summary
+from vidseq.evaluation.rows import concatenate, write_rows
+from vidseq.evaluation.run_description import describe_run
+from vidseq.features.store import FeatureStore
+from vidseq.inference.predictor import Predictor
+from vidseq.model import VideoReasoner
+from vidseq.reporting.figures import save_figure
+from vidseq.reporting.tables import to_markdown, write_table
+from vidseq.tasks import NextAction, QueryTask
+
+
+def evaluate_models(
+    data: Path | str,
+    models: Sequence[Path | str],
+    *,
+    split: str = "test",
+    contexts: str = "full",
+    controls: Sequence[str] = (),
+    out: Path | str | None = None,
+    features: str | None = None,
+    device: str = "auto",
+    limit: int | None = None,
+) -> str:
+    """Scores trained models on what a data set asks, and on its frame labels.
+
+    Args:
+        data: folder of the data set.
+        models: folders of runs or models.
+        split: which videos.
+        contexts: see `vidseq.evaluation.contexts.parse_contexts`.
+        controls: see `vidseq.evaluation.evaluator.evaluate`.
+        out: where to write rows.parquet, accuracy.csv, accuracy.md, frame_labels.csv and, with two contexts or more,
+            context.svg and context.png; None: nowhere.
+        features: which features, by the start of their folder's name; needed if there are several.
+        device: where to compute.
+        limit: only the first so many queries.
+
+    Returns:
+        the tables as Markdown.
+
+    Raises:
+        UserError: models that answer nothing, or bad contexts and controls.
+        FingerprintError: features that a model was not trained on.
+    """
+    dataset, store = Dataset.load(data), FeatureStore.open_in(data, features)
+    answered: list[pd.DataFrame] = []
+    labelled: list[pd.DataFrame] = []
+    for folder in map(Path, models):
+        model = load_model(folder, device, fingerprint=store.fingerprint)
+        predictor = Predictor(model, {"action": dataset.action_labels, "answer": dataset.answer_labels})
+        run = describe_run(folder, model)
+        queries = queries_for(model, dataset)
+        if queries:
+            options = {"contexts": contexts, "controls": controls, "run": run, "limit": limit}
+            answered.append(evaluate(predictor, dataset, store, split, queries=queries, **options))  # type: ignore[arg-type]
+        if "frame_labels" in model.tasks and dataset.segments:
+            labels = {
+                video.video: predictor.frame_labels(store.read(video.video).features, video.video).argmax(axis=1)
+                for video in dataset.split(split)
+            }
+            labelled.append(evaluate_frame_labels(labels, dataset, store, split, run=run, decoding="frame by frame"))
+    if not answered and not labelled:
+        raise UserError(f"Evaluation expects models with a task that '{dataset.info.name}' has, got none.")
+    return _report(answered, labelled, None if out is None else Path(out), dataset.info.name)
+
+
+def queries_for(model: VideoReasoner, dataset: Dataset) -> list[Query]:
+    """All queries of a data set that a model was trained to answer; next actions as in its training.
+
+    Next actions are the data set's own where it asks for them, else derived from its segments.
+    """
+    kinds = {task.query_kind for task in model.tasks.values() if isinstance(task, QueryTask)}
+    queries = [query for query in dataset.queries if query.kind in kinds]
+    if NextAction.name in model.tasks and not any(query.kind == NextAction.name for query in dataset.queries):
+        task = model.find_task(NextAction.name)
+        assert isinstance(task, NextAction)
+        queries += dataset.next_action_queries(task.options.anticipation_seconds)
+    return queries
+
+
+def _report(answered: Sequence[pd.DataFrame], labelled: Sequence[pd.DataFrame], out: Path | None, dataset: str) -> str:
+    parts = []
+    if answered:
+        rows = concatenate(answered)
+        table = accuracy_table(rows)
+        parts.append(_accuracy_text(rows))
+        if "answer_tokens" in rows:
+            parts.append(_words_text(rows))
+        if out is not None:
+            write_rows(rows, out / "rows.parquet")
+            write_table(table, out / "accuracy.csv")
+            write_table(table, out / "accuracy.md")
+            if rows[rows["control"] == ""]["context"].nunique() > 1:
+                families = rows["family"].nunique() > 1
+                panels = family_panels(rows) if families else context_panels(rows)
+                save_figure(context_figure(panels, title=f"{dataset}: accuracy against context"), out / "context")
+    if labelled:
+        labels = pd.concat(labelled, ignore_index=True)
+        parts.append(to_markdown(frame_label_table(labels, ["run", "head", "decoding"]), digits=1))
+        if out is not None:
+            write_table(labels, out / "frame_labels.csv")
+    return "\n".join(parts)
+
+
+def _words_text(rows: pd.DataFrame) -> str:
+    """The metrics of answers in words, by run and head at the longest context."""
+    written = rows[rows["answer_tokens"].notna() & (rows["control"] == "")]
+    written = written[written["context_seconds"] == written["context_seconds"].max()]
+    lines = [
+        {"run": run, "head": head, **word_summary(part), "answers": len(part)}
+        for (run, head), part in written.groupby(["run", "head"], sort=False)
+    ]
+    return to_markdown(pd.DataFrame(lines))
+
+
+def _accuracy_text(rows: pd.DataFrame) -> str:
+    """Accuracy by family and head at the longest context, and that of each control below it."""
+    longest = rows[rows["control"] == ""]["context_seconds"].max()
+    shown = rows[(rows["control"] != "") | (rows["context_seconds"] == longest)]
+    family = shown["family"] + shown["control"].map(lambda control: f", {control}" if control else "")
+    text = to_markdown(pivot_accuracy(shown.assign(family=family).sort_values("family", kind="stable")))
+    num_groups = rows["group"].nunique()
+    if num_groups < FEW_GROUPS:
+        text += f"\n{rough_text(num_groups)}\n"
+    return text

@@ -1,0 +1,253 @@
+"""Asks a model every query of a split, at every context and under every control; gives one row an answer."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from vidseq.baselines.baseline_data import Study, family_of
+from vidseq.data.query_set import LABELS_OF_KIND, Exam
+from vidseq.data.schema import Query
+from vidseq.errors import UserError
+from vidseq.evaluation.answering import Answer, Predict, answer_all
+from vidseq.evaluation.contexts import Context, parse_contexts
+from vidseq.evaluation.controls import BEST_FRAME, choose_controls, find_baseline
+from vidseq.evaluation.requests import Ask, context_asks, control_asks
+from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate, make_rows
+from vidseq.evaluation.scoring import Mark, WordMark, mark, mark_written
+from vidseq.language.written import Written
+from vidseq.progress import progress
+
+if TYPE_CHECKING:
+    from vidseq.data.dataset import Dataset
+    from vidseq.features.store import FeatureStore
+
+#: What is done to the scores (C,) of an answer before it is marked, such as a `LogitAdjustment`.
+Adjust = Callable[[np.ndarray], np.ndarray]
+#: Columns that a query brings along as they are.
+_TAKEN_FROM_QUERY = (
+    *("video", "time", "kind", "question", "answer", "cause", "tier", "pair"),
+    *("evidence_age_seconds", "certificate_seconds", "reach_seconds"),
+)
+
+
+def evaluate(
+    predict: Predict,
+    dataset: "Dataset",
+    store: "FeatureStore",
+    split: str,
+    *,
+    queries: Sequence[Query] | None = None,
+    contexts: str | Sequence[str] = "full",
+    controls: Sequence[str] = (),
+    run: Run = UNNAMED_RUN,
+    train_split: str = "train",
+    batch_size: int = 64,
+    limit: int | None = None,
+    adjust: Adjust | None = None,
+) -> pd.DataFrame:
+    """Scores a model on the queries of a split.
+
+    A query at time t with a context of L seconds sees the frames in (t - L, t], from a fresh state, then is asked. A
+    length that shows a query the same frames as another is not computed twice. Controls are scored with all the past.
+
+    Args:
+        predict: the model.
+        dataset: what is asked, and the classes.
+        store: features of the split's videos.
+        split: which videos.
+        queries: what to ask, such as `dataset.next_action_queries(1.0)`; those of other splits are left out. None: the
+            data set's own.
+        contexts: see `parse_contexts`, such as "1f,1s,2s,...,full".
+        controls: "all", or any of `vidseq.evaluation.controls.CONTROLS`, such as "swapped_past:30s" (what is older is
+            another video's), "evidence_only" (asked of the queries with evidence), "ngram:2" (next actions alone).
+        run: what to write into the rows.
+        train_split: what controls that ask no model learn from.
+        batch_size: most queries in one call.
+        limit: only the first so many queries; None: all.
+        adjust: what is done to all scores before they are marked; answers in words have none.
+
+    Returns:
+        rows, see `vidseq.evaluation.rows.Row`; for answers in words also the columns of `WordMark`.
+
+    Raises:
+        UserError: no query, an unknown control or context, one that these queries cannot be put to, a query before the
+            first frame or twice the same, or scores that are NaN or of the wrong shape.
+    """
+    asked = list(dataset.queries if queries is None else queries)
+    chosen = queries_of_split(dataset, split, asked, limit)
+    exam = Exam(dataset, store, split, chosen)
+    controls = choose_controls_for(exam, controls)
+    baselines = [control for control in controls if find_baseline(control)]
+    lengths = parse_contexts(contexts, exam.longest_seconds)
+    tables = ask_model(predict, exam, lengths, controls, run, batch_size, adjust=adjust)
+    if baselines:
+        training = [query for query in asked if dataset.videos[query.video].split == train_split]
+        tables += answer_baselines(exam, baselines, training, run, adjust)
+    return concatenate(tables)
+
+
+def queries_of_split(
+    dataset: "Dataset", split: str, queries: Sequence[Query], limit: int | None = None
+) -> list[Query]:
+    """The queries of a split's videos.
+
+    Args:
+        dataset: whose videos.
+        split: which of them.
+        queries: of any videos.
+        limit: only the first so many; None: all.
+
+    Raises:
+        UserError: there is none, or a limit that leaves none.
+    """
+    if limit is not None and limit < 1:
+        raise UserError(f"Evaluation expects a limit of at least 1 query, got {limit}.")
+    in_split = {video.video for video in dataset.split(split)}
+    chosen = [query for query in queries if query.video in in_split]
+    if not chosen:
+        raise UserError(f"Evaluation expects queries in split '{split}' of '{dataset.info.name}', got none.")
+    return chosen[:limit]
+
+
+def choose_controls_for(exam: Exam, controls: Sequence[str]) -> list[str]:
+    """See `choose_controls`."""
+    groups = {exam.dataset.group_of(video.video) for video in exam.dataset.split(exam.split)}
+    has_segments = bool(exam.dataset.segments)
+    return choose_controls(controls, exam.queries, num_groups=len(groups), has_segments=has_segments)
+
+
+def ask_model(
+    predict: Predict,
+    exam: Exam,
+    contexts: Sequence[Context],
+    controls: Sequence[str],
+    run: Run,
+    batch_size: int = 64,
+    *,
+    share: bool = True,
+    advance: Callable[[int], object] | None = None,
+    adjust: Adjust | None = None,
+) -> list[pd.DataFrame]:
+    """The rows of a model at contexts and under the controls that ask it.
+
+    Args:
+        predict: the model.
+        exam: what to ask.
+        contexts: how much of the past to show.
+        controls: names; those that ask no model are left out.
+        run: what to write into the rows.
+        batch_size: most queries in one call, of a model that is not ours.
+        share: False: nothing is shared between contexts.
+        advance: told how many more pasts are done; None: there is a progress bar.
+        adjust: see `evaluate`.
+
+    Raises:
+        UserError: scores that are NaN or of the wrong shape.
+    """
+    asks = context_asks(exam, contexts) + control_asks(exam, controls)
+    if not asks:
+        return []
+    if advance is not None:
+        scores = answer_all(predict, exam, asks, batch_size, advance, share=share)
+    else:
+        with progress(total=len({ask.past_name for ask in asks}), what="evaluate", unit="answer") as bar:
+            scores = answer_all(predict, exam, asks, batch_size, bar.update, share=share)
+    return [_rows_of(exam, *_surest_frames(exam, asks, _adjusted(scores, adjust)), run)]
+
+
+def answer_baselines(
+    exam: Exam, controls: Sequence[str], training: Sequence[Query], run: Run, adjust: Adjust | None = None
+) -> list[pd.DataFrame]:
+    """The rows of controls that ask no model, one table a control and kind of query.
+
+    Args:
+        exam: what to answer.
+        controls: names of baselines.
+        training: what they learn from.
+        run: what to write into the rows.
+        adjust: see `evaluate`.
+    """
+    tables = []
+    for control in controls:
+        baseline = find_baseline(control)
+        assert baseline is not None
+        for kind in ("next_action",) if baseline.from_labels else LABELS_OF_KIND:
+            numbers = [number for number, query in enumerate(exam.queries) if query.kind == kind]
+            if numbers:
+                scores = baseline.answer(_study(exam, training, [exam.queries[number] for number in numbers]))
+                asks = [Ask(number, Context(frames=0), control, 0, 0, 0) for number in numbers]
+                tables.append(_rows_of(exam, asks, _adjusted(list(scores), adjust), run))
+    return tables
+
+
+def _adjusted(answers: Sequence[Answer], adjust: Adjust | None) -> Sequence[Answer]:
+    if adjust is None:
+        return answers
+    return [answer if isinstance(answer, Written) else adjust(answer) for answer in answers]
+
+
+def _study(exam: Exam, training: Sequence[Query], queries: Sequence[Query]) -> Study:
+    (kind,) = {query.kind for query in queries}
+    known = [query for query in training if query.kind == kind]
+    videos = {query.video for query in (*queries, *known)}
+    segments = {video: exam.dataset.segments_of(video) for video in videos}
+    return Study(known, queries, exam.classes(kind), segments, exam.past_of, exam.dataset.info.background)
+
+
+def _surest_frames(exam: Exam, asks: Sequence[Ask], scores: Sequence[Answer]) -> tuple[list[Ask], list[Answer]]:
+    """Keeps of each query's single frames the one whose prediction is most probable; of equal ones the newest."""
+    kept: dict[tuple[int, str, str], int] = {}
+    surest: dict[tuple[int, str, str], float] = {}
+    for place, (ask, row) in enumerate(zip(asks, scores)):
+        key = (ask.number, ask.control, ask.context.name)
+        query = exam.queries[ask.number]
+        certainty = _mark(exam, query, row)[0].score if ask.control == BEST_FRAME else 0.0
+        if key not in kept or certainty > surest[key]:
+            kept[key], surest[key] = place, certainty
+    places = sorted(kept.values())
+    return [asks[place] for place in places], [scores[place] for place in places]
+
+
+def _mark(exam: Exam, query: Query, answer: Answer) -> tuple[Mark, WordMark]:
+    if isinstance(answer, Written):
+        return mark_written(answer, query)
+    return mark(answer, exam.classes(query.kind), query), WordMark(float("nan"), float("nan"))
+
+
+def _rows_of(exam: Exam, asks: Sequence[Ask], answers: Sequence[Answer], run: Run) -> pd.DataFrame:
+    queries = [exam.queries[ask.number] for ask in asks]
+    marks, word_marks = zip(*(_mark(exam, query, answer) for answer, query in zip(answers, queries)))
+    rows = make_rows(
+        {
+            "run": run.run,
+            "seed": run.seed,
+            "head": run.head,
+            "dataset": exam.dataset.info.name,
+            "split": exam.split,
+            "query": [exam.names[ask.number] for ask in asks],
+            "group": [exam.group(ask.number) for ask in asks],
+            "family": [family_of(query) for query in queries],
+            "context": [ask.context.name for ask in asks],
+            "mode": run.mode,
+            "context_frames": [ask.frames for ask in asks],
+            "control": [ask.control for ask in asks],
+            "context_seconds": [ask.context.in_seconds(exam.frame_seconds(ask.number)) for ask in asks],
+            "history_seconds": [exam.history_seconds(ask.number) for ask in asks],
+            "ceiling": [_ceiling(query, ask.context) for query, ask in zip(queries, asks)],
+            **{name: [getattr(item, name) for item in marks] for name in Mark._fields},
+            **{name: [getattr(query, name) for query in queries] for name in _TAKEN_FROM_QUERY},
+        }
+    )
+    if any(isinstance(answer, Written) for answer in answers):
+        rows = rows.assign(**{name: [getattr(item, name) for item in word_marks] for name in WordMark._fields})
+    return rows
+
+
+def _ceiling(query: Query, context: Context) -> float:
+    """The best possible accuracy with this context, where the query's grid holds it; everything is its last point."""
+    if not query.ceiling:
+        return float("nan")
+    grid = dict(query.ceiling)
+    return grid[max(grid)] if context == Context() else grid.get(context.seconds, float("nan"))

@@ -1,0 +1,1 @@
+"""Long-term anticipation: moments, forecasts, similar moments, metrics and baselines."""

@@ -1,0 +1,71 @@
+"""Next actions beside n-gram chains of past labels: a chain chosen without the test, and models told from it."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from vidseq.data.dataset import Dataset
+from vidseq.data.held_out import hold_out
+from vidseq.data.query_set import Exam
+from vidseq.data.schema import Query
+from vidseq.evaluation.class_means import class_mean_recall_interval
+from vidseq.evaluation.evaluator import answer_baselines, queries_of_split
+from vidseq.evaluation.intervals import FewGroupsWarning, accuracy_interval, paired_difference
+from vidseq.evaluation.rows import UNNAMED_RUN
+from vidseq.features.store import FeatureStore
+
+#: Of the training groups, so many choose.
+HELD_OUT = 0.15
+
+
+def next_actions_of(dataset: Dataset, split: str, anticipation_seconds: float = 1.0) -> list[Query]:
+    """The next actions of a split's videos; errors as in `queries_of_split`."""
+    return queries_of_split(dataset, split, dataset.next_action_queries(anticipation_seconds))
+
+
+def best_chain(dataset: Dataset, store: FeatureStore, chains: Sequence[str], anticipation_seconds: float = 1.0) -> str:
+    """The chain that is right most often on held-out groups of the training split; of equal ones the first.
+
+    Args:
+        dataset: its training split alone is looked at.
+        store: the times of its frames.
+        chains: controls such as "ngram:2".
+        anticipation_seconds: how long before it an action is asked.
+    """
+    choosing = hold_out(dataset, HELD_OUT)
+    exam = Exam(choosing, store, "val", next_actions_of(choosing, "val", anticipation_seconds))
+    training = next_actions_of(choosing, "train", anticipation_seconds)
+    accuracy = {chain: answer_baselines(exam, [chain], training, UNNAMED_RUN)[0]["correct"].mean() for chain in chains}
+    return max(chains, key=lambda chain: accuracy[chain])
+
+
+def next_action_table(
+    models: Mapping[str, pd.DataFrame], controls: Mapping[str, pd.DataFrame], against: Sequence[str]
+) -> pd.DataFrame:
+    """Models, controls, and how much better each model is than some of the controls, on the same queries.
+
+    Args:
+        models: rows by name, each of one context, any seeds.
+        controls: likewise, each answered once a query or more.
+        against: the controls that models are told from.
+
+    Returns:
+        the columns by, top-1, top-5 and class-mean top-5 (recall): percent with 95% intervals over groups.
+    """
+    lines = [{"by": name, **_measured(rows)} for name, rows in (*models.items(), *controls.items())]
+    for control in against:
+        lines += [{"by": f"{name} - {control}", **_measured(rows, controls[control])} for name, rows in models.items()]
+    return pd.DataFrame(lines)
+
+
+def _measured(rows: pd.DataFrame, baseline: pd.DataFrame | None = None) -> dict[str, str]:
+    """Three numbers with intervals, or how much higher they are than a baseline's."""
+    found = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewGroupsWarning)  # who prints the table tells their number
+        for name, k in (("top-1", 1), ("top-5", 5)):
+            right = [part.assign(correct=part["rank"] <= k) for part in (rows, baseline) if part is not None]
+            found[name] = paired_difference(*right) if baseline is not None else accuracy_interval(right[0])
+        found["class-mean top-5"] = class_mean_recall_interval(rows, 5, baseline)
+    return {name: interval.in_percent(signed=baseline is not None) for name, interval in found.items()}

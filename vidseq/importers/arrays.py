@@ -1,0 +1,166 @@
+"""Feature arrays that somebody else made, one `.npy` file a video, time along either axis."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from vidseq.errors import DataError
+from vidseq.features.external import external_fingerprint
+from vidseq.features.fingerprint import Fingerprint
+from vidseq.features.store import FeatureStore
+from vidseq.files import NO_ARRAY, why_no_array
+from vidseq.importers.conversion import Findings
+
+
+class FeatureArrays:
+    """The arrays of some videos, which agree about which axis is time.
+
+    A file that is missing or cannot be read goes to `findings`, and its video is not in `num_frames`.
+
+    Args:
+        paths: the file of each video.
+        num_labels: how many labels each video has, which tells time from width.
+        findings: told of every bad file.
+    """
+
+    def __init__(self, paths: Mapping[str, Path], num_labels: Mapping[str, int], findings: Findings) -> None:
+        self.paths = paths
+        self.shapes = dict(_shapes(paths, findings))
+        """As they are on disk."""
+        self._axis = time_axis([(shape, num_labels[video]) for video, shape in self.shapes.items()])
+        self.num_frames = {video: shape[self._axis] for video, shape in self.shapes.items()}
+        """Feature rows T of each video."""
+
+    def read(self, video: str) -> np.ndarray:
+        """The features of a video, (T, D), mapped from its file."""
+        array = _load(self.paths[video])
+        return array if self._axis == 0 else array.T
+
+    def where(self, video: str) -> str:
+        """What to call the file of a video."""
+        return _file_name(self.paths[video])
+
+
+class JoinedArrays:
+    """Several features of the same frames, such as of colour and of motion, side by side.
+
+    A video counts where all of them have it, equally long; others go to `findings`.
+
+    Args:
+        parts: the features.
+        findings: told of every video whose parts differ in length.
+    """
+
+    def __init__(self, parts: Sequence[FeatureArrays], findings: Findings) -> None:
+        self._parts = parts
+        self.num_frames: dict[str, int] = {}
+        """Rows T of each video."""
+        for video in parts[0].num_frames:
+            found = [(part, part.num_frames[video]) for part in parts if video in part.num_frames]
+            if len({length for _, length in found}) > 1:
+                names = " and ".join(f"{length} in {part.where(video)}" for part, length in found)
+                findings(DataError(f"'{video}' expects features of one length, got {names}."))
+            elif len(found) == len(parts):
+                self.num_frames[video] = found[0][1]
+
+    def read(self, video: str) -> np.ndarray:
+        """The features of a video, (T, D)."""
+        return np.concatenate([part.read(video) for part in self._parts], axis=1)
+
+    def where(self, video: str) -> str:
+        """What to call the files of a video."""
+        return " and ".join(part.where(video) for part in self._parts)
+
+
+def time_axis(found: list[tuple[tuple[int, int], int]]) -> int:
+    """Tells (T, D) from (D, T).
+
+    One video cannot tell where its T happens to equal D; all of them can.
+
+    Args:
+        found: the shape of each video's features and how many labels it has.
+
+    Returns:
+        0 for (T, D), 1 for (D, T): the axis that agrees with the labels more often, or else leaves one width.
+    """
+
+    def score(axis: int) -> tuple[int, int]:
+        agree = sum(shape[axis] == num_labels for shape, num_labels in found)
+        return agree, -len({shape[1 - axis] for shape, _ in found})
+
+    return max((0, 1), key=score)
+
+
+def write_arrays(
+    out: Path,
+    arrays: FeatureArrays | JoinedArrays,
+    num_frames: Mapping[str, int],
+    fingerprint: Fingerprint,
+    findings: Findings,
+) -> Iterator[str]:
+    """Copies features into the store of a data set.
+
+    Args:
+        out: the data set.
+        arrays: the features.
+        num_frames: which videos, and how many frames of each from the start.
+        fingerprint: of the store; its fps gives frame k the time k / fps.
+        findings: told of every video whose features the store refuses.
+
+    Yields:
+        each video that was written.
+    """
+    store = FeatureStore.create_in(out, fingerprint)
+    for video, length in num_frames.items():
+        pts_seconds = np.arange(length) / float(Fraction(fingerprint.fps))
+        try:
+            store.write(video, arrays.read(video)[:length], pts_seconds)
+        except DataError as problem:
+            findings(DataError(f"{arrays.where(video)}: {problem}"))
+        else:
+            yield video
+
+
+def imported_fingerprint(backbone: str, weights: str, fps: Fraction) -> Fingerprint:
+    """The fingerprint of features that an importer took over.
+
+    Args:
+        backbone: what made them.
+        weights: which of its weights, where there are several.
+        fps: frames a second.
+    """
+    return external_fingerprint(f"external:{backbone}", fps, weights=weights, precision="external")
+
+
+def _file_name(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _shapes(paths: Mapping[str, Path], findings: Findings) -> Iterator[tuple[str, tuple[int, int]]]:
+    for video, path in paths.items():
+        try:
+            shape = _load(path).shape
+            if len(shape) != 2 or 0 in shape:
+                raise DataError(f"{_file_name(path)}: expects (T, D) or (D, T), got {shape}.")
+        except DataError as problem:
+            findings(problem)
+        else:
+            yield video, (shape[0], shape[1])
+
+
+def _load(path: Path) -> np.ndarray:
+    if not path.is_file():
+        raise DataError(f"{_file_name(path)}: expects an array for '{path.stem}', got no such file.")
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except NO_ARRAY as problem:
+        raise DataError(
+            f"{_file_name(path)}: expects a NumPy array, got a file that is none ({why_no_array(problem)})."
+        ) from None
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{_file_name(path)}: expects one array, got several.")
+    if array.dtype.kind not in "fiu":
+        raise DataError(f"{_file_name(path)}: expects an array of numbers, got {array.dtype}.")
+    return array

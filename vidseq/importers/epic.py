@@ -1,0 +1,262 @@
+"""The annotations of EPIC-Kitchens-100: its official CSV, and the short one of RULSTM and what came after it.
+
+```
+EPIC_100_train.csv, EPIC_100_validation.csv            official: a header, times as hours:minutes:seconds
+EPIC_100_verb_classes.csv, EPIC_100_noun_classes.csv   id, key
+EPIC_100_video_info.csv                                video_id, duration, fps, resolution; optional
+training.csv, validation.csv                           short, no header: id, video, start and end frame, verb, noun,
+                                                       action
+actions.csv                                            id, verb, noun, action; goes with the short form
+```
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from vidseq.data.dataset import write_dataset
+from vidseq.data.fields import Row, parse_fps
+from vidseq.data.schema import DatasetInfo, Segment, Video
+from vidseq.data.tables import read_csv
+from vidseq.errors import unknown_name
+from vidseq.importers.annotations import UNKNOWN, Annotations
+from vidseq.importers.conversion import ConversionReport, Findings
+
+KINDS = ("action", "verb", "noun")
+GROUPS = ("video", "participant")
+#: The split, its official file, its short file.
+_FILES = (
+    ("train", "EPIC_100_train.csv", "training.csv"),
+    ("val", "EPIC_100_validation.csv", "validation.csv"),
+)
+_OFFICIAL = ("video_id", "start_timestamp", "stop_timestamp", "verb_class", "noun_class")
+_SHORT = ("narration_id", "video", "start_frame", "end_frame", "verb", "noun", "action")
+
+
+def convert(
+    source: Path,
+    out: Path,
+    *,
+    labels: str = "action",
+    group: str = "video",
+    fps: str | float = 30,
+    name: str = "epic_kitchens_100",
+    skip_bad: bool = False,
+) -> ConversionReport:
+    """Converts the annotations of EPIC-Kitchens-100; the source is not changed.
+
+    Every row stands, exact copies too, for each counts in the benchmark. The official files are used where they are
+    there for both splits, otherwise the short ones, otherwise what there is. Where no file tells a video's
+    duration, the end of its last action stands for it.
+
+    Args:
+        source: the folder that holds the CSV files.
+        out: the new data set.
+        labels: what a segment's label is: "action" (verb and noun), "verb" or "noun".
+        group: "video", or "participant"; the official splits share participants, which `check_dataset` reports.
+        fps: frames a second of the short files' frame numbers.
+        name: of the data set.
+        skip_bad: leave bad rows out and list them; otherwise the first raises.
+
+    Returns:
+        counts, what was skipped, and what else to know.
+
+    Raises:
+        DataError: names the file and line.
+        FileNotFoundError: the source is not in this layout.
+    """
+    findings = Findings(skip_bad)
+    info, videos, segments = read_annotations(
+        Path(source), findings, labels=labels, group=group, fps=parse_fps(fps), name=name
+    )
+    return findings.report(write_dataset(out, info, videos.values(), segments))
+
+
+def read_annotations(
+    source: Path, findings: Findings, *, labels: str, group: str, fps: Fraction, name: str
+) -> tuple[DatasetInfo, dict[str, Video], list[Segment]]:
+    """Reads the annotations of all splits that are there; see `convert`.
+
+    Returns:
+        the header, the videos by name, and the segments.
+    """
+    for kind, value, known in (("label", labels, KINDS), ("group", group, GROUPS)):
+        if value not in known:
+            raise unknown_name(kind, value, known)
+    files = _chosen_files(source, findings)
+    reader = _Reader(
+        Annotations(findings, copies=True),
+        _Classes(source, labels),
+        _known_videos(source / "EPIC_100_video_info.csv"),
+        group,
+        fps,
+    )
+    for split, path in files:
+        reader.read(path, split, findings)
+    videos, segments = reader.annotations.finished()
+    info = DatasetInfo(
+        name=name,
+        version="100",
+        tasks={"next_action": {"anticipation_seconds": 1.0}},
+        labels={"action": reader.classes.names()},
+        licence="CC BY-NC 4.0",
+        source="EPIC-Kitchens-100 annotations, https://github.com/epic-kitchens/epic-kitchens-100-annotations",
+    )
+    return info, videos, segments
+
+
+def parse_timestamp(text: str) -> float:
+    """Seconds of a time such as "00:01:02.50".
+
+    Raises:
+        ValueError: it is none.
+    """
+    hours, minutes, seconds = text.strip().split(":")
+    if not (hours.isdecimal() and minutes.isdecimal() and int(minutes) < 60 and 0 <= float(seconds) < 60):
+        raise ValueError(text)
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def _chosen_files(source: Path, findings: Findings) -> list[tuple[str, Path]]:
+    for column in (1, 2):
+        paths = [(row[0], source / row[column]) for row in _FILES]
+        if all(path.is_file() for _, path in paths):
+            return paths
+    found = [(row[0], source / name) for row in _FILES for name in row[1:] if (source / name).is_file()]
+    if not found:
+        names = ", ".join(name for row in _FILES for name in row[1:])
+        raise FileNotFoundError(f"The epic layout expects one of {names} in {source}, got none.")
+    chosen = dict(reversed(found))  # the official file, which comes first, wins
+    findings.notes.append(f"annotations of {' and '.join(path.name for path in chosen.values())} alone.")
+    return list(chosen.items())
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Takes rows of either form."""
+
+    annotations: Annotations
+    classes: "_Classes"
+    known: Mapping[str, tuple[float, Fraction | None]]
+    """Duration and frame rate of the videos that a file tells of."""
+    group: str
+    fps: Fraction
+
+    def read(self, path: Path, split: str, findings: Findings) -> None:
+        take = self._official if path.name.startswith("EPIC") else self._short
+        parse: Callable[[Row], None] = lambda row: take(row, split)  # noqa: E731
+        if path.name.startswith("EPIC"):
+            rows = read_csv(path, parse, findings, required=_OFFICIAL, other_columns=True)
+        else:
+            rows = read_csv(path, parse, findings, required=_SHORT, header=_SHORT)
+        for _ in rows:
+            pass
+
+    def _official(self, row: Row, split: str) -> None:
+        start, end = (
+            row.parsed(key, parse_timestamp, "a time such as 00:01:02.50")
+            for key in ("start_timestamp", "stop_timestamp")
+        )
+        self._take(
+            row, split, row.file_name("video_id"), start, end, self.classes.label(row, "verb_class", "noun_class")
+        )
+
+    def _short(self, row: Row, split: str) -> None:
+        start, end = (row.whole_number(key, "a frame number") for key in ("start_frame", "end_frame"))
+        label = self.classes.label(row, "verb", "noun")
+        self._take(row, split, row.file_name("video"), float(start / self.fps), float(end / self.fps), label)
+
+    def _take(self, row: Row, split: str, video: str, start: float, end: float, label: str) -> None:
+        duration, fps = self.known.get(video, (UNKNOWN, None))
+        group = video.split("_")[0] if self.group == "participant" else None
+        segment = Segment(video=video, start=start, end=end, label=label)
+        self.annotations.add_video(row, Video(video=video, split=split, duration=duration, fps=fps, group=group))
+        self.annotations.add_segment(row, segment)
+
+
+class _Classes:
+    """The names of the classes, and which one an action is of."""
+
+    def __init__(self, source: Path, kind: str) -> None:
+        self._kind = kind
+        self._actions = _action_names(source / "actions.csv") if kind == "action" else {}
+        self._verbs: Mapping[int, str] = {}
+        self._nouns: Mapping[int, str] = {}
+        if not self._actions and kind != "noun":
+            self._verbs = _class_names(source / "EPIC_100_verb_classes.csv")
+        if not self._actions and kind != "verb":
+            self._nouns = _class_names(source / "EPIC_100_noun_classes.csv")
+        self._seen: dict[tuple[int, int], str] = {}
+
+    def label(self, row: Row, verb_key: str, noun_key: str) -> str:
+        """The class of a row; raises `DataError` where it has none."""
+        verb, noun = (row.whole_number(key, "the number of a class") for key in (verb_key, noun_key))
+        if self._actions:
+            if (verb, noun) not in self._actions:
+                raise row.error(f"expects a verb and a noun of actions.csv, got {verb} and {noun}.")
+            return self._actions[verb, noun]
+        words = [
+            _name(row, key, number, names)
+            for key, number, names in ((verb_key, verb, self._verbs), (noun_key, noun, self._nouns))
+            if names
+        ]
+        return self._seen.setdefault((verb, noun), " ".join(words))
+
+    def names(self) -> tuple[str, ...]:
+        """All classes by number; of actions that no file lists, those that occur."""
+        listed = self._actions or (self._verbs if self._kind == "verb" else self._nouns)
+        if self._kind == "action" and not self._actions:
+            return tuple(self._seen[key] for key in sorted(self._seen))
+        return tuple(listed.values())
+
+
+def _name(row: Row, key: str, number: int, names: Mapping[int, str]) -> str:
+    if number not in names:
+        raise row.error(f"'{key}' expects a class from 0 to {max(names)}, got {number}.")
+    return names[number]
+
+
+def _class_names(path: Path) -> dict[int, str]:
+    if not path.is_file():
+        raise FileNotFoundError(f"The epic layout expects {path.name} in {path.parent} to name its classes, got none.")
+    taken: set[str] = set()
+    parse = lambda row: (row.whole_number("id"), _new_name(row, "key", taken))  # noqa: E731
+    rows = read_csv(path, parse, required=("id", "key"), other_columns=True)
+    return dict(sorted(item for _, item in rows))
+
+
+def _action_names(path: Path) -> dict[tuple[int, int], str]:
+    """The name of each pair of verb and noun, by the action's number; empty without such a file."""
+    if not path.is_file():
+        return {}
+    taken: set[str] = set()
+    parse = lambda row: _action_row(row, taken)  # noqa: E731
+    rows = read_csv(path, parse, required=("id", "verb", "noun", "action"), other_columns=True)
+    return {pair: name for _, pair, name in sorted(item for _, item in rows)}
+
+
+def _action_row(row: Row, taken: set[str]) -> tuple[int, tuple[int, int], str]:
+    number, verb, noun = (row.whole_number(key) for key in ("id", "verb", "noun"))
+    return number, (verb, noun), _new_name(row, "action", taken)
+
+
+def _new_name(row: Row, key: str, taken: set[str]) -> str:
+    """The name of a class; `taken` are those before it."""
+    name = row.text(key)
+    if name in taken:
+        raise row.error(f"'{key}' expects every name once, got '{name}' again.")
+    taken.add(name)
+    return name
+
+
+def _known_videos(path: Path) -> dict[str, tuple[float, Fraction | None]]:
+    """Duration and frame rate of each video that the file tells of."""
+    if not path.is_file():
+        return {}
+    rows = read_csv(path, _video_row, required=("video_id", "duration", "fps"), other_columns=True)
+    return dict(item for _, item in rows)
+
+
+def _video_row(row: Row) -> tuple[str, tuple[float, Fraction | None]]:
+    return row.text("video_id"), (row.seconds_as_text("duration"), row.optional_fps("fps"))

@@ -1,0 +1,59 @@
+"""A folder a class, in folders a split or not: what Kinetics, UCF101 and most small data sets look like on disk."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from vidseq.importers.conversion import ConversionReport
+from vidseq.importers.init import CLASS_QUESTION, PROPORTIONS, init_dataset
+
+
+def convert(
+    source: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    fps: str | float | None = None,
+    splits: Mapping[str, float] = PROPORTIONS,
+    split_file: Path | None = None,
+    group: str | None = None,
+    seed: int = 0,
+    classes: bool = True,
+    question: str | None = CLASS_QUESTION,
+    skip_bad: bool = False,
+) -> ConversionReport:
+    """Converts a folder of videos, each class in a folder of its own; like `init_dataset` into another folder.
+
+    Args:
+        source: the folder; `source/train/<class>/<video>` and `source/<class>/<video>` are both understood.
+        out: the new data set, which names the videos where they are.
+        name: of the data set; None: the source folder's.
+        fps: rate at which features will be sampled.
+        splits: the share of train, val and test, where folders do not tell.
+        split_file: CSV with the columns video and split, which decides instead.
+        group: regular expression that finds a video's group in its name.
+        seed: of the splits.
+        classes: whether folders name classes.
+        question: what is asked of a video that has a class; None: nothing.
+        skip_bad: leave videos out that cannot be read, and list them.
+
+    Returns:
+        counts, what was skipped, and what else to know.
+
+    Raises:
+        DataError: there are no videos, or some cannot be read.
+        FileNotFoundError: no such folder.
+    """
+    return init_dataset(
+        source,
+        out,
+        name=name,
+        fps=fps,
+        splits=splits,
+        split_file=split_file,
+        group=group,
+        seed=seed,
+        classes=classes,
+        question=question,
+        overwrite=True,
+        skip_bad=skip_bad,
+    )

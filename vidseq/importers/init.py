@@ -1,0 +1,338 @@
+"""Makes a data set of a folder of videos: loose files, a folder a class, and either of them in a folder a split."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from vidseq.data.dataset import Dataset, write_dataset
+from vidseq.data.fields import Row, listing, parse_fps
+from vidseq.data.format import INFO_FILE, round_seconds
+from vidseq.data.schema import DatasetInfo, Query, Segment, Video
+from vidseq.data.splits import SPLIT_NAMES, assign_splits, group_rule
+from vidseq.data.tables import read_csv
+from vidseq.errors import DataError, VideoError, unknown_name
+from vidseq.importers.conversion import ConversionReport, Findings
+from vidseq.progress import progress
+from vidseq.video.probing import VideoInfo, probe
+
+VIDEO_SUFFIXES = frozenset(
+    (
+        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2ts", ".mts", ".ts"),
+        *(".flv", ".wmv", ".3gp", ".ogv", ".vob", ".mxf", ".gif"),
+    )
+)
+SPLITS = ("train", "val", "test")
+PROPORTIONS = {"train": 0.7, "val": 0.15, "test": 0.15}
+CLASS_QUESTION = "What happens in this video?"
+
+_UNSAFE = re.compile(r"[^\w.-]+")
+
+
+@dataclass(frozen=True)
+class FoundVideo:
+    """A video file and what its place tells."""
+
+    video: str
+    path: Path
+    split: str | None
+    label: str | None
+    duration: float = 0.0
+    fps: Fraction | None = None
+
+
+def init_dataset(
+    folder: Path | str,
+    out: Path | str | None = None,
+    *,
+    name: str | None = None,
+    fps: str | float | None = None,
+    splits: Mapping[str, float] = PROPORTIONS,
+    split_file: Path | str | None = None,
+    group: str | None = None,
+    seed: int = 0,
+    classes: bool = True,
+    question: str | None = CLASS_QUESTION,
+    overwrite: bool = False,
+    skip_bad: bool = False,
+) -> ConversionReport:
+    """Makes a data set of a folder of videos; no video is touched.
+
+    Videos that lie in a folder a class get one segment of that class from start to end, and a question at the end.
+    Folders named train, val and test give the splits; otherwise they are drawn by chance, whole groups at a time.
+
+    Args:
+        folder: what to look through, with all folders in it.
+        out: where the data set's files go; None: into `folder` itself.
+        name: of the data set; None: the folder's.
+        fps: rate at which features will be sampled, to be noted in the data set.
+        splits: the share of train, val and test, where folders do not tell.
+        split_file: CSV with the columns video and split, which decides instead; by file name, name without suffix, or
+            path in the folder.
+        group: regular expression that finds a video's group (person, camera) in its name; see `splits.group_rule`.
+        seed: of the chance.
+        classes: whether folders name classes, where there are at least two.
+        question: what is asked of a video that has a class; None: nothing.
+        overwrite: replace the data set that is there.
+        skip_bad: leave videos out that cannot be read, and list them; otherwise all are named and nothing is written.
+
+    Returns:
+        counts, what was skipped, and what else to know.
+
+    Raises:
+        DataError: there are no videos, some cannot be read, or there is a data set already.
+        FileNotFoundError: no such folder.
+    """
+    folder = Path(folder)
+    out = folder if out is None else Path(out)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"A folder of videos expects {folder} to be a folder, got none.")
+    if (out / INFO_FILE).exists() and not overwrite:
+        raise DataError(f"{out} expects no data set yet, got {INFO_FILE}. Choose another folder, or give overwrite.")
+    findings = Findings(skip_bad)
+    videos = _readable(find_videos(folder, classes, findings), findings)
+    group_of = group_rule(group)
+    groups = {item.video: group_of(item.video) for item in videos}
+    chosen = _given_splits(videos, folder, split_file, findings)
+    if not chosen:
+        rows = [(item.video, groups[item.video] or item.video, item.label) for item in videos]
+        chosen = assign_splits(rows, _known_splits(splits), seed)
+    _refuse_shared_groups(chosen, groups)
+    placed = [(_video(item, chosen[item.video], groups[item.video], out), item.label) for item in videos]
+    return findings.report(write_videos(out, placed, name=name or folder.resolve().name, fps=fps, question=question))
+
+
+def write_videos(
+    out: Path,
+    videos: Sequence[tuple[Video, str | None]],
+    *,
+    name: str,
+    fps: str | float | None = None,
+    question: str | None = CLASS_QUESTION,
+    classes: Sequence[str] | None = None,
+) -> Dataset:
+    """Writes a data set of videos of which each shows one class or none, from start to end.
+
+    Args:
+        out: the data set.
+        videos: each with its class.
+        name: of the data set.
+        fps: rate at which features will be sampled.
+        question: what is asked at the end of a video that has a class; None: nothing.
+        classes: all of them in order; None: those that occur, sorted.
+
+    Raises:
+        DataError: a row that could not be read again; nothing is written.
+    """
+    labelled = [(video, label) for video, label in videos if label]
+    names = tuple(sorted({label for _, label in labelled}) if classes is None else classes)
+    others = sorted({video.split for video, _ in videos} - set(SPLITS))
+    return write_dataset(
+        out,
+        DatasetInfo(
+            name=name,
+            fps=None if fps is None else parse_fps(fps),
+            labels={"action": names} | ({"answer": names} if question else {}) if names else {},
+            splits=(*SPLITS, *others),
+        ),
+        [video for video, _ in videos],
+        [Segment(video=video.video, start=0, end=video.duration, label=label) for video, label in labelled],
+        [_query(video, label, question) for video, label in labelled if question],
+    )
+
+
+def find_videos(folder: Path, classes: bool, findings: Findings) -> list[FoundVideo]:
+    """Looks through a folder and the folders in it for videos, by file name suffix; hidden ones do not count.
+
+    Args:
+        folder: where to look.
+        classes: whether folders name classes.
+        findings: told what lies there besides videos.
+
+    Raises:
+        DataError: there are none.
+    """
+    paths, others = _videos_and_others(folder)
+    if others:
+        findings.notes.append(f"{others.total()} files are no videos: {listing(sorted(others))}.")
+    tops = {path.parts[0].lower() for path in paths if len(path.parts) > 1}
+    in_splits = bool(tops) and tops <= SPLIT_NAMES.keys() and all(len(path.parts) > 1 for path in paths)
+    class_at = 1 if in_splits else 0
+    names = {path.parts[class_at] for path in paths if len(path.parts) > class_at + 1}
+    classes = classes and len(names) > 1
+    names_of = identifiers(paths)
+    return [
+        FoundVideo(
+            names_of[path],
+            folder / path,
+            split=SPLIT_NAMES[path.parts[0].lower()] if in_splits else None,
+            label=path.parts[class_at] if classes and len(path.parts) > class_at + 1 else None,
+        )
+        for path in paths
+    ]
+
+
+def video_paths(folder: Path) -> list[Path]:
+    """The videos in a folder and the folders in it, by file name suffix; hidden ones do not count.
+
+    Raises:
+        DataError: there are none.
+    """
+    return [folder / path for path in _videos_and_others(folder)[0]]
+
+
+def _videos_and_others(folder: Path) -> tuple[list[Path], Counter[str]]:
+    """The videos, relative to the folder, and how many files of each other suffix lie there."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not _is_hidden(path, folder)]
+    paths = [path.relative_to(folder) for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+    others = Counter(path.suffix or path.name for path in files if path.suffix.lower() not in VIDEO_SUFFIXES)
+    if not paths:
+        raise DataError(
+            f"A folder of videos expects at least one in {folder}, got {listing(others) if others else 'no file'}. "
+            f"Suffixes that count: {' '.join(sorted(VIDEO_SUFFIXES))}."
+        )
+    return paths, others
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
+def identifiers(paths: list[Path]) -> dict[Path, str]:
+    """A name for each video that is safe as a file name: its path, made plain, with the suffix only where needed."""
+    plain = {path: plain_name("__".join(path.with_suffix("").parts)) for path in paths}
+    counts = Counter(plain.values())
+    names: dict[Path, str] = {}
+    taken: set[str] = set()
+    for path in paths:
+        name = plain[path] if counts[plain[path]] == 1 else plain_name(f"{plain[path]}_{path.suffix[1:]}")
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{plain[path]}-{number}"
+        names[path] = name
+        taken.add(name)
+    return names
+
+
+def plain_name(name: str) -> str:
+    """A name made safe as a file name."""
+    # Cut by bytes, for file systems count those; a part of a character that is left is dropped.
+    short = _UNSAFE.sub("_", name).encode()[:150].decode(errors="ignore")
+    return short.strip("._") or "video"
+
+
+def probe_whole(path: Path) -> VideoInfo:
+    """Looks at a video file that must be sound.
+
+    Raises:
+        VideoError: it cannot be read, or not in full.
+    """
+    info = probe(path)
+    if info.damage:
+        raise VideoError(f"{path}: {info.damage}.")
+    return info
+
+
+def _readable(found: list[FoundVideo], findings: Findings) -> list[FoundVideo]:
+    """The videos that can be read in full, with duration and frame rate."""
+    readable, bad = [], []
+    for item in progress(found, what="Looking at videos", unit="video"):
+        try:
+            info = probe_whole(item.path)
+            readable.append(replace(item, duration=round_seconds(info.duration_seconds), fps=info.fps))
+        except VideoError as problem:
+            bad.append(str(problem))
+    if not readable or (bad and not findings.skip_bad):
+        lines = "\n".join(f"  {line}" for line in bad)
+        way_out = "Repair or remove them, or leave them out with skip_bad (--skip-bad)."
+        if not readable:
+            way_out = "Repair at least one."
+        raise DataError(f"{len(bad)} of {len(found)} videos cannot be read:\n{lines}\n{way_out}")
+    findings.skipped += bad
+    return readable
+
+
+def _given_splits(
+    videos: list[FoundVideo], folder: Path, split_file: Path | str | None, findings: Findings
+) -> dict[str, str]:
+    """The split of each video where folders or a file tell it; empty where nothing does."""
+    if split_file is None:
+        return {item.video: item.split for item in videos if item.split}
+    path = Path(split_file)
+    by_name: dict[str, set[str]] = {}
+    for item in videos:
+        relative = item.path.relative_to(folder)
+        for known in (item.video, relative.as_posix(), item.path.name, item.path.stem):
+            by_name.setdefault(known, set()).add(item.video)
+
+    def parse(row: Row) -> tuple[str, str]:
+        found = by_name.get(row.text("video"), set())
+        if len(found) != 1:
+            what = "the name or path of one video" if found else "a video that is there"
+            raise row.expect("video", what)
+        return next(iter(found)), row.text("split")
+
+    rows = read_csv(path, parse, findings, required=("video", "split"), other_columns=True)
+    splits: dict[str, str] = {}
+    for where, (video, split) in rows:
+        if splits.setdefault(video, split) != split:
+            raise DataError(f"{where}: 'split' expects one split a video, got '{split}' besides '{splits[video]}'.")
+    missing = [item.video for item in videos if item.video not in splits]
+    if missing:
+        raise DataError(
+            f"{path.name}: expects a split for every video, got none for {len(missing)}: {listing(missing, 5)}."
+        )
+    return splits
+
+
+def _known_splits(proportions: Mapping[str, float]) -> Mapping[str, float]:
+    for name in proportions:
+        if name not in SPLITS:
+            raise unknown_name("split", name, SPLITS)
+    return proportions
+
+
+def _refuse_shared_groups(splits: Mapping[str, str], groups: Mapping[str, str | None]) -> None:
+    home: dict[str, str] = {}
+    for video, split in splits.items():
+        group = groups[video]
+        if group is not None and home.setdefault(group, split) != split:
+            raise DataError(
+                f"Splits expect every group in one of them, got group '{group}' in {home[group]} and {split}. "
+                "Move its videos together, or let the splits be drawn."
+            )
+
+
+def _video(item: FoundVideo, split: str, group: str | None, out: Path) -> Video:
+    return Video(
+        video=item.video,
+        split=split,
+        duration=item.duration,
+        fps=item.fps,
+        path=relative_path(item.path, out),
+        group=group,
+    )
+
+
+def relative_path(path: Path, out: Path) -> str:
+    """A path as a data set in `out` names it."""
+    try:
+        return Path(os.path.relpath(path, out)).as_posix()
+    except ValueError:  # another drive of Windows
+        return path.resolve().as_posix()
+
+
+def _query(video: Video, label: str, question: str | None) -> Query:
+    return Query(
+        video=video.video,
+        time=video.duration,
+        kind="question",
+        question=question,
+        answer=label,
+        family="class",
+        evidence=((0.0, video.duration),),
+    )

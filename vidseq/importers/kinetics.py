@@ -1,0 +1,195 @@
+"""Lists of videos that show one class each, as Kinetics and the tools around it keep them; one video a row.
+
+```
+label,youtube_id,time_start,time_end,split,is_cc     the official CSV; a test file has no label
+path/to/video.mp4 7                                  a list, with a space or a comma; 7 is a class by number or by name
+path/to/frames 300 7                                 the same with the number of frames between them
+```
+
+Files are told apart by their first line. A file's name tells the split ("train.csv", "kinetics400_val_list.txt"), or
+its column `split` does.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path, PurePosixPath
+
+from vidseq.data.fields import Row, listing, parse_fps
+from vidseq.data.schema import Video
+from vidseq.data.splits import SPLIT_NAMES, split_in
+from vidseq.data.tables import read_csv, read_lines
+from vidseq.errors import DataError
+from vidseq.importers.annotations import UNKNOWN, Annotations, VideoFiles
+from vidseq.importers.conversion import ConversionReport, Findings
+from vidseq.importers.init import CLASS_QUESTION, plain_name, write_videos
+
+_OFFICIAL = ("youtube_id", "time_start", "time_end")
+
+
+def convert(
+    source: Path,
+    out: Path,
+    *,
+    videos: Path | None = None,
+    classes: Path | None = None,
+    fps: str | float | None = None,
+    question: str | None = CLASS_QUESTION,
+    name: str = "kinetics",
+    skip_bad: bool = False,
+) -> ConversionReport:
+    """Converts lists of videos with one class each; the source is not changed.
+
+    Each video becomes one segment from start to end, and a question at its end, as from a folder a class.
+
+    Args:
+        source: a list, or a folder of lists.
+        out: the new data set.
+        videos: the folder of the video files, found by name without suffix: that of the path, or "<youtube_id>" with
+            or without "_<start>_<end>" in six digits. A video without a file is a bad row. None: the lists alone,
+            where they tell durations.
+        classes: the names of the classes, one a line, where lists have numbers.
+        fps: frames a second, for lists that count frames.
+        question: what is asked of a video that has a class; None: nothing.
+        name: of the data set.
+        skip_bad: leave bad rows out and list them; otherwise the first raises.
+
+    Returns:
+        counts, what was skipped, and what else to know.
+
+    Raises:
+        DataError: names the file and line.
+        FileNotFoundError: there are no such lists.
+    """
+    source, findings = Path(source), Findings(skip_bad)
+    names = [line for _, line in read_lines(classes)] if classes else None
+    if names is not None and len(set(names)) < len(names):
+        raise DataError(f"{classes}: expects every class once.")
+    if videos is None and fps is None and not all(_is_official(path) for path in _lists(source)):
+        raise DataError(
+            "The kinetics layout expects videos, or fps with lists that count frames, since lists of paths tell no "
+            "durations; got neither. Give the folder of the video files."
+        )
+    annotations = Annotations(findings, VideoFiles(videos, out) if videos else None)
+    reader = _Reader(annotations, names, None if fps is None else parse_fps(fps))
+    for path in _lists(source):
+        reader.read(path, findings)
+    found, _ = annotations.finished()
+    if len(reader.labels) < len(reader.taken):
+        findings.notes.append(f"{len(reader.taken) - len(reader.labels)} videos have no class.")
+    numbers = sorted({label for label in reader.labels.values() if label.isdecimal()})
+    if numbers:
+        findings.notes.append(f"{len(numbers)} classes are numbers: {listing(numbers, 5)}. Give classes to name them.")
+    dataset = write_videos(
+        out,
+        [(video, reader.labels.get(video.video)) for video in found.values()],
+        name=name,
+        question=question,
+        classes=names,
+    )
+    return findings.report(dataset)
+
+
+def _lists(source: Path) -> list[Path]:
+    """The files whose rows are videos."""
+    if source.is_file():
+        return [source]
+    files = sorted(
+        path for path in source.glob("*") if path.suffix.lower() in (".csv", ".txt") and split_in(path.name)
+    )
+    if not files:
+        raise FileNotFoundError(
+            f"The kinetics layout expects lists such as train.csv or val_list.txt in {source}, got none."
+        )
+    return files
+
+
+def _columns(path: Path) -> list[str]:
+    """The columns of the official form, empty where the first line is a video already."""
+    _, first = next(read_lines(path), ("", ""))
+    columns = [value.strip() for value in next(csv.reader([first]), [])]
+    return columns if "youtube_id" in columns else []
+
+
+def _is_official(path: Path) -> bool:
+    return bool(_columns(path))
+
+
+@dataclass
+class _Reader:
+    """Takes rows of every form."""
+
+    annotations: Annotations
+    names: Sequence[str] | None
+    fps: Fraction | None
+
+    def __post_init__(self) -> None:
+        self.labels: dict[str, str] = {}
+        """The class of each video that has one."""
+        self.taken: set[str] = set()
+
+    def read(self, path: Path, findings: Findings) -> None:
+        split = split_in(path.name)
+        if _is_official(path):
+            take: Callable[[Row], None] = lambda row: self._official(row, split)  # noqa: E731
+            for _ in read_csv(path, take, findings, required=_OFFICIAL, other_columns=True):
+                pass
+            return
+        for number, (where, line) in enumerate(read_lines(path)):
+            if number == 0 and re.fullmatch(r"\w+[ ,](label|class)", line, re.IGNORECASE):
+                continue  # a header
+            try:
+                self._listed(Row(where, {}), line, split)
+            except DataError as problem:
+                findings(problem)
+
+    def _official(self, row: Row, split: str | None) -> None:
+        start, end = row.seconds_as_text("time_start"), row.seconds_as_text("time_end")
+        if start >= end:
+            raise row.error(f"a video expects to start before it ends, got {start:g} s to {end:g} s.")
+        column = str(row.values.get("split") or "").lower()
+        if column and column not in SPLIT_NAMES:
+            raise row.expect("split", f"one of {', '.join(SPLIT_NAMES)}")
+        video, label = row.file_name("youtube_id"), str(row.values.get("label") or "")
+        clip = f"{video}_{int(start):06d}_{int(end):06d}"
+        self._take(row, clip, SPLIT_NAMES.get(column, split), end - start, label, (clip, video))
+
+    def _listed(self, row: Row, line: str, split: str | None) -> None:
+        path, frames, label = self._parts(row, line)
+        # Paths of lists made on Windows are understood too; the list's own folders are not looked at.
+        place = PurePosixPath(path.replace("\\", "/"))
+        duration = float(frames / self.fps) if frames and self.fps else UNKNOWN
+        self._take(row, plain_name("__".join(place.with_suffix("").parts)), split, duration, label, (place.stem,))
+
+    def _parts(self, row: Row, line: str) -> tuple[str, int | None, str]:
+        """Path, number of frames where there is one, and class."""
+        separator = "," if "," in line else None  # None: spaces and tabs
+        path, *rest = (part.strip() for part in line.rsplit(separator, 1))
+        if not path or not rest or not rest[0]:
+            raise row.error(f"expects a path and a class such as 'wave/clip.mp4 7', got '{line}'.")
+        before, *frames = (part.strip() for part in path.rsplit(separator, 1))
+        if frames and frames[0].isdecimal():
+            return before, int(frames[0]), rest[0]
+        return path, None, rest[0]
+
+    def _take(
+        self, row: Row, video: str, split: str | None, duration: float, label: str, file_names: Sequence[str]
+    ) -> None:
+        if split is None:
+            raise row.error("expects a split in the file's name or in a column 'split', got none.")
+        name = self._name(row, label) if label else None
+        self.annotations.add_video(
+            row, Video(video=video, split=split, duration=duration), file_names=file_names, once=True
+        )
+        self.taken.add(video)
+        if name:
+            self.labels[video] = name
+
+    def _name(self, row: Row, label: str) -> str:
+        if self.names is None or label in self.names:
+            return label
+        if not label.isdecimal() or int(label) >= len(self.names):
+            raise row.error(f"expects a class from 0 to {len(self.names) - 1} or its name, got '{label}'.")
+        return self.names[int(label)]

@@ -1,0 +1,128 @@
+"""Predicting while frames come, in constant memory."""
+
+import math
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from vidseq.errors import UserError
+from vidseq.features.base import Backbone
+from vidseq.inference.futures import NUM_FUTURES, future_rows
+from vidseq.inference.predictions import Prediction
+from vidseq.inference.request import Plan
+from vidseq.inference.stream import Answer, Stream
+from vidseq.model import VideoReasoner
+
+
+def stream_video(
+    model: VideoReasoner,
+    backbone: Backbone,
+    video: str,
+    frames: Iterable[tuple[np.ndarray, float]],
+    plan: Plan,
+    end: float = math.inf,
+) -> Iterator[Prediction]:
+    """Answers while the frames come.
+
+    Args:
+        model: a causal one.
+        backbone: the CNN that it wants.
+        video: name for the rows.
+        frames: (RGB image, pts_seconds), in order.
+        plan: what to ask; questions without a time are asked at the end.
+        end: when the video ends, where that is known.
+
+    Yields:
+        each row as soon as it is known.
+
+    Raises:
+        UserError: no frame came, a question's time lies beyond the end, or the plan asks for what cannot be streamed.
+    """
+    session = _Session(model, backbone, video, plan)
+    last = None
+    for image, pts_seconds in frames:
+        if pts_seconds > (plan.limit_seconds or math.inf):
+            break
+        if last is not None:
+            yield from session.answer_before(pts_seconds)
+        session.push(image, pts_seconds)
+        last = pts_seconds
+    if last is None:
+        raise UserError(f"'{video}' expects at least one frame, got none.")
+    yield from session.finish(end if math.isfinite(end) else last)
+
+
+class _Session:
+    """One stream and what is still to be asked of it; what has a time but no question is a future."""
+
+    def __init__(self, model: VideoReasoner, backbone: Backbone, video: str, plan: Plan) -> None:
+        if plan.context_seconds is not None:
+            raise UserError("--stream reads all of the past, so it expects no --context. Leave one of them out.")
+        plan.check_tasks(model.tasks)
+        self._stream = Stream(model, backbone, video=video)
+        self._video = video
+        self._plan = plan
+        self._labels = "frame_labels" in model.tasks
+        self._next_questions = (plan.next_questions or (None,)) if "next_action" in model.tasks else ()
+        self._foretells = "action_sequence" in model.tasks
+        self._timed: list[tuple[float, str | None]] = sorted(
+            [*plan.timed_questions(), *((time, None) for time in plan.futures_at)], key=lambda timed: timed[0]
+        )
+        self._due = math.inf
+
+    def push(self, image: np.ndarray, pts_seconds: float) -> None:
+        """Shows the next frame; the first one starts the clock of the standing queries."""
+        if self._stream.time is None and (self._labels or self._next_questions):
+            self._due = pts_seconds + self._plan.every
+        self._stream.push(image[None], [pts_seconds])
+
+    def answer_before(self, time: float) -> Iterator[Prediction]:
+        """Answers what is asked before `time`."""
+        while True:
+            timed_at = self._timed[0][0] if self._timed else math.inf
+            if min(timed_at, self._due) >= time:
+                return
+            if timed_at <= self._due:
+                at, text = self._timed.pop(0)
+                yield from self._futures(at) if text is None else [self._question(text, at)]
+            else:
+                yield from self._standing(self._due)
+                self._due += self._plan.every
+
+    def finish(self, end: float) -> Iterator[Prediction]:
+        """Answers what is left when the video has ended."""
+        yield from self.answer_before(end + 1e-6)
+        if self._timed:
+            self._plan.check_within(end)
+        for text in () if self._plan.at else self._plan.questions:
+            yield self._question(text, end)
+        if self._foretells and not self._plan.futures_at:
+            yield from self._futures(end)
+
+    def _question(self, text: str, time: float) -> Prediction:
+        return self._row(time, "question", text, self._stream.ask(text, at=self._not_past(time)))
+
+    def _futures(self, time: float) -> list[Prediction]:
+        at = self._not_past(time)
+        drawn = self._stream.futures(at=at, num_futures=NUM_FUTURES)
+        return future_rows(self._video, time, self._stream.likeliest_future(at=at), drawn, self._plan.top)
+
+    def _standing(self, time: float) -> Iterator[Prediction]:
+        if self._labels:
+            yield self._row(time, "frame_labels", None, self._stream.current_action())
+        for text in self._next_questions:
+            yield self._row(time, "next_action", text, self._stream.next_action(text, at=self._not_past(time)))
+
+    def _not_past(self, time: float) -> float:
+        return max(time, self._stream.time or 0.0)
+
+    def _row(self, time: float, kind: str, question: str | None, answer: Answer) -> Prediction:
+        return Prediction(
+            video=self._video,
+            time=time,
+            kind=kind,
+            question=question,
+            answer=answer.answer,
+            probability=answer.probability,
+            ranking=answer.ranking[: self._plan.top],
+        )

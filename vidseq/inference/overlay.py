@@ -1,0 +1,348 @@
+"""Predictions drawn on the video they were made of: what happens, what comes next, what was asked and answered."""
+
+import bisect
+import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from vidseq.errors import UserError
+from vidseq.inference.predictions import Prediction
+from vidseq.progress import progress
+from vidseq.video.reader import VideoReader
+from vidseq.video.writer import VideoWriter
+
+#: Seconds that a question and its answer stay on screen.
+QUESTION_SECONDS = 5.0
+
+#: Frames a second that an annotated video has at most.
+FASTEST = 30
+
+#: Frames held at once while a video is annotated.
+_CHUNK = 8
+
+#: Labels of the next action that are shown when one track is watched, and tracks that are shown when several are.
+_RANKS = 3
+_TRACKS = 4
+
+#: Colours that people with any colour vision tell apart (Okabe and Ito 2008), on a dark ground.
+_GROUND = (16, 20, 28, 168)
+_WHITE = (255, 255, 255, 255)
+_SOFT = (206, 212, 222, 255)
+_NOW = (86, 180, 233, 255)
+_NEXT = (240, 170, 40, 255)
+_ANSWER = (240, 228, 66, 255)
+_TRACK = (255, 255, 255, 46)
+
+#: Widest panels at the sides and below, in sizes of the font: wider ones hide more and read no better.
+_SIDE, _BELOW = 14, 30
+
+Color = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a panel."""
+
+    text: str
+    color: Color = _WHITE
+    value: float | None = None
+    """A probability, shown as a bar and in per cent."""
+    rows: int = 1
+    """How many rows of the picture the text may be wrapped into before it is cut with an ellipsis."""
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What the overlay says at one moment."""
+
+    now: tuple[Line, ...] = ()
+    """At the top left: the time code and the current action."""
+    next: tuple[Line, ...] = ()
+    """At the top right: the next action."""
+    questions: tuple[Line, ...] = ()
+    """At the bottom: questions and answers."""
+
+
+class Overlay:
+    """Knows what to say at every moment of a video, and draws it.
+
+    Args:
+        predictions: rows of one video, in any order. Rows of kind "frame_labels" show from `time` to `end`; of kind
+            "next_action" until the next one is made; of kind "question" for `question_seconds`.
+        question_seconds: how long a question and its answer stay.
+
+    Raises:
+        UserError: a row of another kind.
+    """
+
+    def __init__(self, predictions: Iterable[Prediction], question_seconds: float = QUESTION_SECONDS) -> None:
+        rows = sorted(predictions, key=lambda row: row.time)
+        kinds = ("frame_labels", "next_action", "question")
+        for row in rows:
+            if row.kind not in kinds:
+                raise UserError(f"Overlay expects predictions of kind {', '.join(kinds)}, got '{row.kind}'.")
+        self._labels, self._next, self._questions = (_Timeline([r for r in rows if r.kind == k]) for k in kinds)
+        self._question_seconds = question_seconds
+
+    def caption(self, time: float) -> Caption:
+        """What is said at a time, in seconds."""
+        now = [Line(_time_code(time), _SOFT)]
+        for row in self._labels.since(time, time):
+            if row.end is None or time < row.end:
+                now.append(Line(_readable(row.answer), _NOW, row.probability))
+        asked = self._questions.since(time - self._question_seconds, time)
+        return Caption(tuple(now), _next_lines(self._next.since(time, time)), _question_lines(asked))
+
+    def draw(self, image: np.ndarray, time: float) -> np.ndarray:
+        """Draws what is said at a time on a frame.
+
+        Args:
+            image: uint8 (H, W, 3) RGB; it is not changed.
+            time: of the frame, in seconds.
+
+        Returns:
+            uint8 (H, W, 3), a copy.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise UserError(f"Overlay expects a uint8 image (H, W, 3), got {image.dtype} {image.shape}.")
+        return draw_caption(image, self.caption(time))
+
+
+class _Timeline:
+    """Rows in order of time."""
+
+    def __init__(self, rows: Sequence[Prediction]) -> None:
+        self._rows = rows
+        self._times = [row.time for row in rows]
+
+    def since(self, start: float, time: float) -> Sequence[Prediction]:
+        """Rows made after `start` and up to `time`; where `start` is `time`, all rows made at the latest moment."""
+        end = bisect.bisect_right(self._times, time)
+        if start == time:
+            return self._rows[bisect.bisect_left(self._times, self._times[end - 1]) : end] if end else ()
+        return self._rows[bisect.bisect_right(self._times, start) : end]
+
+
+def _next_lines(rows: Sequence[Prediction]) -> tuple[Line, ...]:
+    """The likeliest next actions of one track, or the likeliest one of each of several tracks."""
+    if not rows:
+        return ()
+    if len(rows) == 1:
+        row = rows[0]
+        ranking = row.ranking[:_RANKS] or ((row.answer, row.probability),)
+        bars = (Line(_readable(label), _NEXT, probability) for label, probability in ranking)
+        return (Line(row.question or "Next", _SOFT, rows=2), *bars)
+    lines = [Line("Next", _SOFT)]
+    for row in rows[:_TRACKS]:
+        if row.question:
+            lines.append(Line(row.question, _SOFT))
+        lines.append(Line(_readable(row.answer), _NEXT, row.probability))
+    return tuple(lines)
+
+
+def _question_lines(rows: Sequence[Prediction]) -> tuple[Line, ...]:
+    lines: list[Line] = []
+    for row in rows:
+        lines.append(Line(row.question or "?", rows=2))
+        lines.append(Line(_readable(row.answer), _ANSWER, row.probability))
+    return tuple(lines)
+
+
+def _readable(label: str) -> str:
+    return label.replace("_", " ")
+
+
+def _time_code(seconds: float) -> str:
+    minutes, rest = divmod(int(max(seconds, 0.0) * 10 + 1e-6), 600)
+    hours, minutes = divmod(minutes, 60)
+    start = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{start}:{rest // 10:02d}.{rest % 10}"
+
+
+def draw_caption(image: np.ndarray, caption: Caption) -> np.ndarray:
+    """Draws a caption on a copy of a frame, uint8 (H, W, 3).
+
+    Panels that would cover too much of a small frame lose lines: the oldest questions, the unlikeliest actions.
+    """
+    height, width = image.shape[:2]
+    size = _font_size(width, height)
+    gap = max(2, size // 3)
+    out = image.copy()
+    side = min((width - 3 * gap) // 2, _SIDE * size)
+    below = min(width - 2 * gap, _BELOW * size)
+    questions = _fitting(caption.questions, below, size, round(0.42 * height), newest=True)
+    used = questions.shape[0] + gap if questions is not None else 0
+    room = height - used - 2 * gap
+    for lines, right in ((caption.now, False), (caption.next, True)):
+        panel = _fitting(lines, side, size, room, newest=False)
+        if panel is not None:
+            _lay(out, panel, gap, width - gap - panel.shape[1] if right else gap)
+    if questions is not None:
+        _lay(out, questions, height - gap - questions.shape[0], gap)
+    return out
+
+
+def _fitting(lines: tuple[Line, ...], width: int, size: int, height: int, newest: bool) -> np.ndarray | None:
+    """The panel of as many lines as fit, dropped from the start (in pairs, the questions) or from the end."""
+    while lines and width > 2 * size:
+        panel = _panel(lines, width, size)
+        if panel.shape[0] <= height:
+            return panel
+        lines = lines[2:] if newest else lines[:-1]
+    return None
+
+
+def _font_size(width: int, height: int) -> int:
+    """Readable on a small frame, and not overbearing on a large one."""
+    return max(8, round(min(0.028 * height + 6, width / 20)))
+
+
+@functools.lru_cache(maxsize=32)
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+@functools.lru_cache(maxsize=64)
+def _panel(lines: tuple[Line, ...], most: int, size: int) -> np.ndarray:
+    """Draws lines on a rounded dark ground.
+
+    Args:
+        lines: from the top down.
+        most: pixels across at most; a panel without bars is as wide as its text.
+        size: of the font, pixels.
+
+    Returns:
+        uint8 (h, w, 4), RGB and how much it covers. Read-only.
+    """
+    font, pad, step = _font(size), max(3, size // 2), round(size * 1.4)
+    inner = most - 2 * pad
+    percent = font.getlength("100%") + pad
+    rows: list[tuple[str, Line, bool]] = []
+    for line in lines:
+        space = inner if line.value is None else inner - percent
+        wrapped = wrap(line.text, space, line.rows, size)
+        rows += [(text, line, number == len(wrapped) - 1) for number, text in enumerate(wrapped)]
+    widest = max(font.getlength(text) + (percent if line.value is not None else 0) for text, line, _ in rows)
+    width = most if any(line.value is not None for line in lines) else round(widest) + 2 * pad
+    heights = [step + (size // 2 if last and line.value is not None else 0) for _, line, last in rows]
+    image = Image.new("RGBA", (width, sum(heights) + 2 * pad - size // 4))
+    draw = ImageDraw.Draw(image)
+    draw.rounded_rectangle((0, 0, image.width - 1, image.height - 1), pad, fill=_GROUND)
+    top = pad - size // 5
+    for (text, line, last), high in zip(rows, heights):
+        draw.text((pad, top), text, font=font, fill=line.color)
+        if last and line.value is not None:
+            _bar(draw, line, (pad, top + step, width - pad), size)
+        top += high
+    panel = np.asarray(image).copy()
+    panel.flags.writeable = False
+    return panel
+
+
+def _bar(draw: ImageDraw.ImageDraw, line: Line, place: tuple[int, int, int], size: int) -> None:
+    """Draws a probability as a bar below the text and in per cent at its end."""
+    assert line.value is not None
+    left, top, right = place
+    value = min(max(line.value, 0.0), 1.0)
+    high = max(2, size // 4)
+    draw.text((right, top - round(size * 1.4)), f"{value:.0%}", font=_font(size), fill=_WHITE, anchor="ra")
+    draw.rectangle((left, top, right, top + high), fill=_blended(_TRACK))
+    if value * (right - left) >= 1:
+        draw.rectangle((left, top, left + round(value * (right - left)), top + high), fill=line.color)
+
+
+def _blended(color: Color) -> Color:
+    """A see-through colour on the panel's ground: drawing replaces pixels, it does not blend them."""
+    part = color[3] / 255
+    red, green, blue = (round(ground + (over - ground) * part) for ground, over in zip(_GROUND[:3], color[:3]))
+    return (red, green, blue, _GROUND[3])
+
+
+def wrap(text: str, width: float, rows: int, size: int) -> list[str]:
+    """Breaks text into rows between words, or within a word that is wider than a row.
+
+    Args:
+        text: what to break.
+        width: of a row, pixels.
+        rows: how many rows there may be; what is left over becomes an ellipsis.
+        size: of the font, pixels.
+
+    Returns:
+        at least one row and at most `rows`.
+    """
+    done: list[str] = []
+    rest = " ".join(text.split())
+    while rest:
+        if len(done) == rows - 1:
+            return [*done, _cut(rest, width, size)]
+        count = _fits(rest, width, size)
+        if count < len(rest):
+            space = rest.rfind(" ", 0, count + 1)
+            count = space if space > 0 else count
+        done.append(rest[:count].rstrip())
+        rest = rest[count:].lstrip()
+    return done or [""]
+
+
+def _cut(text: str, width: float, size: int) -> str:
+    if _font(size).getlength(text) <= width:
+        return text
+    return text[: _fits(text, width - _font(size).getlength("…"), size)].rstrip() + "…"
+
+
+def _fits(text: str, width: float, size: int) -> int:
+    """How many letters fit into a row, at least one."""
+    font = _font(size)
+    return max(1, bisect.bisect_right(range(1, len(text) + 1), width, key=lambda count: font.getlength(text[:count])))
+
+
+def _lay(image: np.ndarray, panel: np.ndarray, top: int, left: int) -> None:
+    """Lays a panel over a frame, in place; it must lie within the frame."""
+    area = image[top : top + panel.shape[0], left : left + panel.shape[1]]
+    cover = panel[..., 3:].astype(np.uint16)
+    mixed: np.ndarray = area * (255 - cover) + panel[..., :3] * cover + 128
+    area[:] = (mixed + (mixed >> 8)) >> 8  # divides by 255, rounded
+
+
+def save_annotated_video(
+    source: Path | str,
+    out: Path | str,
+    predictions: Iterable[Prediction],
+    *,
+    stream: int | None = None,
+    skip_bad: bool = False,
+    question_seconds: float = QUESTION_SECONDS,
+) -> None:
+    """Writes a copy of a video with the predictions drawn on it.
+
+    Frames come at the video's average rate, at most `FASTEST`; a few are held at once, whatever the length.
+
+    Args:
+        source: the video the predictions were made of.
+        out: .mp4, .m4v, .mov or .mkv; written whole or not at all.
+        predictions: rows of this video.
+        stream: number of the video stream in the file; None for the first.
+        skip_bad: leave damaged frames out instead of stopping.
+        question_seconds: how long a question and its answer stay on screen.
+
+    Raises:
+        FileNotFoundError: there is no such video.
+        VideoError: it cannot be read.
+        UserError: `out` is the source itself, has another ending, or a row is of an unknown kind.
+    """
+    if Path(out).resolve() == Path(source).resolve():
+        raise UserError(f"An annotated video expects a file of its own, got the source '{out}'. Choose another name.")
+    overlay = Overlay(predictions, question_seconds)
+    with VideoReader(source, stream=stream, skip_bad=skip_bad) as reader:
+        fps = min(reader.info.fps, Fraction(FASTEST))
+        total = round(reader.info.duration_seconds * fps)
+        with VideoWriter(out, fps=fps) as writer, progress(total=total, what="Drawing", unit="frame") as bar:
+            for frames in reader.sample(fps, chunk=_CHUNK):
+                for image, time in zip(frames.images, frames.pts_seconds):
+                    writer.write(overlay.draw(image, float(time)))
+                bar.update(len(frames))

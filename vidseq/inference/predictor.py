@@ -1,0 +1,409 @@
+"""Offline prediction: many clips and queries at a time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from vidseq.clip_reader import LONGEST_PIECE, Asked, check_frames, frames_until, read_clips, read_projected
+from vidseq.data.action_sequences import Future
+from vidseq.data.batch import pad_features
+from vidseq.data.schema import Query
+from vidseq.errors import ModelError, UserError
+from vidseq.language.question import pad_tokens
+from vidseq.language.written import Written
+from vidseq.model import VideoReasoner
+from vidseq.tasks import ActionSequence, AnswerWords, ClassTask
+
+#: Clips are read together up to so many frames, padding counted, and up to so many clips.
+MOST_FRAMES, MOST_CLIPS = 16_384, 64
+
+
+@dataclass(frozen=True)
+class ProjectedClip:
+    """Frames that `Predictor.project` made, with all that is asked of them."""
+
+    video: str
+    """What it is from."""
+    x: Tensor
+    """(T, D); T may be 0."""
+    asked: Sequence[tuple[int, Query]]
+    """After how many of its frames each query is asked; queries of any kinds."""
+
+
+class Predictor:
+    """Answers queries and labels frames with a trained model, in float32, the same way every time.
+
+    Calling it is what evaluation does: one clip a query, cut by the caller to what the query may see.
+
+    Args:
+        model: put into eval mode.
+        labels: the order of classes that scores shall have, by kind ("action", "answer"); None: the model's own.
+        task: what answers questions, where the model has a task that names classes and one that writes words; None:
+            the first of its tasks.
+        beam: how many answers grow side by side where words are written; None: as the task says.
+
+    Raises:
+        ModelError: `labels` share no class with the model's.
+        UserError: the model was not trained for `task`.
+    """
+
+    def __init__(
+        self,
+        model: VideoReasoner,
+        labels: Mapping[str, Sequence[str]] | None = None,
+        *,
+        task: str | None = None,
+        beam: int | None = None,
+    ) -> None:
+        self.model = model.eval()
+        self._chosen = {} if task is None else {model.query_task(task).query_kind: task}
+        self._beam = beam
+        self._wanted = {kind: tuple(names) for kind, names in (labels or {}).items()}
+        self._columns = {name: self._find_columns(name) for name in model.tasks}
+
+    def classes(self, task: str) -> tuple[str, ...]:
+        """The class of each column of a task's scores."""
+        own = self.model.find_task(task)
+        return self._wanted.get(own.label_kind, own.labels)
+
+    def task_for(self, kind: str) -> str:
+        """The task that answers queries of a kind.
+
+        Raises:
+            UserError: the model was trained for none.
+        """
+        return self._chosen.get(kind) or self.model.task_for(kind)
+
+    def __call__(
+        self, features: Sequence[np.ndarray], pts_seconds: Sequence[np.ndarray], queries: Sequence[Query]
+    ) -> np.ndarray | list[Written]:
+        """Answers one query of each clip, from all of the clip.
+
+        Args:
+            features: of each clip, (T_i, F); T_i may be 0: then the question is answered blindly.
+            pts_seconds: of each clip, (T_i,); not used by this model.
+            queries: one a clip, all of one kind.
+
+        Returns:
+            log-probabilities, float32 (N, C), -infinity for classes that a query's choices leave out; or N answers in
+            words.
+
+        Raises:
+            UserError: queries of several kinds, or of one that the model was not trained for.
+            DataError: features of another width, or with NaN.
+        """
+        kinds = {query.kind for query in queries}
+        if len(kinds) != 1:
+            names = ", ".join(sorted(kinds)) or "none"
+            raise UserError(f"Predictor expects queries of one kind at a time, got {names}. Call it once a kind.")
+        self._require_causal()
+        task = self.task_for(*kinds)
+        clips = [self._checked(clip) for clip in features]
+        answers: dict[int, Any] = {}
+        for batch in _batches([len(clip) for clip in clips]):
+            x, mask = pad_features([clips[number] for number in batch])
+            asked = Asked(range(len(batch)), mask.sum(dim=1).tolist(), self._tokens([queries[i] for i in batch]))
+            logits = self._read(x, mask, {task: asked}, [queries[i].video for i in batch])[task]
+            answers.update(zip(batch, self._answers(task, logits, [queries[i] for i in batch])))
+        in_order = [answers[number] for number in range(len(queries))]
+        return in_order if isinstance(in_order[0], Written) else np.stack(in_order)
+
+    @torch.inference_mode()
+    def project(self, features: np.ndarray) -> Tensor:
+        """Brings features (T, F) to what clips are made of, (T, D), so that many clips of a video share the work.
+
+        Raises:
+            DataError: features of another width, or with NaN.
+        """
+        return self.model.project(self._checked(features)[None].to(self._device))[0]
+
+    def answer_clips(self, clips: Sequence[ProjectedClip]) -> list[list[Any]]:
+        """Answers all that is asked of clips, each read once from a fresh state; clips are batched by length.
+
+        Args:
+            clips: of any lengths.
+
+        Returns:
+            log-probabilities (C,) of each clip's queries, or their answers in words, in the order given.
+
+        Raises:
+            UserError: a query of a kind that the model was not trained for, or a model that cannot be asked.
+        """
+        self._require_causal()
+        answers: list[list[Any]] = [[] for _ in clips]
+        for batch in _batches([max((frames for frames, _ in clip.asked), default=0) for clip in clips]):
+            for number, scores in zip(batch, self._answer_batch([clips[number] for number in batch])):
+                answers[number] = scores
+        return answers
+
+    @torch.inference_mode()
+    def _answer_batch(self, clips: Sequence[ProjectedClip]) -> list[list[Any]]:
+        lengths = torch.tensor([max((frames for frames, _ in clip.asked), default=0) for clip in clips])
+        x = pad_sequence([clip.x[:length] for clip, length in zip(clips, lengths.tolist())], batch_first=True)
+        mask = (torch.arange(x.shape[1]) < lengths[:, None]).to(x.device)
+        places = [(row, place) for row, clip in enumerate(clips) for place in range(len(clip.asked))]
+        of_task: dict[str, list[tuple[int, int]]] = {}
+        for row, place in places:
+            of_task.setdefault(self.task_for(clips[row].asked[place][1].kind), []).append((row, place))
+        asked, queries = {}, {}
+        for task, found in of_task.items():
+            queries[task] = [clips[row].asked[place][1] for row, place in found]
+            frames = [clips[row].asked[place][0] for row, place in found]
+            asked[task] = Asked([row for row, _ in found], frames, self._tokens(queries[task]))
+        decoded = read_projected(self.model, x, mask, asked, videos=[clip.video for clip in clips])
+        answers: dict[tuple[int, int], Any] = {}
+        for task, found in of_task.items():
+            answers.update(zip(found, self._answers(task, decoded[task], queries[task])))
+        return [[answers[row, place] for place in range(len(clip.asked))] for row, clip in enumerate(clips)]
+
+    def predict(self, features: np.ndarray, pts_seconds: np.ndarray, queries: Sequence[Query]) -> list[Any]:
+        """Answers many queries of one video, each from the frames up to its time; the video is read once.
+
+        Args:
+            features: (T, F), T at least 1.
+            pts_seconds: (T,), rising.
+            queries: of any kinds, at any times from the first frame on.
+
+        Returns:
+            log-probabilities (C,) of each query, or its answer in words (`Written`), in the order given.
+
+        Raises:
+            UserError: a query before the first frame, or of a kind that the model was not trained for.
+            DataError: features of another width, or with NaN.
+        """
+        self._require_causal()
+        clip = self._checked(features)
+        frames = [frames_until(pts_seconds, query.time) for query in queries]
+        for query, seen in zip(queries, frames):
+            if seen == 0:
+                first = f"{pts_seconds[0]:.3f} s" if len(pts_seconds) else "never"
+                raise UserError(
+                    f"A query expects a time at or after the video's first frame ({first}), got {query.time:.3f} s."
+                )
+        answers: dict[int, Any] = {}
+        for kind in sorted({query.kind for query in queries}):
+            task = self.task_for(kind)
+            numbers = [number for number, query in enumerate(queries) if query.kind == kind]
+            of_task = [queries[number] for number in numbers]
+            asked = Asked([0] * len(numbers), [frames[number] for number in numbers], self._tokens(of_task))
+            mask = torch.ones(1, len(clip), dtype=torch.bool)
+            logits = self._read(clip[None], mask, {task: asked}, [of_task[0].video])[task]
+            answers.update(zip(numbers, self._answers(task, logits, of_task)))
+        return [answers[number] for number in range(len(queries))]
+
+    @torch.no_grad()
+    def futures(
+        self,
+        features: np.ndarray,
+        pts_seconds: np.ndarray,
+        times: Sequence[float],
+        *,
+        num_futures: int = 5,
+        temperature: float = 1.0,
+        seed: int = 0,
+        video: str = "",
+    ) -> list[list[Future]]:
+        """Draws what may happen from each of some times on; the video is read once.
+
+        Args:
+            features: (T, F).
+            pts_seconds: (T,), rising.
+            times: seconds, each at or after the first frame.
+            num_futures: how many a time, K.
+            temperature: below 1 likelier futures come more often.
+            seed: of the dice.
+            video: its name, so that it is not retrieved for itself.
+
+        Returns:
+            for each time K futures, labels with seconds, what goes on at the time first.
+
+        Raises:
+            UserError: the model was not trained for it.
+            DataError: features of another width, or with NaN.
+        """
+        task, decoded = self._before_futures(features, pts_seconds, times, video)
+        dice = torch.Generator(self._device).manual_seed(seed)
+        return task.draw(decoded, num_futures, temperature=temperature, generator=dice)
+
+    @torch.no_grad()
+    def foretell(
+        self,
+        features: np.ndarray,
+        pts_seconds: np.ndarray,
+        time: float,
+        *,
+        num_futures: int = 5,
+        seed: int = 0,
+        video: str = "",
+    ) -> tuple[Future, list[Future]]:
+        """What most likely happens from a time on, word by word, and K draws of what may; as `futures`, read once."""
+        task, decoded = self._before_futures(features, pts_seconds, [time], video)
+        dice = torch.Generator(self._device).manual_seed(seed)
+        return task.likeliest(decoded)[0], task.draw(decoded, num_futures, generator=dice)[0]
+
+    def _before_futures(
+        self, features: np.ndarray, pts_seconds: np.ndarray, times: Sequence[float], video: str
+    ) -> tuple[ActionSequence, Tensor]:
+        """The task, and what futures from each of some times on are written from, (N, D)."""
+        task = self.model.query_task(ActionSequence.name)
+        assert isinstance(task, ActionSequence)
+        return task, self.decoded(task.name, features, pts_seconds, times, video)
+
+    @torch.no_grad()
+    def decoded(
+        self, task: str, features: np.ndarray, pts_seconds: np.ndarray, times: Sequence[float], video: str = ""
+    ) -> Tensor:
+        """What a task that needs no text decodes at each of some times, as `futures` reads it; see `QueryTask.decode`.
+
+        Args:
+            task: its name.
+            features: (T, F).
+            pts_seconds: (T,), rising.
+            times: seconds, each at or after the first frame.
+            video: its name, so that it is not retrieved for itself.
+
+        Returns:
+            (times, ...).
+        """
+        self._require_causal()
+        clip = self._checked(features)
+        frames = [frames_until(pts_seconds, time) for time in times]
+        asked = Asked([0] * len(frames), frames, pad_tokens([[] for _ in frames]).to(self._device))
+        mask = torch.ones(1, len(clip), dtype=torch.bool)
+        return self._read(clip[None], mask, {task: asked}, [video])[task]
+
+    @torch.inference_mode()
+    def frame_labels(self, features: np.ndarray, video: str = "") -> np.ndarray:
+        """Labels the frames of one video.
+
+        Args:
+            features: (T, F).
+            video: its name, so that it is not retrieved for itself.
+
+        Returns:
+            probabilities, float32 (T, C), in the order of `classes("frame_labels")`.
+
+        Raises:
+            UserError: the model was not trained for it.
+            DataError: features of another width, or with NaN.
+        """
+        columns = self._columns_of("frame_labels")
+        logits = torch.cat(
+            [self.model.frame_logits(y)[0].float() for y in self._outputs(self._checked(features), video)]
+        )
+        return _place(logits.log_softmax(dim=-1), columns).exp().cpu().numpy()
+
+    @torch.inference_mode()
+    def newest_labels(self, features: Sequence[np.ndarray], videos: Sequence[str]) -> np.ndarray:
+        """Labels the newest frame of each of many clips, from all of the clip.
+
+        Args:
+            features: of each clip, (T_i, F), T_i at least 1.
+            videos: what each clip is from, so that no video is retrieved for itself.
+
+        Returns:
+            log-probabilities, float32 (N, C), in the order of `classes("frame_labels")`.
+
+        Raises:
+            UserError: the model was not trained for it, or sees the future.
+            DataError: features of another width, or with NaN.
+        """
+        self._require_causal()
+        columns = self._columns_of("frame_labels")
+        clips = [self._checked(clip) for clip in features]
+        newest: dict[int, Tensor] = {}
+        for batch in _batches([len(clip) for clip in clips]):
+            x, mask = pad_features([clips[number] for number in batch])
+            state = self.model.init_state(len(batch), [videos[number] for number in batch])
+            _, state = self.model.step(x.to(self._device), state, mask.to(self._device))
+            newest.update(zip(batch, self.model.frame_logits(state.present).float().log_softmax(dim=-1)))
+        scores = torch.stack([newest[number] for number in range(len(clips))])
+        return _place(scores, columns).cpu().numpy()
+
+    def _outputs(self, clip: Tensor, video: str) -> Iterator[Tensor]:
+        """What the head says of a video, piece after piece where it can stream, for bounded memory."""
+        if not self.model.config.causal:
+            yield self.model(clip[None].to(self._device))
+            return
+        state = self.model.init_state(1, [video])
+        for piece in clip.split(LONGEST_PIECE):
+            y, state = self.model.step(piece[None].to(self._device), state)
+            yield y
+
+    @torch.inference_mode()
+    def _read(
+        self, features: Tensor, mask: Tensor, asked: Mapping[str, Asked], videos: Sequence[str]
+    ) -> dict[str, Tensor]:
+        features, mask = features.to(self._device), mask.to(self._device)
+        return read_clips(self.model, features, mask, asked, videos=videos).logits
+
+    def _require_causal(self) -> None:
+        if not self.model.config.causal:
+            raise UserError(
+                "A model with causal=False labels whole videos, so it expects no queries, got some. "
+                "Train with causal=True."
+            )
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def _tokens(self, queries: Sequence[Query]) -> Tensor:
+        return pad_tokens([self.model.vocabulary.encode(query.question) for query in queries]).to(self._device)
+
+    def _checked(self, features: np.ndarray) -> Tensor:
+        return check_frames(features, self.model.config.feature_dim)
+
+    @torch.inference_mode()
+    def _answers(self, name: str, decoded: Tensor, queries: Sequence[Query]) -> np.ndarray | list[Written]:
+        task = self.model.query_task(name)
+        if isinstance(task, AnswerWords):
+            return task.write(decoded, queries, beam=self._beam)
+        if not isinstance(task, ClassTask):
+            raise UserError(
+                f"Predictor expects queries that are answered with a class or in words, got one for {name}, which "
+                f"foretells. Call futures, foretell or decoded."
+            )
+        return _place(task.log_probabilities(decoded, queries), self._columns_of(name)).cpu().numpy()
+
+    def _columns_of(self, task: str) -> Tensor | None:
+        self.model.find_task(task)
+        return self._columns[task]
+
+    def _find_columns(self, task: str) -> Tensor | None:
+        """Which of the model's classes each wanted column is, -1 for none; None where they are the same."""
+        own, wanted = self.model.find_task(task).labels, self.classes(task)
+        if own == wanted:
+            return None
+        if not set(own) & set(wanted):
+            raise ModelError(
+                f"The model's classes of {task} expect to be some of the data set's, got none that are: "
+                f"{', '.join(own[:3])}, ... against {', '.join(wanted[:3])}, ... Use a model of this data set."
+            )
+        number = {label: index for index, label in enumerate(own)}
+        return torch.tensor([number.get(label, -1) for label in wanted])
+
+
+def _place(scores: Tensor, columns: Tensor | None) -> Tensor:
+    """Puts log-probabilities into other columns, -infinity where the model has no such class."""
+    if columns is None:
+        return scores
+    columns = columns.to(scores.device)
+    return scores[..., columns.clamp(min=0)].masked_fill(columns < 0, -torch.inf)
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Groups clips of like length, so that little is padded."""
+    batch: list[int] = []
+    for number in sorted(range(len(lengths)), key=lambda number: lengths[number]):
+        if batch and (len(batch) == MOST_CLIPS or (len(batch) + 1) * lengths[number] > MOST_FRAMES):
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch

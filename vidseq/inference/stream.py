@@ -1,0 +1,278 @@
+"""A live stream: push frames in, ask at any time."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+from vidseq.clip_reader import check_frames
+from vidseq.data.action_sequences import Future
+from vidseq.data.schema import Query
+from vidseq.errors import UserError
+from vidseq.features.base import Backbone
+from vidseq.language.question import pad_tokens
+from vidseq.language.written import Written
+from vidseq.model import VideoReasoner
+from vidseq.tasks import ActionSequence, AnswerWords, ClassTask, FrameLabels, NextAction, Question
+from vidseq.video.resize import resize
+
+#: How many answers are ranked.
+RANKED = 5
+
+#: A frame this close to a sampling time is the frame of that time, seconds; files round their times to milliseconds.
+SAME_TIME = 5e-4
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says."""
+
+    answer: str
+    probability: float
+    ranking: tuple[tuple[str, float], ...]
+    """The likeliest answers with their probabilities, best first."""
+
+
+class Stream:
+    """Reads a video as it comes, keeps its memory, and answers at any time as if the video had just ended.
+
+    Args:
+        model: a causal model; put into eval mode.
+        backbone: turns images into the features that the model was trained on; None: features are pushed.
+        video: the video's name, so that a head with a database of videos does not retrieve it; "": it is none of them.
+
+    Raises:
+        UserError: the model sees the future, so it cannot stream.
+        FingerprintError: the backbone makes other features than the model was trained on.
+    """
+
+    def __init__(self, model: VideoReasoner, backbone: Backbone | None = None, *, video: str = "") -> None:
+        if not model.config.causal:
+            raise UserError(
+                "Stream expects a causal model, got one with causal=False, which sees the future. "
+                "Train with causal=True."
+            )
+        self.model = model.eval()
+        self.backbone = backbone
+        self.num_frames = 0
+        """Frames the model has seen."""
+        self.time: float | None = None
+        """When the newest frame came, seconds; None before the first."""
+        self._state = model.init_state(1, [video])
+        self._newest: torch.Tensor | None = None
+        self._sampler = None if backbone is None else _Sampler(self._check_backbone(backbone))
+
+    def _check_backbone(self, backbone: Backbone) -> Fraction:
+        wanted, fps = self.model.config.fingerprint, self.model.config.fps
+        if wanted is not None:
+            wanted.check(backbone.fingerprint(wanted.fps, decoder=wanted.decoder))
+        if fps is None:
+            raise UserError("Stream expects a model that knows its frame rate, got one without. Push features.")
+        return Fraction(fps)
+
+    def push(self, frames: np.ndarray, pts_seconds: Sequence[float] | np.ndarray) -> None:
+        """Reads new frames.
+
+        Images may come at any rate: of each sampling time of the model, the frame then on screen counts. Features are
+        taken one by one: they are sampled already.
+
+        Args:
+            frames: uint8 RGB images (N, H, W, 3), or features (N, F).
+            pts_seconds: when each is shown, (N,), rising from push to push.
+
+        Raises:
+            UserError: images without a backbone, features with one, or times that do not rise.
+            DataError: features of another width, or with NaN.
+        """
+        times = np.asarray(pts_seconds, dtype=np.float64)
+        self._check_times(frames, times)
+        if not len(times):
+            return
+        if self._sampler is None:
+            self._read(frames)
+        else:
+            self._read_images(self._sampler.add(frames, times))
+        self.time = float(times[-1])
+
+    def ask(self, question: str, *, at: float | None = None, choices: Sequence[str] = ()) -> Answer:
+        """Answers a question from what has been seen, with a class or in words, as the model was trained.
+
+        Args:
+            question: any text.
+            at: when it is asked, seconds; None: at the newest frame. Later than that, the newest frame still shows.
+            choices: the answers offered; none: any that the model knows.
+
+        Raises:
+            UserError: nothing has been seen yet, `at` is past already, the model was not trained for questions, or it
+                knows none of the choices.
+        """
+        return self._ask(Question.query_kind, question, at, tuple(choices))
+
+    def next_action(self, question: str | None = None, *, at: float | None = None) -> Answer:
+        """Tells what happens next.
+
+        Args:
+            question: whose next action, where several act at once, such as "What will Ann do next?".
+            at: as in `ask`.
+
+        Raises:
+            UserError: nothing has been seen yet, `at` is past already, or the model was not trained for it.
+        """
+        return self._ask(NextAction.query_kind, question, at, ())
+
+    def current_action(self) -> Answer:
+        """Tells what is going on in the newest frame.
+
+        Raises:
+            UserError: nothing has been seen yet, or the model was not trained for it.
+        """
+        task = self.model.find_task(FrameLabels.name)
+        self._check_seen(None)
+        assert self._newest is not None
+        with torch.inference_mode():
+            logits = self.model.frame_logits(self._newest)[0, -1]
+            return _answer(logits.float().log_softmax(dim=-1), task.labels)
+
+    @torch.no_grad()
+    def futures(
+        self, *, at: float | None = None, num_futures: int = 5, temperature: float = 1.0, seed: int = 0
+    ) -> list[Future]:
+        """Draws what may happen from now on: labels with seconds, what goes on now first.
+
+        Args:
+            at: as in `ask`.
+            num_futures: how many.
+            temperature: below 1 likelier futures come more often.
+            seed: of the dice.
+
+        Raises:
+            UserError: nothing has been seen yet, `at` is past already, or the model was not trained for it.
+        """
+        task = self._future_task()
+        dice = torch.Generator(self._device).manual_seed(seed)
+        decoded = self._decode(task.name, None, at)
+        return task.draw(decoded, num_futures, temperature=temperature, generator=dice)[0]
+
+    @torch.no_grad()
+    def likeliest_future(self, *, at: float | None = None) -> Future:
+        """Tells what most likely happens from now on, word by word; argument and errors as in `futures`."""
+        return self._future_task().likeliest(self._decode(ActionSequence.name, None, at))[0]
+
+    def _future_task(self) -> ActionSequence:
+        task = self.model.query_task(ActionSequence.name)
+        assert isinstance(task, ActionSequence)
+        return task
+
+    def _ask(self, kind: str, question: str | None, at: float | None, choices: tuple[str, ...]) -> Answer:
+        name = self.model.task_for(kind)
+        task = self.model.query_task(name)
+        query = Query(video="", time=0.0, kind=kind, answer="", choices=choices)
+        with torch.inference_mode():
+            decoded = self._decode(name, question, at)
+            if isinstance(task, AnswerWords):
+                return _in_words(task.write(decoded, [query])[0])
+        assert isinstance(task, ClassTask)
+        return _answer(task.log_probabilities(decoded, [query])[0], task.labels)
+
+    @torch.inference_mode()
+    def _decode(self, task: str, question: str | None, at: float | None) -> torch.Tensor:
+        """What a task makes of memory and question, (1, ...)."""
+        self._check_seen(at)
+        if self._sampler is not None and at is not None:
+            self._read_images(self._sampler.wait_until(at))
+        tokens = pad_tokens([self.model.vocabulary.encode(question)])[None].to(self._device)
+        return self.model.ask(tokens, self._state, task)[0]
+
+    def _check_seen(self, at: float | None) -> None:
+        if self.time is None:
+            raise UserError("Stream expects a frame before it is asked, got none yet. Push frames first.")
+        if at is not None and at < self.time:
+            raise UserError(
+                f"Stream expects queries at or after its newest frame ({self.time:.3f} s), got {at:.3f} s. "
+                f"Ask before pushing later frames."
+            )
+
+    def _check_times(self, frames: np.ndarray, times: np.ndarray) -> None:
+        images = frames.ndim == 4 and frames.dtype == np.uint8
+        if images != (self.backbone is not None):
+            wanted = "features (N, F), as it has no backbone" if self.backbone is None else "uint8 images (N, H, W, 3)"
+            raise UserError(f"Stream expects {wanted}, got {frames.dtype} {frames.shape}.")
+        if times.shape != (len(frames),):
+            raise UserError(f"Stream expects a time for each of {len(frames)} frames, got {times.shape}.")
+        rising = np.diff(times, prepend=-np.inf if self.time is None else self.time)
+        if not (np.isfinite(times).all() and (rising > 0).all()):
+            raise UserError("Stream expects pts_seconds that are finite and rise from frame to frame.")
+
+    def _read_images(self, images: list[np.ndarray]) -> None:
+        """Reads sampled images; one that is shown at several sampling times goes through the backbone once."""
+        if not images:
+            return
+        assert self.backbone is not None
+        shown = list({id(image): image for image in images}.values())
+        small = np.stack([self._resized(image) for image in shown])
+        # The store keeps float16; what the model sees here must be what it was trained on.
+        features = dict(zip(map(id, shown), self.backbone(small).astype(np.float16)))
+        self._read(np.stack([features[id(image)] for image in images]))
+
+    def _resized(self, image: np.ndarray) -> np.ndarray:
+        assert self.backbone is not None
+        if self.backbone.size.output(*image.shape[:2]) == image.shape[:2]:
+            return image
+        return resize(image[None], self.backbone.size)[0]
+
+    @torch.inference_mode()
+    def _read(self, features: np.ndarray) -> None:
+        frames = check_frames(features, self.model.config.feature_dim)
+        y, self._state = self.model.step(frames[None].to(self._device), self._state)
+        self._newest = y[:, -1:]
+        self.num_frames += len(frames)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+
+class _Sampler:
+    """Takes of each sampling time the frame then on screen, which is known once a later frame has come."""
+
+    def __init__(self, fps: Fraction) -> None:
+        self._seconds = float(1 / fps)
+        self._first = 0.0
+        self._taken = 0
+        self._shown: np.ndarray | None = None
+
+    def add(self, images: np.ndarray, times: np.ndarray) -> list[np.ndarray]:
+        """New frames in, sampled frames out; the first frame of all starts the clock."""
+        sampled = []
+        for image, time in zip(images, times):
+            if self._shown is None:
+                self._first = float(time)
+            sampled += self._due(float(time) - SAME_TIME)
+            self._shown = image
+            sampled += self._due(float(time) + SAME_TIME)
+        return sampled
+
+    def wait_until(self, time: float) -> list[np.ndarray]:
+        """The frames of the sampling times up to `time`, if nothing new has come till then."""
+        return self._due(time + SAME_TIME)
+
+    def _due(self, time: float) -> list[np.ndarray]:
+        sampled = []
+        while self._shown is not None and self._first + self._taken * self._seconds <= time:
+            sampled.append(self._shown)
+            self._taken += 1
+        return sampled
+
+
+def _in_words(written: Written) -> Answer:
+    ranking = tuple((text, math.exp(log_prob)) for text, log_prob in written.ranking[:RANKED])
+    return Answer(*ranking[0], ranking)
+
+
+def _answer(log_probabilities: torch.Tensor, labels: Sequence[str]) -> Answer:
+    probabilities, order = log_probabilities.exp().sort(descending=True, stable=True)
+    ranking = tuple((labels[int(number)], float(value)) for number, value in zip(order[:RANKED], probabilities))
+    return Answer(*ranking[0], ranking)

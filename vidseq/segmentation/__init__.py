@@ -1,0 +1,1 @@
+"""Frame scores to segments, offline and online, and the metrics of segments."""
