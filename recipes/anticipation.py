@@ -43,30 +43,35 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vidseq.checkpoint import load_model
+from vidseq import load_model
 from vidseq.cli import run_script
-from vidseq.comparison.equal_size import equal_size
-from vidseq.data.dataset import Dataset
+from vidseq.comparison import equal_size
+from vidseq.data import Dataset
 from vidseq.errors import unknown_name
-from vidseq.evaluation.rows import Run
-from vidseq.features.store import FeatureStore
-from vidseq.forecasting.class_forecast import OFFSETS, ClassMeanChoice, named_forecast, pooled
-from vidseq.forecasting.long_term import (
+from vidseq.evaluation import Run
+from vidseq.features import FeatureStore
+from vidseq.forecasting import (
     OBSERVED,
+    OFFSETS,
     Bigram,
+    ClassMeanChoice,
     Forecast,
+    Similarity,
+    SimilarMoments,
     evaluate_long_term,
+    interval_table,
     long_term_table,
+    moment_name,
+    moments_of,
+    named_forecast,
+    pooled,
     repeat_last_label,
 )
-from vidseq.forecasting.long_term_intervals import interval_table
-from vidseq.forecasting.moments import moment_name, moments_of
-from vidseq.forecasting.similar_moments import Analogues, Likeness
 from vidseq.heads import head_names
-from vidseq.importers import mstcn
-from vidseq.inference.predictor import Predictor
-from vidseq.reporting.tables import to_markdown, write_table
-from vidseq.segmentation.segment_metrics import runs_of
+from vidseq.importers import IMPORTERS
+from vidseq.inference import Predictor
+from vidseq.reporting import to_markdown, write_table
+from vidseq.segmentation import runs_of
 from vidseq.tasks import LabelsAhead
 from vidseq.training import TrainConfig, fit
 
@@ -83,7 +88,7 @@ class Source:
     """How often."""
     weight: float
     """Of the model, beside analogues."""
-    likeness: Likeness
+    likeness: Similarity
     """Of analogues."""
     splits: str
     seeds: str
@@ -92,8 +97,8 @@ class Source:
 
 
 SOURCES = {
-    "breakfast": Source(15, 16, 10, 0.35, Likeness(done=1.0, elapsed=1.0, length=0.4), "1,2,3,4", "0", r"^(P\d+)_"),
-    "50salads": Source(30, 32, 20, 0.5, Likeness(), "1,2,3,4,5", "0,1,2", r"^rgb-(\d+)-"),
+    "breakfast": Source(15, 16, 10, 0.35, Similarity(done=1.0, elapsed=1.0, length=0.4), "1,2,3,4", "0", r"^(P\d+)_"),
+    "50salads": Source(30, 32, 20, 0.5, Similarity(), "1,2,3,4,5", "0,1,2", r"^rgb-(\d+)-"),
 }
 SETTINGS = TrainConfig(
     tasks={"labels_ahead": {}},
@@ -172,7 +177,7 @@ def score_split(
     learnt = performances(dataset, seen)
     choice = ClassMeanChoice(seen.values(), len(dataset.action_labels), len(test))
     moments, store = moments_to_learn(dataset, learnt, source)
-    analogues = Analogues(learnt.values(), len(dataset.action_labels), likeness=source.likeness)
+    analogues = SimilarMoments(learnt.values(), len(dataset.action_labels), likeness=source.likeness)
     told = analogues_of(analogues, test)
     outlooks, rows, configs = {"analogues": told}, [], {}
     for head in heads:
@@ -206,7 +211,7 @@ def mark(head: str, training: TrainConfig, comma: str = ", ") -> str:
 def prepare(data: Path, folder: Path, source: Source, split: int) -> Dataset:
     """Converts a split, unless that is done."""
     if not (folder / "dataset.json").is_file():
-        mstcn.convert(data, folder, fps=source.fps, split=split, group=source.group)
+        IMPORTERS["mstcn"](data, folder, fps=source.fps, split=split, group=source.group)
     return Dataset.load(folder)
 
 
@@ -234,7 +239,7 @@ def labels_of(dataset: Dataset, video: str, fps: int) -> np.ndarray:
     return np.concatenate([np.full(round(s.end * fps) - round(s.start * fps), numbers[s.label]) for s in segments])
 
 
-def analogues_of(analogues: Analogues, test: Mapping[str, np.ndarray]) -> Outlooks:
+def analogues_of(analogues: SimilarMoments, test: Mapping[str, np.ndarray]) -> Outlooks:
     """What came after similar moments of the training videos."""
     return {
         video: np.stack([analogues.outlook(labels[: int(share * len(labels))], len(labels)) for share in OBSERVED])

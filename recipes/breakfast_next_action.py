@@ -22,17 +22,14 @@ from typing import Any
 import pandas as pd
 
 from vidseq.cli import run_script
-from vidseq.context.report.write import write_report
-from vidseq.context.sweep import Sweep, run_sweep
-from vidseq.data.dataset import Dataset
-from vidseq.evaluation.accuracy_table import pivot_accuracy
-from vidseq.evaluation.cross_validation import pool_splits
-from vidseq.features.store import FeatureStore
-from vidseq.forecasting.next_action_tables import best_chain, next_action_table
+from vidseq.context import Sweep, run_sweep, write_report
+from vidseq.data import Dataset
+from vidseq.evaluation import pivot_accuracy, pool_splits
+from vidseq.features import FeatureStore
+from vidseq.forecasting import best_chain, next_action_table
 from vidseq.heads import head_names
-from vidseq.importers.action_steps import write_action_steps
-from vidseq.importers.breakfast import convert_split
-from vidseq.reporting.tables import to_markdown, write_table
+from vidseq.importers import convert_breakfast_split, write_action_steps
+from vidseq.reporting import to_markdown, write_table
 from vidseq.training import TrainConfig, fit
 
 CHAINS = tuple(f"ngram:{order}" for order in (1, 2, 3, 4, 8))
@@ -101,7 +98,7 @@ def prepare(data: Path, out: Path, split: int) -> tuple[Dataset, FeatureStore]:
     """The data set of a split, an action a second, and its features."""
     told, steps = out / "annotations" / f"split{split}", out / "steps" / f"split{split}"
     if not (told / "dataset.json").is_file():
-        print(convert_split(data, told, split).summary())
+        print(convert_breakfast_split(data, told, split).summary())
     if not (steps / "dataset.json").is_file():
         actions = Dataset.load(told)
         write_action_steps(steps, actions, [actions])

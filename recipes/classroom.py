@@ -16,18 +16,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.generator import generate
+from vidseq.classroom import ClassroomConfig, generate
 from vidseq.cli import run_script
-from vidseq.data.browse import write_browser
-from vidseq.data.dataset import Dataset
-from vidseq.data.features import extract_dataset_features
+from vidseq.data import Dataset, extract_dataset_features, write_browser
 from vidseq.device import one_thread
-from vidseq.evaluation.evaluate_models import evaluate_models
-from vidseq.features.cnn import build_backbone
-from vidseq.features.store import FeatureStore
-from vidseq.inference.request import Plan
-from vidseq.inference.run import predict_sources
+from vidseq.evaluation import evaluate_models
+from vidseq.features import FeatureStore, build_backbone
+from vidseq.inference import PredictionRequest, predict_sources
 from vidseq.training import TrainConfig, fit
 
 FEATURES_A_SECOND = 2
@@ -120,13 +115,13 @@ def annotate(dataset: Dataset, run: Path, out: Path) -> None:
     queries = dataset.queries_of(video)
     questions = [query for query in queries if query.kind == "question"][::5]
     nexts = sorted({query.question for query in queries if query.kind == "next_action" and query.question})
-    plan = Plan(
+    request = PredictionRequest(
         questions=tuple(query.question or "" for query in questions),
         at=tuple(query.time for query in questions),
         next_questions=tuple(nexts[:1]),
     )
     path = dataset.video_path(video)
-    predict_sources(str(path), run, plan, out=out / "predictions.jsonl", save_video=out / "annotated.mp4")
+    predict_sources(str(path), run, request, out=out / "predictions.jsonl", save_video=out / "annotated.mp4")
 
 
 def closing_words(out: Path, run: Path) -> str:

@@ -15,16 +15,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.generator import generate
+from vidseq.classroom import ClassroomConfig, generate
 from vidseq.cli import run_script
-from vidseq.context.measure import measure_context
-from vidseq.context.sweep import Sweep
-from vidseq.data.dataset import Dataset
-from vidseq.evaluation.intervals import accuracy_interval
-from vidseq.evaluation.rows import read_rows
-from vidseq.features.store import FeatureStore
-from vidseq.reporting.tables import to_markdown, write_table
+from vidseq.context import Sweep, measure_context
+from vidseq.data import Dataset
+from vidseq.evaluation import accuracy_interval, read_rows
+from vidseq.features import FeatureStore
+from vidseq.reporting import to_markdown, write_table
 from vidseq.training import TrainConfig, fit
 
 WORLD = ClassroomConfig(

@@ -22,24 +22,28 @@ from typing import Any
 import pandas as pd
 import torch
 
-from vidseq.checkpoint import load_model
-from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.generator import generate
+from vidseq import VideoReasoner, load_model
+from vidseq.classroom import ClassroomConfig, generate
 from vidseq.cli import run_script
 from vidseq.clip_reader import frames_until
-from vidseq.data.dataset import Dataset
-from vidseq.evaluation.accuracy_table import pivot_accuracy
-from vidseq.evaluation.evaluator import evaluate
-from vidseq.evaluation.intervals import accuracy_interval, paired_difference
-from vidseq.evaluation.metrics import exact_match, negative_log_likelihood, token_f1, word_summary
-from vidseq.evaluation.rows import Run, concatenate, write_rows
-from vidseq.features.store import FeatureStore
-from vidseq.inference.predictor import Predictor
-from vidseq.language.question import pad_tokens
-from vidseq.language.tree import draw_tree, grow_tree
-from vidseq.model import VideoReasoner
-from vidseq.reporting.figures import save_figure
-from vidseq.reporting.tables import to_markdown, write_table
+from vidseq.data import Dataset
+from vidseq.evaluation import (
+    Run,
+    accuracy_interval,
+    concatenate,
+    evaluate,
+    exact_match,
+    negative_log_likelihood,
+    paired_difference,
+    pivot_accuracy,
+    token_f1,
+    word_summary,
+    write_rows,
+)
+from vidseq.features import FeatureStore
+from vidseq.inference import Predictor
+from vidseq.language import draw_tree, grow_tree, pad_tokens
+from vidseq.reporting import save_figure, to_markdown, write_table
 from vidseq.tasks import AnswerWords
 from vidseq.training import TrainConfig, fit
 

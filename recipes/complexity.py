@@ -21,12 +21,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vidseq.analysis.complexity import GROWING, complexity_table, measure_complexity
+from vidseq.analysis import GROWING, complexity_table, measure_complexity
 from vidseq.cli import run_script
 from vidseq.heads import head_names
 from vidseq.progress import progress
-from vidseq.reporting.figures import COLORS, save_figure
-from vidseq.reporting.tables import to_markdown, write_table
+from vidseq.reporting import COLORS, save_figure, to_markdown, write_table
 
 TITLES = {
     "time": "time",

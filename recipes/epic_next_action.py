@@ -27,23 +27,29 @@ from pathlib import Path
 
 import pandas as pd
 
-from vidseq.checkpoint import load_model
+from vidseq import load_model
 from vidseq.cli import run_script
-from vidseq.comparison.equal_size import equal_size
-from vidseq.data.held_out import hold_out
-from vidseq.data.query_set import Exam
-from vidseq.evaluation.accuracy_figure import Panel, context_figure
-from vidseq.evaluation.accuracy_table import pivot_accuracy
-from vidseq.evaluation.evaluator import answer_baselines, evaluate
-from vidseq.evaluation.logit_adjustment import LogitAdjustment, choose_tau
-from vidseq.evaluation.rows import Run, concatenate, read_rows, write_rows
-from vidseq.features.store import FeatureStore
-from vidseq.forecasting.next_action_tables import HELD_OUT, best_chain, next_action_table, next_actions_of
+from vidseq.comparison import equal_size
+from vidseq.data import QuerySet, hold_out
+from vidseq.evaluation import (
+    LogitAdjustment,
+    Panel,
+    Run,
+    answer_baselines,
+    choose_tau,
+    concatenate,
+    context_figure,
+    evaluate,
+    pivot_accuracy,
+    read_rows,
+    write_rows,
+)
+from vidseq.features import FeatureStore
+from vidseq.forecasting import HELD_OUT, best_chain, next_action_table, next_actions_of
 from vidseq.heads import head_names
-from vidseq.importers.epic_steps import epic_steps
-from vidseq.inference.predictor import Predictor
-from vidseq.reporting.figures import save_figure
-from vidseq.reporting.tables import to_markdown, write_table
+from vidseq.importers import epic_steps
+from vidseq.inference import Predictor
+from vidseq.reporting import save_figure, to_markdown, write_table
 from vidseq.training import TrainConfig, fit
 
 CONTEXTS = "1f,2f,4f,8f,16f,32f,64f,128f,256f,full"
@@ -96,9 +102,9 @@ def main(
         chains = [f"ngram:{order}" for order in range(1, longest_chain + 1)]
         best = best_chain(dataset, store, chains)
         print(f"{kind}: the best chain on held-out participants is {best}.", flush=True)
-        exam = Exam(dataset, store, "test", next_actions_of(dataset, "test")[:limit])
+        query_set = QuerySet(dataset, store, "test", next_actions_of(dataset, "test")[:limit])
         training = next_actions_of(dataset, "train")
-        rows = [table for chain in chains for table in answer_baselines(exam, [chain], training, Run(run=chain))]
+        rows = [table for chain in chains for table in answer_baselines(query_set, [chain], training, Run(run=chain))]
         config = dataclasses.replace(
             SETTINGS, dim=dim, epochs=epochs or EPOCHS[kind], tasks={"next_action": OPTIONS[kind]}
         )
@@ -108,29 +114,33 @@ def main(
             for seed in map(int, seeds.split(",")):
                 run = out / f"{kind}-{head}-seed{seed}"
                 fit(dataset, store, dataclasses.replace(sized, seed=seed), run, resume=True)
-                rows.append(score(run, sized.head, seed, exam, store, contexts.split(",")))
+                rows.append(score(run, sized.head, seed, query_set, store, contexts.split(",")))
         tables.append(concatenate(rows))
         write_rows(tables[-1], out / f"{kind}.parquet")
         report(tables[-1], kind, best, out)
         if adjust:
-            report_adjusted(config, [int(seed) for seed in seeds.split(",")], exam, store, kind, best, out)
+            report_adjusted(config, [int(seed) for seed in seeds.split(",")], query_set, store, kind, best, out)
     if len(contexts.split(",")) > 1:
         draw(concatenate(tables), kinds.split(","), out)
 
 
-def score(run: Path, head: str, seed: int, exam: Exam, store: FeatureStore, contexts: Sequence[str]) -> pd.DataFrame:
+def score(
+    run: Path, head: str, seed: int, query_set: QuerySet, store: FeatureStore, contexts: Sequence[str]
+) -> pd.DataFrame:
     """The rows of a run, kept beside it and read where they are the same queries and contexts."""
     file = run / "rows.parquet"
     if file.is_file():
         rows = read_rows(file)
-        if set(rows["context"]) == set(contexts) and set(rows["query"]) == set(exam.names):
+        if set(rows["context"]) == set(contexts) and set(rows["query"]) == set(query_set.names):
             return rows
     predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint))
     about = Run(run=run.name, head=head, seed=seed)
     # One context at a time: thousands of scores for each of many queries would fill the memory.
     rows = concatenate(
         [
-            evaluate(predictor, exam.dataset, store, "test", queries=exam.queries, contexts=context, run=about)
+            evaluate(
+                predictor, query_set.dataset, store, "test", queries=query_set.queries, contexts=context, run=about
+            )
             for context in contexts
         ]
     )
@@ -158,51 +168,67 @@ def report(rows: pd.DataFrame, kind: str, best: str, out: Path) -> None:
 
 
 def report_adjusted(
-    config: TrainConfig, seeds: Sequence[int], exam: Exam, store: FeatureStore, kind: str, best: str, out: Path
+    config: TrainConfig,
+    seeds: Sequence[int],
+    query_set: QuerySet,
+    store: FeatureStore,
+    kind: str,
+    best: str,
+    out: Path,
 ) -> None:
     """Adjusts scores by how frequent classes are, as much as suits held-out participants, for class-mean recall alone:
     the model's and, in fairness, those of the best chain."""
-    dataset = exam.dataset
+    dataset = query_set.dataset
     choosing = hold_out(dataset, HELD_OUT)
     run = out / f"{kind}-{config.head}-held-out"
     fit(choosing, store, config, run, resume=True)
-    held_out = Exam(choosing, store, "val", next_actions_of(choosing, "val"))
+    held_out = QuerySet(choosing, store, "val", next_actions_of(choosing, "val"))
     model_tau = choose_tau(lambda tau: adjusted([run], held_out, store, tau), 5)
     chain_tau = choose_tau(lambda tau: adjusted_chain(best, held_out, tau), 5)
     runs = [out / f"{kind}-{config.head}-seed{seed}" for seed in seeds]
     model, chain = f"{config.head}, tau {model_tau:g}", f"{best}, tau {chain_tau:g}"
     models = {
-        config.head: adjusted(runs, exam, store, 0.0),
-        model: adjusted(runs, exam, store, model_tau),
+        config.head: adjusted(runs, query_set, store, 0.0),
+        model: adjusted(runs, query_set, store, model_tau),
     }
-    chains = {best: adjusted_chain(best, exam, 0.0), chain: adjusted_chain(best, exam, chain_tau)}
+    chains = {best: adjusted_chain(best, query_set, 0.0), chain: adjusted_chain(best, query_set, chain_tau)}
     table = next_action_table(models, chains, [best, chain])
     write_table(table, out / f"{kind}_adjusted.md")
     print(f"{kind}, adjusted for class-mean recall\n\n{to_markdown(table)}", flush=True)
 
 
-def adjusted(runs: Sequence[Path], exam: Exam, store: FeatureStore, tau: float) -> pd.DataFrame:
+def adjusted(runs: Sequence[Path], query_set: QuerySet, store: FeatureStore, tau: float) -> pd.DataFrame:
     """The rows of models that see all the past, their scores adjusted by the answers of training."""
-    adjust = LogitAdjustment.learnt(*known_answers(exam), tau)
+    adjust = LogitAdjustment.learnt(*known_answers(query_set), tau)
     tables = []
     for run in runs:
         predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint))
         about = Run(run=run.name)
         tables.append(
-            evaluate(predictor, exam.dataset, store, exam.split, queries=exam.queries, run=about, adjust=adjust)
+            evaluate(
+                predictor,
+                query_set.dataset,
+                store,
+                query_set.split,
+                queries=query_set.queries,
+                run=about,
+                adjust=adjust,
+            )
         )
     return concatenate(tables)
 
 
-def adjusted_chain(chain: str, exam: Exam, tau: float) -> pd.DataFrame:
+def adjusted_chain(chain: str, query_set: QuerySet, tau: float) -> pd.DataFrame:
     """The rows of a chain, likewise."""
-    adjust = LogitAdjustment.learnt(*known_answers(exam), tau)
-    return concatenate(answer_baselines(exam, [chain], next_actions_of(exam.dataset, "train"), Run(run=chain), adjust))
+    adjust = LogitAdjustment.learnt(*known_answers(query_set), tau)
+    return concatenate(
+        answer_baselines(query_set, [chain], next_actions_of(query_set.dataset, "train"), Run(run=chain), adjust)
+    )
 
 
-def known_answers(exam: Exam) -> tuple[list[str], tuple[str, ...]]:
+def known_answers(query_set: QuerySet) -> tuple[list[str], tuple[str, ...]]:
     """What training answers, and the classes."""
-    return [query.answer for query in next_actions_of(exam.dataset, "train")], exam.dataset.action_labels
+    return [query.answer for query in next_actions_of(query_set.dataset, "train")], query_set.dataset.action_labels
 
 
 def draw(rows: pd.DataFrame, kinds: Sequence[str], out: Path) -> None:

@@ -25,19 +25,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from vidseq.checkpoint import load_model
+from vidseq import load_model
 from vidseq.cli import run_script
-from vidseq.data.dataset import Dataset
-from vidseq.data.held_out import hold_out
-from vidseq.data.schema import Query
-from vidseq.evaluation.rows import Run
-from vidseq.features.store import FeatureStore
-from vidseq.forecasting.action_plans import ChainPlans, Planner, evaluate_plans, plan_table
-from vidseq.forecasting.next_action_tables import HELD_OUT
-from vidseq.importers.action_steps import ask_for_plans
-from vidseq.importers.epic_steps import epic_steps
-from vidseq.inference.predictor import Predictor
-from vidseq.reporting.tables import to_markdown, write_table
+from vidseq.data import Dataset, Query, hold_out
+from vidseq.evaluation import Run
+from vidseq.features import FeatureStore
+from vidseq.forecasting import HELD_OUT, ChainPlans, Planner, evaluate_plans, plan_table
+from vidseq.importers import ask_for_plans, epic_steps
+from vidseq.inference import Predictor
+from vidseq.reporting import to_markdown, write_table
 from vidseq.training import TrainConfig, fit
 
 LENGTH, FUTURES = 20, 5

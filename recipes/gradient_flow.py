@@ -19,15 +19,12 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vidseq.analysis.gradient_flow import gradient_norms, half_life
-from vidseq.analysis.recall import TASKS, Clips
-from vidseq.analysis.recall_training import STAGES, RecallModel, train_recall
+from vidseq.analysis import STAGES, TASKS, Clips, RecallModel, gradient_norms, half_life, train_recall
 from vidseq.cli import run_script
 from vidseq.heads import RNN, TemporalHead, head_names, make_head
 from vidseq.heads.rnn import RNNLayer
 from vidseq.progress import progress
-from vidseq.reporting.figures import COLORS, save_figure
-from vidseq.reporting.tables import to_markdown, write_table
+from vidseq.reporting import COLORS, save_figure, to_markdown, write_table
 
 RADII = (0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2)
 DIM, VIDEOS = 32, 4

@@ -26,17 +26,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from vidseq.analysis.recall import TASKS
-from vidseq.analysis.recall_figure import recall_figure
-from vidseq.analysis.recall_report import accuracy_by_lag, recall_table
-from vidseq.analysis.recall_training import LAGS, score_recall
+from vidseq.analysis import LAGS, TASKS, accuracy_by_lag, recall_figure, recall_table, score_recall
 from vidseq.cli import run_script
 from vidseq.device import one_thread
 from vidseq.errors import unknown_name
 from vidseq.heads import head_names
 from vidseq.progress import progress
-from vidseq.reporting.figures import save_figure
-from vidseq.reporting.tables import to_markdown, write_table
+from vidseq.reporting import save_figure, to_markdown, write_table
 
 
 def main(

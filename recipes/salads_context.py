@@ -26,16 +26,13 @@ from typing import Any
 import pandas as pd
 
 from vidseq.cli import run_script
-from vidseq.context.report.write import write_report
-from vidseq.context.summary import summarise, summary_text_table
-from vidseq.context.sweep import Sweep, run_sweep
-from vidseq.data.dataset import Dataset
-from vidseq.evaluation.accuracy_table import pivot_accuracy
-from vidseq.evaluation.cross_validation import pool_splits
-from vidseq.features.store import FeatureStore
+from vidseq.context import Sweep, run_sweep, summarise, summary_text_table, write_report
+from vidseq.data import Dataset
+from vidseq.evaluation import pivot_accuracy, pool_splits
+from vidseq.features import FeatureStore
 from vidseq.heads import head_names
-from vidseq.importers.fifty_salads import convert_split
-from vidseq.reporting.tables import to_markdown, write_table
+from vidseq.importers import convert_fifty_salads_split
+from vidseq.reporting import to_markdown, write_table
 from vidseq.training import TrainConfig, fit
 
 CONTEXTS = "1f,1s,2s,4s,8s,16s,32s,64s,128s,256s,full"
@@ -119,7 +116,7 @@ def train(data: Path, out: Path, split: int, heads: Sequence[str], training: Tra
     """Converts a split unless that is done, and trains each head on it; gives the runs' folders."""
     folder = out / f"split{split}"
     if not (folder / "dataset.json").is_file():
-        convert_split(data, folder, split)
+        convert_fifty_salads_split(data, folder, split)
     dataset, store = Dataset.load(folder), FeatureStore.open_in(folder)
     runs = [out / f"{head}-split{split}-seed{training.seed}" for head in heads]
     for head, run in zip(heads, runs):

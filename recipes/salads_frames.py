@@ -39,22 +39,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vidseq.analysis.budget import match_size
-from vidseq.checkpoint import load_model
+from vidseq import load_model
+from vidseq.analysis import match_size
 from vidseq.cli import run_script
-from vidseq.data.dataset import Dataset
+from vidseq.data import Dataset
 from vidseq.errors import unknown_name
-from vidseq.evaluation.frame_labels import METRICS, evaluate_frame_labels, frame_label_table, true_frame_labels
-from vidseq.evaluation.intervals import bootstrap_means
-from vidseq.evaluation.rows import Run
-from vidseq.features.store import FeatureStore
+from vidseq.evaluation import (
+    METRICS,
+    Run,
+    bootstrap_means,
+    evaluate_frame_labels,
+    frame_label_table,
+    true_frame_labels,
+)
+from vidseq.features import FeatureStore
 from vidseq.heads import HEADS, head_names
-from vidseq.importers.fifty_salads import convert_split
-from vidseq.inference.predictor import Predictor
-from vidseq.reporting.tables import to_markdown, write_table
-from vidseq.segmentation.action_order import ActionOrder
-from vidseq.segmentation.decoding import SegmentDecoder, SegmentModel, decode_segments
-from vidseq.segmentation.ordered_decoding import OrderedDecoder, decode_ordered
+from vidseq.importers import convert_fifty_salads_split
+from vidseq.inference import Predictor
+from vidseq.reporting import to_markdown, write_table
+from vidseq.segmentation import (
+    ActionOrder,
+    OrderedDecoder,
+    SegmentDecoder,
+    SegmentModel,
+    decode_ordered,
+    decode_segments,
+)
 from vidseq.training import TrainConfig, fit
 
 SETTINGS = TrainConfig(
@@ -114,7 +124,7 @@ def main(
     for split in map(int, splits.split(",")):
         folder = out / f"split{split}"
         if not (folder / "dataset.json").is_file():
-            convert_split(data, folder, split)
+            convert_fifty_salads_split(data, folder, split)
         dataset, store = load_split(folder, limit)
         for head in names:
             for form in forms_of(head, forms):

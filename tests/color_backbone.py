@@ -8,7 +8,7 @@ import numpy as np
 
 from vidseq.features.base import Backbone
 from vidseq.features.fingerprint import Fingerprint, rational
-from vidseq.video.resize import Size
+from vidseq.video.resizing import Size
 
 
 class ColorBackbone(Backbone):

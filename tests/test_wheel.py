@@ -29,7 +29,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_module_is_in_the_wheel_and_nothing_else(wheel: Path) -> None:
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if not name.split("/")[0].endswith(".dist-info")}
-    library = {path.relative_to(ROOT).as_posix() for path in (ROOT / "vidseq").rglob("*.py")}
+    library = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "vidseq").rglob("*.py*")
+        if path.suffix in (".py", ".pyi")
+    } | {"vidseq/py.typed"}
     assert inside == library
 
 

@@ -15,23 +15,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.generator import generate
+from vidseq import VideoReasoner
+from vidseq.classroom import ClassroomConfig, generate
 from vidseq.cli import run_script
-from vidseq.data.dataset import Dataset
-from vidseq.data.query_set import Exam
-from vidseq.data.schema import Query
-from vidseq.evaluation.contexts import Context, parse_contexts
-from vidseq.evaluation.evaluate_models import queries_for
-from vidseq.evaluation.evaluator import ask_model, queries_of_split
-from vidseq.evaluation.rows import Run, concatenate
-from vidseq.features.store import FeatureStore
-from vidseq.inference.predictor import Predictor
-from vidseq.model import VideoReasoner
-from vidseq.reporting.tables import to_markdown
-from vidseq.training import TrainConfig
-from vidseq.training.build import build_model, fit_statistics
-from vidseq.training.clips import make_exam
+from vidseq.data import Dataset, Query, QuerySet
+from vidseq.evaluation import Context, Run, ask_model, concatenate, parse_contexts, queries_for, queries_of_split
+from vidseq.features import FeatureStore
+from vidseq.inference import Predictor
+from vidseq.reporting import to_markdown
+from vidseq.training import TrainConfig, build_model, fit_statistics, make_clip_dataset
 
 #: Twelve lengths.
 CONTEXTS = "1f,0.5s,1s,2s,4s,8s,12s,16s,24s,32s,48s,full"
@@ -83,11 +75,11 @@ def measure(
     """Times both ways for one head."""
     predictor = Predictor(make_model(dataset, store, head, dim, seed))
     asked = queries_of_split(dataset, "test", queries_for(predictor.model, dataset))[:queries]
-    exam = Exam(dataset, store, "test", asked)
-    lengths = parse_contexts(contexts, exam.longest_seconds)
-    shared, shared_seconds = timed(predictor, exam, lengths, share=True)
+    query_set = QuerySet(dataset, store, "test", asked)
+    lengths = parse_contexts(contexts, query_set.longest_seconds)
+    shared, shared_seconds = timed(predictor, query_set, lengths, share=True)
     chosen = draw(asked, sample, seed)
-    small = Exam(dataset, store, "test", chosen)
+    small = QuerySet(dataset, store, "test", chosen)
     plain, plain_seconds = timed(predictor, small, lengths, share=False)
     scaled = plain_seconds * len(asked) / len(chosen)
     return {
@@ -107,14 +99,16 @@ def make_model(dataset: Dataset, store: FeatureStore, head: str, dim: int, seed:
     torch.manual_seed(seed)
     config = TrainConfig(head=head, dim=dim, tasks={"question": {}, "next_action": {}})
     model = build_model(dataset, store, config)
-    fit_statistics(model, make_exam(dataset, store, "train", model))
+    fit_statistics(model, make_clip_dataset(dataset, store, "train", model))
     return model
 
 
-def timed(predictor: Predictor, exam: Exam, lengths: list[Context], *, share: bool) -> tuple[pd.DataFrame, float]:
+def timed(
+    predictor: Predictor, query_set: QuerySet, lengths: list[Context], *, share: bool
+) -> tuple[pd.DataFrame, float]:
     """Rows, and the seconds that they took; the plain loop asks one query at one length at a time."""
     start = time.perf_counter()
-    rows = concatenate(ask_model(predictor, exam, lengths, (), Run(), batch_size=1, share=share))
+    rows = concatenate(ask_model(predictor, query_set, lengths, (), Run(), batch_size=1, share=share))
     return rows, time.perf_counter() - start
 
 

@@ -25,15 +25,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vidseq.features.cnn import CnnBackbone
-from vidseq.features.cnn_config import CnnConfig
-from vidseq.features.extract import extract_features
-from vidseq.features.store import FeatureStore
-from vidseq.video.probing import probe
-from vidseq.video.reader import VideoReader
-from vidseq.video.resize import Size, resize
-from vidseq.video.sampling import exact_rate, sample_times
-from vidseq.video.writer import VideoWriter
+from vidseq.features import CnnBackbone, CnnConfig, FeatureStore, extract_features
+from vidseq.video import Size, VideoReader, VideoWriter, exact_rate, probe, resize, sample_times
 
 HEIGHT, WIDTH, FPS = 720, 1280, 30
 WARM_UP_SECONDS, COPIES = 0.5, 4

@@ -25,7 +25,8 @@ import torch
 from benchmark_peers import OURS, STREAMED
 from benchmark_report import QUADRATIC, Row, read_rows, write_report
 
-from vidseq.errors import UserError, unknown_name
+from vidseq import UserError
+from vidseq.errors import unknown_name
 from vidseq.files import atomic_write
 from vidseq.progress import progress
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.errors import UserError
+from vidseq import UserError
 from vidseq.heads import HEADS, TemporalHead, make_head, num_parameters
 from vidseq.heads.layers.transformer import TransformerBlock
 

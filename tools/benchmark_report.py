@@ -12,8 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vidseq.files import atomic_write
-from vidseq.reporting.figures import COLORS, save_figure
-from vidseq.reporting.tables import to_markdown, write_table
+from vidseq.reporting import COLORS, save_figure, to_markdown, write_table
 
 AT = 16_384
 """The length T that targets are set for."""

@@ -12,7 +12,7 @@ from vidseq.errors import DataError
 from vidseq.model import ModelState, VideoReasoner
 
 #: Clips are scanned in pieces of at most this many frames, for bounded memory.
-LONGEST_PIECE = 4096
+MAX_PIECE_FRAMES = 4096
 
 
 def frames_until(pts_seconds: np.ndarray, time: float) -> int:
@@ -134,7 +134,7 @@ def plan_pieces(lengths: Sequence[int], stops: Sequence[Sequence[int]], *, whole
     asked = [set(row) for row in stops]
     ahead = [sorted({*row, *([length] if whole else [])} - {0}) for length, row in zip(lengths, stops)]
     farthest = max((row[-1] for row in ahead if row), default=0)
-    span = max(1, min(LONGEST_PIECE, math.ceil(farthest / max(1, *map(len, ahead)))))
+    span = max(1, min(MAX_PIECE_FRAMES, math.ceil(farthest / max(1, *map(len, ahead)))))
     at = [0] * len(lengths)
     pieces, steps = [], []
     while any(ahead):
@@ -164,7 +164,7 @@ def plan_together(lengths: Sequence[int], stops: Sequence[Sequence[int]]) -> Pla
     pieces, steps, at = [], [], 0
     for edge in edges:
         while at < edge:
-            stop = min(edge, at + LONGEST_PIECE)
+            stop = min(edge, at + MAX_PIECE_FRAMES)
             steps.append(np.clip(ends - at, 0, stop - at).tolist())
             due = [(row, stop) for row in range(len(lengths)) if stop in asked[row]]
             pieces.append(Piece(stop - at, due))

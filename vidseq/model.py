@@ -18,7 +18,7 @@ from vidseq.tasks.base import DenseTask
 from vidseq.tasks.frame_labels import FrameLabels
 
 #: A feature further from its mean than this many standard deviations counts as this far.
-FARTHEST = 10.0
+MAX_DEVIATIONS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +138,7 @@ class Projection(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(..., F) to (..., D)."""
-        return self.layers(((features - self.mean) / self.std).clamp(-FARTHEST, FARTHEST))
+        return self.layers(((features - self.mean) / self.std).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS))
 
 
 class VideoReasoner(nn.Module):

@@ -9,7 +9,7 @@ Expected:  OUT/split1 ... OUT/split4, 1,712 videos and 8,359 segments each.
 from pathlib import Path
 
 from vidseq.cli import run_script
-from vidseq.importers.breakfast import SPLITS, convert_split
+from vidseq.importers import BREAKFAST_SPLITS, convert_breakfast_split
 
 
 def prepare(
@@ -25,9 +25,9 @@ def prepare(
         seed: of that choice.
         cut_to_shorter: where labels and features differ in length, keep the frames that have both.
     """
-    for split in SPLITS:
+    for split in BREAKFAST_SPLITS:
         options = {"fps": fps, "validation": validation, "seed": seed, "cut_to_shorter": cut_to_shorter}
-        report = convert_split(source, out / f"split{split}", split, **options)
+        report = convert_breakfast_split(source, out / f"split{split}", split, **options)
         print(report.summary())
 
 

@@ -9,8 +9,7 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.generator import generate
+from vidseq.classroom import ClassroomConfig, generate
 from vidseq.cli import run_script
 
 SIZES = {

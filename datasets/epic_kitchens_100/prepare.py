@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidseq.cli import run_script
-from vidseq.importers import epic
+from vidseq.importers import IMPORTERS
 
 
 def prepare(
@@ -29,7 +29,7 @@ def prepare(
         group: what videos that are not independent share.
         skip_bad: leave bad rows out and list them.
     """
-    print(epic.convert(source, out, labels=labels, group=group, skip_bad=skip_bad).summary())
+    print(IMPORTERS["epic"](source, out, labels=labels, group=group, skip_bad=skip_bad).summary())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ Expected:  OUT/split1 ... OUT/split5, 50 videos each; 898 segments with the labe
 from pathlib import Path
 
 from vidseq.cli import run_script
-from vidseq.importers.fifty_salads import SPLITS, convert_split
+from vidseq.importers import FIFTY_SALADS_SPLITS, convert_fifty_salads_split
 
 
 def prepare(source: Path, out: Path, fps: str = "3", validation: float = 0.0, seed: int = 0) -> None:
@@ -22,8 +22,10 @@ def prepare(source: Path, out: Path, fps: str = "3", validation: float = 0.0, se
         validation: share of the training people to carve out.
         seed: of that choice.
     """
-    for split in SPLITS:
-        report = convert_split(source, out / f"split{split}", split, fps=fps, validation=validation, seed=seed)
+    for split in FIFTY_SALADS_SPLITS:
+        report = convert_fifty_salads_split(
+            source, out / f"split{split}", split, fps=fps, validation=validation, seed=seed
+        )
         print(report.summary())
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidseq.analysis.recall import CHANNELS, NOISE, SYMBOLS, TASKS
-from vidseq.analysis.recall_figure import recall_figure
+from vidseq.analysis.recall_plot import recall_figure
 from vidseq.analysis.recall_report import accuracy_by_lag, longest_solved, recall_table
 from vidseq.analysis.recall_training import OPTIONS, WIDTH_STEP, Stage, score_recall
 from vidseq.errors import UserError

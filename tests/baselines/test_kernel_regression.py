@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from vidseq.baselines.kernel_regression import PENALTIES, KernelProbe, QuestionKernel
+from vidseq.baselines.kernel_regression import PENALTIES, KernelRegression, QuestionKernel
 
 
 def test_it_is_ridge_regression_on_the_product_of_kernels():
     rng = np.random.default_rng(0)
     texts = [f"what about {word}" for word in rng.choice(["a1", "b2"], 30)]
-    sights, answers = rng.normal(size=(30, 2, 5)), rng.integers(3, size=30)
-    probe = KernelProbe(texts, sights, answers, [str(number % 6) for number in range(30)], 3)
+    inputs, answers = rng.normal(size=(30, 2, 5)), rng.integers(3, size=30)
+    probe = KernelRegression(texts, inputs, answers, [str(number % 6) for number in range(30)], 3)
     words = QuestionKernel(texts)
     asked = words.product(words.embed(texts), words.embed(texts))
     alike = np.ones((30, 30))
-    for part in np.moveaxis(sights, 1, 0):
+    for part in np.moveaxis(inputs, 1, 0):
         centred = (part - part.mean(axis=0)) / np.sqrt(part.std(axis=0))
         centred = centred / np.sqrt(np.square(centred).sum(axis=1).mean())
         for i in range(30):
@@ -22,23 +22,23 @@ def test_it_is_ridge_regression_on_the_product_of_kernels():
     kernel = asked * alike
     targets = np.eye(3)[answers]
     weights = np.linalg.solve(kernel + probe.penalty * np.eye(30), targets - targets.mean(axis=0))
-    np.testing.assert_allclose(probe.scores(texts, sights), targets.mean(axis=0) + kernel @ weights, atol=1e-8)
+    np.testing.assert_allclose(probe.scores(texts, inputs), targets.mean(axis=0) + kernel @ weights, atol=1e-8)
     assert any(np.isclose(probe.penalty / np.diag(kernel).mean(), penalty) for penalty in PENALTIES)
 
 
 def test_a_question_decides_what_counts():
     rng = np.random.default_rng(1)
     shown = rng.integers(2, size=(400, 2))
-    sights = (shown + rng.normal(0, 0.1, shown.shape))[:, None]
+    inputs = (shown + rng.normal(0, 0.1, shown.shape))[:, None]
     which = rng.integers(2, size=400)
     texts = [("what of the lamp", "what of the card")[side] for side in which]
     answers = shown[np.arange(400), which]
     groups = [str(number // 10) for number in range(400)]
-    probe = KernelProbe(texts[:300], sights[:300], answers[:300], groups[:300], 2)
-    right = probe.scores(texts[300:], sights[300:]).argmax(axis=1) == answers[300:]
+    probe = KernelRegression(texts[:300], inputs[:300], answers[:300], groups[:300], 2)
+    right = probe.scores(texts[300:], inputs[300:]).argmax(axis=1) == answers[300:]
     assert right.mean() > 0.95
 
 
 def test_nothing_seen_and_nothing_asked_is_the_most_frequent_answer():
-    probe = KernelProbe([""] * 5, np.zeros((5, 0, 1)), np.array([1, 1, 1, 0, 2]), ["a", "a", "b", "b", "c"], 3)
+    probe = KernelRegression([""] * 5, np.zeros((5, 0, 1)), np.array([1, 1, 1, 0, 2]), ["a", "a", "b", "b", "c"], 3)
     assert probe.scores(["", "new words"], np.zeros((2, 0, 1))).argmax(axis=1).tolist() == [1, 1]

@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 
 from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.plan import SHORTEST_AGE, draw_age, draw_world
+from vidseq.classroom.plan import MIN_AGE_SECONDS, draw_age, draw_world
 from vidseq.errors import UserError
 
 
 def test_ages_are_half_log_uniform_and_half_uniform(rng):
     ages = np.array([draw_age(100.0, rng) for _ in range(4000)])
-    assert ages.min() >= SHORTEST_AGE and ages.max() <= 100.0
+    assert ages.min() >= MIN_AGE_SECONDS and ages.max() <= 100.0
     for limit in (1.0, 5.0, 20.0, 60.0):
-        log_part = np.log(limit / SHORTEST_AGE) / np.log(100.0 / SHORTEST_AGE)
-        expected = 0.5 * log_part + 0.5 * (limit - SHORTEST_AGE) / (100.0 - SHORTEST_AGE)
+        log_part = np.log(limit / MIN_AGE_SECONDS) / np.log(100.0 / MIN_AGE_SECONDS)
+        expected = 0.5 * log_part + 0.5 * (limit - MIN_AGE_SECONDS) / (100.0 - MIN_AGE_SECONDS)
         assert abs((ages < limit).mean() - expected) < 0.03
 
 
@@ -46,7 +46,7 @@ def test_worlds_of_any_length_and_number_of_children_keep_the_rules(seconds, chi
             holder = next(child for child in world.children if child.child == hold.child)
             assert holder.tag is not None and holder.tag[1] < hold.start
         for probe in world.probes:
-            assert probe.over <= probe.time - SHORTEST_AGE + 1e-3
+            assert probe.over <= probe.time - MIN_AGE_SECONDS + 1e-3
         signals = sorted((*world.rings, *world.flashes))
         assert all(a[1] < b[0] for a, b in itertools.pairwise(signals))
 

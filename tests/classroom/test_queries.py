@@ -9,7 +9,7 @@ from vidseq.classroom.answers import UNKNOWN, answer
 from vidseq.classroom.config import FAMILIES, ClassroomConfig
 from vidseq.classroom.generator import dataset_info, make_lessons
 from vidseq.classroom.palette import ZONE_WORDS
-from vidseq.classroom.plan import SHORTEST_AGE
+from vidseq.classroom.plan import MIN_AGE_SECONDS
 from vidseq.classroom.queries import PRESENT_SECONDS, certificate_seconds
 from vidseq.classroom.record import merge
 from vidseq.classroom.wording import _FORMS, word
@@ -78,7 +78,7 @@ def test_certificates_are_measured_as_egoschema_does():
 @pytest.mark.parametrize("family", MEMORY)
 def test_evidence_age_is_wide(scored, family):
     ages = [query.evidence_age_seconds for query, *_ in scored[family] if query.evidence]
-    assert min(ages) >= SHORTEST_AGE - 1e-6
+    assert min(ages) >= MIN_AGE_SECONDS - 1e-6
     low, middle, high = np.quantile(ages, [0.1, 0.5, 0.9])
     assert low < 4.0 and 3.0 < middle < 25.0 and high > 16.0
     reach = [query.reach_seconds for query, *_ in scored[family] if query.evidence]

@@ -10,7 +10,7 @@ import torch
 from vidseq.analysis.budget import match_size
 from vidseq.cli import main
 from vidseq.comparison import compare
-from vidseq.comparison.candidate import Contest
+from vidseq.comparison.candidate import Trial
 from vidseq.comparison.compare import compare_heads, parse_seeds
 from vidseq.comparison.plan import PLAN_FILE, claim
 from vidseq.data.dataset import write_dataset
@@ -194,8 +194,8 @@ def test_whole_models_match(toy_world):
     assert abs(size.value - 9000) < min(others)
 
 
-def test_a_contest_is_trained_as_the_plan_says(compared, toy_world):
+def test_a_trial_is_trained_as_the_plan_says(compared, toy_world):
     plan = json.loads((compared[0] / PLAN_FILE).read_text())
-    assert {one["head"] for one in plan["contenders"]} == {"lstm", "gru"}
+    assert {one["head"] for one in plan["candidates"]} == {"lstm", "gru"}
     assert plan["training"]["epochs"] == 1 and "seed" not in plan["training"]
-    assert [field.name for field in dataclasses.fields(Contest)][:2] == ["data", "features"]
+    assert [field.name for field in dataclasses.fields(Trial)][:2] == ["data", "features"]

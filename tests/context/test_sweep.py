@@ -10,13 +10,13 @@ import pytest
 
 from vidseq.checkpoint import save_model
 from vidseq.cli import main
+from vidseq.context import sweep as module
 from vidseq.context.measure import measure_context
 from vidseq.context.sweep import Sweep, run_sweep
 from vidseq.data.dataset import write_dataset
 from vidseq.errors import UserError
-from vidseq.evaluation import sweep as module
-from vidseq.evaluation.evaluate_models import queries_for
 from vidseq.evaluation.evaluator import evaluate
+from vidseq.evaluation.models import queries_for
 from vidseq.evaluation.rows import read_rows
 from vidseq.evaluation.run_description import describe_run, trained_seconds
 from vidseq.inference.predictor import Predictor

@@ -68,7 +68,7 @@ def add_video(number, dataset_parts, stored):
 
 
 @pytest.fixture
-def exam():
+def query_set():
     """(dataset, store): 4 training and 20 test videos, two a group."""
     parts, stored = ({}, [], []), {}
     for number in range(24):

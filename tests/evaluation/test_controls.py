@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidseq.baselines.bag import bag_of_frames, bag_of_labels
-from vidseq.baselines.baseline_data import Study
+from vidseq.baselines.baseline_data import BaselineData
 from vidseq.baselines.chain import LabelChain, ngram, parse_order
 from vidseq.baselines.counts import time_only
 from vidseq.data.schema import Query, Segment
@@ -25,7 +25,7 @@ def asked(video, time, answer, question=None):
 
 
 def study(training, queries, segments=None, past=None, classes=CLASSES):
-    return Study(training, queries, classes, segments or {}, past or (lambda query: None), "nothing")
+    return BaselineData(training, queries, classes, segments or {}, past or (lambda query: None), "nothing")
 
 
 def video_of(labels, name="v"):
@@ -118,12 +118,12 @@ def test_queries_at_one_time_share_one_order():
     assert shuffled(past, one).features.tolist() != shuffled(past, later).features.tolist()
 
 
-def test_best_frame_asks_single_frames_and_takes_the_surest(exam, planted_model):
+def test_best_frame_asks_single_frames_and_takes_the_surest(query_set, planted_model):
     def sure_of_red(features, pts_seconds, queries):
         assert all(len(frames) == 1 for frames in features)
         return planted_model(features, pts_seconds, queries)
 
-    dataset, store = exam
+    dataset, store = query_set
     rows = evaluate(sure_of_red, dataset, store, "test", contexts=["1f"], controls=["best_frame"])
     best = rows[rows["control"] == "best_frame"]
     assert len(best) == best["query"].nunique() == 60
@@ -133,8 +133,8 @@ def test_best_frame_asks_single_frames_and_takes_the_surest(exam, planted_model)
     assert best[sure]["correct"].all() and 0.2 < sure.mean() < 0.9
 
 
-def test_all_controls(exam):
-    dataset, _ = exam
+def test_all_controls(query_set):
+    dataset, _ = query_set
     questions, nexts = dataset.queries, dataset.next_action_queries(1.0)
     options = {"num_groups": 12, "has_segments": True}
     assert choose_controls(["all"], questions, **options) == [
@@ -151,8 +151,8 @@ def test_all_controls(exam):
     assert parse_order("ngram:4") == 4
 
 
-def test_one_query_at_a_time(exam, planted_model):
-    dataset, store = exam
+def test_one_query_at_a_time(query_set, planted_model):
+    dataset, store = query_set
 
     def alone(features, pts_seconds, query):
         return planted_model([features], [pts_seconds], [query])[0]

@@ -18,8 +18,8 @@ def accuracy(rows, **where):
     return rows["correct"].mean()
 
 
-def test_accuracy_rises_exactly_at_the_evidence(exam, planted_model):
-    rows = evaluate(planted_model, *exam, "test", contexts="1f,1s,2s,...,full")
+def test_accuracy_rises_exactly_at_the_evidence(query_set, planted_model):
+    rows = evaluate(planted_model, *query_set, "test", contexts="1f,1s,2s,...,full")
     assert rows["context"].unique().tolist() == ["1f", "1s", "2s", "4s", "8s", "16s", "32s", "full"]
     assert len(rows) == 60 * 8
     for family, age in AGES.items():
@@ -28,8 +28,8 @@ def test_accuracy_rises_exactly_at_the_evidence(exam, planted_model):
             assert right == 1 if seconds > age else right < 0.6
 
 
-def test_what_rows_say(exam, planted_model):
-    rows = evaluate(planted_model, *exam, "test", contexts="1f,1s,full", run=Run(run="r7", head="lstm", seed=7))
+def test_what_rows_say(query_set, planted_model):
+    rows = evaluate(planted_model, *query_set, "test", contexts="1f,1s,full", run=Run(run="r7", head="lstm", seed=7))
     assert rows[["run", "head", "seed", "dataset", "split"]].drop_duplicates().to_numpy().tolist() == [
         ["r7", "lstm", 7, "colours", "test"]
     ]
@@ -43,9 +43,9 @@ def test_what_rows_say(exam, planted_model):
     assert rows.groupby("query")["context"].nunique().eq(3).all()
 
 
-def test_controls(exam, planted_model):
+def test_controls(query_set, planted_model):
     controls = ["blind", "last_frame", "shuffled", "swapped_past:10s", "evidence_only", "majority"]
-    rows = evaluate(planted_model, *exam, "test", contexts=["1f"], controls=controls)
+    rows = evaluate(planted_model, *query_set, "test", contexts=["1f"], controls=controls)
     assert set(rows["control"]) == {"", *controls}
     for family in AGES:
         prior = accuracy(rows, control="blind", family=family)
@@ -61,8 +61,8 @@ def test_controls(exam, planted_model):
     assert set(rows[rows["control"] == "blind"]["context_seconds"]) == {0.0}
 
 
-def test_majority_is_training_s_within_the_family(exam, planted_model):
-    dataset, store = exam
+def test_majority_is_training_s_within_the_family(query_set, planted_model):
+    dataset, store = query_set
     rows = evaluate(planted_model, dataset, store, "test", contexts=[], controls=["majority"])
     for family in AGES:
         answers = [q.answer for q in dataset.queries if q.family == family and q.video in ("v00", "v01", "v02", "v03")]
@@ -71,8 +71,8 @@ def test_majority_is_training_s_within_the_family(exam, planted_model):
         assert answers.count(said[0]) == max(answers.count(answer) for answer in answers)
 
 
-def test_repeat_last_label(exam):
-    dataset, store = exam
+def test_repeat_last_label(query_set):
+    dataset, store = query_set
     queries = dataset.next_action_queries(1.0)
     rows = evaluate(_uniform, dataset, store, "test", queries=queries, controls=["repeat_last_label", "majority"])
     repeated = rows[rows["control"] == "repeat_last_label"]
@@ -87,14 +87,14 @@ def _uniform(features, pts_seconds, queries):
     return np.zeros((len(queries), 3))
 
 
-def test_the_same_frames_are_not_computed_twice(exam, planted_model):
+def test_the_same_frames_are_not_computed_twice(query_set, planted_model):
     calls = []
 
     def counting(features, pts_seconds, queries):
         calls.extend(queries)
         return planted_model(features, pts_seconds, queries)
 
-    dataset, store = exam
+    dataset, store = query_set
     rows = evaluate(counting, dataset, store, "test", contexts="1f,0.5s,36s,full", controls=["last_frame"])
     assert len(rows) == 60 * 5
     assert len(calls) < 60 * 3 + 1
@@ -102,7 +102,7 @@ def test_the_same_frames_are_not_computed_twice(exam, planted_model):
 
 
 @pytest.mark.parametrize(("batch_size", "frames"), [(1, 10**6), (7, 10**6), (64, 100), (64, 10**6)])
-def test_batches_do_not_matter(exam, planted_model, monkeypatch, batch_size, frames):
+def test_batches_do_not_matter(query_set, planted_model, monkeypatch, batch_size, frames):
     monkeypatch.setattr(module, "_MAX_BATCH_FRAMES", frames)
     sizes = []
 
@@ -112,22 +112,22 @@ def test_batches_do_not_matter(exam, planted_model, monkeypatch, batch_size, fra
         return planted_model(features, pts_seconds, queries)
 
     options = {"contexts": "1s,8s,full", "controls": ["shuffled"]}
-    rows = evaluate(watched, *exam, "test", batch_size=batch_size, **options)
+    rows = evaluate(watched, *query_set, "test", batch_size=batch_size, **options)
     assert all(number <= batch_size and (number == 1 or number * longest <= frames) for number, longest in sizes)
-    assert rows.equals(evaluate(planted_model, *exam, "test", **options))
+    assert rows.equals(evaluate(planted_model, *query_set, "test", **options))
 
 
-def test_the_future_is_never_shown(exam):
+def test_the_future_is_never_shown(query_set):
     def watch(features, pts_seconds, queries):
         for times, query in zip(pts_seconds, queries):
             assert (times <= query.time).all()
         return np.zeros((len(queries), 4))
 
-    dataset, store = exam
+    dataset, store = query_set
     evaluate(watch, dataset, store, "test", contexts="1f,1s,full", controls=["shuffled", "swapped_past"])
 
 
-def test_shuffled_keeps_the_newest_frame(exam):
+def test_shuffled_keeps_the_newest_frame(query_set):
     def watch(features, pts_seconds, queries):
         for frames in features:
             assert frames[-1, 3] == len(frames) - 1
@@ -135,11 +135,11 @@ def test_shuffled_keeps_the_newest_frame(exam):
             assert not (np.diff(frames[:, 3]) == 1).all()
         return np.zeros((len(queries), 4))
 
-    evaluate(watch, *exam, "test", contexts=[], controls=["shuffled"])
+    evaluate(watch, *query_set, "test", contexts=[], controls=["shuffled"])
 
 
-def test_limit(exam, planted_model):
-    assert len(evaluate(planted_model, *exam, "test", limit=5)) == 5
+def test_limit(query_set, planted_model):
+    assert len(evaluate(planted_model, *query_set, "test", limit=5)) == 5
 
 
 @pytest.mark.parametrize(
@@ -156,13 +156,13 @@ def test_limit(exam, planted_model):
         (lambda f, p, q: np.full((len(q), 4), np.inf), "NaN or infinity for 60 of 60"),
     ],
 )
-def test_models_that_misbehave(exam, model, message):
+def test_models_that_misbehave(query_set, model, message):
     with pytest.raises(UserError, match=message):
-        evaluate(model, *exam, "test")
+        evaluate(model, *query_set, "test")
 
 
-def test_bad_requests(exam, planted_model):
-    dataset, store = exam
+def test_bad_requests(query_set, planted_model):
+    dataset, store = query_set
     with pytest.raises(UserError, match=r"Unknown control 'blnd'\. Did you mean 'blind'"):
         evaluate(planted_model, dataset, store, "test", controls=["blnd"])
     with pytest.raises(UserError, match="expects seconds as in swapped_past:30s, got 'swapped_past:x'"):
@@ -176,10 +176,10 @@ def test_bad_requests(exam, planted_model):
         evaluate(planted_model, dataset, store, "test", queries=[early])
 
 
-def test_swapping_needs_two_groups(exam, planted_model):
+def test_swapping_needs_two_groups(query_set, planted_model):
     from dataclasses import replace
 
-    dataset, store = exam
+    dataset, store = query_set
     videos = {name: replace(video, group="one") for name, video in dataset.videos.items()}
     with pytest.raises(UserError, match="at least two groups, got one"):
         evaluate(planted_model, replace(dataset, videos=videos), store, "test", controls=["swapped_past"])

@@ -20,7 +20,7 @@ from vidseq.evaluation.metrics import (
     token_f1,
     top_k_accuracy,
 )
-from vidseq.evaluation.scoring import Mark, mark
+from vidseq.evaluation.scoring import Score, score_answer
 
 CLASSES = [f"class{number}" for number in range(7)]
 
@@ -30,7 +30,7 @@ def query(answer, choices=()):
 
 
 def marked(scores, answers):
-    marks = [mark(row, CLASSES, query(CLASSES[answer])) for row, answer in zip(scores, answers)]
+    marks = [score_answer(row, CLASSES, query(CLASSES[answer])) for row, answer in zip(scores, answers)]
     return pd.DataFrame(marks).assign(answer=[CLASSES[answer] for answer in answers])
 
 
@@ -109,26 +109,26 @@ def test_no_rows():
 
 
 def test_of_equal_scores_the_first_class_wins():
-    assert mark(np.zeros(3), ["a", "b", "c"], query("a"))[:3] == ("a", True, 1)
-    assert mark(np.zeros(3), ["a", "b", "c"], query("c"))[:3] == ("a", False, 3)
+    assert score_answer(np.zeros(3), ["a", "b", "c"], query("a"))[:3] == ("a", True, 1)
+    assert score_answer(np.zeros(3), ["a", "b", "c"], query("c"))[:3] == ("a", False, 3)
 
 
 def test_choices_compete_among_themselves():
     scores = np.log([0.7, 0.1, 0.2])
-    result = mark(scores, ["a", "b", "c"], query("c", choices=("b", "c")))
-    assert result == Mark("c", True, 1, pytest.approx(2 / 3), pytest.approx(2 / 3))
+    result = score_answer(scores, ["a", "b", "c"], query("c", choices=("b", "c")))
+    assert result == Score("c", True, 1, pytest.approx(2 / 3), pytest.approx(2 / 3))
     with pytest.raises(DataError, match="choices among the classes, got 'd'"):
-        mark(scores, ["a", "b", "c"], query("c", choices=("c", "d")))
+        score_answer(scores, ["a", "b", "c"], query("c", choices=("c", "d")))
 
 
 def test_an_answer_that_is_no_class_is_last():
-    assert mark(np.log([0.6, 0.4]), ["a", "b"], query("z")) == Mark("a", False, 3, pytest.approx(0.6), 0.0)
+    assert score_answer(np.log([0.6, 0.4]), ["a", "b"], query("z")) == Score("a", False, 3, pytest.approx(0.6), 0.0)
 
 
 @given(st.lists(st.floats(-30, 30), min_size=1, max_size=7), st.integers(0, 6))
 def test_rank_one_and_right_are_the_same(scores, answer):
     classes = CLASSES[: len(scores)]
-    result = mark(np.array(scores), classes, query(CLASSES[answer % len(scores)]))
+    result = score_answer(np.array(scores), classes, query(CLASSES[answer % len(scores)]))
     assert result.correct == (result.rank == 1) == (result.prediction == CLASSES[answer % len(scores)])
     assert 0 <= result.answer_score <= result.score <= 1
 

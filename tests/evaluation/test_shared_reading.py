@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
-from vidseq.data.query_set import Exam
+from vidseq.data.query_set import QuerySet
 from vidseq.evaluation.contexts import parse_contexts
 from vidseq.evaluation.evaluator import ask_model
-from vidseq.evaluation.requests import context_asks
+from vidseq.evaluation.requests import context_requests
 from vidseq.evaluation.rows import UNNAMED_RUN, concatenate
 from vidseq.evaluation.shared_reading import _clips
 from vidseq.heads import HEADS
@@ -36,11 +36,11 @@ def predictor_of(head, toy_config):
 
 
 @pytest.fixture(scope="module")
-def exam(toy_world):
+def query_set(toy_world):
     dataset, store = toy_world
     queries = [*dataset.queries, *dataset.next_action_queries(0.5)]
     videos = {video.video for video in dataset.split("test")[:2]}
-    return Exam(dataset, store, "test", [query for query in queries if query.video in videos and query.time > 2])
+    return QuerySet(dataset, store, "test", [query for query in queries if query.video in videos and query.time > 2])
 
 
 QUICK = {"conv_encoder", "lstm", "transformer_xl", "window"}
@@ -49,11 +49,11 @@ QUICK = {"conv_encoder", "lstm", "transformer_xl", "window"}
 @pytest.mark.parametrize(
     "head", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in sorted(HEADS)]
 )
-def test_shared_rows_are_those_of_single_clips(head, exam, toy_config):
+def test_shared_rows_are_those_of_single_clips(head, query_set, toy_config):
     predictor = predictor_of(head, toy_config)
-    contexts = parse_contexts(CONTEXTS, exam.longest_seconds)
+    contexts = parse_contexts(CONTEXTS, query_set.longest_seconds)
     shared, single = (
-        concatenate(ask_model(predictor, exam, contexts, CONTROLS, UNNAMED_RUN, batch_size, share=share))
+        concatenate(ask_model(predictor, query_set, contexts, CONTROLS, UNNAMED_RUN, batch_size, share=share))
         for share, batch_size in ((True, 64), (False, 1))
     )
     pd.testing.assert_frame_equal(shared.drop(columns=NOISE), single.drop(columns=NOISE))
@@ -62,17 +62,17 @@ def test_shared_rows_are_those_of_single_clips(head, exam, toy_config):
 
 
 @pytest.mark.parametrize(("head", "fewest"), [("lstm", 0), ("window", 1)])
-def test_each_first_frame_is_read_once(head, fewest, exam, toy_config):
+def test_each_first_frame_is_read_once(head, fewest, query_set, toy_config):
     predictor = predictor_of(head, toy_config)
-    video = exam.queries[0].video
-    asks = context_asks(exam, parse_contexts("1f,1s,2s,3s,4s,full", exam.longest_seconds))
-    asks = [ask for ask in asks if exam.queries[ask.number].video == video]
-    clips = list(_clips(predictor, exam, video, asks))
-    assert sum(len(together) for _, together in clips) == len(asks)
-    starts = {ask.start for ask in asks}
+    video = query_set.queries[0].video
+    requests = context_requests(query_set, parse_contexts("1f,1s,2s,3s,4s,full", query_set.longest_seconds))
+    requests = [request for request in requests if query_set.queries[request.number].video == video]
+    clips = list(_clips(predictor, query_set, video, requests))
+    assert sum(len(together) for _, together in clips) == len(requests)
+    starts = {request.start for request in requests}
     reach = predictor.model.head.context_frames
-    forgotten = {ask.start for ask in asks if reach and ask.stop - ask.start >= reach}
+    forgotten = {request.start for request in requests if reach and request.stop - request.start >= reach}
     assert len(clips) <= len(starts)
     if fewest:
-        kept = {ask.start for ask in asks if ask.stop - ask.start < reach}
+        kept = {request.start for request in requests if request.stop - request.start < reach}
         assert forgotten - kept - {0} and len(clips) == len(kept | {0})

@@ -10,17 +10,17 @@ import pytest
 from vidseq.errors import UserError
 from vidseq.evaluation.accuracy_curve import eligible_seconds
 from vidseq.evaluation.accuracy_figure import Panel, context_figure, context_panels, family_panels
-from vidseq.evaluation.accuracy_table import accuracy_table, pivot_accuracy
 from vidseq.evaluation.evaluator import evaluate
 from vidseq.evaluation.rows import Run, concatenate
+from vidseq.evaluation.tables import accuracy_table, pivot_accuracy
 from vidseq.reporting.figures import LABEL_HEIGHT, save_figure, spread_labels
 from vidseq.reporting.tables import to_markdown, write_table
 
 
 @pytest.fixture
-def rows(exam, planted_model):
+def rows(query_set, planted_model):
     tables = [
-        evaluate(planted_model, *exam, "test", contexts="1f,2s,...,full", controls=["blind", "shuffled"], run=run)
+        evaluate(planted_model, *query_set, "test", contexts="1f,2s,...,full", controls=["blind", "shuffled"], run=run)
         for run in (Run(run="one", head="lstm"), Run(run="two", head="memory"))
     ]
     return concatenate(tables)

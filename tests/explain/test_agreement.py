@@ -5,7 +5,7 @@ import pytest
 from planted_past import CLASSES, model_of, past_of_length, query_at
 
 from vidseq.errors import UserError
-from vidseq.explain.agreement import agreement, important_past_rows, important_past_table
+from vidseq.explain.evidence_agreement import agreement, important_past_rows, important_past_table
 from vidseq.explain.find import find_important_past
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from vidseq.errors import UserError
 from vidseq.features.cnn import BACKBONES, build_backbone, make_network
-from vidseq.video.resize import Size, resize
+from vidseq.video.resizing import Size, resize
 
 CATEGORIES = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
 

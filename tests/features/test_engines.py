@@ -9,7 +9,7 @@ import pytest
 from vidseq.errors import UserError
 from vidseq.features import engines
 from vidseq.features.cnn import BACKBONES, build_backbone
-from vidseq.video.resize import Size, resize
+from vidseq.video.resizing import Size, resize
 
 
 def cosine(a, b):

@@ -5,7 +5,7 @@ import pytest
 
 from vidseq.forecasting.class_forecast import OFFSETS, STEPS, ClassMeanChoice, named_forecast, pooled
 from vidseq.forecasting.long_term import HORIZONS, OBSERVED, evaluate_long_term, long_term_table
-from vidseq.forecasting.similar_moments import Analogues, Likeness
+from vidseq.forecasting.similar_moments import Similarity, SimilarMoments
 
 
 def test_steps_lie_in_the_longest_horizon() -> None:
@@ -86,7 +86,9 @@ def test_a_step_counts_in_the_horizons_that_hold_it() -> None:
 
 def test_analogues_tell_what_came_after_like_moments() -> None:
     one, other = np.repeat([0, 1, 2], [20, 40, 40]), np.repeat([0, 3, 2], [20, 40, 40])
-    analogues = Analogues([one, other], 4, likeness=Likeness(share=0.01, done=50.0), moments=96, span=(0.02, 0.97))
+    analogues = SimilarMoments(
+        [one, other], 4, likeness=Similarity(share=0.01, done=50.0), moments=96, span=(0.02, 0.97)
+    )
     outlook = analogues.outlook(one[:30], 100)
     assert outlook.shape == (STEPS, 4)
     np.testing.assert_allclose(outlook.sum(axis=1), 1)
@@ -135,5 +137,5 @@ def test_analogues_are_their_definition() -> None:
     rng = np.random.default_rng(1)
     training = [np.repeat(rng.permutation(4), rng.integers(10, 40, 4)) for _ in range(3)]
     observed = training[0][:35]
-    fast = Analogues(training, 4, prior=0.0).outlook(observed, 120)
+    fast = SimilarMoments(training, 4, prior=0.0).outlook(observed, 120)
     np.testing.assert_allclose(fast, slow_outlook(training, observed, 120), atol=1e-9)

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from vidseq.checkpoint import load_model
 from vidseq.errors import FingerprintError, UserError
-from vidseq.evaluation.evaluate_models import evaluate_models
+from vidseq.evaluation.models import evaluate_models
 from vidseq.heads import make_head
 from vidseq.heads.retro import Retro
 from vidseq.inference.offline import predict_video
-from vidseq.inference.request import Plan
+from vidseq.inference.request import PredictionRequest
 from vidseq.inference.stream import Stream
 from vidseq.model import ModelConfig, VideoReasoner
 from vidseq.retrieval import build_database
@@ -168,6 +168,6 @@ def test_trained_saved_loaded_and_evaluated(world, tmp_path: Path, monkeypatch: 
     model, name = load_model(run, "cpu"), dataset.split("train")[3].video
     named.clear()
     Stream(model, video=name)
-    predict_video(model, name, store.read(name), 6.0, Plan())
+    predict_video(model, name, store.read(name), 6.0, PredictionRequest())
     Stream(model)
     assert named[0] == [3] and named[-1] == [-1] and {*map(tuple, named[1:-1])} == {(3,)}

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vidseq.importers.epic_steps import epic_steps
+from vidseq.importers.epic_sequences import epic_steps
 
 
 def test_all_kinds_share_one_store_of_verb_and_noun(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from vidseq.cli import main
 from vidseq.errors import ModelError, UserError
 from vidseq.features.cnn import build_backbone
 from vidseq.inference.offline import predict_video, video_features
-from vidseq.inference.request import Plan
+from vidseq.inference.request import PredictionRequest
 from vidseq.inference.run import predict_sources
 from vidseq.inference.sources import find_sources
 from vidseq.model import ModelConfig, VideoReasoner
@@ -66,12 +66,12 @@ def foreteller(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
-PLAN = Plan(questions=(QUESTION, "What was it?"), at=(1.3, 2.0), next_questions=(WHO,), every=0.75)
+PLAN = PredictionRequest(questions=(QUESTION, "What was it?"), at=(1.3, 2.0), next_questions=(WHO,), every=0.75)
 
 
-def rows_of(source: Path | str, folder: Path, plan: Plan = PLAN, **options: object) -> list[dict]:
+def rows_of(source: Path | str, folder: Path, request: PredictionRequest = PLAN, **options: object) -> list[dict]:
     said: list[str] = []
-    predict_sources(str(source), folder, plan, say=said.append, device="cpu", **options)  # type: ignore[arg-type]
+    predict_sources(str(source), folder, request, say=said.append, device="cpu", **options)  # type: ignore[arg-type]
     return [json.loads(line) for line in said]
 
 
@@ -100,9 +100,9 @@ def test_a_stream_gives_the_answers_of_the_whole_file(video: Path, model_folder:
 
 
 def test_a_query_sees_nothing_later_than_its_time(video: Path, model_folder: Path) -> None:
-    plan = Plan(questions=(QUESTION,), at=(1.3,), every=0.75)
-    short = Plan(questions=(QUESTION,), at=(1.3,), every=0.75, limit_seconds=1.4)
-    whole, cut = rows_of(video, model_folder, plan), rows_of(video, model_folder, short)
+    request = PredictionRequest(questions=(QUESTION,), at=(1.3,), every=0.75)
+    short = PredictionRequest(questions=(QUESTION,), at=(1.3,), every=0.75, limit_seconds=1.4)
+    whole, cut = rows_of(video, model_folder, request), rows_of(video, model_folder, short)
     assert [r["ranking"] for r in whole if r["kind"] == "question"] == [
         r["ranking"] for r in cut if r["kind"] == "question"
     ]
@@ -117,9 +117,9 @@ def test_context_cuts_the_past(video: Path, model_folder: Path) -> None:
     features, end = video_features(video, backbone_of(model, device="cpu"), "4")
     late = features.pts_seconds > 1.0
     only_late = VideoFeatures(features.features[late], features.pts_seconds[late])
-    plan = Plan(questions=(QUESTION,), at=(2.0,), every=9.0, context_seconds=1.0)
-    wanted = predict_video(model, "x", only_late, end, Plan(questions=(QUESTION,), at=(2.0,), every=9.0))
-    got = predict_video(model, "x", features, end, plan)
+    request = PredictionRequest(questions=(QUESTION,), at=(2.0,), every=9.0, context_seconds=1.0)
+    wanted = predict_video(model, "x", only_late, end, PredictionRequest(questions=(QUESTION,), at=(2.0,), every=9.0))
+    got = predict_video(model, "x", features, end, request)
     assert [row for row in got if row.kind == "question"] == [row for row in wanted if row.kind == "question"]
 
 
@@ -127,8 +127,8 @@ def test_a_folder_goes_on_after_a_bad_file_and_says_so(video: Path, model_folder
     (tmp_path / "a.mp4").write_bytes(video.read_bytes())
     (tmp_path / "b.mp4").write_text("no video")
     (tmp_path / "notes.txt").write_text("not looked at")
-    plan = Plan(every=1.0)
-    failed = predict_sources(str(tmp_path), model_folder, plan, out=tmp_path / "rows.csv", device="cpu")
+    request = PredictionRequest(every=1.0)
+    failed = predict_sources(str(tmp_path), model_folder, request, out=tmp_path / "rows.csv", device="cpu")
     assert list(failed) == [str(tmp_path / "b.mp4")]
     assert (tmp_path / "rows.csv").read_text().count("\na,") >= 3
 
@@ -140,7 +140,7 @@ def test_the_annotated_video_is_as_long_and_as_large(video: Path, model_folder: 
 
 
 @pytest.mark.parametrize(
-    ("plan", "message"),
+    ("options", "message"),
     [
         (
             {"questions": ("a", "b", "c"), "at": (1.0, 2.0)},
@@ -152,14 +152,16 @@ def test_the_annotated_video_is_as_long_and_as_large(video: Path, model_folder: 
         ({"every": 1e-9}, "--every expects at least 0.01 s, got 1e-09"),
     ],
 )
-def test_a_plan_that_makes_no_sense_is_refused(plan: dict, message: str) -> None:
+def test_a_plan_that_makes_no_sense_is_refused(options: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        Plan(**plan)
+        PredictionRequest(**options)
 
 
 @pytest.mark.parametrize("live", [False, True])
 def test_what_is_foretold_begins_when_asked_and_has_no_gaps(video: Path, foreteller: Path, live: bool) -> None:
-    rows = rows_of(video, foreteller, Plan(futures_at=(2.0, 1.0), questions=(QUESTION,), at=(1.5,)), live=live)
+    rows = rows_of(
+        video, foreteller, PredictionRequest(futures_at=(2.0, 1.0), questions=(QUESTION,), at=(1.5,)), live=live
+    )
     assert sorted({row["kind"] for row in rows}) == ["action_sequence", "question"]
     for time in (1.0, 2.0):
         told = [row for row in rows if row["question"] == f"What happens from {time:.3f} s on?"]
@@ -172,27 +174,27 @@ def test_what_is_foretold_begins_when_asked_and_has_no_gaps(video: Path, foretel
 
 
 def test_a_stream_foretells_what_the_whole_file_does(video: Path, foreteller: Path) -> None:
-    at_the_end = rows_of(video, foreteller, Plan())
+    at_the_end = rows_of(video, foreteller, PredictionRequest())
     assert at_the_end[0]["time"] == 3.0
-    for plan in (Plan(), Plan(futures_at=(0.5, 1.7))):
-        live, whole = rows_of(video, foreteller, plan, live=True), rows_of(video, foreteller, plan)
+    for request in (PredictionRequest(), PredictionRequest(futures_at=(0.5, 1.7))):
+        live, whole = rows_of(video, foreteller, request, live=True), rows_of(video, foreteller, request)
         for name in ("time", "end", "answer", "question"):
             assert [row[name] for row in live] == [row[name] for row in whole]
         # The CNN's batches differ in the last bits, on which the throw of a die can hang.
         np.testing.assert_allclose(
             [row["probability"] for row in live], [row["probability"] for row in whole], atol=0.05
         )
-    assert rows_of(video, foreteller, Plan(futures_at=(1.7,), context_seconds=0.5)) != rows_of(
-        video, foreteller, Plan(futures_at=(1.7,))
+    assert rows_of(video, foreteller, PredictionRequest(futures_at=(1.7,), context_seconds=0.5)) != rows_of(
+        video, foreteller, PredictionRequest(futures_at=(1.7,))
     )
 
 
 def test_what_cannot_be_foretold_is_refused(video: Path, foreteller: Path, model_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--futures-at expects a model trained for action_sequence, got one for frame"):
-        rows_of(video, model_folder, Plan(futures_at=(1.0,)))
+        rows_of(video, model_folder, PredictionRequest(futures_at=(1.0,)))
     with pytest.raises(UserError, match=r"--futures-at expects times within the video, .* got 9 s"):
-        rows_of(video, foreteller, Plan(futures_at=(9.0,)))
-    rows_of(video, foreteller, Plan(), save_video=tmp_path / "seen.mp4")  # no row that could be drawn
+        rows_of(video, foreteller, PredictionRequest(futures_at=(9.0,)))
+    rows_of(video, foreteller, PredictionRequest(), save_video=tmp_path / "seen.mp4")  # no row that could be drawn
     with VideoReader(tmp_path / "seen.mp4") as reader:
         assert reader.info.duration_seconds == pytest.approx(3.0, abs=0.1)
 
@@ -200,7 +202,7 @@ def test_what_cannot_be_foretold_is_refused(video: Path, foreteller: Path, model
 @pytest.mark.parametrize("live", [False, True])
 def test_a_question_beyond_the_end_is_refused(video: Path, model_folder: Path, live: bool) -> None:
     with pytest.raises(UserError, match=r"within the video, which ends at 3.000 s, got 3.5 s"):
-        rows_of(video, model_folder, Plan(questions=(QUESTION,), at=(3.5,)), live=live)
+        rows_of(video, model_folder, PredictionRequest(questions=(QUESTION,), at=(3.5,)), live=live)
 
 
 def test_what_cannot_be_written_is_refused_before_anything_is_read(
@@ -209,7 +211,7 @@ def test_what_cannot_be_written_is_refused_before_anything_is_read(
     for target, message in (({"out": "a.txt"}, "--out expects a file"), ({"save_video": "a.avi"}, r"ends in \.mp4")):
         options = {name: tmp_path / file for name, file in target.items()}
         with pytest.raises(UserError, match=message):
-            predict_sources(str(video), tmp_path / "no model", Plan(), **options)
+            predict_sources(str(video), tmp_path / "no model", PredictionRequest(), **options)
 
 
 def test_a_source_that_names_nothing_is_refused(tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +237,7 @@ def test_a_question_to_a_model_that_answers_none_is_refused(model_folder: Path, 
     config = replace(load_model(model_folder, "cpu").config, tasks={"next_action": {}})
     save_model(VideoReasoner(config), tmp_path)
     with pytest.raises(UserError, match="--question expects a model trained for question or answer_words, got"):
-        rows_of(video, tmp_path, Plan(questions=(QUESTION,)))
+        rows_of(video, tmp_path, PredictionRequest(questions=(QUESTION,)))
 
 
 def test_the_command_writes_what_the_library_says(

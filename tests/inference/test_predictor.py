@@ -52,7 +52,7 @@ def test_batches_are_bounded(
 ) -> None:
     queries = [ask(question="what")] * 5
     whole = Predictor(toy_model)(clips, [times(clip) for clip in clips], queries)
-    monkeypatch.setattr("vidseq.inference.predictor.MOST_FRAMES", 6)
+    monkeypatch.setattr("vidseq.inference.predictor.MAX_FRAMES", 6)
     np.testing.assert_allclose(Predictor(toy_model)(clips, [times(c) for c in clips], queries), whole, atol=1e-5)
 
 
@@ -89,7 +89,7 @@ def test_frames_are_labelled_in_pieces(toy_model: VideoReasoner, monkeypatch: py
     whole = Predictor(toy_model).frame_labels(clip)
     assert whole.shape == (11, 2)
     np.testing.assert_allclose(whole.sum(axis=1), 1, atol=1e-5)
-    monkeypatch.setattr("vidseq.inference.predictor.LONGEST_PIECE", 4)
+    monkeypatch.setattr("vidseq.inference.predictor.MAX_PIECE_FRAMES", 4)
     np.testing.assert_allclose(Predictor(toy_model).frame_labels(clip), whole, atol=1e-5)
 
 

@@ -12,7 +12,7 @@ from vidseq.features.fingerprint import Fingerprint
 from vidseq.inference.predictor import Predictor
 from vidseq.inference.stream import Stream
 from vidseq.model import ModelConfig, VideoReasoner
-from vidseq.video.resize import Size
+from vidseq.video.resizing import Size
 
 
 class MeanColor(Backbone):

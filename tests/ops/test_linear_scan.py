@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from references_gated import linear_recurrence
 from torch import Tensor
 
-from vidseq.ops.linear_scan import FEWEST, NUMBERS, SHORTEST, linear_scan
+from vidseq.ops.linear_scan import MIN_COUNT, MIN_LENGTH, NUMBERS, linear_scan
 
 
 def inputs(*shape: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, ...]:
@@ -29,19 +29,23 @@ def assert_equals_the_loop(parts: tuple[Tensor, ...]) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(shape=st.tuples(st.integers(0, 3), st.integers(1, 12 * SHORTEST)), rest=st.lists(st.integers(1, 5), max_size=2))
+@given(
+    shape=st.tuples(st.integers(0, 3), st.integers(1, 12 * MIN_LENGTH)), rest=st.lists(st.integers(1, 5), max_size=2)
+)
 def test_chunks_equal_the_loop_in_values_and_gradients(shape: tuple[int, int], rest: list[int]) -> None:
     assert_equals_the_loop(inputs(*shape, *rest))
 
 
-@pytest.mark.parametrize("width", [1, NUMBERS // FEWEST, NUMBERS // FEWEST + 1])
-@pytest.mark.parametrize("num_frames", [1, 2, SHORTEST * FEWEST - 1, SHORTEST * FEWEST, SHORTEST * FEWEST + 1, 300])
+@pytest.mark.parametrize("width", [1, NUMBERS // MIN_COUNT, NUMBERS // MIN_COUNT + 1])
+@pytest.mark.parametrize(
+    "num_frames", [1, 2, MIN_LENGTH * MIN_COUNT - 1, MIN_LENGTH * MIN_COUNT, MIN_LENGTH * MIN_COUNT + 1, 300]
+)
 def test_few_or_many_chunks_make_no_difference(num_frames: int, width: int) -> None:
     assert_equals_the_loop(inputs(1, num_frames, width))
 
 
 def test_gradients_equal_differences() -> None:
-    assert torch.autograd.gradcheck(linear_scan, inputs(1, SHORTEST * FEWEST + 3, 1))
+    assert torch.autograd.gradcheck(linear_scan, inputs(1, MIN_LENGTH * MIN_COUNT + 3, 1))
 
 
 def test_views_in_any_order_give_the_same() -> None:

@@ -16,7 +16,7 @@ from vidseq.evaluation.metrics import word_summary
 from vidseq.features.store import FeatureStore
 from vidseq.inference.offline import predict_video
 from vidseq.inference.predictor import Predictor
-from vidseq.inference.request import Plan
+from vidseq.inference.request import PredictionRequest
 from vidseq.inference.stream import Stream
 from vidseq.language.search import greedy
 from vidseq.model import ModelConfig, VideoReasoner
@@ -136,7 +136,7 @@ def test_offline_and_live_say_the_same(words_model: VideoReasoner) -> None:
     assert {text for text, _ in choice.ranking} == {"the chair", "red"}
     assert sum(value for _, value in choice.ranking) == pytest.approx(1)
     stored = type("Stored", (), {"features": features, "pts_seconds": times})()
-    (row,) = predict_video(only, "v", stored, 2.0, Plan(questions=("what?",)))
+    (row,) = predict_video(only, "v", stored, 2.0, PredictionRequest(questions=("what?",)))
     assert (row.answer, row.kind) == (written.text, "question")
 
 

@@ -7,32 +7,32 @@ import torch
 from vidseq.data.dataset import Dataset
 from vidseq.features.store import FeatureStore
 from vidseq.model import ModelConfig, VideoReasoner
-from vidseq.training.clips import Batch, Clip, ClipDrawer, Exam, context_start, make_exam
+from vidseq.training.clips import Batch, Clip, ClipDataset, ClipSampler, context_start, make_clip_dataset
 from vidseq.training.config import TrainConfig
 
 World = tuple[Dataset, FeatureStore]
 
 
 @pytest.fixture
-def exam(toy_world: World, toy_model: VideoReasoner) -> Exam:
-    return make_exam(*toy_world, "train", toy_model)
+def clip_dataset(toy_world: World, toy_model: VideoReasoner) -> ClipDataset:
+    return make_clip_dataset(*toy_world, "train", toy_model)
 
 
-def drawn(exam: Exam, steps: int = 60, **options: object) -> list[tuple[int, Clip]]:
+def drawn(clip_dataset: ClipDataset, steps: int = 60, **options: object) -> list[tuple[int, Clip]]:
     """The clips of one video, over many steps."""
     config = TrainConfig(**options)  # type: ignore[arg-type]
-    drawer = ClipDrawer(exam, config, causal=True)
+    sampler = ClipSampler(clip_dataset, config, causal=True)
     found: list[tuple[int, Clip]] = []
-    exam.batch = lambda clips: found.extend(clips)  # type: ignore[method-assign, assignment]
+    clip_dataset.batch = lambda clips: found.extend(clips)  # type: ignore[method-assign, assignment]
     for step in range(steps):
-        drawer.batch([3], 0, step)
+        sampler.batch([3], 0, step)
     return found
 
 
-def test_a_whole_video_has_all_its_queries(exam: Exam) -> None:
-    clip = exam.whole(0)
+def test_a_whole_video_has_all_its_queries(clip_dataset: ClipDataset) -> None:
+    clip = clip_dataset.whole(0)
     assert (clip.start, clip.stop) == (0, 24)
-    batch = exam.batch([(0, clip), (1, exam.whole(1))])
+    batch = clip_dataset.batch([(0, clip), (1, clip_dataset.whole(1))])
     assert batch.features.shape == (2, 24, 6)
     assert len(batch.targets["question"]) == 6
     assert len(batch.targets["next_action"]) == 6  # four segments, of which the first starts too early to be foreseen
@@ -42,60 +42,60 @@ def test_a_whole_video_has_all_its_queries(exam: Exam) -> None:
     assert batch.frame_labels.shape == (2, 24)
 
 
-def test_queries_of_a_clip_count_from_its_start(exam: Exam) -> None:
-    batch = exam.batch([(0, Clip(8, 20, (13,)))])
+def test_queries_of_a_clip_count_from_its_start(clip_dataset: ClipDataset) -> None:
+    batch = clip_dataset.batch([(0, Clip(8, 20, (13,)))])
     assert batch.features.shape == (1, 12, 6)
     assert batch.asked["question"].frames == (5,)
-    assert torch.equal(batch.features[0], exam[0].features[8:20])
+    assert torch.equal(batch.features[0], clip_dataset[0].features[8:20])
 
 
-def test_context_dropout_draws_lengths_from_one_frame_to_all(exam: Exam) -> None:
-    clips = [clip for _, clip in drawn(exam, steps=200)]
+def test_context_dropout_draws_lengths_from_one_frame_to_all(clip_dataset: ClipDataset) -> None:
+    clips = [clip for _, clip in drawn(clip_dataset, steps=200)]
     lengths = {clip.stop - clip.start for clip in clips}
     assert 1 in lengths
     assert 24 in lengths
     assert len(lengths) > 8
-    cuts = set(exam.cuts(3))
+    cuts = set(clip_dataset.cuts(3))
     for clip in clips:
         inside = {cut for cut in cuts if clip.start < cut <= clip.stop}
         assert set(clip.cuts) == inside
         assert clip.cuts
 
 
-def test_a_step_costs_the_same_whatever_its_length(exam: Exam) -> None:
+def test_a_step_costs_the_same_whatever_its_length(clip_dataset: ClipDataset) -> None:
     config = TrainConfig(full_context=0.0)
-    drawer = ClipDrawer(exam, config, causal=True)
+    sampler = ClipSampler(clip_dataset, config, causal=True)
     for step in range(30):
-        mask = drawer.batch([0, 1], 0, step).mask
+        mask = sampler.batch([0, 1], 0, step).mask
         assert int(mask.sum()) <= 2 * 24
 
 
-def test_full_context_is_everything(exam: Exam) -> None:
-    assert {(clip.start, clip.stop) for _, clip in drawn(exam, full_context=1.0)} == {(0, 24)}
+def test_full_context_is_everything(clip_dataset: ClipDataset) -> None:
+    assert {(clip.start, clip.stop) for _, clip in drawn(clip_dataset, full_context=1.0)} == {(0, 24)}
 
 
-def test_a_fixed_context_is_asked_at_its_end_alone(exam: Exam) -> None:
-    for _, clip in drawn(exam, context_seconds=1.0):
+def test_a_fixed_context_is_asked_at_its_end_alone(clip_dataset: ClipDataset) -> None:
+    for _, clip in drawn(clip_dataset, context_seconds=1.0):
         assert clip.cuts == (clip.stop,)
         assert clip.stop - clip.start == min(4, clip.stop)
 
 
-def test_too_many_query_times_are_thinned(exam: Exam) -> None:
-    cuts = [clip.cuts for _, clip in drawn(exam, full_context=1.0, queries_per_clip=2)]
+def test_too_many_query_times_are_thinned(clip_dataset: ClipDataset) -> None:
+    cuts = [clip.cuts for _, clip in drawn(clip_dataset, full_context=1.0, queries_per_clip=2)]
     assert {len(some) for some in cuts} == {2}
     assert len(set(cuts)) > 3
 
 
-def test_a_long_video_is_cut_to_the_longest_clip(exam: Exam) -> None:
-    clips = [clip for _, clip in drawn(exam, full_context=1.0, max_clip_seconds=2.0)]
+def test_a_long_video_is_cut_to_the_longest_clip(clip_dataset: ClipDataset) -> None:
+    clips = [clip for _, clip in drawn(clip_dataset, full_context=1.0, max_clip_seconds=2.0)]
     assert max(clip.stop - clip.start for clip in clips) == 8
     assert len({clip.start for clip in clips}) > 2
     assert all(clip.cuts for clip in clips)
 
 
-def test_one_seed_draws_one_epoch(exam: Exam) -> None:
+def test_one_seed_draws_one_epoch(clip_dataset: ClipDataset) -> None:
     def batch(seed: int, epoch: int, step: int, rank: int = 0) -> Batch:
-        return ClipDrawer(exam, TrainConfig(seed=seed), causal=True).batch([0, 1, 2], epoch, step, rank)
+        return ClipSampler(clip_dataset, TrainConfig(seed=seed), causal=True).batch([0, 1, 2], epoch, step, rank)
 
     def same(first: Batch, second: Batch) -> bool:
         return first.features.shape == second.features.shape and torch.equal(first.features, second.features)
@@ -105,7 +105,9 @@ def test_one_seed_draws_one_epoch(exam: Exam) -> None:
     assert not all(same(batch(0, 0, step), batch(1, 0, step)) for step in steps)
     assert not all(same(batch(0, 0, step), batch(0, 1, step)) for step in steps)
     assert not all(same(batch(0, 0, step), batch(0, 0, step, rank=1)) for step in steps)
-    first, second = (ClipDrawer(exam, TrainConfig(clips_per_video=2), causal=True).order(epoch) for epoch in (0, 1))
+    first, second = (
+        ClipSampler(clip_dataset, TrainConfig(clips_per_video=2), causal=True).order(epoch) for epoch in (0, 1)
+    )
     assert first != second
     assert sorted(first) == sorted([*range(48)] * 2)
 
@@ -113,9 +115,9 @@ def test_one_seed_draws_one_epoch(exam: Exam) -> None:
 def test_frames_alone_can_be_learnt(toy_world: World, toy_config: ModelConfig) -> None:
     for causal in (True, False):
         config = dataclasses.replace(toy_config, tasks={"frame_labels": {}}, causal=causal)
-        exam = make_exam(*toy_world, "train", VideoReasoner(config))
-        drawer = ClipDrawer(exam, TrainConfig(full_context=0.0), causal=causal)
-        batches = [drawer.batch([0], 0, step) for step in range(20)]
+        clip_dataset = make_clip_dataset(*toy_world, "train", VideoReasoner(config))
+        sampler = ClipSampler(clip_dataset, TrainConfig(full_context=0.0), causal=causal)
+        batches = [sampler.batch([0], 0, step) for step in range(20)]
         lengths = {batch.features.shape[1] for batch in batches}
         assert lengths == {24} if not causal else len(lengths) > 3
         assert all(not batch.asked for batch in batches)
@@ -124,11 +126,15 @@ def test_frames_alone_can_be_learnt(toy_world: World, toy_config: ModelConfig) -
 def test_own_next_actions_come_before_derived_ones(toy_world: World, toy_config: ModelConfig) -> None:
     dataset, store = toy_world
     model = VideoReasoner(dataclasses.replace(toy_config, tasks={"next_action": {"anticipation_seconds": 0.5}}))
-    times = [query.time for query in make_exam(dataset, store, "val", model)[0].queries if query.kind == "next_action"]
+    times = [
+        query.time
+        for query in make_clip_dataset(dataset, store, "val", model)[0].queries
+        if query.kind == "next_action"
+    ]
     assert times == [1.0, 2.5, 4.0]
     own = dataclasses.replace(dataset.queries[0], kind="next_action", answer="wave", question=None, time=2.25)
     asking = Dataset(dataset.folder, dataset.info, dataset.videos, dataset.segments, [own])
-    assert len(make_exam(asking, store, "train", model).videos) == 1
+    assert len(make_clip_dataset(asking, store, "train", model).videos) == 1
 
 
 def test_the_context_before_a_frame() -> None:

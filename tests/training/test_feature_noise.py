@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vidseq.training.feature_noise import disturb, slow_noise
+from vidseq.training.feature_noise import add_feature_noise, slow_noise
 
 FEATURES = torch.zeros(64, 200, 8, dtype=torch.float64)
 STD = torch.tensor([1.0, 2.0, 0.5, 1.0, 1.0, 1.0, 1.0, 3.0], dtype=torch.float64)
@@ -17,12 +17,12 @@ def seeded():
 
 
 def test_nothing_is_nothing():
-    assert disturb(FEATURES, STD, noise=0.0, drift=0.0, drift_frames=30) is FEATURES
+    assert add_feature_noise(FEATURES, STD, noise=0.0, drift=0.0, drift_frames=30) is FEATURES
 
 
 @pytest.mark.parametrize(("noise", "drift"), [(0.5, 0.0), (0.0, 0.5), (0.3, 0.4)])
 def test_its_size_is_in_standard_deviations(noise, drift):
-    added = disturb(FEATURES, STD, noise=noise, drift=drift, drift_frames=10)
+    added = add_feature_noise(FEATURES, STD, noise=noise, drift=drift, drift_frames=10)
     assert torch.allclose(added.square().mean(dim=(0, 1)).sqrt(), 0.5 * STD, rtol=0.06)
     assert added.mean().abs() < 0.05
     assert not FEATURES.any()

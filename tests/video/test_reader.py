@@ -16,7 +16,7 @@ from vidseq.errors import UserError, VideoError
 from vidseq.video.probing import probe
 from vidseq.video.pyav_decoder import PyavDecoder
 from vidseq.video.reader import VideoReader
-from vidseq.video.resize import Size
+from vidseq.video.resizing import Size
 
 Make = Callable[..., Path]
 Codes = Callable[..., list[int]]

@@ -8,7 +8,7 @@ import pytest
 
 from vidseq.errors import VideoError
 from vidseq.video.reader import VideoReader
-from vidseq.video.resize import Size
+from vidseq.video.resizing import Size
 
 pytestmark = [
     pytest.mark.real_data,

@@ -14,7 +14,7 @@ from vidseq.heads.base import TemporalHead
 
 #: Widths are multiples of this unless told otherwise, which suits four attention heads with rotary positions.
 STEP = 8
-WIDEST = 4096
+MAX_WIDTH = 4096
 #: Two heads match if what they have differs by no more than this share.
 TOLERANCE = 0.02
 
@@ -37,7 +37,7 @@ def width_for(name: str, parameters: int, options: Mapping[str, object] | None =
     Raises:
         UserError: it has more at the smallest width.
     """
-    low, high = 0, WIDEST // step
+    low, high = 0, MAX_WIDTH // step
     while low < high:
         middle = (low + high + 1) // 2
         fits = num_parameters(make_head(name, middle * step, options)) <= parameters
@@ -131,10 +131,10 @@ def match_size(
         found = size(width, family.usual(width))
         return float("inf") if found is None else found.value
 
-    lower = _largest(lambda step: usual(step * STEP) <= budget, WIDEST // STEP) * STEP
+    lower = _largest(lambda step: usual(step * STEP) <= budget, MAX_WIDTH // STEP) * STEP
     near = [found for width in family.widths(lower, lower + STEP) for found in _around(size, width, family, budget)]
     best = min(near, key=lambda found: (max(abs(found.excess(budget)), TOLERANCE / 4), family.oddity(found)))
-    if (lower == 0 or lower == WIDEST) and abs(best.excess(budget)) > TOLERANCE:
+    if (lower == 0 or lower == MAX_WIDTH) and abs(best.excess(budget)) > TOLERANCE:
         bound = "at least" if lower == 0 else "at most"
         raise UserError(
             f"{name} head expects {bound} {best.value:.0f} {MATCHES[match]}, got a budget of {budget:.0f}. "
@@ -155,7 +155,7 @@ class _Family:
 
     def widths(self, low: int, high: int) -> range:
         """A model's width must be even."""
-        return range(max(2, low), min(high, WIDEST) + 1, 2 if self.coarse == "dim" else 1)
+        return range(max(2, low), min(high, MAX_WIDTH) + 1, 2 if self.coarse == "dim" else 1)
 
     def usual(self, width: int) -> int:
         if self.fine == "dim":

@@ -9,7 +9,7 @@ from vidseq.data.visible import Past
 from vidseq.evaluation.contexts import Context
 
 #: The past up to a query, to K vectors (K, F) that count alike.
-Sight = Callable[[Past, Query], np.ndarray]
+ProbeInput = Callable[[Past, Query], np.ndarray]
 
 
 def nothing(past: Past, query: Query) -> np.ndarray:
@@ -33,7 +33,7 @@ def bag_of_frames(past: Past, query: Query) -> np.ndarray:
     return np.stack([frames[-1], frames.mean(axis=0)])
 
 
-def bag_of_seconds(seconds: float) -> Sight:
+def bag_of_seconds(seconds: float) -> ProbeInput:
     """The same of the last so many seconds."""
     context = Context(seconds=seconds)
 
@@ -45,7 +45,7 @@ def bag_of_seconds(seconds: float) -> Sight:
 
 
 #: What needs no number.
-SIGHTS: Mapping[str, Sight] = {
+PROBE_INPUTS: Mapping[str, ProbeInput] = {
     "blind": nothing,
     "time_only": elapsed_time,
     "last_frame": last_frame,

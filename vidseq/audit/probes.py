@@ -12,8 +12,8 @@ import pandas as pd
 from vidseq.audit.choices import ChoiceWords
 from vidseq.audit.lessons import Lessons
 from vidseq.audit.majority import majority_predict
-from vidseq.audit.probe_inputs import SIGHTS, Sight, bag_of_seconds
-from vidseq.baselines.kernel_regression import KernelProbe
+from vidseq.audit.probe_inputs import PROBE_INPUTS, ProbeInput, bag_of_seconds
+from vidseq.baselines.kernel_regression import KernelRegression
 from vidseq.data.schema import Query
 from vidseq.data.visible import Past
 from vidseq.evaluation.evaluator import Predict, evaluate
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vidseq.features.store import FeatureStore
 
 #: Frames of the past that the best-frame probe looks at, one at a time, evenly spread.
-MOST_FRAMES = 24
+MAX_FRAMES = 24
 #: Frames a training query that it learns from.
 LEARNT_FRAMES = 2
 
@@ -59,17 +59,17 @@ def all_probes(short_seconds: float) -> dict[str, Probe]:
     return {probe.name: probe for probe in probes}
 
 
-def kernel_predict(lessons: Lessons, sight: Sight) -> Predict:
+def kernel_predict(lessons: Lessons, probe_input: ProbeInput) -> Predict:
     """Trains a probe for each kind of query; gives a model that `evaluate` can ask."""
-    probes: dict[str, KernelProbe] = {}
+    probes: dict[str, KernelRegression] = {}
     for kind in lessons.kinds:
         queries = lessons.of_kind(kind)
-        sights = np.stack([sight(lessons.past(query), query) for query in queries])
-        probes[kind] = _train(lessons, kind, queries, sights)
+        inputs = np.stack([probe_input(lessons.past(query), query) for query in queries])
+        probes[kind] = _train(lessons, kind, queries, inputs)
 
     def predict(features: list[np.ndarray], times: list[np.ndarray], queries: list[Query]) -> np.ndarray:
-        sights = np.stack([sight(Past(*seen), query) for *seen, query in zip(features, times, queries)])
-        return _untied(probes[queries[0].kind].scores(_texts(queries), sights), queries)
+        inputs = np.stack([probe_input(Past(*seen), query) for *seen, query in zip(features, times, queries)])
+        return _untied(probes[queries[0].kind].scores(_texts(queries), inputs), queries)
 
     return predict
 
@@ -81,7 +81,7 @@ def best_frame_predict(lessons: Lessons) -> Predict:
     trained to choose; the score does.
     """
     random = np.random.default_rng(0)
-    probes: dict[str, KernelProbe] = {}
+    probes: dict[str, KernelRegression] = {}
     for kind in lessons.kinds:
         queries = [query for query in lessons.of_kind(kind) for _ in range(LEARNT_FRAMES)]
         frames = [np.asarray(random.choice(lessons.past(query).features), np.float32) for query in queries]
@@ -90,7 +90,7 @@ def best_frame_predict(lessons: Lessons) -> Predict:
     def predict(features: list[np.ndarray], times: list[np.ndarray], queries: list[Query]) -> np.ndarray:
         chosen = []
         for clip, query in zip(features, queries):
-            places = np.unique(np.linspace(0, len(clip) - 1, min(MOST_FRAMES, len(clip))).round().astype(int))
+            places = np.unique(np.linspace(0, len(clip) - 1, min(MAX_FRAMES, len(clip))).round().astype(int))
             frames = np.asarray(clip[places], float)[:, None]
             scores = probes[query.kind].scores([query.question or ""] * len(places), frames)
             chosen.append(scores[scores.max(axis=1).argmax()])
@@ -144,11 +144,11 @@ def probe_rows(
     training = [query for query in queries if dataset.videos[query.video].split == train_split]
     lessons = Lessons(dataset, store, training)
     makers: dict[str, Callable[[], Predict]] = {
-        name: lambda sight=sight: kernel_predict(lessons, sight)  # type: ignore[misc]
-        for name, sight in {**SIGHTS, "short_bag": bag_of_seconds(short_seconds)}.items()
+        name: lambda probe_input=probe_input: kernel_predict(lessons, probe_input)  # type: ignore[misc]
+        for name, probe_input in {**PROBE_INPUTS, "short_bag": bag_of_seconds(short_seconds)}.items()
     }
     makers["majority"] = lambda: majority_predict(lessons)
-    makers["blind"] = lambda: choice_predict(lessons, kernel_predict(lessons, SIGHTS["blind"]))
+    makers["blind"] = lambda: choice_predict(lessons, kernel_predict(lessons, PROBE_INPUTS["blind"]))
     makers["best_frame"] = lambda: best_frame_predict(lessons)
     chosen = [name for name in makers if names is None or name in (*names, "majority")]
     tables = []
@@ -171,11 +171,11 @@ def _asked(
     return evaluate(predict, dataset, store, split, queries=queries, contexts=context, run=Run(run=name))
 
 
-def _train(lessons: Lessons, kind: str, queries: Sequence[Query], sights: np.ndarray) -> KernelProbe:
+def _train(lessons: Lessons, kind: str, queries: Sequence[Query], inputs: np.ndarray) -> KernelRegression:
     classes = {label: number for number, label in enumerate(lessons.classes(kind))}
     answers = np.array([classes[query.answer] for query in queries])
     groups = [lessons.dataset.group_of(query.video) for query in queries]
-    return KernelProbe(_texts(queries), np.asarray(sights, float), answers, groups, len(classes))
+    return KernelRegression(_texts(queries), np.asarray(inputs, float), answers, groups, len(classes))
 
 
 def _texts(queries: Sequence[Query]) -> list[str]:

@@ -1,1 +1,5 @@
 """Baselines that need no temporal head: majority, elapsed time, bags, chains. Each exists once."""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

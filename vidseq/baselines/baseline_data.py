@@ -12,7 +12,7 @@ from vidseq.data.visible import Past
 
 
 @dataclass(frozen=True)
-class Study:
+class BaselineData:
     """Queries to learn from and to answer, of one kind, with what may be known of them."""
 
     training: Sequence[Query]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from vidseq.baselines.baseline_data import Study
+from vidseq.baselines.baseline_data import BaselineData
 from vidseq.errors import UserError
 
 #: How many past labels count unless the control says otherwise, as in "ngram:2".
@@ -53,7 +53,7 @@ class LabelChain:
         return share
 
 
-def ngram(study: Study, order: int = DEFAULT_ORDER) -> np.ndarray:
+def ngram(data: BaselineData, order: int = DEFAULT_ORDER) -> np.ndarray:
     """Answers with a `LabelChain` fitted on the training segments.
 
     Args:
@@ -64,10 +64,10 @@ def ngram(study: Study, order: int = DEFAULT_ORDER) -> np.ndarray:
         log-probabilities (N, C).
     """
     examples = [
-        (study.labels_before(query), answer) for query, answer in zip(study.training, study.answers()) if answer >= 0
+        (data.labels_before(query), answer) for query, answer in zip(data.training, data.answers()) if answer >= 0
     ]
-    chain = LabelChain(examples, order, len(study.classes))
-    return np.log(np.stack([chain.probabilities(study.labels_before(query)) for query in study.queries]))
+    chain = LabelChain(examples, order, len(data.classes))
+    return np.log(np.stack([chain.probabilities(data.labels_before(query)) for query in data.queries]))
 
 
 def parse_order(control: str) -> int | None:

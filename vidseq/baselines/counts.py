@@ -5,39 +5,39 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vidseq.baselines.baseline_data import Study, family_of
+from vidseq.baselines.baseline_data import BaselineData, family_of
 
 #: Far above any log-frequency.
 _NEARLY_SURE = 20.0
 
 
-def majority(study: Study) -> np.ndarray:
+def majority(data: BaselineData) -> np.ndarray:
     """Answers with how frequent each answer is in training, within the query's family.
 
     Returns:
         logarithms of add-one smoothed frequencies, (N, C).
     """
     counts: dict[str, Counter[str]] = {}
-    for query in study.training:
+    for query in data.training:
         counts.setdefault(family_of(query), Counter())[query.answer] += 1
-    return np.stack([log_frequency(counts.get(family_of(query), Counter()), study.classes) for query in study.queries])
+    return np.stack([log_frequency(counts.get(family_of(query), Counter()), data.classes) for query in data.queries])
 
 
-def repeat_last_label(study: Study) -> np.ndarray:
+def repeat_last_label(data: BaselineData) -> np.ndarray:
     """Answers with the label of the segment that started last before the query; `majority` ranks the rest.
 
     Returns:
         scores (N, C), nearly all of the probability on the repeated label.
     """
-    scores, place = majority(study), study.places()
-    for row, query in enumerate(study.queries):
-        known = [label for label in study.labels_before(query) if label in place]
+    scores, place = majority(data), data.places()
+    for row, query in enumerate(data.queries):
+        known = [label for label in data.labels_before(query) if label in place]
         if known:
             scores[row, place[known[-1]]] = _NEARLY_SURE
     return scores
 
 
-def time_only(study: Study) -> np.ndarray:
+def time_only(data: BaselineData) -> np.ndarray:
     """Answers from the time of the query alone: the answers of training queries of its family asked about then.
 
     About then are the nearest of them in time, as many as the square root of all.
@@ -45,11 +45,11 @@ def time_only(study: Study) -> np.ndarray:
     Returns:
         logarithms of frequencies, smoothed by those of the whole family, (N, C).
     """
-    place, answers = study.places(), study.answers()
-    families = np.array([family_of(query) for query in study.training], dtype=object)
-    times = np.array([query.time for query in study.training])
-    scores = majority(study)
-    for row, query in enumerate(study.queries):
+    place, answers = data.places(), data.answers()
+    families = np.array([family_of(query) for query in data.training], dtype=object)
+    times = np.array([query.time for query in data.training])
+    scores = majority(data)
+    for row, query in enumerate(data.queries):
         known = np.flatnonzero((families == family_of(query)) & (answers >= 0))
         if len(known):
             number = int(np.ceil(np.sqrt(len(known))))

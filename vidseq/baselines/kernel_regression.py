@@ -11,9 +11,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 #: Penalties to choose from, in units of the kernel's mean diagonal.
 PENALTIES = (0.003, 0.03, 0.3, 3.0, 30.0)
 #: Features are reduced to so many components.
-MOST_COMPONENTS = 128
+MAX_COMPONENTS = 128
 #: Training examples beyond so many are left out by chance: the cost grows with their cube.
-MOST_EXAMPLES = 3000
+MAX_EXAMPLES = 3000
 #: Share of the training groups that the penalty is chosen on.
 HELD_OUT = 0.25
 
@@ -43,7 +43,7 @@ class QuestionKernel:
         return np.asarray(product.todense() if hasattr(product, "todense") else product)
 
 
-class SightKernel:
+class FeatureKernel:
     """How alike two sights are: their product and a Gaussian of their distance, in the main components.
 
     A channel is divided by the root of its deviation: half-way between leaving it (rare events would drown) and making
@@ -53,15 +53,15 @@ class SightKernel:
         sights: of training, (N, F).
     """
 
-    def __init__(self, sights: np.ndarray) -> None:
-        self._root = np.sqrt(np.maximum(sights.std(axis=0), 1e-6))
-        scaled = sights / self._root
-        self._pca = PCA(min(MOST_COMPONENTS, *sights.shape), random_state=0).fit(scaled)
+    def __init__(self, inputs: np.ndarray) -> None:
+        self._root = np.sqrt(np.maximum(inputs.std(axis=0), 1e-6))
+        scaled = inputs / self._root
+        self._pca = PCA(min(MAX_COMPONENTS, *inputs.shape), random_state=0).fit(scaled)
         self._scale = max(1e-12, float(np.square(self._pca.transform(scaled)).sum(axis=1).mean()))
 
-    def embed(self, sights: np.ndarray) -> np.ndarray:
+    def embed(self, inputs: np.ndarray) -> np.ndarray:
         """(N, components), of mean square length 1 in training."""
-        return self._pca.transform(sights / self._root) / np.sqrt(self._scale)
+        return self._pca.transform(inputs / self._root) / np.sqrt(self._scale)
 
     def product(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         """(N, M) of N and M embedded sights."""
@@ -70,7 +70,7 @@ class SightKernel:
         return inner + np.exp(-np.maximum(distance, 0))
 
 
-class KernelProbe:
+class KernelRegression:
     """Class scores from a question and what was seen: ridge regression on the product of both kernels.
 
     The product lets a question choose what in a sight counts. Closed form, no chance; the penalty is chosen on a
@@ -85,15 +85,15 @@ class KernelProbe:
     """
 
     def __init__(
-        self, texts: Sequence[str], sights: np.ndarray, answers: np.ndarray, groups: Sequence[str], num_classes: int
+        self, texts: Sequence[str], inputs: np.ndarray, answers: np.ndarray, groups: Sequence[str], num_classes: int
     ) -> None:
-        if len(texts) > MOST_EXAMPLES:
-            chosen = np.sort(np.random.default_rng(0).choice(len(texts), MOST_EXAMPLES, replace=False)).tolist()
+        if len(texts) > MAX_EXAMPLES:
+            chosen = np.sort(np.random.default_rng(0).choice(len(texts), MAX_EXAMPLES, replace=False)).tolist()
             texts, groups = [texts[place] for place in chosen], [groups[place] for place in chosen]
-            sights, answers = sights[chosen], answers[chosen]
+            inputs, answers = inputs[chosen], answers[chosen]
         self._questions = QuestionKernel(texts)
-        self._sights = [SightKernel(part) for part in np.moveaxis(sights, 1, 0)]
-        self._known = self._embed(texts, sights)
+        self._sights = [FeatureKernel(part) for part in np.moveaxis(inputs, 1, 0)]
+        self._known = self._embed(texts, inputs)
         kernel = self._kernel(self._known)
         targets = np.eye(num_classes)[answers]
         self._prior = targets.mean(axis=0)
@@ -102,12 +102,12 @@ class KernelProbe:
         self.penalty = unit * _best_penalty(kernel / unit, targets, np.asarray(groups))
         self._weights = _solve(kernel, targets, self.penalty)
 
-    def scores(self, texts: Sequence[str], sights: np.ndarray) -> np.ndarray:
+    def scores(self, texts: Sequence[str], inputs: np.ndarray) -> np.ndarray:
         """About the probability of each class, (N, C)."""
-        return self._prior + self._kernel(self._embed(texts, sights)) @ self._weights
+        return self._prior + self._kernel(self._embed(texts, inputs)) @ self._weights
 
-    def _embed(self, texts: Sequence[str], sights: np.ndarray) -> tuple[Any, list[np.ndarray]]:
-        parts = [kernel.embed(part) for kernel, part in zip(self._sights, np.moveaxis(sights, 1, 0))]
+    def _embed(self, texts: Sequence[str], inputs: np.ndarray) -> tuple[Any, list[np.ndarray]]:
+        parts = [kernel.embed(part) for kernel, part in zip(self._sights, np.moveaxis(inputs, 1, 0))]
         return self._questions.embed(texts), parts
 
     def _kernel(self, asked: tuple[Any, list[np.ndarray]]) -> np.ndarray:

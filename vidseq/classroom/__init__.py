@@ -1,1 +1,5 @@
 """The generated classroom: videos whose every answer, and the reason for it, is known."""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

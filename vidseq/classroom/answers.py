@@ -14,7 +14,7 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
-class Ask:
+class Question:
     """A question without its words."""
 
     kind: str
@@ -25,7 +25,7 @@ class Ask:
     """"first" or "last" of several, or the other of two subjects."""
 
 
-def answer(record: Record, ask: Ask, time: float, noise: float = 0.0) -> str:
+def answer(record: Record, ask: Question, time: float, noise: float = 0.0) -> str:
     """Answers from what can be seen in a record up to a time.
 
     Args:
@@ -46,46 +46,46 @@ def _pick(facts: list[Fact], which: str) -> str | None:
     return facts[0].value if which == "first" else facts[-1].value
 
 
-def _color_now(record: Record, ask: Ask, time: float, noise: float) -> str | None:
+def _color_now(record: Record, ask: Question, time: float, noise: float) -> str | None:
     return _pick(list(record.find(ask.subject, "color", at=time)), "last")
 
 
-def _color_then(record: Record, ask: Ask, time: float, noise: float) -> str | None:
+def _color_then(record: Record, ask: Question, time: float, noise: float) -> str | None:
     return _pick(list(record.find(ask.subject, "color")), ask.which)
 
 
-def _doing(record: Record, ask: Ask, time: float, noise: float) -> str | None:
+def _doing(record: Record, ask: Question, time: float, noise: float) -> str | None:
     child = wearer(record, ask.subject, time)
     return None if child is None else _pick(list(record.find(child, "action", at=time)), "last")
 
 
-def _name_of(record: Record, ask: Ask, time: float, noise: float) -> str | None:
+def _name_of(record: Record, ask: Question, time: float, noise: float) -> str | None:
     child = wearer(record, ask.subject, time)
     return None if child is None else _pick(list(record.find(child, "name")), "last")
 
 
-def _name_at(record: Record, ask: Ask, time: float, noise: float) -> str | None:
+def _name_at(record: Record, ask: Question, time: float, noise: float) -> str | None:
     there = [fact.entity for fact in record.find(None, "zone", at=time) if fact.value == ask.subject]
     return _pick(list(record.find(there[0], "name")), "last") if len(there) == 1 else None
 
 
-def _shown(record: Record, ask: Ask, time: float, noise: float) -> str | None:
+def _shown(record: Record, ask: Question, time: float, noise: float) -> str | None:
     return _pick(list(record.find(None, ask.subject)), ask.which)
 
 
-def _box_of(record: Record, ask: Ask, time: float, noise: float) -> str | None:
+def _box_of(record: Record, ask: Question, time: float, noise: float) -> str | None:
     return _pick(list(record.find(ask.subject, "box")), ask.which)
 
 
-def _times(record: Record, ask: Ask, time: float, noise: float) -> str | None:
+def _times(record: Record, ask: Question, time: float, noise: float) -> str | None:
     return str(len(list(record.find(ask.subject, "signal"))))
 
 
-def _first_hidden(record: Record, ask: Ask, time: float, noise: float) -> str | None:
+def _first_hidden(record: Record, ask: Question, time: float, noise: float) -> str | None:
     return _first_of_two([_begins(record, toy, "box", None) for toy in (ask.subject, ask.which)], ask)
 
 
-def _first_held(record: Record, ask: Ask, time: float, noise: float) -> str | None:
+def _first_held(record: Record, ask: Question, time: float, noise: float) -> str | None:
     return _first_of_two([_begins(record, None, "holds", gift) for gift in (ask.subject, ask.which)], ask)
 
 
@@ -93,19 +93,19 @@ def _begins(record: Record, entity: str | None, attribute: str, value: str | Non
     return next((f.start for f in record.find(entity, attribute) if value in (None, f.value)), None)
 
 
-def _first_of_two(begins: list[float | None], ask: Ask) -> str | None:
+def _first_of_two(begins: list[float | None], ask: Question) -> str | None:
     one, other = begins
     if one is None or other is None:
         return None
     return ask.subject if one < other else ask.which
 
 
-def _holder(record: Record, ask: Ask, time: float, noise: float) -> str | None:
+def _holder(record: Record, ask: Question, time: float, noise: float) -> str | None:
     holds = [fact for fact in record.find(None, "holds") if fact.value == ask.subject]
     return _pick(list(record.find(holds[-1].entity, "name")), "last") if holds else None
 
 
-def _next(record: Record, ask: Ask, time: float, noise: float) -> str | None:
+def _next(record: Record, ask: Question, time: float, noise: float) -> str | None:
     child = wearer(record, ask.subject, time)
     forecast = {} if child is None else Past(record, noise).forecast(child, 0.0, time)
     best = max(forecast, key=lambda activity: forecast[activity], default=None)
@@ -118,7 +118,7 @@ def wearer(record: Record, shirt: str, time: float) -> str | None:
 
 
 #: How each kind of question is answered.
-KINDS: dict[str, Callable[[Record, Ask, float, float], str | None]] = {
+KINDS: dict[str, Callable[[Record, Question, float, float], str | None]] = {
     "color_now": _color_now,
     "color_then": _color_then,
     "doing": _doing,

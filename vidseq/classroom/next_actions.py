@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from vidseq.classroom.actions import RING_OF
-from vidseq.classroom.answers import Ask
+from vidseq.classroom.answers import Question
 from vidseq.classroom.ceiling import Past, Transition, context_grid
 from vidseq.classroom.config import ClassroomConfig
 from vidseq.classroom.queries import PRESENT_SECONDS, Asked, Interval, certificate_seconds
@@ -60,7 +60,7 @@ def _ask(
     config: ClassroomConfig,
     rng: np.random.Generator,
 ) -> Asked:
-    ask = Ask("next", child.shirt)
+    ask = Question("next", child.shirt)
     evidence, certificate, tier = _evidence(world, past, child.child, action, time)
     query = Query(
         video=world.video,

@@ -3,8 +3,8 @@
 Every answer is drawn uniformly and apart from every time, and times are drawn apart from values, so no answer depends
 on the length of the video, the time of the question or the number of events.
 
-How long ago the evidence was seen ("age") is drawn so: with probability 1/2 log-uniformly between `SHORTEST_AGE` and
-the longest age possible, with probability 1/2 uniformly up to it.
+How long ago the evidence was seen ("age"): with probability 1/2 log-uniform between `MIN_AGE_SECONDS` and the longest
+age possible, with probability 1/2 uniform up to it.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from vidseq.classroom.scripts import HABIT_RINGS, HABITS, Show, Table, draw_scri
 from vidseq.classroom.world import Child, Hide, Hold, Probe, World
 
 #: Seconds; the evidence of a question about the past ended at least this long before.
-SHORTEST_AGE = 0.5
+MIN_AGE_SECONDS = 0.5
 
 #: Seconds that cards, programmes, colours, opened boxes, presents and name tags can be seen.
 SHOW_SECONDS = (2.2, 3.2)
@@ -67,11 +67,11 @@ def draw_world(config: ClassroomConfig, split: str, index: int) -> World:
 
 
 def draw_age(longest: float, rng: np.random.Generator) -> float:
-    """Draws how long ago evidence ended, in seconds, from `SHORTEST_AGE` to `longest`; see the module."""
-    longest = max(longest, SHORTEST_AGE)
+    """Draws how long ago evidence ended, in seconds, from `MIN_AGE_SECONDS` to `longest`; see the module."""
+    longest = max(longest, MIN_AGE_SECONDS)
     if rng.random() < 0.5:
-        return round(exp(rng.uniform(log(SHORTEST_AGE), log(longest))), 3)
-    return round(rng.uniform(SHORTEST_AGE, longest), 3)
+        return round(exp(rng.uniform(log(MIN_AGE_SECONDS), log(longest))), 3)
+    return round(rng.uniform(MIN_AGE_SECONDS, longest), 3)
 
 
 def allowed_looks(split: str, colors: tuple[str, ...]) -> list[tuple[str, str]]:

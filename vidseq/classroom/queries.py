@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidseq.classroom.actions import ACTIONS, RING_OF
-from vidseq.classroom.answers import UNKNOWN, Ask
+from vidseq.classroom.answers import UNKNOWN, Question
 from vidseq.classroom.config import ClassroomConfig
 from vidseq.classroom.palette import GIFTS, TOYS, ZONE_WORDS
 from vidseq.classroom.plan import draw_age
@@ -25,7 +25,7 @@ REPEATS = 4
 #: Certificates, as EgoSchema measures them (arXiv:2308.09126): the sum of the intervals, those closer than this (in
 #: seconds) merged, and never less than that.
 CERTIFICATE_GAP = 5.0
-SHORTEST_CERTIFICATE = 0.1
+MIN_CERTIFICATE_SECONDS = 0.1
 
 #: Seconds of the present that a question about the present needs.
 PRESENT_SECONDS = 0.2
@@ -35,7 +35,7 @@ PRESENT_SECONDS = 0.2
 class Asked:
     """A question and what makes it up."""
 
-    ask: Ask
+    ask: Question
     query: Query
 
 
@@ -43,7 +43,7 @@ class Asked:
 class _Draft:
     """A question before it has its words."""
 
-    ask: Ask
+    ask: Question
     family: str
     time: float
     answer: str
@@ -58,7 +58,7 @@ def certificate_seconds(intervals: tuple[Interval, ...]) -> float | None:
     if not intervals:
         return None
     merged = merge(intervals, CERTIFICATE_GAP)
-    return round(max(SHORTEST_CERTIFICATE, sum(end - start for start, end in merged)), 3)
+    return round(max(MIN_CERTIFICATE_SECONDS, sum(end - start for start, end in merged)), 3)
 
 
 def make_questions(world: World, config: ClassroomConfig, rng: np.random.Generator) -> list[Asked]:
@@ -121,7 +121,7 @@ def _colors_now(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
         show = showing(shows, time)
         if show is not None and show.start < time:
             seen = (max(show.start, time - PRESENT_SECONDS), time)
-            yield _Draft(Ask("color_now", thing), "color_now", time, show.value, (seen,))
+            yield _Draft(Question("color_now", thing), "color_now", time, show.value, (seen,))
 
 
 def _doings(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
@@ -129,7 +129,7 @@ def _doings(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
         child, time = _any_child(world, rng), _any_time(world, rng)
         step = child.step_at(time)
         if step and step.action in RING_OF and time - PRESENT_SECONDS >= step.arrives:
-            yield _Draft(Ask("doing", child.shirt), "doing", time, step.action, ((time - PRESENT_SECONDS, time),))
+            yield _Draft(Question("doing", child.shirt), "doing", time, step.action, ((time - PRESENT_SECONDS, time),))
 
 
 def _whos(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
@@ -138,7 +138,7 @@ def _whos(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
         seen = child.tag[1] if child.tag else child.enters + 3.0
         time = round(seen + draw_age(world.seconds - seen - 0.5, rng), 3)
         zone = _alone_at(world, child, time)
-        ask = Ask("name_of", child.shirt) if zone is None or rng.random() < 0.3 else Ask("name_at", zone)
+        ask = Question("name_of", child.shirt) if zone is None or rng.random() < 0.3 else Question("name_at", zone)
         later = any(seen < other.enters < time for other in world.children)
         evidence = (child.tag,) if child.tag else ()
         tier = "never_happened" if not child.tag else "interference" if later else None
@@ -149,7 +149,7 @@ def _colors_then(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
     probe = next(probe for probe in world.probes if probe.subject == "chair")
     for time in _asking_times(world, probe, rng):
         which = str(rng.choice(["first", "last"]))
-        ask = Ask("color_then", "chair", which)
+        ask = Question("color_then", "chair", which)
         if world.chair:
             show = world.chair[0 if which == "first" else -1]
             tier = _tier_of_several(len(world.chair), which)
@@ -168,7 +168,7 @@ def _firsts_and_lasts(world: World, rng: np.random.Generator) -> Iterator[_Draft
                 continue
             time = round(known.end + draw_age(until - known.end - 0.1, rng), 3)
             tier = _tier_of_several(sum(show.end <= time for show in shows), which)
-            yield _Draft(Ask("shown", subject, which), "first_last", time, known.value, (_span(known),), tier)
+            yield _Draft(Question("shown", subject, which), "first_last", time, known.value, (_span(known),), tier)
 
 
 def _hidden(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
@@ -180,7 +180,7 @@ def _hidden(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
 
 
 def _where(world: World, probe: Probe, hides: list[Hide], time: float, which: str) -> _Draft:
-    ask = Ask("box_of", probe.subject, which)
+    ask = Question("box_of", probe.subject, which)
     if not hides:
         return _Draft(ask, "hidden", time, UNKNOWN, (), "never_happened")
     hide = hides[0 if which == "first" else -1]
@@ -194,7 +194,7 @@ def _counts(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
     spans, others = (world.rings, world.flashes) if probe.subject == "bell" else (world.flashes, world.rings)
     tier = "never_happened" if not spans else "interference" if others else None
     for time in _asking_times(world, probe, rng):
-        yield _Draft(Ask("times", probe.subject), "count", time, str(len(spans)), spans, tier)
+        yield _Draft(Question("times", probe.subject), "count", time, str(len(spans)), spans, tier)
 
 
 def _orders(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
@@ -206,7 +206,7 @@ def _orders(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
         one, other = (probes[k] for k in rng.permutation(len(probes))[:2])
         if not (one.happens or other.happens) or one.spans[0][0] == other.spans[0][0]:
             continue
-        ask = Ask(kind, one.subject, other.subject)
+        ask = Question(kind, one.subject, other.subject)
         seen = max(one.spans[0][1], other.spans[0][1])
         time = round(seen + draw_age(world.seconds - seen - 0.1, rng), 3)
         if one.happens and other.happens:
@@ -225,7 +225,7 @@ def _doers(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
 
 def _who_held(world: World, probe: Probe, time: float) -> _Draft:
     hold = next((hold for hold in world.holds if hold.gift == probe.subject), None)
-    ask = Ask("holder", probe.subject)
+    ask = Question("holder", probe.subject)
     if hold is None:
         return _Draft(ask, "who_did", time, UNKNOWN, (), "never_happened")
     child = next(child for child in world.children if child.child == hold.child)

@@ -21,7 +21,7 @@ from vidseq.classroom.drawing.toys import draw_toy
 from vidseq.classroom.scene import Figure, Scene, Thing
 from vidseq.errors import UserError
 
-SMALLEST = (160, 90)
+MIN_SIZE = (160, 90)
 """The smallest picture, (width, height) in pixels, in which things can still be told apart."""
 _FINE = 540
 """Pictures up to this height are drawn twice as large and shrunk, for smooth edges."""
@@ -44,8 +44,8 @@ def render(scene: Scene, width: int, height: int) -> np.ndarray:
     Raises:
         UserError: the picture is too small, or the scene has a thing, action or colour that cannot be drawn.
     """
-    if width < SMALLEST[0] or height < SMALLEST[1]:
-        raise UserError(f"Rendering expects at least {SMALLEST[0]}x{SMALLEST[1]} pixels, got {width}x{height}.")
+    if width < MIN_SIZE[0] or height < MIN_SIZE[1]:
+        raise UserError(f"Rendering expects at least {MIN_SIZE[0]}x{MIN_SIZE[1]} pixels, got {width}x{height}.")
     scale = 2 if height <= _FINE else 1
     behind = tuple(thing for thing in scene.things if order_of(thing) <= BACKDROP)
     image = _backdrop(scene.layout_seed, behind, scale * width, scale * height).copy()

@@ -4,7 +4,7 @@ answers, where they are sentences: one form each, so that two right answers neve
 import numpy as np
 
 from vidseq.classroom.actions import ACTIONS
-from vidseq.classroom.answers import UNKNOWN, Ask
+from vidseq.classroom.answers import UNKNOWN, Question
 from vidseq.classroom.palette import ZONE_WORDS
 
 _FORMS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -119,7 +119,7 @@ _SENTENCES: dict[tuple[str, str], str] = {
 }
 
 
-def answer_sentence(ask: Ask, answer: str) -> str:
+def answer_sentence(ask: Question, answer: str) -> str:
     """Says an answer as a sentence; what nobody can know stays "unknown"."""
     if answer == UNKNOWN:
         return answer
@@ -129,13 +129,13 @@ def answer_sentence(ask: Ask, answer: str) -> str:
     return form.format(subject=ask.subject, answer=answer, zone=ZONE_WORDS.get(ask.subject, ""), doing=doing)
 
 
-def forms_of(ask: Ask) -> tuple[str, ...]:
+def forms_of(ask: Question) -> tuple[str, ...]:
     """The surface forms that a question can have, with gaps for its subjects."""
     kind = f"shown {ask.subject}" if ask.kind == "shown" else ask.kind
     return _FORMS[(kind, ask.which)] if (kind, ask.which) in _FORMS else _FORMS[(kind, "")]
 
 
-def word(ask: Ask, rng: np.random.Generator) -> str:
+def word(ask: Question, rng: np.random.Generator) -> str:
     """Puts a question into words, in one of its surface forms."""
     form = str(rng.choice(forms_of(ask)))
     return form.format(

@@ -31,7 +31,7 @@ def evaluate(
         device: where to compute.
         limit: only the first so many queries.
     """
-    from vidseq.evaluation.evaluate_models import evaluate_models
+    from vidseq.evaluation.models import evaluate_models
 
     print(evaluate_models(data, model, split=split, contexts=contexts, controls=controls or [], out=out,
                           features=features, device=device, limit=limit))  # fmt: skip

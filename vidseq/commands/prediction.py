@@ -45,13 +45,20 @@ def predict(
         limit: only the first so many seconds of each source.
         skip_bad: go on without damaged frames.
     """
-    from vidseq.inference.request import Plan
+    from vidseq.inference.request import PredictionRequest
     from vidseq.inference.run import predict_sources
 
-    plan = Plan(questions=tuple(question or ()), at=tuple(at or ()), next_questions=tuple(next_question or ()),
-                futures_at=tuple(futures_at or ()), every=every, context_seconds=context, top=top,
-                limit_seconds=limit)  # fmt: skip
-    failed = predict_sources(source, model, plan, out=out, save_video=save_video, live=stream, weights=weights,
+    request = PredictionRequest(
+        questions=tuple(question or ()),
+        at=tuple(at or ()),
+        next_questions=tuple(next_question or ()),
+        futures_at=tuple(futures_at or ()),
+        every=every,
+        context_seconds=context,
+        top=top,
+        limit_seconds=limit,
+    )
+    failed = predict_sources(source, model, request, out=out, save_video=save_video, live=stream, weights=weights,
                              device=device, skip_bad=skip_bad)  # fmt: skip
     return 1 if failed else 0
 

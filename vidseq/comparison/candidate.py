@@ -11,12 +11,12 @@ import torch
 
 from vidseq.analysis.flops import flops_a_frame
 from vidseq.checkpoint import load_model
-from vidseq.comparison.plan import ComparisonPlan, Contender
+from vidseq.comparison.plan import Candidate, ComparisonPlan
 from vidseq.data.dataset import Dataset
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
-from vidseq.evaluation.evaluate_models import queries_for
 from vidseq.evaluation.evaluator import evaluate
+from vidseq.evaluation.models import queries_for
 from vidseq.evaluation.rows import Run, write_rows
 from vidseq.features.store import FeatureStore
 from vidseq.files import atomic_write
@@ -27,13 +27,13 @@ from vidseq.training.build import build_model
 
 
 @dataclass(frozen=True)
-class Contest:
+class Trial:
     """What a process is told: one head, one seed."""
 
     data: Path
     features: str | None
     plan: ComparisonPlan
-    contender: Contender
+    candidate: Candidate
     seed: int
     device: str
     folder: Path
@@ -41,7 +41,7 @@ class Contest:
     @property
     def name(self) -> str:
         """Which run it is."""
-        return f"{self.contender.head}, seed {self.seed}"
+        return f"{self.candidate.head}, seed {self.seed}"
 
     @property
     def rows_file(self) -> Path:
@@ -55,7 +55,7 @@ class Contest:
 
     def config(self) -> TrainConfig:
         """How it is trained."""
-        size = self.contender
+        size = self.candidate
         return TrainConfig(
             head=size.head,
             head_options=dict(size.options),
@@ -66,21 +66,21 @@ class Contest:
         )
 
 
-def run_contest(contest: Contest) -> None:
+def run_trial(trial: Trial) -> None:
     """Trains on one thread, or goes on training, and evaluates; a finished one is left as it is.
 
     Raises:
         UserError: see `fit` and `evaluate`.
     """
-    if contest.rows_file.is_file():
+    if trial.rows_file.is_file():
         return
     torch.set_num_threads(1)
-    dataset, store = Dataset.load(contest.data), FeatureStore.open_in(contest.data, contest.features)
-    run, plan = contest.folder / "run", contest.plan
-    fit(dataset, store, contest.config(), run, resume=True)
-    model = load_model(run, contest.device, fingerprint=store.fingerprint)
+    dataset, store = Dataset.load(trial.data), FeatureStore.open_in(trial.data, trial.features)
+    run, plan = trial.folder / "run", trial.plan
+    fit(dataset, store, trial.config(), run, resume=True)
+    model = load_model(run, trial.device, fingerprint=store.fingerprint)
     predictor = Predictor(model, {"action": dataset.action_labels, "answer": dataset.answer_labels})
-    head = contest.contender.head
+    head = trial.candidate.head
     started = time.perf_counter()
     rows = evaluate(
         predictor,
@@ -90,7 +90,7 @@ def run_contest(contest: Contest) -> None:
         queries=queries_for(model, dataset),
         contexts=plan.contexts,
         controls=plan.controls,
-        run=Run(run=head, head=head, seed=contest.seed),
+        run=Run(run=head, head=head, seed=trial.seed),
     )
     cost = {
         "head_parameters": num_parameters(model.head),
@@ -100,8 +100,8 @@ def run_contest(contest: Contest) -> None:
         "train_seconds": _train_seconds(run),
         "evaluate_seconds": time.perf_counter() - started,
     }
-    atomic_write(contest.cost_file, json.dumps(cost, indent=1) + "\n")
-    write_rows(rows, contest.rows_file)  # last: it says that all is there
+    atomic_write(trial.cost_file, json.dumps(cost, indent=1) + "\n")
+    write_rows(rows, trial.rows_file)  # last: it says that all is there
 
 
 def _train_seconds(run: Path) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vidseq.checkpoint import load_model
-from vidseq.comparison.candidate import Contest, check_questions, run_contest, stream_milliseconds
+from vidseq.comparison.candidate import Trial, check_questions, run_trial, stream_milliseconds
 from vidseq.comparison.figure import comparison_figure
 from vidseq.comparison.plan import ComparisonPlan, claim, make_plan
 from vidseq.comparison.processes import run_jobs
@@ -118,13 +118,13 @@ def compare_heads(
         features=store.fingerprint.name,
     )
     claim(out, plan)
-    contests = [
-        Contest(data, features, plan, one, seed, training.device, out / "runs" / f"{one.head}-seed{seed}")
+    trials = [
+        Trial(data, features, plan, one, seed, training.device, out / "runs" / f"{one.head}-seed{seed}")
         for seed in plan.seeds
-        for one in plan.contenders
+        for one in plan.candidates
     ]
-    failed = _run_all(contests, workers)
-    finished = [contest for contest in contests if contest.rows_file.is_file() and contest.name not in failed]
+    failed = _run_all(trials, workers)
+    finished = [trial for trial in trials if trial.rows_file.is_file() and trial.name not in failed]
     if not finished:
         return Comparison("", failed)
     return Comparison(_report(plan, finished, store, queries[0].video, out), failed)
@@ -163,22 +163,22 @@ def parameters_outside(dataset: Dataset, store: FeatureStore, training: TrainCon
     return count
 
 
-def _run_all(contests: Sequence[Contest], workers: int) -> dict[str, str]:
+def _run_all(trials: Sequence[Trial], workers: int) -> dict[str, str]:
     """Runs what is not finished; gives what failed."""
-    left = [contest for contest in contests if not contest.rows_file.is_file()]
+    left = [trial for trial in trials if not trial.rows_file.is_file()]
     failed: dict[str, str] = {}
-    with progress(total=len(contests), what="comparing", unit="run") as bar:
-        bar.update(len(contests) - len(left))
-        for contest, error in run_jobs(run_contest, left, min(workers, max(1, len(left)))):
+    with progress(total=len(trials), what="comparing", unit="run") as bar:
+        bar.update(len(trials) - len(left))
+        for trial, error in run_jobs(run_trial, left, min(workers, max(1, len(left)))):
             bar.update()
             if error is not None:
-                failed[contest.name] = error
+                failed[trial.name] = error
     return failed
 
 
-def _report(plan: ComparisonPlan, finished: Sequence[Contest], store: FeatureStore, video: str, out: Path) -> str:
-    rows = concatenate([read_rows(contest.rows_file) for contest in finished])
-    costs = [_cost(contest, store, video) for contest in finished]
+def _report(plan: ComparisonPlan, finished: Sequence[Trial], store: FeatureStore, video: str, out: Path) -> str:
+    rows = concatenate([read_rows(trial.rows_file) for trial in finished])
+    costs = [_cost(trial, store, video) for trial in finished]
     table = comparison_table(plan, rows, costs)
     shown, told = text_table(table), notes(plan, table, rows)
     text = f"{to_markdown(shown)}\n{told}"
@@ -190,11 +190,11 @@ def _report(plan: ComparisonPlan, finished: Sequence[Contest], store: FeatureSto
     return text
 
 
-def _cost(contest: Contest, store: FeatureStore, video: str) -> dict[str, Any]:
+def _cost(trial: Trial, store: FeatureStore, video: str) -> dict[str, Any]:
     """What a run took; its time a frame is measured when nothing else of ours runs, once."""
-    cost: dict[str, Any] = json.loads(contest.cost_file.read_text(encoding="utf-8"))
+    cost: dict[str, Any] = json.loads(trial.cost_file.read_text(encoding="utf-8"))
     if "stream_milliseconds" not in cost:
-        model = load_model(contest.folder / "run", "cpu", fingerprint=store.fingerprint)
+        model = load_model(trial.folder / "run", "cpu", fingerprint=store.fingerprint)
         cost["stream_milliseconds"] = stream_milliseconds(model.eval(), store.read(video).features)
-        atomic_write(contest.cost_file, json.dumps(cost, indent=1) + "\n")
-    return {"head": contest.contender.head, "seed": contest.seed, **cost}
+        atomic_write(trial.cost_file, json.dumps(cost, indent=1) + "\n")
+    return {"head": trial.candidate.head, "seed": trial.seed, **cost}

@@ -18,7 +18,7 @@ PLAN_FILE = "comparison.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contender:
+class Candidate:
     """A head at the size it is trained at."""
 
     head: str
@@ -46,7 +46,7 @@ class ComparisonPlan:
     budget: float
     frames: int
     """Length of the video that FLOPs a frame, bytes of state and milliseconds are told for."""
-    contenders: tuple[Contender, ...]
+    candidates: tuple[Candidate, ...]
     seeds: tuple[int, ...]
     split: str
     contexts: str
@@ -114,7 +114,7 @@ def make_plan(
     for name in options:
         if name not in names:
             raise unknown_name("head of this comparison", name, names)
-    contenders, bar = [], progress(names, what="solving widths", unit="head")
+    candidates, bar = [], progress(names, what="solving widths", unit="head")
     for name in bar:
         own = options.get(name, {})
         if budget is None:
@@ -123,8 +123,8 @@ def make_plan(
             size = Size(training.dim, own, budget)
         else:
             size = match_size(name, match, budget, frames=frames, options=own, outside=outside)
-        contenders.append(
-            Contender(
+        candidates.append(
+            Candidate(
                 head=name, dim=size.dim, options=size.options, value=size.value, excess=round(size.excess(budget), 4)
             )
         )
@@ -136,7 +136,7 @@ def make_plan(
         count="head" if outside is None else "model",
         budget=budget,
         frames=frames,
-        contenders=tuple(contenders),
+        candidates=tuple(candidates),
         seeds=tuple(seeds),
         split=split,
         contexts=contexts,
@@ -178,7 +178,7 @@ def _refuse_other(out: Path, there: Mapping[str, Any], wanted: Mapping[str, Any]
 def _flat(plan: Any) -> dict[str, Any]:
     """The parts of a plan by name, in an order in which the first that differs tells most."""
     plan = plan if isinstance(plan, dict) else {}
-    sizes = {one["head"]: one for one in plan.get("contenders", ())}
+    sizes = {one["head"]: one for one in plan.get("candidates", ())}
     flat = {"dataset": plan.get("dataset"), "features": plan.get("features"), "heads": list(sizes)}
     flat |= {
         name: plan.get(name)

@@ -18,7 +18,7 @@ def comparison_table(plan: ComparisonPlan, rows: pd.DataFrame, costs: Sequence[M
     Args:
         plan: what was compared.
         rows: of all runs that finished.
-        costs: of each of these: head, seed, and what `run_contest` keeps, with stream_milliseconds.
+        costs: of each of these: head, seed, and what `run_trial` keeps, with stream_milliseconds.
 
     Returns:
         the heads in the order of the plan; those without a finished run are left out.
@@ -28,16 +28,16 @@ def comparison_table(plan: ComparisonPlan, rows: pd.DataFrame, costs: Sequence[M
     best = best_head(rows)
     table = pd.DataFrame(costs)
     lines = []
-    for contender in plan.contenders:
-        if contender.head not in rows_of:
+    for candidate in plan.candidates:
+        if candidate.head not in rows_of:
             continue
-        own, cost = rows_of[contender.head], table[table["head"] == contender.head].drop(columns=["head", "seed"])
+        own, cost = rows_of[candidate.head], table[table["head"] == candidate.head].drop(columns=["head", "seed"])
         line: dict[str, Any] = {
-            "head": contender.head,
-            "dim": contender.dim,
-            "options": ", ".join(f"{name}={value}" for name, value in contender.options.items()),
-            "matched": contender.matched,
-            "excess": contender.excess,
+            "head": candidate.head,
+            "dim": candidate.dim,
+            "options": ", ".join(f"{name}={value}" for name, value in candidate.options.items()),
+            "matched": candidate.matched,
+            "excess": candidate.excess,
             "seeds": own["seed"].nunique(),
         }
         with warnings.catch_warnings():  # the number of groups stands in the table

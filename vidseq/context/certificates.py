@@ -14,7 +14,7 @@ from vidseq.evaluation.intervals import Interval, bootstrap_means, expanded_tail
 from vidseq.evaluation.pairing import PairedAnswers, pair_answers
 
 #: Fewer answered queries than this give no rank correlation.
-_FEWEST_RANKED = 10
+_MIN_RANKED = 10
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _unseen(
 def _rank_correlation(table: pd.DataFrame, num_samples: int) -> Interval | None:
     certificate = table["model_certificate_seconds"].to_numpy(float)
     reach = table["reach_seconds"].to_numpy(float)
-    if len(table) < _FEWEST_RANKED or len(set(certificate)) < 2 or len(set(reach)) < 2:
+    if len(table) < _MIN_RANKED or len(set(certificate)) < 2 or len(set(reach)) < 2:
         return None
 
     codes = np.unique(certificate, return_inverse=True)[1], np.unique(reach, return_inverse=True)[1]

@@ -13,7 +13,7 @@ from vidseq.evaluation.intervals import FewGroupsWarning, Interval, accuracy_int
 from vidseq.evaluation.pairing import context_names
 
 #: Fewer answers than this fit no curve.
-_FEWEST_FITTED = 30
+_MIN_FITTED = 30
 #: Ages are binned this finely before fitting, which moves nothing that intervals can see.
 _FIT_BINS = 48
 
@@ -102,7 +102,7 @@ def memory_horizon(rows: pd.DataFrame, *, num_samples: int = 100) -> MemoryHoriz
     known = _longest_with_evidence(rows)
     blind = rows[(rows["control"] == "blind") & rows["query"].isin(known["query"])]
     ages = known["evidence_age_seconds"].to_numpy(float)
-    if not len(blind) or len(known) < _FEWEST_FITTED or len(np.unique(ages)) < 3:
+    if not len(blind) or len(known) < _MIN_FITTED or len(np.unique(ages)) < 3:
         return None
     chance = float(blind["correct"].mean())
     sums, counts, centres, num_groups = _binned(known)

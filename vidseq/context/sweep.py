@@ -23,14 +23,14 @@ import pandas as pd
 from vidseq.checkpoint import WEIGHTS_FILE, find_checkpoint, load_model
 from vidseq.context.retrained import RETRAINED, lengths_only, retrain, retrained_folder
 from vidseq.data.dataset import Dataset
-from vidseq.data.query_set import Exam
+from vidseq.data.query_set import QuerySet
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.evaluation.contexts import Context, parse_contexts
 from vidseq.evaluation.controls import find_baseline
-from vidseq.evaluation.evaluate_models import queries_for
 from vidseq.evaluation.evaluator import answer_baselines, ask_model, choose_controls_for, queries_of_split
 from vidseq.evaluation.frame_queries import FRAME_LABELS, NewestFrame, frame_label_queries
+from vidseq.evaluation.models import queries_for
 from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate, read_rows, write_rows
 from vidseq.evaluation.run_description import describe_run, trained_seconds
 from vidseq.features.store import FeatureStore
@@ -162,18 +162,18 @@ class _Subject:
         self.dataset, self.store = _opened(sweep.data, sweep.features)
         self.models = [_loaded(folder, sweep) for folder in sweep.models]
         self.runs = [describe_run(folder, found.model) for folder, found in zip(sweep.models, self.models)]
-        self.exams = [Exam(self.dataset, self.store, sweep.split, _queries(sweep, found)) for found in self.models]
-        longest = max(exam.longest_seconds for exam in self.exams)
+        self.exams = [QuerySet(self.dataset, self.store, sweep.split, _queries(sweep, found)) for found in self.models]
+        longest = max(query_set.longest_seconds for query_set in self.exams)
         self.contexts = parse_contexts(sweep.contexts, longest)
         self.longest = longest
         if len(self.contexts) < 2:
             raise UserError(f"A sweep expects two contexts or more, got '{sweep.contexts}'. Use 1f,1s,2s,...,full.")
-        self.controls = [choose_controls_for(exam, sweep.controls) for exam in self.exams]
+        self.controls = [choose_controls_for(query_set, sweep.controls) for query_set in self.exams]
         self._check_names()
 
     def plan(self) -> dict[str, Any]:
         """All that decides what the rows will be."""
-        queries = sorted({repr(query) for exam in self.exams for query in exam.queries})
+        queries = sorted({repr(query) for query_set in self.exams for query in query_set.queries})
         return {
             "dataset": self.dataset.info.name,
             "split": self.sweep.split,
@@ -195,7 +195,7 @@ class _Subject:
         """The models to train first, and all that are asked."""
         trainings: list[_Training] = []
         lines: list[_Line] = []
-        for folder, run, exam, controls in zip(self.sweep.models, self.runs, self.exams, self.controls):
+        for folder, run, query_set, controls in zip(self.sweep.models, self.runs, self.exams, self.controls):
             asked = tuple(control for control in controls if not find_baseline(control))
             if "given" in self.sweep.vary:
                 lines.append(_Line(folder, run, tuple(self.contexts), asked))
@@ -205,16 +205,16 @@ class _Subject:
             if "extrapolated" in self.sweep.vary:
                 lines.append(_Line(folder, _in_mode(run, "extrapolated"), self._stretched(folder), asked))
             if "retrained" in self.sweep.vary:
-                found = self._retrained(folder, run, exam, asked, out)
+                found = self._retrained(folder, run, query_set, asked, out)
                 trainings += [training for training, _ in found]
                 lines += [line for _, line in found]
         return trainings, lines
 
     def parts(self, line: _Line, prefix: str) -> Iterator[_Part]:
         """A line's work, some videos at a time."""
-        exam = self.exams[self._place(line.run)]
+        query_set = self.exams[self._place(line.run)]
         counts: dict[str, int] = {}
-        for query in exam.queries:
+        for query in query_set.queries:
             counts[query.video] = counts.get(query.video, 0) + 1
         videos: list[str] = []
         queries = number = 0
@@ -243,13 +243,13 @@ class _Subject:
         return tables
 
     def _baseline_rows(self, place: int, names: Sequence[str], folder: Path) -> pd.DataFrame:
-        exam = self.exams[place]
-        digest = _digest(repr((names, [repr(query) for query in exam.queries])).encode())[:16]
+        query_set = self.exams[place]
+        digest = _digest(repr((names, [repr(query) for query in query_set.queries])).encode())[:16]
         file = folder / f"baselines-{digest}.parquet"
         if not file.is_file():
             asked = _all_queries(self.sweep, self.models[place])
             training = [query for query in asked if self.dataset.videos[query.video].split == "train"]
-            write_rows(concatenate(answer_baselines(exam, names, training, UNNAMED_RUN)), file)
+            write_rows(concatenate(answer_baselines(query_set, names, training, UNNAMED_RUN)), file)
         return read_rows(file)
 
     def _stretched(self, folder: Path) -> tuple[Context, ...]:
@@ -265,11 +265,11 @@ class _Subject:
         return contexts
 
     def _retrained(
-        self, folder: Path, run: Run, exam: Exam, controls: tuple[str, ...], out: Path
+        self, folder: Path, run: Run, query_set: QuerySet, controls: tuple[str, ...], out: Path
     ) -> list[tuple[_Training, _Line]]:
         contexts = lengths_only(self.contexts)
         longest = max(contexts, key=lambda context: (context.seconds, context.frames or 0))
-        frame_seconds = float(np.median([exam.frame_seconds(number) for number in range(len(exam.queries))]))
+        frame_seconds = float(np.median([query_set.frame_seconds(number) for number in range(len(query_set.queries))]))
         found = []
         for seed in self.sweep.seeds or (run.seed,):
             named = Run(run=run.run, head=run.head, seed=seed, mode="retrained")
@@ -326,9 +326,9 @@ def _answer_part(sweep: Sweep, part: _Part, file: Path) -> None:
     dataset, store = _opened(sweep.data, sweep.features)
     predictor = _loaded(part.model, sweep)
     queries = [query for query in _queries(sweep, predictor) if query.video in set(part.videos)]
-    exam = Exam(dataset, store, sweep.split, queries)
+    query_set = QuerySet(dataset, store, sweep.split, queries)
     predict = predictor if sweep.frame_labels_every is None else NewestFrame(predictor)
-    tables = ask_model(predict, exam, part.contexts, part.controls, part.run, advance=lambda number: None)
+    tables = ask_model(predict, query_set, part.contexts, part.controls, part.run, advance=lambda number: None)
     write_rows(concatenate(tables), file)
 
 

@@ -16,7 +16,7 @@ from vidseq.files import atomic_write
 from vidseq.progress import progress
 from vidseq.video.probing import probe
 from vidseq.video.reader import VideoReader
-from vidseq.video.resize import Size
+from vidseq.video.resizing import Size
 
 #: Thumbnails keep their shape; this many pixels squared.
 _SIZE = Size(160, resize="whole")

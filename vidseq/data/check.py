@@ -15,7 +15,7 @@ from vidseq.errors import DataError, UserError
 from vidseq.features.store import FOLDER, FeatureStore
 from vidseq.progress import progress
 from vidseq.video.reader import VideoReader
-from vidseq.video.resize import Size
+from vidseq.video.resizing import Size
 
 #: Frames are only decoded, not looked at; small ones take little memory.
 _SMALL = Size(32)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LABELS_OF_KIND = {"next_action": "action_labels", "question": "answer_labels", "frame_labels": "action_labels"}
 
 
-class Exam:
+class QuerySet:
     """What is asked, with the features it is asked of.
 
     Args:

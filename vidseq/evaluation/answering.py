@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from vidseq.data.query_set import LABELS_OF_KIND, Exam
+from vidseq.data.query_set import LABELS_OF_KIND, QuerySet
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
-from vidseq.evaluation.requests import Ask, past_of_ask
+from vidseq.evaluation.requests import EvalRequest, past_of_request
 from vidseq.evaluation.shared_reading import answer_shared
 from vidseq.inference.predictor import Predictor
 from vidseq.language.written import Written
@@ -42,7 +42,7 @@ def one_at_a_time(predict_one: PredictOne) -> Predict:
     """
 
     def predict(features: list[np.ndarray], pts_seconds: list[np.ndarray], queries: list[Query]) -> np.ndarray:
-        answers = [np.asarray(predict_one(*ask)) for ask in zip(features, pts_seconds, queries)]
+        answers = [np.asarray(predict_one(*request)) for request in zip(features, pts_seconds, queries)]
         for query, scores in zip(queries, answers):
             if scores.ndim != 1 or scores.shape != answers[0].shape:
                 expected = "(C,)" if scores.ndim != 1 else f"({len(answers[0])},) as before"
@@ -57,8 +57,8 @@ def one_at_a_time(predict_one: PredictOne) -> Predict:
 
 def answer_all(
     predict: Predict,
-    exam: Exam,
-    asks: Sequence[Ask],
+    query_set: QuerySet,
+    requests: Sequence[EvalRequest],
     batch_size: int,
     advance: Callable[[int], object],
     *,
@@ -77,44 +77,44 @@ def answer_all(
     Raises:
         UserError: scores that are NaN or of the wrong shape.
     """
-    distinct = {ask.past_name: ask for ask in asks}
+    distinct = {request.past_name: request for request in requests}
     scores: dict[tuple[int, int, int, str], Answer] = {}
-    batches: Iterator[tuple[Sequence[Ask], Sequence[Answer]]]
+    batches: Iterator[tuple[Sequence[EvalRequest], Sequence[Answer]]]
     if share and isinstance(predict, Predictor):
-        batches = answer_shared(predict, exam, [*distinct.values()])
+        batches = answer_shared(predict, query_set, [*distinct.values()])
     else:
-        batches = _answer_each(predict, exam, [*distinct.values()], batch_size)
+        batches = _answer_each(predict, query_set, [*distinct.values()], batch_size)
     for batch, answers in batches:
-        _check_finite(answers, [exam.queries[ask.number] for ask in batch])
-        scores.update((ask.past_name, _in_double(answer)) for ask, answer in zip(batch, answers))
+        _check_finite(answers, [query_set.queries[request.number] for request in batch])
+        scores.update((request.past_name, _in_double(answer)) for request, answer in zip(batch, answers))
         advance(len(batch))
-    return [scores[ask.past_name] for ask in asks]
+    return [scores[request.past_name] for request in requests]
 
 
 def _answer_each(
-    predict: Predict, exam: Exam, asks: Sequence[Ask], batch_size: int
-) -> Iterator[tuple[Sequence[Ask], Sequence[Answer]]]:
+    predict: Predict, query_set: QuerySet, requests: Sequence[EvalRequest], batch_size: int
+) -> Iterator[tuple[Sequence[EvalRequest], Sequence[Answer]]]:
     for kind in LABELS_OF_KIND:
-        of_kind = [ask for ask in asks if exam.queries[ask.number].kind == kind]
+        of_kind = [request for request in requests if query_set.queries[request.number].kind == kind]
         for batch in _batches(of_kind, batch_size):
-            yield batch, _answer(predict, exam, batch, len(exam.classes(kind)))
+            yield batch, _answer(predict, query_set, batch, len(query_set.classes(kind)))
 
 
-def _batches(asks: Sequence[Ask], batch_size: int) -> Iterator[list[Ask]]:
+def _batches(requests: Sequence[EvalRequest], batch_size: int) -> Iterator[list[EvalRequest]]:
     """Groups pasts of like length, so that little is padded; none above `_MAX_BATCH_FRAMES` unless it is one alone."""
-    batch: list[Ask] = []
-    for ask in sorted(asks, key=lambda ask: ask.frames):
-        if batch and (len(batch) == batch_size or (len(batch) + 1) * ask.frames > _MAX_BATCH_FRAMES):
+    batch: list[EvalRequest] = []
+    for request in sorted(requests, key=lambda request: request.frames):
+        if batch and (len(batch) == batch_size or (len(batch) + 1) * request.frames > _MAX_BATCH_FRAMES):
             yield batch
             batch = []
-        batch.append(ask)
+        batch.append(request)
     if batch:
         yield batch
 
 
-def _answer(predict: Predict, exam: Exam, batch: Sequence[Ask], num_classes: int) -> Sequence[Answer]:
-    pasts = [past_of_ask(exam, ask) for ask in batch]
-    queries = [exam.queries[ask.number] for ask in batch]
+def _answer(predict: Predict, query_set: QuerySet, batch: Sequence[EvalRequest], num_classes: int) -> Sequence[Answer]:
+    pasts = [past_of_request(query_set, request) for request in batch]
+    queries = [query_set.queries[request.number] for request in batch]
     features = [np.asarray(past.features, np.float32) for past in pasts]
     answers = predict(features, [past.pts_seconds for past in pasts], queries)
     if isinstance(answers, list) and len(answers) == len(batch) and all(isinstance(one, Written) for one in answers):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidseq.baselines.bag import bag_of_frames, bag_of_labels
-from vidseq.baselines.baseline_data import Study
+from vidseq.baselines.baseline_data import BaselineData
 from vidseq.baselines.chain import ngram, parse_order
 from vidseq.baselines.counts import majority, repeat_last_label, time_only
 from vidseq.data.schema import Query
@@ -27,7 +27,7 @@ ALL = "all"
 class Baseline:
     """A control that asks no model."""
 
-    answer: Callable[[Study], np.ndarray]
+    answer: Callable[[BaselineData], np.ndarray]
     """Scores (N, C) of a study's queries."""
     from_labels: bool = False
     """Whether it reads labels of past segments, and so answers next actions alone."""

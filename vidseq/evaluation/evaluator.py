@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from vidseq.baselines.baseline_data import Study, family_of
-from vidseq.data.query_set import LABELS_OF_KIND, Exam
+from vidseq.baselines.baseline_data import BaselineData, family_of
+from vidseq.data.query_set import LABELS_OF_KIND, QuerySet
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.evaluation.answering import Answer, Predict, answer_all
 from vidseq.evaluation.contexts import Context, parse_contexts
 from vidseq.evaluation.controls import BEST_FRAME, choose_controls, find_baseline
-from vidseq.evaluation.requests import Ask, context_asks, control_asks
+from vidseq.evaluation.requests import EvalRequest, context_requests, control_requests
 from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate, make_rows
-from vidseq.evaluation.scoring import Mark, WordMark, mark, mark_written
+from vidseq.evaluation.scoring import Score, WordScore, score_answer, score_written
 from vidseq.language.written import Written
 from vidseq.progress import progress
 
@@ -63,13 +63,13 @@ def evaluate(
         controls: "all", or any of `vidseq.evaluation.controls.CONTROLS`, such as "swapped_past:30s" (what is older is
             another video's), "evidence_only" (asked of the queries with evidence), "ngram:2" (next actions alone).
         run: what to write into the rows.
-        train_split: what controls that ask no model learn from.
+        train_split: what controls that request no model learn from.
         batch_size: most queries in one call.
         limit: only the first so many queries; None: all.
         adjust: what is done to all scores before they are marked; answers in words have none.
 
     Returns:
-        rows, see `vidseq.evaluation.rows.Row`; for answers in words also the columns of `WordMark`.
+        rows, see `vidseq.evaluation.rows.Row`; for answers in words also the columns of `WordScore`.
 
     Raises:
         UserError: no query, an unknown control or context, one that these queries cannot be put to, a query before the
@@ -77,14 +77,14 @@ def evaluate(
     """
     asked = list(dataset.queries if queries is None else queries)
     chosen = queries_of_split(dataset, split, asked, limit)
-    exam = Exam(dataset, store, split, chosen)
-    controls = choose_controls_for(exam, controls)
+    query_set = QuerySet(dataset, store, split, chosen)
+    controls = choose_controls_for(query_set, controls)
     baselines = [control for control in controls if find_baseline(control)]
-    lengths = parse_contexts(contexts, exam.longest_seconds)
-    tables = ask_model(predict, exam, lengths, controls, run, batch_size, adjust=adjust)
+    lengths = parse_contexts(contexts, query_set.longest_seconds)
+    tables = ask_model(predict, query_set, lengths, controls, run, batch_size, adjust=adjust)
     if baselines:
         training = [query for query in asked if dataset.videos[query.video].split == train_split]
-        tables += answer_baselines(exam, baselines, training, run, adjust)
+        tables += answer_baselines(query_set, baselines, training, run, adjust)
     return concatenate(tables)
 
 
@@ -111,16 +111,16 @@ def queries_of_split(
     return chosen[:limit]
 
 
-def choose_controls_for(exam: Exam, controls: Sequence[str]) -> list[str]:
+def choose_controls_for(query_set: QuerySet, controls: Sequence[str]) -> list[str]:
     """See `choose_controls`."""
-    groups = {exam.dataset.group_of(video.video) for video in exam.dataset.split(exam.split)}
-    has_segments = bool(exam.dataset.segments)
-    return choose_controls(controls, exam.queries, num_groups=len(groups), has_segments=has_segments)
+    groups = {query_set.dataset.group_of(video.video) for video in query_set.dataset.split(query_set.split)}
+    has_segments = bool(query_set.dataset.segments)
+    return choose_controls(controls, query_set.queries, num_groups=len(groups), has_segments=has_segments)
 
 
 def ask_model(
     predict: Predict,
-    exam: Exam,
+    query_set: QuerySet,
     contexts: Sequence[Context],
     controls: Sequence[str],
     run: Run,
@@ -146,19 +146,19 @@ def ask_model(
     Raises:
         UserError: scores that are NaN or of the wrong shape.
     """
-    asks = context_asks(exam, contexts) + control_asks(exam, controls)
-    if not asks:
+    requests = context_requests(query_set, contexts) + control_requests(query_set, controls)
+    if not requests:
         return []
     if advance is not None:
-        scores = answer_all(predict, exam, asks, batch_size, advance, share=share)
+        scores = answer_all(predict, query_set, requests, batch_size, advance, share=share)
     else:
-        with progress(total=len({ask.past_name for ask in asks}), what="evaluate", unit="answer") as bar:
-            scores = answer_all(predict, exam, asks, batch_size, bar.update, share=share)
-    return [_rows_of(exam, *_surest_frames(exam, asks, _adjusted(scores, adjust)), run)]
+        with progress(total=len({request.past_name for request in requests}), what="evaluate", unit="answer") as bar:
+            scores = answer_all(predict, query_set, requests, batch_size, bar.update, share=share)
+    return [_rows_of(query_set, *_most_confident_frames(query_set, requests, _adjusted(scores, adjust)), run)]
 
 
 def answer_baselines(
-    exam: Exam, controls: Sequence[str], training: Sequence[Query], run: Run, adjust: Adjust | None = None
+    query_set: QuerySet, controls: Sequence[str], training: Sequence[Query], run: Run, adjust: Adjust | None = None
 ) -> list[pd.DataFrame]:
     """The rows of controls that ask no model, one table a control and kind of query.
 
@@ -174,11 +174,13 @@ def answer_baselines(
         baseline = find_baseline(control)
         assert baseline is not None
         for kind in ("next_action",) if baseline.from_labels else LABELS_OF_KIND:
-            numbers = [number for number, query in enumerate(exam.queries) if query.kind == kind]
+            numbers = [number for number, query in enumerate(query_set.queries) if query.kind == kind]
             if numbers:
-                scores = baseline.answer(_study(exam, training, [exam.queries[number] for number in numbers]))
-                asks = [Ask(number, Context(frames=0), control, 0, 0, 0) for number in numbers]
-                tables.append(_rows_of(exam, asks, _adjusted(list(scores), adjust), run))
+                scores = baseline.answer(
+                    _baseline_data(query_set, training, [query_set.queries[number] for number in numbers])
+                )
+                requests = [EvalRequest(number, Context(frames=0), control, 0, 0, 0) for number in numbers]
+                tables.append(_rows_of(query_set, requests, _adjusted(list(scores), adjust), run))
     return tables
 
 
@@ -188,60 +190,68 @@ def _adjusted(answers: Sequence[Answer], adjust: Adjust | None) -> Sequence[Answ
     return [answer if isinstance(answer, Written) else adjust(answer) for answer in answers]
 
 
-def _study(exam: Exam, training: Sequence[Query], queries: Sequence[Query]) -> Study:
+def _baseline_data(query_set: QuerySet, training: Sequence[Query], queries: Sequence[Query]) -> BaselineData:
     (kind,) = {query.kind for query in queries}
     known = [query for query in training if query.kind == kind]
     videos = {query.video for query in (*queries, *known)}
-    segments = {video: exam.dataset.segments_of(video) for video in videos}
-    return Study(known, queries, exam.classes(kind), segments, exam.past_of, exam.dataset.info.background)
+    segments = {video: query_set.dataset.segments_of(video) for video in videos}
+    return BaselineData(
+        known, queries, query_set.classes(kind), segments, query_set.past_of, query_set.dataset.info.background
+    )
 
 
-def _surest_frames(exam: Exam, asks: Sequence[Ask], scores: Sequence[Answer]) -> tuple[list[Ask], list[Answer]]:
+def _most_confident_frames(
+    query_set: QuerySet, requests: Sequence[EvalRequest], scores: Sequence[Answer]
+) -> tuple[list[EvalRequest], list[Answer]]:
     """Keeps of each query's single frames the one whose prediction is most probable; of equal ones the newest."""
     kept: dict[tuple[int, str, str], int] = {}
     surest: dict[tuple[int, str, str], float] = {}
-    for place, (ask, row) in enumerate(zip(asks, scores)):
-        key = (ask.number, ask.control, ask.context.name)
-        query = exam.queries[ask.number]
-        certainty = _mark(exam, query, row)[0].score if ask.control == BEST_FRAME else 0.0
+    for place, (request, row) in enumerate(zip(requests, scores)):
+        key = (request.number, request.control, request.context.name)
+        query = query_set.queries[request.number]
+        certainty = _score(query_set, query, row)[0].score if request.control == BEST_FRAME else 0.0
         if key not in kept or certainty > surest[key]:
             kept[key], surest[key] = place, certainty
     places = sorted(kept.values())
-    return [asks[place] for place in places], [scores[place] for place in places]
+    return [requests[place] for place in places], [scores[place] for place in places]
 
 
-def _mark(exam: Exam, query: Query, answer: Answer) -> tuple[Mark, WordMark]:
+def _score(query_set: QuerySet, query: Query, answer: Answer) -> tuple[Score, WordScore]:
     if isinstance(answer, Written):
-        return mark_written(answer, query)
-    return mark(answer, exam.classes(query.kind), query), WordMark(float("nan"), float("nan"))
+        return score_written(answer, query)
+    return score_answer(answer, query_set.classes(query.kind), query), WordScore(float("nan"), float("nan"))
 
 
-def _rows_of(exam: Exam, asks: Sequence[Ask], answers: Sequence[Answer], run: Run) -> pd.DataFrame:
-    queries = [exam.queries[ask.number] for ask in asks]
-    marks, word_marks = zip(*(_mark(exam, query, answer) for answer, query in zip(answers, queries)))
+def _rows_of(
+    query_set: QuerySet, requests: Sequence[EvalRequest], answers: Sequence[Answer], run: Run
+) -> pd.DataFrame:
+    queries = [query_set.queries[request.number] for request in requests]
+    scored, word_scored = zip(*(_score(query_set, query, answer) for answer, query in zip(answers, queries)))
     rows = make_rows(
         {
             "run": run.run,
             "seed": run.seed,
             "head": run.head,
-            "dataset": exam.dataset.info.name,
-            "split": exam.split,
-            "query": [exam.names[ask.number] for ask in asks],
-            "group": [exam.group(ask.number) for ask in asks],
+            "dataset": query_set.dataset.info.name,
+            "split": query_set.split,
+            "query": [query_set.names[request.number] for request in requests],
+            "group": [query_set.group(request.number) for request in requests],
             "family": [family_of(query) for query in queries],
-            "context": [ask.context.name for ask in asks],
+            "context": [request.context.name for request in requests],
             "mode": run.mode,
-            "context_frames": [ask.frames for ask in asks],
-            "control": [ask.control for ask in asks],
-            "context_seconds": [ask.context.in_seconds(exam.frame_seconds(ask.number)) for ask in asks],
-            "history_seconds": [exam.history_seconds(ask.number) for ask in asks],
-            "ceiling": [_ceiling(query, ask.context) for query, ask in zip(queries, asks)],
-            **{name: [getattr(item, name) for item in marks] for name in Mark._fields},
+            "context_frames": [request.frames for request in requests],
+            "control": [request.control for request in requests],
+            "context_seconds": [
+                request.context.in_seconds(query_set.frame_seconds(request.number)) for request in requests
+            ],
+            "history_seconds": [query_set.history_seconds(request.number) for request in requests],
+            "ceiling": [_ceiling(query, request.context) for query, request in zip(queries, requests)],
+            **{name: [getattr(item, name) for item in scored] for name in Score._fields},
             **{name: [getattr(query, name) for query in queries] for name in _TAKEN_FROM_QUERY},
         }
     )
     if any(isinstance(answer, Written) for answer in answers):
-        rows = rows.assign(**{name: [getattr(item, name) for item in word_marks] for name in WordMark._fields})
+        rows = rows.assign(**{name: [getattr(item, name) for item in word_scored] for name in WordScore._fields})
     return rows
 
 

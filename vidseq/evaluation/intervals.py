@@ -96,7 +96,7 @@ def bootstrap_mean(
 
 
 @dataclass(frozen=True)
-class Draws:
+class BootstrapSamples:
     """Means of several columns of the same rows, and what they are in bootstrap samples, drawn together.
 
     Whatever is computed of the columns (a difference, an area) gets its interval from the same samples, so it is
@@ -132,7 +132,7 @@ def bootstrap_means(
     level: float = 0.95,
     num_samples: int = 2000,
     random_seed: int = 0,
-) -> Draws:
+) -> BootstrapSamples:
     """Draws the means of several columns, groups resampled with replacement, seeds of training inside.
 
     Args:
@@ -149,7 +149,7 @@ def bootstrap_means(
     samples = np.empty((0, values.shape[1]))
     if num_groups > 1:
         samples = _resample(sums, counts, num_samples, np.random.default_rng(random_seed))
-    return Draws(values.mean(axis=0), samples, len(values), num_groups, level)
+    return BootstrapSamples(values.mean(axis=0), samples, len(values), num_groups, level)
 
 
 def accuracy_interval(rows: pd.DataFrame, *, level: float = 0.95, num_samples: int = 2000) -> Interval:

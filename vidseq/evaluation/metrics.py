@@ -10,7 +10,7 @@ from vidseq.errors import UserError
 from vidseq.language.vocabulary import split_words
 
 #: A right answer of probability zero would cost infinitely much; it costs minus the logarithm of this.
-_LEAST_PROBABILITY = 1e-12
+_MIN_PROBABILITY = 1e-12
 
 
 def top_k_accuracy(rows: pd.DataFrame, k: int) -> float:
@@ -34,7 +34,7 @@ def class_mean_recall(rows: pd.DataFrame, k: int) -> float:
 def negative_log_likelihood(rows: pd.DataFrame) -> float:
     """Mean of minus the logarithm of the right answer's probability, in nats; probabilities are kept above 1e-12."""
     _require_rows(rows)
-    return float(-np.log(np.clip(rows["answer_score"].to_numpy(float), _LEAST_PROBABILITY, 1.0)).mean())
+    return float(-np.log(np.clip(rows["answer_score"].to_numpy(float), _MIN_PROBABILITY, 1.0)).mean())
 
 
 def expected_calibration_error(rows: pd.DataFrame, num_bins: int = 15) -> float:

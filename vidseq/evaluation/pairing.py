@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vidseq.errors import UserError
-from vidseq.evaluation.intervals import Draws, bootstrap_means
+from vidseq.evaluation.intervals import BootstrapSamples, bootstrap_means
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class PairedAnswers:
         return index.get_level_values("run").astype(str) + "/" + index.get_level_values("seed").astype(str)
 
     @cached_property
-    def draws(self) -> Draws:
+    def draws(self) -> BootstrapSamples:
         """Bootstrap samples of the accuracy in each column."""
         return bootstrap_means(self.answers.to_numpy(float), self.groups, self.seeds, num_samples=self.num_samples)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidseq.data.query_set import Exam
+from vidseq.data.query_set import QuerySet
 from vidseq.data.visible import Past
 from vidseq.evaluation.contexts import Context
 from vidseq.evaluation.controls import BEST_FRAME
@@ -16,7 +16,7 @@ BEST_OF = 32
 
 
 @dataclass(frozen=True)
-class Ask:
+class EvalRequest:
     """One query to answer from one past."""
 
     number: int
@@ -44,55 +44,55 @@ class Ask:
         return self.number, self.start, self.stop, self.alteration
 
 
-def context_asks(exam: Exam, contexts: Sequence[Context]) -> list[Ask]:
+def context_requests(query_set: QuerySet, contexts: Sequence[Context]) -> list[EvalRequest]:
     """Every query at every context."""
-    asks = []
-    for number, query in enumerate(exam.queries):
-        times = exam.past(number).pts_seconds
+    requests = []
+    for number, query in enumerate(query_set.queries):
+        times = query_set.past(number).pts_seconds
         for context in contexts:
             start = context.start_index(times, query.time)
             frames = -(-(len(times) - start) // context.every)
-            asks.append(Ask(number, context, "", start, len(times), frames))
-    return asks
+            requests.append(EvalRequest(number, context, "", start, len(times), frames))
+    return requests
 
 
-def control_asks(exam: Exam, controls: Sequence[str]) -> list[Ask]:
+def control_requests(query_set: QuerySet, controls: Sequence[str]) -> list[EvalRequest]:
     """Every query under every control of the input, with all the past; of `evidence_only`, those with evidence."""
-    asks = []
+    requests = []
     for control in controls:
-        for number in range(len(exam.queries)):
-            asks += _control_asks(exam, control, number)
-    return asks
+        for number in range(len(query_set.queries)):
+            requests += _control_requests(query_set, control, number)
+    return requests
 
 
-def _control_asks(exam: Exam, control: str, number: int) -> list[Ask]:
-    past, query = exam.past(number), exam.queries[number]
+def _control_requests(query_set: QuerySet, control: str, number: int) -> list[EvalRequest]:
+    past, query = query_set.past(number), query_set.queries[number]
     stop = len(past.pts_seconds)
     if control == "blind":
-        return [Ask(number, Context(frames=0), control, 0, 0, 0)]
+        return [EvalRequest(number, Context(frames=0), control, 0, 0, 0)]
     if control == "last_frame":
-        return [Ask(number, Context(frames=1), control, stop - 1, stop, 1)]
+        return [EvalRequest(number, Context(frames=1), control, stop - 1, stop, 1)]
     if control == BEST_FRAME:
         # Evenly spread and counted from the newest, so that the newest is always among them.
         places = stop - 1 - np.unique(np.linspace(0, stop - 1, min(BEST_OF, stop)).round().astype(int))
-        return [Ask(number, Context(frames=1), control, int(place), int(place) + 1, 1) for place in places]
+        return [EvalRequest(number, Context(frames=1), control, int(place), int(place) + 1, 1) for place in places]
     if control == "evidence_only":
         shown = len(evidence_only(past, query).pts_seconds)
-        return [Ask(number, Context(), control, 0, stop, shown)] if query.evidence else []
+        return [EvalRequest(number, Context(), control, 0, stop, shown)] if query.evidence else []
     if control in INPUT_CONTROLS or parse_swap_seconds(control) is not None:
-        return [Ask(number, Context(), control, 0, stop, stop)]
+        return [EvalRequest(number, Context(), control, 0, stop, stop)]
     return []
 
 
-def past_of_ask(exam: Exam, ask: Ask) -> Past:
+def past_of_request(query_set: QuerySet, request: EvalRequest) -> Past:
     """What an ask shows."""
-    past, query = exam.past(ask.number), exam.queries[ask.number]
-    swap_seconds = parse_swap_seconds(ask.control)
+    past, query = query_set.past(request.number), query_set.queries[request.number]
+    swap_seconds = parse_swap_seconds(request.control)
     if swap_seconds is not None:
-        return swap_past(past, query, exam.donor(ask.number), swap_seconds)
-    if ask.control in INPUT_CONTROLS and ask.control not in ("blind", "last_frame"):
-        return INPUT_CONTROLS[ask.control](past, query)
-    places = np.arange(ask.stop - 1, ask.start - 1, -ask.context.every)[::-1]
-    if ask.context.every == 1:
-        return Past(past.features[ask.start : ask.stop], past.pts_seconds[ask.start : ask.stop])
+        return swap_past(past, query, query_set.donor(request.number), swap_seconds)
+    if request.control in INPUT_CONTROLS and request.control not in ("blind", "last_frame"):
+        return INPUT_CONTROLS[request.control](past, query)
+    places = np.arange(request.stop - 1, request.start - 1, -request.context.every)[::-1]
+    if request.context.every == 1:
+        return Past(past.features[request.start : request.stop], past.pts_seconds[request.start : request.stop])
     return Past(past.features[places], past.pts_seconds[places])

@@ -12,7 +12,7 @@ from vidseq.language.vocabulary import split_words
 from vidseq.language.written import Written
 
 
-class Mark(NamedTuple):
+class Score(NamedTuple):
     """What a row says of an answer; see `vidseq.evaluation.rows.Row`."""
 
     prediction: str
@@ -22,8 +22,8 @@ class Mark(NamedTuple):
     answer_score: float
 
 
-class WordMark(NamedTuple):
-    """What a row says of an answer in words beside its `Mark`; of a class, nothing."""
+class WordScore(NamedTuple):
+    """What a row says of an answer in words beside its `Score`; of a class, nothing."""
 
     answer_log_prob: float
     """Log-probability of the right answer, as words; NaN for classes."""
@@ -31,7 +31,7 @@ class WordMark(NamedTuple):
     """In how many pieces the right answer is written; NaN for classes."""
 
 
-def mark_written(written: Written, query: Query) -> tuple[Mark, WordMark]:
+def score_written(written: Written, query: Query) -> tuple[Score, WordScore]:
     """Marks an answer in words: right is what has the same words, whatever case and spaces.
 
     The rank is the first place of the right answer among those that were found, else one more than their number.
@@ -45,12 +45,12 @@ def mark_written(written: Written, query: Query) -> tuple[Mark, WordMark]:
     rank = places[0] if places else len(written.ranking) + 1
     score, answer_score = (min(1.0, math.exp(value)) for value in (written.ranking[0][1], written.answer_log_prob))
     return (
-        Mark(written.text, rank == 1, rank, score, answer_score),
-        WordMark(written.answer_log_prob, float(written.answer_tokens)),
+        Score(written.text, rank == 1, rank, score, answer_score),
+        WordScore(written.answer_log_prob, float(written.answer_tokens)),
     )
 
 
-def mark(scores: np.ndarray, classes: Sequence[str], query: Query) -> Mark:
+def score_answer(scores: np.ndarray, classes: Sequence[str], query: Query) -> Score:
     """Marks the scores given to a query's classes.
 
     Of equal scores the first class wins, so rank 1 and being right are the same. With `choices` only those compete. An
@@ -68,10 +68,10 @@ def mark(scores: np.ndarray, classes: Sequence[str], query: Query) -> Mark:
     probabilities = _softmax(scores)
     best = int(scores.argmax())
     if query.answer not in names:
-        return Mark(names[best], False, len(names) + 1, float(probabilities[best]), 0.0)
+        return Score(names[best], False, len(names) + 1, float(probabilities[best]), 0.0)
     right = names.index(query.answer)
     ahead = int((scores > scores[right]).sum() + (scores[:right] == scores[right]).sum())
-    return Mark(names[best], ahead == 0, ahead + 1, float(probabilities[best]), float(probabilities[right]))
+    return Score(names[best], ahead == 0, ahead + 1, float(probabilities[best]), float(probabilities[right]))
 
 
 def offered_probabilities(scores: np.ndarray, classes: Sequence[str], query: Query) -> tuple[list[str], np.ndarray]:

@@ -15,15 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from vidseq.data.query_set import Exam
-from vidseq.evaluation.requests import Ask, past_of_ask
+from vidseq.data.query_set import QuerySet
+from vidseq.evaluation.requests import EvalRequest, past_of_request
 from vidseq.inference.predictor import Predictor, ProjectedClip
 
 #: Frames that are read together before scores are handed on: bounds memory.
-_MOST_FRAMES = 262_144
+_MAX_FRAMES = 262_144
 
 
-def answer_shared(predictor: Predictor, exam: Exam, asks: Sequence[Ask]) -> Iterator[tuple[Sequence[Ask], list[Any]]]:
+def answer_shared(
+    predictor: Predictor, query_set: QuerySet, requests: Sequence[EvalRequest]
+) -> Iterator[tuple[Sequence[EvalRequest], list[Any]]]:
     """Answers asks some at a time.
 
     Args:
@@ -34,23 +36,28 @@ def answer_shared(predictor: Predictor, exam: Exam, asks: Sequence[Ask]) -> Iter
     Yields:
         asks, in another order than they came, and the answer to each: scores (C,), or words.
     """
-    for group in _groups(predictor, exam, asks):
+    for group in _groups(predictor, query_set, requests):
         answers = predictor.answer_clips([clip for clip, _ in group])
-        yield [ask for _, together in group for ask in together], [scores for rows in answers for scores in rows]
+        yield (
+            [request for _, together in group for request in together],
+            [scores for rows in answers for scores in rows],
+        )
 
 
-def _groups(predictor: Predictor, exam: Exam, asks: Sequence[Ask]) -> Iterator[list[tuple[ProjectedClip, list[Ask]]]]:
+def _groups(
+    predictor: Predictor, query_set: QuerySet, requests: Sequence[EvalRequest]
+) -> Iterator[list[tuple[ProjectedClip, list[EvalRequest]]]]:
     """Clips with what is asked of them, as many as fit into memory, each video's together."""
-    of_video: defaultdict[str, list[Ask]] = defaultdict(list)
-    for ask in asks:
-        of_video[exam.queries[ask.number].video].append(ask)
-    group: list[tuple[ProjectedClip, list[Ask]]] = []
+    of_video: defaultdict[str, list[EvalRequest]] = defaultdict(list)
+    for request in requests:
+        of_video[query_set.queries[request.number].video].append(request)
+    group: list[tuple[ProjectedClip, list[EvalRequest]]] = []
     frames = 0
     for video, its_asks in of_video.items():
-        for clip, clip_asks in _clips(predictor, exam, video, its_asks):
+        for clip, clip_asks in _clips(predictor, query_set, video, its_asks):
             group.append((clip, clip_asks))
             frames += len(clip.x)
-        if frames > _MOST_FRAMES:
+        if frames > _MAX_FRAMES:
             yield group
             group, frames = [], 0
     if group:
@@ -58,34 +65,37 @@ def _groups(predictor: Predictor, exam: Exam, asks: Sequence[Ask]) -> Iterator[l
 
 
 def _clips(
-    predictor: Predictor, exam: Exam, video: str, asks: Sequence[Ask]
-) -> Iterator[tuple[ProjectedClip, list[Ask]]]:
-    x = predictor.project(np.asarray(exam.video(video).features, np.float32))
-    plain: defaultdict[int, list[Ask]] = defaultdict(list)
-    altered: defaultdict[object, list[Ask]] = defaultdict(list)
-    for ask in asks:
-        if ask.alteration:
-            altered[_altered_past(exam, ask)].append(ask)
+    predictor: Predictor, query_set: QuerySet, video: str, requests: Sequence[EvalRequest]
+) -> Iterator[tuple[ProjectedClip, list[EvalRequest]]]:
+    x = predictor.project(np.asarray(query_set.video(video).features, np.float32))
+    plain: defaultdict[int, list[EvalRequest]] = defaultdict(list)
+    altered: defaultdict[object, list[EvalRequest]] = defaultdict(list)
+    for request in requests:
+        if request.alteration:
+            altered[_altered_past(query_set, request)].append(request)
         else:
-            plain[_first_frame(predictor, ask)].append(ask)
+            plain[_first_frame(predictor, request)].append(request)
     for start, together in plain.items():
-        asked = [(max(ask.stop - start, 0), exam.queries[ask.number]) for ask in together]
-        yield ProjectedClip(video, x[start : max(ask.stop for ask in together)], asked), together
+        asked = [(max(request.stop - start, 0), query_set.queries[request.number]) for request in together]
+        yield ProjectedClip(video, x[start : max(request.stop for request in together)], asked), together
     for together in altered.values():
-        past = past_of_ask(exam, together[0])
+        past = past_of_request(query_set, together[0])
         shown = predictor.project(past.features) if len(past.features) else x[:0]
-        yield ProjectedClip(video, shown, [(len(shown), exam.queries[ask.number]) for ask in together]), together
+        yield (
+            ProjectedClip(video, shown, [(len(shown), query_set.queries[request.number]) for request in together]),
+            together,
+        )
 
 
-def _first_frame(predictor: Predictor, ask: Ask) -> int:
+def _first_frame(predictor: Predictor, request: EvalRequest) -> int:
     """Where to begin to read: from the video's start where the head has forgotten what was before."""
     head = predictor.model.head
     reach = head.context_frames
-    return 0 if head.forgets and reach is not None and ask.stop - ask.start >= reach else ask.start
+    return 0 if head.forgets and reach is not None and request.stop - request.start >= reach else request.start
 
 
-def _altered_past(exam: Exam, ask: Ask) -> object:
+def _altered_past(query_set: QuerySet, request: EvalRequest) -> object:
     """Equal for two asks of one video that are shown the same altered frames."""
-    query = exam.queries[ask.number]
-    evidence = query.evidence if ask.control == "evidence_only" else ()
-    return ask.alteration, ask.start, ask.stop, query.time, evidence
+    query = query_set.queries[request.number]
+    evidence = query.evidence if request.control == "evidence_only" else ()
+    return request.alteration, request.start, request.stop, query.time, evidence

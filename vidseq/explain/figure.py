@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from vidseq.explain.find import ImportantPast
-from vidseq.explain.occlusion import LEAST_LOSS, frame_losses
+from vidseq.explain.occlusion import MIN_LOSS, frame_losses
 from vidseq.reporting.figures import COLORS, FONT
 
 _LOSS, _SUFFICIENT, _EVIDENCE, _GREY = COLORS[1], COLORS[0], COLORS[2], "#666666"
 _NUM_TILES = 8
 #: The axis of losses goes at least so far, in points, so that nothing looks like much.
-_LEAST_HEIGHT = 10.0
+_MIN_HEIGHT = 10.0
 #: In inches, from the left and the top.
 _WIDTH, _LEFT, _RIGHT = 10.0, 1.3, 1.5
 _TITLE, _GAP, _CURVES, _ROW, _SMALL_PRINT = 0.62, 0.26, 1.45, 0.26, 0.8
@@ -36,7 +36,7 @@ DrawTiles = Callable[[Sequence[int]], list[Tile]]
 
 
 def important_past_figure(found: ImportantPast, draw_tiles: DrawTiles) -> Figure:
-    """Draws what one prediction rests on.
+    """BootstrapSamples what one prediction rests on.
 
     Args:
         found: see `find_important_past`.
@@ -79,7 +79,7 @@ def choose_frames(found: ImportantPast) -> list[int]:
         kept = part[found.sufficient[part]]
         if len(kept):
             chosen.append(int(kept[len(kept) // 2]))
-        elif finest[part].max() > LEAST_LOSS:
+        elif finest[part].max() > MIN_LOSS:
             chosen.append(int(part[finest[part].argmax()]))
         else:
             chosen.append(int(part[len(part) // 2]))
@@ -133,7 +133,7 @@ def _draw_curves(axis: Axes, found: ImportantPast) -> None:
         name = "one frame" if width == 1 else f"{width * found.frame_seconds:.3g} s blocks"
         labels.append((float(np.nanmax(losses)), name, alpha))
     axis.axhline(0, color="#BBBBBB", lw=0.8, zorder=0)
-    low, high = min(0.0, axis.get_ylim()[0]), max(_LEAST_HEIGHT, axis.get_ylim()[1])
+    low, high = min(0.0, axis.get_ylim()[0]), max(_MIN_HEIGHT, axis.get_ylim()[1])
     axis.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     peak = found.peak
     if peak is not None:

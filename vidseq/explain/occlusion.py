@@ -8,7 +8,7 @@ import numpy as np
 from vidseq.explain.rescoring import Rescorer
 
 #: Losses below this, of probability, are taken for none.
-LEAST_LOSS = 0.05
+MIN_LOSS = 0.05
 
 
 class Block(NamedTuple):
@@ -69,11 +69,11 @@ def occlude(
 def find_peak(levels: dict[int, tuple[Block, ...]]) -> Block | None:
     """The narrowest block that alone costs at least half of what the costliest one does; of those the costliest.
 
-    None where no block costs more than `LEAST_LOSS`: nothing in the past matters, or everything is there twice.
+    None where no block costs more than `MIN_LOSS`: nothing in the past matters, or everything is there twice.
     """
     blocks = [block for level in levels.values() for block in level]
     most = max((block.loss for block in blocks), default=0.0)
-    if most <= LEAST_LOSS:
+    if most <= MIN_LOSS:
         return None
     heavy = [block for block in blocks if block.loss >= most / 2]
     return min(heavy, key=lambda block: (block.width, -block.loss, -block.start))

@@ -15,8 +15,8 @@ from vidseq.data.dataset import Dataset
 from vidseq.data.schema import Query
 from vidseq.data.visible import Past, past_of
 from vidseq.errors import UserError
-from vidseq.evaluation.evaluate_models import queries_for
-from vidseq.explain.agreement import (
+from vidseq.evaluation.models import queries_for
+from vidseq.explain.evidence_agreement import (
     MEANS,
     Agreement,
     agreement,

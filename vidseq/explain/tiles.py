@@ -36,7 +36,7 @@ def tiles_of(dataset: "Dataset", video: str, past: Past) -> DrawTiles:
 
 def _thumbnails(path: Path, times: np.ndarray) -> list[Tile]:
     from vidseq.video.reader import VideoReader  # needs torch, which rows and tables do not
-    from vidseq.video.resize import Size
+    from vidseq.video.resizing import Size
 
     with VideoReader(path, size=Size(_PIXELS, resize="whole")) as reader:
         times = np.clip(times, 0, reader.info.duration_seconds)

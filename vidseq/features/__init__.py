@@ -1,1 +1,5 @@
 """Per-frame CNN features: backbones, extraction, and the store on disk."""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

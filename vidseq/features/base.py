@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 
 from vidseq.features.fingerprint import Fingerprint
-from vidseq.video.resize import Size
+from vidseq.video.resizing import Size
 
 
 class Backbone(abc.ABC):

@@ -20,7 +20,7 @@ from vidseq.features.cnn_config import CnnConfig
 from vidseq.features.engines import ENGINES, choose_engine
 from vidseq.features.fingerprint import Fingerprint, rational
 from vidseq.features.weights import cached_or_downloaded, load_weights, weights_hash
-from vidseq.video.resize import Size
+from vidseq.video.resizing import Size
 
 IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 IMAGENET_STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)

@@ -23,7 +23,7 @@ PRECISIONS = ("float32", "bf16")
 #: Compiled networks kept at a time: one an image size, and one more for single images.
 COMPILED_KEPT = 6
 #: Batches that OpenVINO runs at the same time at most: each holds activations of its own.
-MOST_SIDE_BY_SIDE = 4
+MAX_PARALLEL = 4
 
 
 class Engine(abc.ABC):
@@ -107,7 +107,7 @@ class OpenVinoEngine(Engine):
     def limit_threads(self, threads: int) -> None:
         """Takes effect by compiling anew."""
         self.threads = threads
-        self.side_by_side = min(threads, MOST_SIDE_BY_SIDE)
+        self.side_by_side = min(threads, MAX_PARALLEL)
         self._compiled.clear()
 
     def _run(self, images: np.ndarray) -> np.ndarray:

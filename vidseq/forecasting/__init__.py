@@ -1,1 +1,5 @@
 """Long-term anticipation: moments, forecasts, similar moments, metrics and baselines."""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

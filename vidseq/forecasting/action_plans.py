@@ -13,14 +13,14 @@ from vidseq.baselines.chain import LabelChain
 from vidseq.data.action_sequences import read_future
 from vidseq.data.dataset import Dataset
 from vidseq.data.schema import Query
-from vidseq.evaluation.intervals import Draws, Interval, bootstrap_means
+from vidseq.evaluation.intervals import BootstrapSamples, Interval, bootstrap_means
 from vidseq.evaluation.rows import UNNAMED_RUN, Run
 from vidseq.forecasting.long_term import edit_distance_at
 
 #: A video and moments of it, in seconds, to K sequences of labels for each moment.
 Planner = Callable[[str, Sequence[float]], Sequence[Sequence[Sequence[str]]]]
 #: Distributions that a chain keeps at hand.
-_MOST_KEPT = 50_000
+_MAX_KEPT = 50_000
 
 
 def evaluate_plans(
@@ -71,7 +71,7 @@ def plan_table(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _difference(draws: Draws, ours: int, theirs: int | None = None) -> Interval:
+def _difference(draws: BootstrapSamples, ours: int, theirs: int | None = None) -> Interval:
     """The mean of a column, or how much it is above that of another."""
     return draws.interval(lambda means: means[..., ours] - (0 if theirs is None else means[..., theirs]))
 
@@ -97,7 +97,7 @@ class ChainPlans:
             for at in range(1, len(labels))
         ]
         chain = LabelChain(examples, order, len(classes))
-        self._probabilities = lru_cache(_MOST_KEPT)(chain.probabilities)
+        self._probabilities = lru_cache(_MAX_KEPT)(chain.probabilities)
 
     def drawn(self, num_futures: int, length: int, *, temperature: float = 1.0, seed: int = 0) -> Planner:
         """Draws plans.
@@ -109,7 +109,7 @@ class ChainPlans:
             seed: of the dice, for each video anew.
         """
 
-        @lru_cache(_MOST_KEPT)
+        @lru_cache(_MAX_KEPT)
         def bounds(last: tuple[str, ...]) -> np.ndarray:
             """Where the share of each class ends, (C,)."""
             shares = self._probabilities(last)

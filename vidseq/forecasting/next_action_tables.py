@@ -7,7 +7,7 @@ import pandas as pd
 
 from vidseq.data.dataset import Dataset
 from vidseq.data.held_out import hold_out
-from vidseq.data.query_set import Exam
+from vidseq.data.query_set import QuerySet
 from vidseq.data.schema import Query
 from vidseq.evaluation.class_means import class_mean_recall_interval
 from vidseq.evaluation.evaluator import answer_baselines, queries_of_split
@@ -34,9 +34,11 @@ def best_chain(dataset: Dataset, store: FeatureStore, chains: Sequence[str], ant
         anticipation_seconds: how long before it an action is asked.
     """
     choosing = hold_out(dataset, HELD_OUT)
-    exam = Exam(choosing, store, "val", next_actions_of(choosing, "val", anticipation_seconds))
+    query_set = QuerySet(choosing, store, "val", next_actions_of(choosing, "val", anticipation_seconds))
     training = next_actions_of(choosing, "train", anticipation_seconds)
-    accuracy = {chain: answer_baselines(exam, [chain], training, UNNAMED_RUN)[0]["correct"].mean() for chain in chains}
+    accuracy = {
+        chain: answer_baselines(query_set, [chain], training, UNNAMED_RUN)[0]["correct"].mean() for chain in chains
+    }
     return max(chains, key=lambda chain: accuracy[chain])
 
 

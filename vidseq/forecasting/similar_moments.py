@@ -10,7 +10,7 @@ from vidseq.segmentation.segment_metrics import runs_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Likeness:
+class Similarity:
     """How fast moments become unlike: the scale of each difference."""
 
     share: float = 0.2
@@ -27,7 +27,7 @@ class Likeness:
     """Cost of another newest class."""
 
 
-class Analogues:
+class SimilarMoments:
     """Weighs the futures of all training moments by how like the present they are (Nadaraya-Watson regression).
 
     Args:
@@ -46,7 +46,7 @@ class Analogues:
         training: Iterable[np.ndarray],
         num_classes: int,
         *,
-        likeness: Likeness = Likeness(),
+        likeness: Similarity = Similarity(),
         moments: int = 40,
         span: tuple[float, float] = (0.05, 0.6),
         prior: float = 0.02,

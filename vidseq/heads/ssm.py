@@ -27,7 +27,7 @@ class SSMConfig(HeadConfig):
     """Frames that the convolution before the state space looks at."""
 
 
-SHORTEST_STEP, LONGEST_STEP = 1e-3, 1e-1
+MIN_STEP, MAX_STEP = 1e-3, 1e-1
 """Step widths of an untrained head: channels remember for some 10 to 1,000 frames."""
 
 
@@ -56,7 +56,7 @@ class SSMLayer(Layer):
         self.skip = nn.Parameter(torch.ones(inner))
         self.out = nn.Linear(inner, config.dim, bias=False)
         with torch.no_grad():
-            low, high = math.log(SHORTEST_STEP), math.log(LONGEST_STEP)
+            low, high = math.log(MIN_STEP), math.log(MAX_STEP)
             width = torch.empty(inner).uniform_(low, high).exp()
             self.step.bias.copy_(width + (-(-width).expm1()).log())  # the inverse of softplus
 

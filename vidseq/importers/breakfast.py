@@ -6,12 +6,12 @@ from vidseq.importers import mstcn
 from vidseq.importers.conversion import ConversionReport
 
 #: The official splits, of four folds over the people.
-SPLITS = (1, 2, 3, 4)
+BREAKFAST_SPLITS = (1, 2, 3, 4)
 #: "P03_cam01_P03_milk" is person P03; several cameras filmed each performance, so videos are not independent.
 PERSON = r"^(P\d+)_"
 
 
-def convert_split(
+def convert_breakfast_split(
     source: Path,
     out: Path,
     split: int,
@@ -26,7 +26,7 @@ def convert_split(
     Args:
         source: the folder that holds `groundTruth`, `mapping.txt`, `splits` and, where there are any, `features`.
         out: the new data set.
-        split: which of `SPLITS`.
+        split: which of `BREAKFAST_SPLITS`.
         fps: rate of the labels.
         validation: share of the training people to carve out.
         seed: of that choice.

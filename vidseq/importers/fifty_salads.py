@@ -6,12 +6,12 @@ from vidseq.importers import mstcn
 from vidseq.importers.conversion import ConversionReport
 
 #: The official splits, of five folds over the people.
-SPLITS = (1, 2, 3, 4, 5)
+FIFTY_SALADS_SPLITS = (1, 2, 3, 4, 5)
 #: Both "01-2" and "rgb-01-2" are the second salad of person 01.
 PERSON = r"^(?:rgb-)?(\d+)-"
 
 
-def convert_split(
+def convert_fifty_salads_split(
     source: Path, out: Path, split: int, *, fps: str | float = 3, validation: float = 0.0, seed: int = 0
 ) -> ConversionReport:
     """Converts a split; people are its groups, and "background", where it is a label, is no action.
@@ -19,7 +19,7 @@ def convert_split(
     Args:
         source: the folder that holds `groundTruth`, `mapping.txt`, `splits` and, where there are any, `features`.
         out: the new data set.
-        split: which of `SPLITS`.
+        split: which of `FIFTY_SALADS_SPLITS`.
         fps: rate of the labels: 3 with the features of Lea et al., 30 with the original labels.
         validation: share of the training people to carve out.
         seed: of that choice.

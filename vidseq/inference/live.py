@@ -9,7 +9,7 @@ from vidseq.errors import UserError
 from vidseq.features.base import Backbone
 from vidseq.inference.futures import NUM_FUTURES, future_rows
 from vidseq.inference.predictions import Prediction
-from vidseq.inference.request import Plan
+from vidseq.inference.request import PredictionRequest
 from vidseq.inference.stream import Answer, Stream
 from vidseq.model import VideoReasoner
 
@@ -19,7 +19,7 @@ def stream_video(
     backbone: Backbone,
     video: str,
     frames: Iterable[tuple[np.ndarray, float]],
-    plan: Plan,
+    request: PredictionRequest,
     end: float = math.inf,
 ) -> Iterator[Prediction]:
     """Answers while the frames come.
@@ -29,19 +29,19 @@ def stream_video(
         backbone: the CNN that it wants.
         video: name for the rows.
         frames: (RGB image, pts_seconds), in order.
-        plan: what to ask; questions without a time are asked at the end.
+        request: what to ask; questions without a time are asked at the end.
         end: when the video ends, where that is known.
 
     Yields:
         each row as soon as it is known.
 
     Raises:
-        UserError: no frame came, a question's time lies beyond the end, or the plan asks for what cannot be streamed.
+        UserError: no frame came, a question's time lies beyond the end, or a request that cannot be streamed.
     """
-    session = _Session(model, backbone, video, plan)
+    session = _Session(model, backbone, video, request)
     last = None
     for image, pts_seconds in frames:
-        if pts_seconds > (plan.limit_seconds or math.inf):
+        if pts_seconds > (request.limit_seconds or math.inf):
             break
         if last is not None:
             yield from session.answer_before(pts_seconds)
@@ -55,25 +55,25 @@ def stream_video(
 class _Session:
     """One stream and what is still to be asked of it; what has a time but no question is a future."""
 
-    def __init__(self, model: VideoReasoner, backbone: Backbone, video: str, plan: Plan) -> None:
-        if plan.context_seconds is not None:
+    def __init__(self, model: VideoReasoner, backbone: Backbone, video: str, request: PredictionRequest) -> None:
+        if request.context_seconds is not None:
             raise UserError("--stream reads all of the past, so it expects no --context. Leave one of them out.")
-        plan.check_tasks(model.tasks)
+        request.check_tasks(model.tasks)
         self._stream = Stream(model, backbone, video=video)
         self._video = video
-        self._plan = plan
+        self._request = request
         self._labels = "frame_labels" in model.tasks
-        self._next_questions = (plan.next_questions or (None,)) if "next_action" in model.tasks else ()
+        self._next_questions = (request.next_questions or (None,)) if "next_action" in model.tasks else ()
         self._foretells = "action_sequence" in model.tasks
         self._timed: list[tuple[float, str | None]] = sorted(
-            [*plan.timed_questions(), *((time, None) for time in plan.futures_at)], key=lambda timed: timed[0]
+            [*request.timed_questions(), *((time, None) for time in request.futures_at)], key=lambda timed: timed[0]
         )
         self._due = math.inf
 
     def push(self, image: np.ndarray, pts_seconds: float) -> None:
         """Shows the next frame; the first one starts the clock of the standing queries."""
         if self._stream.time is None and (self._labels or self._next_questions):
-            self._due = pts_seconds + self._plan.every
+            self._due = pts_seconds + self._request.every
         self._stream.push(image[None], [pts_seconds])
 
     def answer_before(self, time: float) -> Iterator[Prediction]:
@@ -87,16 +87,16 @@ class _Session:
                 yield from self._futures(at) if text is None else [self._question(text, at)]
             else:
                 yield from self._standing(self._due)
-                self._due += self._plan.every
+                self._due += self._request.every
 
     def finish(self, end: float) -> Iterator[Prediction]:
         """Answers what is left when the video has ended."""
         yield from self.answer_before(end + 1e-6)
         if self._timed:
-            self._plan.check_within(end)
-        for text in () if self._plan.at else self._plan.questions:
+            self._request.check_within(end)
+        for text in () if self._request.at else self._request.questions:
             yield self._question(text, end)
-        if self._foretells and not self._plan.futures_at:
+        if self._foretells and not self._request.futures_at:
             yield from self._futures(end)
 
     def _question(self, text: str, time: float) -> Prediction:
@@ -105,7 +105,7 @@ class _Session:
     def _futures(self, time: float) -> list[Prediction]:
         at = self._not_past(time)
         drawn = self._stream.futures(at=at, num_futures=NUM_FUTURES)
-        return future_rows(self._video, time, self._stream.likeliest_future(at=at), drawn, self._plan.top)
+        return future_rows(self._video, time, self._stream.likeliest_future(at=at), drawn, self._request.top)
 
     def _standing(self, time: float) -> Iterator[Prediction]:
         if self._labels:
@@ -124,5 +124,5 @@ class _Session:
             question=question,
             answer=answer.answer,
             probability=answer.probability,
-            ranking=answer.ranking[: self._plan.top],
+            ranking=answer.ranking[: self._request.top],
         )

@@ -14,7 +14,7 @@ from vidseq.features.store import VideoFeatures
 from vidseq.inference.futures import NUM_FUTURES, future_rows
 from vidseq.inference.predictions import Prediction
 from vidseq.inference.predictor import Predictor
-from vidseq.inference.request import Plan
+from vidseq.inference.request import PredictionRequest
 from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
 from vidseq.progress import progress
@@ -58,7 +58,7 @@ def video_features(
 
 
 def predict_video(
-    model: VideoReasoner, video: str, features: VideoFeatures, end: float, plan: Plan
+    model: VideoReasoner, video: str, features: VideoFeatures, end: float, request: PredictionRequest
 ) -> list[Prediction]:
     """Answers all that is planned for a video whose features are at hand.
 
@@ -67,30 +67,32 @@ def predict_video(
         video: its name, for the rows.
         features: at the model's rate.
         end: when the video ends, in seconds.
-        plan: what to ask.
+        request: what to ask.
 
     Returns:
         labelled segments first, then the answers by time, then what is foretold.
     """
     predictor = Predictor(model)
-    rows = _labelled_segments(predictor, video, features, end, plan.top) if "frame_labels" in model.tasks else []
-    queries = plan.queries(video, list(model.tasks), float(features.pts_seconds[0]), end)
-    if plan.context_seconds is None:
+    rows = _labelled_segments(predictor, video, features, end, request.top) if "frame_labels" in model.tasks else []
+    queries = request.queries(video, list(model.tasks), float(features.pts_seconds[0]), end)
+    if request.context_seconds is None:
         answers = predictor.predict(features.features, features.pts_seconds, queries) if queries else []
     else:
-        answers = [_answer_within(predictor, features, query, plan.context_seconds) for query in queries]
+        answers = [_answer_within(predictor, features, query, request.context_seconds) for query in queries]
     for query, answer in zip(queries, answers):
-        rows.append(_as_prediction(query, _ranking(predictor, query, answer, plan.top)))
-    for time in plan.future_times(model.tasks, end):
-        rows += _foretold(predictor, video, features, time, plan)
+        rows.append(_as_prediction(query, _ranking(predictor, query, answer, request.top)))
+    for time in request.future_times(model.tasks, end):
+        rows += _foretold(predictor, video, features, time, request)
     return rows
 
 
-def _foretold(predictor: Predictor, video: str, features: VideoFeatures, time: float, plan: Plan) -> list[Prediction]:
-    seen = _seen(features, time, plan.context_seconds or math.inf)
+def _foretold(
+    predictor: Predictor, video: str, features: VideoFeatures, time: float, request: PredictionRequest
+) -> list[Prediction]:
+    seen = _seen(features, time, request.context_seconds or math.inf)
     past = features.features[seen], features.pts_seconds[seen]
     likeliest, drawn = predictor.foretell(*past, time, num_futures=NUM_FUTURES, video=video)
-    return future_rows(video, time, likeliest, drawn, plan.top)
+    return future_rows(video, time, likeliest, drawn, request.top)
 
 
 def _ranking(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from vidseq.clip_reader import LONGEST_PIECE, Asked, check_frames, frames_until, read_clips, read_projected
+from vidseq.clip_reader import MAX_PIECE_FRAMES, Asked, check_frames, frames_until, read_clips, read_projected
 from vidseq.data.action_sequences import Future
 from vidseq.data.batch import pad_features
 from vidseq.data.schema import Query
@@ -20,7 +20,7 @@ from vidseq.model import VideoReasoner
 from vidseq.tasks import ActionSequence, AnswerWords, ClassTask
 
 #: Clips are read together up to so many frames, padding counted, and up to so many clips.
-MOST_FRAMES, MOST_CLIPS = 16_384, 64
+MAX_FRAMES, MAX_CLIPS = 16_384, 64
 
 
 @dataclass(frozen=True)
@@ -331,7 +331,7 @@ class Predictor:
             yield self.model(clip[None].to(self._device))
             return
         state = self.model.init_state(1, [video])
-        for piece in clip.split(LONGEST_PIECE):
+        for piece in clip.split(MAX_PIECE_FRAMES):
             y, state = self.model.step(piece[None].to(self._device), state)
             yield y
 
@@ -401,7 +401,7 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Groups clips of like length, so that little is padded."""
     batch: list[int] = []
     for number in sorted(range(len(lengths)), key=lambda number: lengths[number]):
-        if batch and (len(batch) == MOST_CLIPS or (len(batch) + 1) * lengths[number] > MOST_FRAMES):
+        if batch and (len(batch) == MAX_CLIPS or (len(batch) + 1) * lengths[number] > MAX_FRAMES):
             yield batch
             batch = []
         batch.append(number)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
 
-SHORTEST_EVERY = 0.01
+MIN_EVERY_SECONDS = 0.01
 """Seconds from one standing query to the next at least: far below what lies between two sampled frames."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class PredictionRequest:
     """What to ask of each video, and when."""
 
     questions: tuple[str, ...] = ()
@@ -42,8 +42,8 @@ class Plan:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UserError(f"--{name.removesuffix('_seconds')} expects more than 0, got {value}.")
-        if self.every < SHORTEST_EVERY:
-            raise UserError(f"--every expects at least {SHORTEST_EVERY} s, got {self.every}.")
+        if self.every < MIN_EVERY_SECONDS:
+            raise UserError(f"--every expects at least {MIN_EVERY_SECONDS} s, got {self.every}.")
         for option, times in self._times():
             if any(time < 0 for time in times):
                 raise UserError(f"{option} expects times from 0 s on, got {min(times)}.")

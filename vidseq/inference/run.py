@@ -18,7 +18,7 @@ from vidseq.inference.live import stream_video
 from vidseq.inference.offline import predict_video, video_features
 from vidseq.inference.overlay import save_annotated_video
 from vidseq.inference.predictions import Prediction, formatter, write_predictions
-from vidseq.inference.request import Plan
+from vidseq.inference.request import PredictionRequest
 from vidseq.inference.sources import backbone_of, find_sources
 from vidseq.model import VideoReasoner
 from vidseq.progress import progress
@@ -30,7 +30,7 @@ from vidseq.video.writer import check_name
 def predict_sources(
     source: str,
     model_folder: Path | str,
-    plan: Plan,
+    request: PredictionRequest,
     *,
     out: Path | None = None,
     save_video: Path | None = None,
@@ -45,7 +45,7 @@ def predict_sources(
     Args:
         source: a file, folder, glob, camera number or stream address.
         model_folder: the model.
-        plan: what to ask.
+        request: what to ask.
         out: where rows go, by ending; None: one JSON object a line to `say`.
         save_video: where the annotated video goes; a folder where there are several.
         live: say each row as soon as it is known.
@@ -72,7 +72,9 @@ def predict_sources(
     failed: dict[str, str] = {}
     for path in progress(sources, what="Predicting", unit="video"):
         try:
-            found = _predict_one(path, model, backbone, plan, live=live, skip_bad=skip_bad, say=None if out else say)
+            found = _predict_one(
+                path, model, backbone, request, live=live, skip_bad=skip_bad, say=None if out else say
+            )
             if save_video is not None:
                 target = save_video / f"{Path(path).stem}.mp4" if len(sources) > 1 else save_video
                 annotate(path, found, target, skip_bad=skip_bad)
@@ -103,14 +105,14 @@ def _predict_one(
     path: str,
     model: VideoReasoner,
     backbone: Backbone,
-    plan: Plan,
+    request: PredictionRequest,
     *,
     live: bool,
     skip_bad: bool,
     say: Callable[[str], None] | None,
 ) -> list[Prediction]:
     rows = []
-    for row in _rows_of(path, model, backbone, plan, live=live, skip_bad=skip_bad):
+    for row in _rows_of(path, model, backbone, request, live=live, skip_bad=skip_bad):
         rows.append(row)
         if say is not None:
             say(json.dumps(row.as_record(), ensure_ascii=False))
@@ -118,24 +120,24 @@ def _predict_one(
 
 
 def _rows_of(
-    path: str, model: VideoReasoner, backbone: Backbone, plan: Plan, *, live: bool, skip_bad: bool
+    path: str, model: VideoReasoner, backbone: Backbone, request: PredictionRequest, *, live: bool, skip_bad: bool
 ) -> Iterable[Prediction]:
     fps = _fps_of(model)
     decoder = model.config.fingerprint.decoder if model.config.fingerprint else "auto"
     if is_live(path):
         with closing(LiveReader(path)) as camera:
-            yield from stream_video(model, backbone, path, camera.sample(Fraction(fps)), plan)
+            yield from stream_video(model, backbone, path, camera.sample(Fraction(fps)), request)
     elif live:
         with VideoReader(path, size=backbone.size, decoder=decoder, skip_bad=skip_bad) as reader:
-            end = min(reader.info.duration_seconds, plan.limit_seconds or math.inf)
-            plan.check_within(end)
+            end = min(reader.info.duration_seconds, request.limit_seconds or math.inf)
+            request.check_within(end)
             frames = _each_once(reader, Fraction(fps), end)
-            yield from stream_video(model, backbone, Path(path).stem, frames, plan, end)
+            yield from stream_video(model, backbone, Path(path).stem, frames, request, end)
     else:
         features, end = video_features(
-            path, backbone, fps, decoder=decoder, limit_seconds=plan.limit_seconds, skip_bad=skip_bad
+            path, backbone, fps, decoder=decoder, limit_seconds=request.limit_seconds, skip_bad=skip_bad
         )
-        yield from predict_video(model, Path(path).stem, features, end, plan)
+        yield from predict_video(model, Path(path).stem, features, end, request)
 
 
 def _each_once(reader: VideoReader, fps: Fraction, end: float) -> Iterator[tuple[np.ndarray, float]]:

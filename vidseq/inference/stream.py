@@ -17,7 +17,7 @@ from vidseq.language.question import pad_tokens
 from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
 from vidseq.tasks import ActionSequence, AnswerWords, ClassTask, FrameLabels, NextAction, Question
-from vidseq.video.resize import resize
+from vidseq.video.resizing import resize
 
 #: How many answers are ranked.
 RANKED = 5

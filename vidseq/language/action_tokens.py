@@ -19,7 +19,7 @@ from vidseq.language.pieces import END, FIRST_PIECE
 from vidseq.language.vocabulary import UNKNOWN
 
 #: No duration is less likely than this before all are made to sum to one.
-_LEAST = 1e-6
+_MIN_VALUE = 1e-6
 
 
 class ActionTokens:
@@ -129,4 +129,4 @@ class NextActionToken(nn.Module):
         below = torch.sigmoid((edges[:, None] - centre[..., None, :]) / log_width.exp()[..., None, :])
         below = (below * weight.softmax(dim=-1)[..., None, :]).sum(dim=-1)
         share = F.pad(below, (0, 1), value=1.0) - F.pad(below, (1, 0), value=0.0)
-        return ((share.clamp(min=0) + _LEAST) / (1 + self.num_bins * _LEAST)).log().log_softmax(dim=-1)
+        return ((share.clamp(min=0) + _MIN_VALUE) / (1 + self.num_bins * _MIN_VALUE)).log().log_softmax(dim=-1)

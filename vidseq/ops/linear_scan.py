@@ -9,9 +9,9 @@ from torch.autograd.function import once_differentiable
 
 NUMBERS = 2**14
 """Numbers that one operation should work on: enough to outweigh its call, few enough to stay in a cache."""
-FEWEST = 8
+MIN_COUNT = 8
 """With fewer chunks than this, to read every chunk twice costs more than calls for single frames."""
-SHORTEST = 16
+MIN_LENGTH = 16
 """Frames of the shortest chunk worth making."""
 
 
@@ -93,8 +93,8 @@ def run_backwards(keep: Tensor, gradient: Tensor, after: Tensor) -> Tensor:
 
 def _num_chunks(new: Tensor) -> int:
     """Chunks that are worked on side by side."""
-    num_chunks = min(NUMBERS // max(1, new[:, :1].numel()), new.shape[1] // SHORTEST)
-    return num_chunks if num_chunks >= FEWEST else 1
+    num_chunks = min(NUMBERS // max(1, new[:, :1].numel()), new.shape[1] // MIN_LENGTH)
+    return num_chunks if num_chunks >= MIN_COUNT else 1
 
 
 def _run_frames(frames: Sequence[Sequence[Tensor]], before: Tensor) -> Tensor:

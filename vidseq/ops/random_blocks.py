@@ -10,7 +10,7 @@ pseudorandom number generators", 2014, the finaliser of SplitMix64.
 import torch
 from torch import Tensor
 
-LARGEST = 2**63 - 1
+MAX_SIZE = 2**63 - 1
 
 
 def mix(*numbers: Tensor | int) -> Tensor:
@@ -21,7 +21,7 @@ def mix(*numbers: Tensor | int) -> Tensor:
         mixed = (mixed ^ (mixed >> 30 & 0x3FFFFFFFF)) * -0x40A7B892E31B1A47  # shifts that bring in zeros
         mixed = (mixed ^ (mixed >> 27 & 0x1FFFFFFFFF)) * -0x6B2FB644ECCEEE15
         mixed = mixed ^ (mixed >> 31 & 0x1FFFFFFFF)
-    return mixed & LARGEST
+    return mixed & MAX_SIZE
 
 
 def draw(layer: int, block: Tensor, candidates: Tensor, count: int) -> tuple[Tensor, Tensor]:

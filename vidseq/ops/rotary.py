@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-LONGEST_WAVE = 10_000.0
+MAX_WAVE = 10_000.0
 """Frames of the slowest rotation, in radians."""
 
 
@@ -34,7 +34,7 @@ def _turns_a_frame(dim: int, device: torch.device) -> Tensor:
     """Of each pair, float64 (dim / 2)."""
     with torch.inference_mode(False):  # what is made in that mode could never be used in training
         pair = torch.arange(dim // 2, device=device, dtype=torch.float64)
-        return LONGEST_WAVE ** (-2 * pair / dim) / (2 * math.pi)
+        return MAX_WAVE ** (-2 * pair / dim) / (2 * math.pi)
 
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:

@@ -1,1 +1,5 @@
 """Frame scores to segments, offline and online, and the metrics of segments."""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from vidseq.errors import UserError
 
 #: A class that was done more often counts as done so often.
-MOST_DONE = 2
+MAX_SHARE_DONE = 2
 #: How freely weights may grow (the inverse of the pull towards zero), set on held-out 50 Salads labels.
 _FREEDOM = 2.0
 #: Share of certainty that is spread evenly over all that could come next, so that nothing is impossible.
@@ -67,7 +67,7 @@ class ActionOrder:
                 told.append(_tell(done, np.array([last])))
                 following.append(label)
                 if label < num_classes:
-                    done[0, label], last, behind_background = min(done[0, label] + 1, MOST_DONE), label, 0
+                    done[0, label], last, behind_background = min(done[0, label] + 1, MAX_SHARE_DONE), label, 0
         if all(label == num_classes for label in following):
             raise UserError("An action order expects training videos with actions, got none.")
         shares = background_first / background_first.sum(axis=1, keepdims=True)
@@ -80,7 +80,7 @@ class ActionOrder:
         """How likely each class is as the next action.
 
         Args:
-            done: how often each class has been done, at most `MOST_DONE` times, int (N, C).
+            done: how often each class has been done, at most `MAX_SHARE_DONE` times, int (N, C).
             last: which one was done last, int (N,); C where nothing has been done.
 
         Returns:
@@ -99,7 +99,7 @@ class ActionOrder:
 
 def _tell(done: np.ndarray, last: np.ndarray) -> np.ndarray:
     """What the regression is told: done once or more, twice or more, and last: (N, 3 C + 1)."""
-    return np.concatenate([done >= 1, done >= MOST_DONE, np.eye(done.shape[1] + 1)[last]], axis=1)
+    return np.concatenate([done >= 1, done >= MAX_SHARE_DONE, np.eye(done.shape[1] + 1)[last]], axis=1)
 
 
 def _regress(told: np.ndarray, following: Sequence[int], num_outcomes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,11 +15,11 @@ from scipy import stats
 from vidseq.errors import UserError
 
 #: Lengths are told apart no better than this: standard deviation of their logarithm.
-_LEAST_SPREAD = 0.3
+_MIN_SPREAD = 0.3
 #: Imagined occurrences of every start and of every pair of labels, so that none is impossible.
 _PSEUDO_COUNT = 0.5
 #: Longest segment that is considered, as a multiple of the longest in training.
-_LONGEST = 2.0
+_MAX_LENGTH = 2.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class SegmentModel:
         if not found:
             raise UserError("A segment model expects training videos with labels, got none.")
         np.fill_diagonal(follow, 0.0)
-        grid = np.arange(1, int(np.ceil(_LONGEST * max(found))) + 1)
+        grid = np.arange(1, int(np.ceil(_MAX_LENGTH * max(found))) + 1)
         laws = [_length_law(of_class or found) for of_class in lengths]
         with np.errstate(divide="ignore"):
             return cls(
@@ -175,7 +175,7 @@ def _count(labels: np.ndarray, start: np.ndarray, follow: np.ndarray, lengths: l
 
 def _length_law(lengths: Sequence[int]) -> stats.rv_continuous:
     logarithms = np.log(lengths)
-    return stats.norm(logarithms.mean(), max(float(logarithms.std()), _LEAST_SPREAD))
+    return stats.norm(logarithms.mean(), max(float(logarithms.std()), _MIN_SPREAD))
 
 
 def checked_scores(log_probabilities: np.ndarray, num_classes: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vidseq.errors import UserError
-from vidseq.segmentation.action_order import MOST_DONE, ActionOrder
+from vidseq.segmentation.action_order import MAX_SHARE_DONE, ActionOrder
 from vidseq.segmentation.decoding import SegmentModel, checked_scores
 
 #: So many paths for each one kept are sorted; most have done the same as another that began a few frames apart.
@@ -25,7 +25,7 @@ class _Paths(NamedTuple):
     key: np.ndarray
     """A number that two paths share if and only if they have done the same, and the same last (all but surely)."""
     done: np.ndarray
-    """How often each class was done, at most `MOST_DONE` times, int8 (..., C, K, C)."""
+    """How often each class was done, at most `MAX_SHARE_DONE` times, int8 (..., C, K, C)."""
     last: np.ndarray
     """The last action that is not background; C: none."""
     node: np.ndarray
@@ -121,7 +121,7 @@ class OrderedDecoder:
         is_action = (all_classes != order.background)[:, None]
         done = np.repeat(ended.done[None], classes, axis=0)
         done[all_classes, :, all_classes] += is_action.astype(np.int8)
-        done = np.minimum(done, np.int8(MOST_DONE))
+        done = np.minimum(done, np.int8(MAX_SHARE_DONE))
         last = np.where(is_action, all_classes[:, None], ended.last)
         keys = done @ self._codes[:classes] + self._codes[classes + last]
         rows, best = all_classes[:, None], _best_distinct(scores, keys, beam)

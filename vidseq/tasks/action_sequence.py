@@ -121,7 +121,7 @@ class ActionSequence(QueryTask):
     def draw(
         self, decoded: Tensor, num_futures: int, *, temperature: float = 1.0, generator: torch.Generator | None = None
     ) -> list[list[Future]]:
-        """Draws futures.
+        """BootstrapSamples futures.
 
         Args:
             decoded: what they are written from, (N, D).

@@ -1,6 +1,5 @@
 """Training: the library's only training loop."""
 
-from vidseq.training.config import TrainConfig
-from vidseq.training.trainer import fit
+from lazy_loader import attach_stub
 
-__all__ = ["TrainConfig", "fit"]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -14,7 +14,7 @@ from vidseq.language.vocabulary import Vocabulary
 from vidseq.model import ModelConfig, VideoReasoner
 from vidseq.tasks import ActionSequence, AnswerWords, FrameLabels, LabelsAhead, NextAction, Question, find_task
 from vidseq.tasks.base import make_options
-from vidseq.training.clips import Exam
+from vidseq.training.clips import ClipDataset
 from vidseq.training.config import TrainConfig
 
 #: Tasks that need questions.
@@ -110,7 +110,7 @@ def _pieces(dataset: Dataset, options: Mapping[str, Any] | None, train: Collecti
     return vocabulary.pieces
 
 
-def fit_statistics(model: VideoReasoner, exam: Exam) -> None:
+def fit_statistics(model: VideoReasoner, clip_dataset: ClipDataset) -> None:
     """Sets what is counted rather than learnt: the features' mean and deviation, and the classes' weights.
 
     Args:
@@ -120,21 +120,21 @@ def fit_statistics(model: VideoReasoner, exam: Exam) -> None:
     Raises:
         DataError: the split teaches nothing.
     """
-    if not exam.videos:
+    if not clip_dataset.videos:
         raise DataError("Training expects split 'train' with queries or labelled segments, got none. Check the split.")
     total = torch.zeros(2, model.config.feature_dim, dtype=torch.float64)
     frames = 0
-    for video in exam.videos:
-        features = exam[video].features.double()
+    for video in clip_dataset.videos:
+        features = clip_dataset[video].features.double()
         total += torch.stack([features.sum(dim=0), features.square().sum(dim=0)])
         frames += len(features)
     mean, square = total / frames
     model.projection.standardise_by(mean.float(), (square - mean.square()).clamp(min=0).sqrt().float())
-    if exam.dense:
+    if clip_dataset.dense:
         task = model.frame_labels
         counts = torch.zeros(len(task.labels), dtype=torch.long)
-        for video in exam.videos:
-            classes = exam[video].frame_labels
+        for video in clip_dataset.videos:
+            classes = clip_dataset[video].frame_labels
             assert classes is not None
             counts += torch.bincount(classes[classes >= 0], minlength=len(counts))
         task.weigh_classes(counts)

@@ -22,7 +22,7 @@ from vidseq.tasks import ActionSequence, LabelsAhead, NextAction
 from vidseq.training.config import TrainConfig
 
 #: Features are kept in memory up to this many bytes, and read again from disk beyond.
-MOST_BYTES_KEPT = 2**30
+MAX_BYTES_KEPT = 2**30
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Clip:
     cuts: tuple[int, ...]
 
 
-class Exam:
+class ClipDataset:
     """The examples of a split with their queries grouped by the frames that they may see.
 
     Args:
@@ -94,7 +94,7 @@ class Exam:
             return self._kept[index]
         example = self.examples[index]
         self._bytes += example.features.nbytes
-        if self._bytes <= MOST_BYTES_KEPT:
+        if self._bytes <= MAX_BYTES_KEPT:
             self._kept[index] = example
         return example
 
@@ -156,7 +156,7 @@ class Exam:
         return self.dense and bool((self._frame_labels(index, Clip(0, len(self[index].features), ())) >= 0).any())
 
 
-class ClipDrawer:
+class ClipSampler:
     """Draws clips for training, the same ones for one seed.
 
     A step's clips hold all of the past, or (context dropout) are (t - L, t] for one L a step, log-uniform from one
@@ -170,15 +170,15 @@ class ClipDrawer:
         causal: False: only whole videos make sense.
     """
 
-    def __init__(self, exam: Exam, config: TrainConfig, *, causal: bool) -> None:
-        self._exam = exam
+    def __init__(self, clip_dataset: ClipDataset, config: TrainConfig, *, causal: bool) -> None:
+        self._clip_dataset = clip_dataset
         self._config = config
         self._causal = causal
 
     def order(self, epoch: int) -> list[int]:
         """The videos in the order in which an epoch goes through them."""
         rng = np.random.default_rng([self._config.seed, epoch])
-        passes = [rng.permutation(self._exam.videos) for _ in range(self._config.clips_per_video)]
+        passes = [rng.permutation(self._clip_dataset.videos) for _ in range(self._config.clips_per_video)]
         return np.concatenate(passes).tolist()
 
     def batch(self, videos: Sequence[int], epoch: int, step: int, rank: int = 0) -> Batch:
@@ -192,15 +192,17 @@ class ClipDrawer:
         """
         frames = self._draw_context(np.random.default_rng([self._config.seed, epoch, step]))
         rng = np.random.default_rng([self._config.seed, epoch, step, rank])
-        return self._exam.batch([(video, clip) for video in videos for clip in self._clips(video, frames, rng)])
+        return self._clip_dataset.batch(
+            [(video, clip) for video in videos for clip in self._clips(video, frames, rng)]
+        )
 
-    def exam_clips(self, video: int) -> list[Clip]:
+    def scoring_clips(self, video: int) -> list[Clip]:
         """The clips by which a video is scored: all of it, or one of `context_seconds` before each query."""
         seconds = self._config.context_seconds
-        cuts = [cut for cut in self._exam.cuts(video) if cut > 0]
+        cuts = [cut for cut in self._clip_dataset.cuts(video) if cut > 0]
         if seconds is None or not cuts:
-            return [self._exam.whole(video)]
-        pts_seconds = self._exam[video].pts_seconds
+            return [self._clip_dataset.whole(video)]
+        pts_seconds = self._clip_dataset[video].pts_seconds
         return [Clip(context_start(pts_seconds, cut, seconds), cut, (cut,)) for cut in cuts]
 
     def _draw_context(self, rng: np.random.Generator) -> float:
@@ -209,23 +211,23 @@ class ClipDrawer:
             return math.nan
         if not self._causal or rng.random() < self._config.full_context:
             return math.inf
-        longest = max(len(self._exam[video].features) for video in self._exam.videos)
+        longest = max(len(self._clip_dataset[video].features) for video in self._clip_dataset.videos)
         return math.floor(math.exp(rng.uniform(0, math.log(longest + 1))))
 
     def _clips(self, video: int, frames: float, rng: np.random.Generator) -> list[Clip]:
         if math.isnan(frames):
             return self._fixed_clips(video, rng)
-        length = len(self._exam[video].features)
+        length = len(self._clip_dataset[video].features)
         if frames >= length:
             return [self._longest_clip(video, rng)]
         ends = self._draw_ends(video, max(1, min(int(length // frames), self._config.queries_per_clip)), rng)
         return [self._clip(video, max(0, end - int(frames)), end, rng) for end in ends]
 
     def _longest_clip(self, video: int, rng: np.random.Generator) -> Clip:
-        whole = self._exam.whole(video)
+        whole = self._clip_dataset.whole(video)
         limit = self._config.max_clip_seconds
         start, stop = whole.start, whole.stop
-        pts_seconds = self._exam[video].pts_seconds
+        pts_seconds = self._clip_dataset[video].pts_seconds
         if limit is not None and pts_seconds[stop - 1] - pts_seconds[0] > limit:
             (stop,) = self._draw_ends(video, 1, rng)
             start = context_start(pts_seconds, stop, limit)
@@ -234,20 +236,20 @@ class ClipDrawer:
     def _fixed_clips(self, video: int, rng: np.random.Generator) -> list[Clip]:
         """Clips of `context_seconds`, each asked at its end alone, so that every query has just that much past."""
         assert self._config.context_seconds is not None
-        pts_seconds = self._exam[video].pts_seconds
+        pts_seconds = self._clip_dataset[video].pts_seconds
         ends = self._draw_ends(video, self._config.queries_per_clip, rng)
         starts = [context_start(pts_seconds, end, self._config.context_seconds) for end in ends]
-        cuts = self._exam.cuts(video)
+        cuts = self._clip_dataset.cuts(video)
         return [Clip(start, end, (end,) if end in cuts else ()) for start, end in zip(starts, ends)]
 
     def _draw_ends(self, video: int, count: int, rng: np.random.Generator) -> list[int]:
         """Where clips end: where something is asked, or anywhere where frames have labels alone."""
-        places = [cut for cut in self._exam.cuts(video) if cut > 0]
-        ends = places or range(1, len(self._exam[video].features) + 1)
+        places = [cut for cut in self._clip_dataset.cuts(video) if cut > 0]
+        ends = places or range(1, len(self._clip_dataset[video].features) + 1)
         return sorted(rng.choice(ends, size=min(count, len(ends)), replace=False).tolist())
 
     def _clip(self, video: int, start: int, stop: int, rng: np.random.Generator) -> Clip:
-        cuts = [cut for cut in self._exam.cuts(video) if start < cut <= stop or cut == start == 0]
+        cuts = [cut for cut in self._clip_dataset.cuts(video) if start < cut <= stop or cut == start == 0]
         if len(cuts) > self._config.queries_per_clip:
             cuts = sorted(rng.choice(cuts, size=self._config.queries_per_clip, replace=False).tolist())
         return Clip(start, stop, tuple(cuts))
@@ -263,7 +265,7 @@ def uses_own_next_actions(dataset: Dataset) -> bool:
     return any(query.kind == NextAction.name for query in dataset.queries)
 
 
-def make_exam(dataset: Dataset, store: FeatureStore, split: str, model: VideoReasoner) -> Exam:
+def make_clip_dataset(dataset: Dataset, store: FeatureStore, split: str, model: VideoReasoner) -> ClipDataset:
     """Gathers what a split teaches or asks a model.
 
     Args:
@@ -280,4 +282,4 @@ def make_exam(dataset: Dataset, store: FeatureStore, split: str, model: VideoRea
         seconds = task.options.anticipation_seconds
     ahead = [task for task in model.tasks.values() if isinstance(task, ActionSequence | LabelsAhead)]
     count = max((task.options.queries_per_video for task in ahead), default=None)
-    return Exam(Examples(dataset, store, split, anticipation_seconds=seconds, sequences_per_video=count), model)
+    return ClipDataset(Examples(dataset, store, split, anticipation_seconds=seconds, sequences_per_video=count), model)

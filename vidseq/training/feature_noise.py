@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def disturb(features: Tensor, std: Tensor, *, noise: float, drift: float, drift_frames: int) -> Tensor:
+def add_feature_noise(features: Tensor, std: Tensor, *, noise: float, drift: float, drift_frames: int) -> Tensor:
     """Adds noise to features, drawn from torch's random state.
 
     Args:

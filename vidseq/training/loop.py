@@ -17,9 +17,9 @@ from torch import Tensor
 from vidseq.clip_reader import Reading, read_clips
 from vidseq.errors import UserError
 from vidseq.model import VideoReasoner
-from vidseq.training.clips import Batch, ClipDrawer, Exam
+from vidseq.training.clips import Batch, ClipDataset, ClipSampler
 from vidseq.training.config import TrainConfig
-from vidseq.training.feature_noise import disturb
+from vidseq.training.feature_noise import add_feature_noise
 from vidseq.training.run_folder import RunFolder
 
 #: The learning rate ends at this share of its highest.
@@ -44,18 +44,18 @@ class Lesson(LightningModule):
         self,
         model: VideoReasoner,
         config: TrainConfig,
-        train: Exam,
-        val: Exam | None,
+        train: ClipDataset,
+        val: ClipDataset | None,
         folder: RunFolder,
         progress: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.config = config
-        self.train_exam = train
-        self.val_exam = val
+        self.train_clips = train
+        self.val_clips = val
         self.folder = folder
-        self.drawer = ClipDrawer(train, config, causal=model.config.causal)
+        self.sampler = ClipSampler(train, config, causal=model.config.causal)
         self.epoch = 0
         self.steps_done = 0
         self.best_score: tuple[float, float] | None = None
@@ -72,7 +72,7 @@ class Lesson(LightningModule):
     @property
     def steps_an_epoch(self) -> int:
         """Steps of the optimiser in a full epoch."""
-        videos = len(self.train_exam.videos) * self.config.clips_per_video
+        videos = len(self.train_clips.videos) * self.config.clips_per_video
         return math.ceil(videos / (self.config.batch_size * self.config.devices))
 
     @property
@@ -135,7 +135,7 @@ class Lesson(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch."""
-        reading = self._read(replace(batch, features=self._disturbed(batch.features)))
+        reading = self._read(replace(batch, features=self._with_noise(batch.features)))
         loss = torch.stack(
             [
                 self.model.find_task(name).options.weight * loss
@@ -155,10 +155,10 @@ class Lesson(LightningModule):
             loss = loss + 0 * torch.stack([parameter.sum() for parameter in self.model.parameters()]).sum()
         return loss
 
-    def _disturbed(self, features: Tensor) -> Tensor:
+    def _with_noise(self, features: Tensor) -> Tensor:
         frames = max(1, round(self.config.drift_seconds * float(Fraction(self.model.config.fps or 1))))
         noise, drift = self.config.feature_noise, self.config.feature_drift
-        return disturb(features, self.model.projection.std, noise=noise, drift=drift, drift_frames=frames)
+        return add_feature_noise(features, self.model.projection.std, noise=noise, drift=drift, drift_frames=frames)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Counts."""
@@ -185,7 +185,7 @@ class Lesson(LightningModule):
 
     def val_dataloader(self) -> Any:
         """All videos of the validation split, whole."""
-        return _loader(_Validation(self)) if self.val_exam is not None else []
+        return _loader(_Validation(self)) if self.val_clips is not None else []
 
     def on_validation_epoch_start(self) -> None:
         """Forgets the last epoch's sums."""
@@ -228,7 +228,7 @@ class Lesson(LightningModule):
 
     def _val_metrics(self) -> dict[str, float]:
         """Loss and accuracy of each task on the validation split, summed over all processes."""
-        if self.val_exam is None:
+        if self.val_clips is None:
             return {}
         metrics: dict[str, float] = {}
         for name, sums in self._val_sums.items():
@@ -309,9 +309,9 @@ class _Steps(torch.utils.data.Dataset[Batch]):
     """The coming epoch, step by step, as this process sees it."""
 
     def __init__(self, lesson: Lesson) -> None:
-        self._drawer, self._epoch, self._rank = lesson.drawer, lesson.epoch, lesson.global_rank
+        self._sampler, self._epoch, self._rank = lesson.sampler, lesson.epoch, lesson.global_rank
         self._processes, self._size = lesson.config.devices, lesson.config.batch_size
-        self._order = lesson.drawer.order(lesson.epoch)
+        self._order = lesson.sampler.order(lesson.epoch)
         self._num_steps = min(lesson.steps_an_epoch, lesson.total_steps - lesson.steps_done)
 
     def __len__(self) -> int:
@@ -325,25 +325,27 @@ class _Steps(torch.utils.data.Dataset[Batch]):
         share = math.ceil(len(shared) / self._processes)
         # Every process must have something to do in every step, or the others would wait for ever.
         videos = (shared * self._processes)[self._rank * share : (self._rank + 1) * share]
-        return self._drawer.batch(videos, self._epoch, step, self._rank)
+        return self._sampler.batch(videos, self._epoch, step, self._rank)
 
 
 class _Validation(torch.utils.data.Dataset[Batch]):
     """The validation split, shared out among processes."""
 
     def __init__(self, lesson: Lesson) -> None:
-        assert lesson.val_exam is not None
-        self._exam = lesson.val_exam
-        self._drawer = ClipDrawer(self._exam, lesson.config, causal=lesson.model.config.causal)
+        assert lesson.val_clips is not None
+        self._clip_dataset = lesson.val_clips
+        self._sampler = ClipSampler(self._clip_dataset, lesson.config, causal=lesson.model.config.causal)
         self._size = lesson.config.batch_size
-        self._videos = self._exam.videos[lesson.global_rank :: lesson.config.devices]
+        self._videos = self._clip_dataset.videos[lesson.global_rank :: lesson.config.devices]
 
     def __len__(self) -> int:
         return math.ceil(len(self._videos) / self._size)
 
     def __getitem__(self, index: int) -> Batch:
         videos = self._videos[index * self._size : (index + 1) * self._size]
-        return self._exam.batch([(video, clip) for video in videos for clip in self._drawer.exam_clips(video)])
+        return self._clip_dataset.batch(
+            [(video, clip) for video in videos for clip in self._sampler.scoring_clips(video)]
+        )
 
 
 def _loader(batches: torch.utils.data.Dataset[Batch]) -> torch.utils.data.DataLoader[Batch]:

@@ -13,7 +13,7 @@ from vidseq.features.store import FeatureStore
 from vidseq.model import VideoReasoner
 from vidseq.progress import progress
 from vidseq.training.build import build_model, fit_statistics
-from vidseq.training.clips import Exam, make_exam
+from vidseq.training.clips import ClipDataset, make_clip_dataset
 from vidseq.training.config import TrainConfig
 from vidseq.training.loop import Lesson
 from vidseq.training.quiet_lightning import quiet, restored, silence
@@ -42,7 +42,7 @@ def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | 
     device = choose_device(config.device)
     folder = RunFolder(Path(out))
     model = build_model(dataset, store, config)
-    train = make_exam(dataset, store, "train", model)
+    train = make_clip_dataset(dataset, store, "train", model)
     fit_statistics(model, train)
     about = {
         "dataset": dataset.info.name,
@@ -51,18 +51,18 @@ def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | 
     }
     folder.start(config, about, resume=resume)
     saved = folder.load_progress() if resume else None
-    lesson = Lesson(model, config, train, _val_exam(dataset, store, model), folder, saved)
+    lesson = Lesson(model, config, train, _validation_clips(dataset, store, model), folder, saved)
     if not lesson.finished:
         with quiet(), restored(), torch.random.fork_rng(devices=[]):
             _run(lesson, device)
     return folder.path
 
 
-def _val_exam(dataset: Dataset, store: FeatureStore, model: VideoReasoner) -> Exam | None:
+def _validation_clips(dataset: Dataset, store: FeatureStore, model: VideoReasoner) -> ClipDataset | None:
     if "val" not in dataset.info.splits or not dataset.split("val"):
         return None
-    exam = make_exam(dataset, store, "val", model)
-    return exam if exam.videos else None
+    clip_dataset = make_clip_dataset(dataset, store, "val", model)
+    return clip_dataset if clip_dataset.videos else None
 
 
 def _run(lesson: Lesson, device: torch.device) -> None:

@@ -13,7 +13,7 @@ from vidseq.errors import UserError, VideoError
 from vidseq.video.decord_decoder import DecordDecoder
 from vidseq.video.probing import VideoInfo, probe
 from vidseq.video.pyav_decoder import PyavDecoder
-from vidseq.video.resize import Size, resize
+from vidseq.video.resizing import Size, resize
 from vidseq.video.sampling import frame_numbers, sample_times
 
 

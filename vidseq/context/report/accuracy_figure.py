@@ -28,7 +28,7 @@ from vidseq.reporting.figures import FONT
 #: Left, bottom, width and height of the curve, and how far it is from its end to the controls' beginning.
 _CURVE, _BETWEEN = (0.115, 0.26, 0.445, 0.58), 0.205
 #: Controls of so many names stand aslant; more stand upright in a wider place, so that none covers another.
-_MOST_ASLANT = 8
+_MAX_ASLANT = 8
 _WIDER = 0.1
 
 
@@ -55,7 +55,7 @@ def accuracy_figure(
     figure = new_figure(title, counts, first.num_groups)
     with matplotlib.rc_context(FONT):
         controls = list(dict.fromkeys(name for curve in curves.values() for name in curve.controls))
-        wider = _WIDER if len(controls) > _MOST_ASLANT else 0.0
+        wider = _WIDER if len(controls) > _MAX_ASLANT else 0.0
         left, bottom, width, height = _CURVE
         axis = figure.add_axes((left, bottom, width - wider, height))
         labels = [_draw_line(axis, name, curve, styles[name], places, by_frames) for name, curve in curves.items()]
@@ -114,7 +114,7 @@ def _draw_controls(
             if control in curve.controls:
                 _draw_point(axis, place + offset, curve.controls[control], styles[name])
     names = [short(name.replace("_", " "), 19) for name in controls]
-    aslant = len(controls) <= _MOST_ASLANT
+    aslant = len(controls) <= _MAX_ASLANT
     placed: dict[str, Any] = {"rotation": 60} if aslant else {"rotation": 90, "va": "center"}
     axis.set_xticks(range(len(controls)), names, ha="right", rotation_mode="anchor", **placed)
     axis.set_xlim(-0.6, len(controls) - 0.4)

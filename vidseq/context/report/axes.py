@@ -16,7 +16,7 @@ GREY, ALARM = "#666666", "#B33A00"
 #: Inches. Shown as wide as a phone, letters are about ten pixels high.
 WIDTH, HEIGHT = 4.7, 3.75
 #: Ticks stand at least so far apart, as a share of the axis.
-_LEAST_APART = 0.115
+_MIN_APART = 0.115
 #: Height of the name of a line, as a share of the axis; and its most letters.
 _LABEL_HEIGHT, _LETTERS = 0.07, 13
 
@@ -93,7 +93,7 @@ def readable_ticks(places: Mapping[str, float]) -> list[str]:
     """The contexts whose names fit below the axis: always the first and the last, of the others as many as fit."""
     names = sorted(places, key=places.__getitem__)
     position = {name: float(np.log2(places[name])) for name in names}
-    least = _LEAST_APART * (position[names[-1]] - position[names[0]])
+    least = _MIN_APART * (position[names[-1]] - position[names[0]])
     kept = names[:1]
     for name in names[1:-1]:
         if position[name] - position[kept[-1]] >= least and position[names[-1]] - position[name] >= least:

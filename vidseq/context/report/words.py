@@ -14,7 +14,7 @@ from vidseq.errors import UserError
 from vidseq.evaluation.intervals import FEW_GROUPS, VERY_FEW_GROUPS, FewGroupsWarning, Interval, paired_difference
 
 #: With more lines than this, differences are told against the best alone.
-_MOST_PAIRED = 4
+_MAX_PAIRED = 4
 
 
 def findings(everything: Group, families: Sequence[Group]) -> list[str]:
@@ -90,7 +90,7 @@ def differences(group: Group) -> list[tuple[str, str, Interval]]:
     full = {item.line: item.curve.points[-1].context for item in group.summaries}
     ranked = sorted(group.summaries, key=lambda item: -item.full.mean)
     pairs = list(itertools.combinations([item.line for item in ranked], 2))
-    pairs = pairs if len(ranked) <= _MOST_PAIRED else [pair for pair in pairs if pair[0] == ranked[0].line]
+    pairs = pairs if len(ranked) <= _MAX_PAIRED else [pair for pair in pairs if pair[0] == ranked[0].line]
     found = []
     for better, worse in pairs:
         sides = [_answers(group.rows_of(line), full[line]) for line in (better, worse)]

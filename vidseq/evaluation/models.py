@@ -10,13 +10,13 @@ from vidseq.data.dataset import Dataset
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.evaluation.accuracy_figure import context_figure, context_panels, family_panels
-from vidseq.evaluation.accuracy_table import accuracy_table, pivot_accuracy
 from vidseq.evaluation.evaluator import evaluate
 from vidseq.evaluation.frame_labels import evaluate_frame_labels, frame_label_table
 from vidseq.evaluation.intervals import FEW_GROUPS, rough_text
 from vidseq.evaluation.metrics import word_summary
 from vidseq.evaluation.rows import concatenate, write_rows
 from vidseq.evaluation.run_description import describe_run
+from vidseq.evaluation.tables import accuracy_table, pivot_accuracy
 from vidseq.features.store import FeatureStore
 from vidseq.inference.predictor import Predictor
 from vidseq.model import VideoReasoner

@@ -9,7 +9,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from vidseq.errors import UserError
-from vidseq.video.resize import Size, resize
+from vidseq.video.resizing import Size, resize
 
 
 def textured(height: int, width: int, seed: int = 0) -> np.ndarray:

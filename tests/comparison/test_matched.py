@@ -3,7 +3,7 @@
 import pytest
 
 from vidseq.analysis.budget import TOLERANCE
-from vidseq.comparison.equal_size import equal_size
+from vidseq.comparison.matched import equal_size
 from vidseq.heads import num_parameters
 from vidseq.training import TrainConfig
 from vidseq.training.build import build_model

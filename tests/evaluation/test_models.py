@@ -5,7 +5,7 @@ import pytest
 
 from vidseq.checkpoint import save_model
 from vidseq.errors import FingerprintError, UserError
-from vidseq.evaluation.evaluate_models import evaluate_models
+from vidseq.evaluation.models import evaluate_models
 from vidseq.evaluation.rows import read_rows
 from vidseq.training import TrainConfig, fit
 

@@ -1,0 +1,23 @@
+from .checkpoint import load_model as load_model
+from .checkpoint import save_model as save_model
+from .classroom.config import ClassroomConfig as ClassroomConfig
+from .classroom.generator import generate as generate
+from .data.dataset import Dataset as Dataset
+from .errors import UserError as UserError
+from .evaluation.evaluator import evaluate as evaluate
+from .features.cnn import build_backbone as build_backbone
+from .features.store import FeatureStore as FeatureStore
+from .heads import HEADS as HEADS
+from .heads import make_head as make_head
+from .heads.base import HeadConfig as HeadConfig
+from .heads.base import TemporalHead as TemporalHead
+from .inference.predictor import Predictor as Predictor
+from .inference.stream import Stream as Stream
+from .model import ModelConfig as ModelConfig
+from .model import VideoReasoner as VideoReasoner
+from .training.config import TrainConfig as TrainConfig
+from .training.trainer import fit as fit
+from .video.reader import VideoReader as VideoReader
+from .video.writer import VideoWriter as VideoWriter
+
+__version__: str

@@ -1,0 +1,10 @@
+from .bag import bag_of_frames as bag_of_frames
+from .bag import bag_of_labels as bag_of_labels
+from .baseline_data import BaselineData as BaselineData
+from .baseline_data import family_of as family_of
+from .chain import LabelChain as LabelChain
+from .chain import ngram as ngram
+from .counts import majority as majority
+from .counts import repeat_last_label as repeat_last_label
+from .counts import time_only as time_only
+from .kernel_regression import KernelRegression as KernelRegression

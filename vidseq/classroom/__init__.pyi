@@ -1,0 +1,2 @@
+from .config import ClassroomConfig as ClassroomConfig
+from .generator import generate as generate

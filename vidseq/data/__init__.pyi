@@ -1,0 +1,16 @@
+from .browse import write_browser as write_browser
+from .check import check_dataset as check_dataset
+from .dataset import Dataset as Dataset
+from .dataset import read_dataset as read_dataset
+from .dataset import write_dataset as write_dataset
+from .examples import Example as Example
+from .examples import Examples as Examples
+from .features import extract_dataset_features as extract_dataset_features
+from .features import import_dataset_features as import_dataset_features
+from .held_out import hold_out as hold_out
+from .query_set import QuerySet as QuerySet
+from .schema import DatasetInfo as DatasetInfo
+from .schema import Query as Query
+from .schema import Segment as Segment
+from .schema import Video as Video
+from .visible import Past as Past

@@ -1,0 +1,10 @@
+from .action_steps import ask_for_plans as ask_for_plans
+from .action_steps import write_action_steps as write_action_steps
+from .breakfast import BREAKFAST_SPLITS as BREAKFAST_SPLITS
+from .breakfast import convert_breakfast_split as convert_breakfast_split
+from .conversion import ConversionReport as ConversionReport
+from .epic_sequences import epic_steps as epic_steps
+from .fifty_salads import FIFTY_SALADS_SPLITS as FIFTY_SALADS_SPLITS
+from .fifty_salads import convert_fifty_salads_split as convert_fifty_salads_split
+from .init import init_dataset as init_dataset
+from .registry import IMPORTERS as IMPORTERS

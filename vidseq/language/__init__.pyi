@@ -1,0 +1,12 @@
+from .decoder import Decoder as Decoder
+from .pieces import PieceVocabulary as PieceVocabulary
+from .question import QuestionEncoder as QuestionEncoder
+from .question import pad_tokens as pad_tokens
+from .search import Writer as Writer
+from .search import beam_search as beam_search
+from .search import greedy as greedy
+from .search import sample as sample
+from .tree import draw_tree as draw_tree
+from .tree import grow_tree as grow_tree
+from .vocabulary import Vocabulary as Vocabulary
+from .written import Written as Written

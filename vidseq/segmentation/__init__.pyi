@@ -1,0 +1,10 @@
+from .action_order import ActionOrder as ActionOrder
+from .decoding import SegmentDecoder as SegmentDecoder
+from .decoding import SegmentModel as SegmentModel
+from .decoding import decode_segments as decode_segments
+from .ordered_decoding import OrderedDecoder as OrderedDecoder
+from .ordered_decoding import decode_ordered as decode_ordered
+from .segment_metrics import edit_score as edit_score
+from .segment_metrics import frame_accuracy as frame_accuracy
+from .segment_metrics import runs_of as runs_of
+from .segment_metrics import segment_counts as segment_counts

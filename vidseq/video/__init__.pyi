@@ -1,0 +1,10 @@
+from .live import LiveReader as LiveReader
+from .probing import VideoInfo as VideoInfo
+from .probing import probe as probe
+from .reader import Frames as Frames
+from .reader import VideoReader as VideoReader
+from .resizing import Size as Size
+from .resizing import resize as resize
+from .sampling import exact_rate as exact_rate
+from .sampling import sample_times as sample_times
+from .writer import VideoWriter as VideoWriter
