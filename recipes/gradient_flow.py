@@ -21,8 +21,7 @@ from matplotlib.figure import Figure
 
 from vidseq.analysis import STAGES, TASKS, Clips, RecallModel, gradient_norms, half_life, train_recall
 from vidseq.cli import run_script
-from vidseq.heads import RNN, TemporalHead, head_names, make_head
-from vidseq.heads.rnn import RNNLayer
+from vidseq.heads import RNN, RNNLayer, TemporalHead, head_names, make_head
 from vidseq.progress import progress
 from vidseq.reporting import COLORS, save_figure, to_markdown, write_table
 

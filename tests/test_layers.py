@@ -1,95 +1,52 @@
-"""Imports go down only: a lower layer never knows a higher one."""
+"""Imports go down only: a lower floor never knows a higher one."""
 
-import ast
 from pathlib import Path
 
 import pytest
+from structure.floors import LAYERS, layers_of, parts_without_floor, upward_imports
+from structure.source import Module, Repository
 
-PACKAGE = Path(__file__).parents[1] / "vidseq"
-
-#: From the bottom up. A module may import its own layer and those below.
-LAYERS = [
-    {"vidseq", "errors", "files", "progress", "device", "processes"},
-    {"reporting"},
-    {"video"},
-    {"features"},
-    {"data"},
-    {"importers"},
-    {"retrieval"},
-    {"ops"},
-    {"segmentation"},
-    {"heads"},
-    {"language"},
-    {"tasks"},
-    {"model", "clip_reader", "checkpoint"},
-    {"training"},
-    {"inference"},
-    {"baselines"},
-    {"evaluation"},
-    {"analysis"},
-    {"context", "explain", "forecasting"},
-    {"comparison", "audit"},
-    {"commands"},
-    {"cli"},
-]
-
-#: What the classroom may use: it generates data and knows no model.
-CLASSROOM_MAY_USE = {"vidseq", "errors", "files", "progress", "video", "features", "data", "classroom"}
+LIBRARY = Repository(Path(__file__).parents[1])
+PACKAGE = LIBRARY.root / "vidseq"
 
 
-def layer_of(part: str) -> int:
-    if part == "classroom":
-        return layer_of("data")
-    for number, layer in enumerate(LAYERS):
-        if part in layer:
-            return number
-    raise AssertionError(f"vidseq/{part} is in no layer. Name its layer in LAYERS.")
+def upward(part: str, source: str) -> list[str]:
+    """What a module of a folder may not import."""
+    return upward_imports(Module(f"vidseq.{part}.planted", Path("planted.py"), source))
 
 
-def part_of(path: Path) -> str:
-    relative = path.relative_to(PACKAGE)
-    return "vidseq" if relative.parts == ("__init__.py",) else relative.parts[0].removesuffix(".py")
+@pytest.mark.parametrize("module", [name for name in LIBRARY.modules if name != "vidseq"])
+def test_imports_go_down(module: str) -> None:
+    found = upward_imports(LIBRARY.modules[module])
+    assert not found, f"{module} {'; '.join(found)}"
 
 
-def imported_parts(source: str) -> set[str]:
-    """Names the parts of vidseq that a file imports, whether at its top or inside a function."""
-    modules: list[str] = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            modules += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "relative imports hide the layer"
-            module = node.module or ""
-            modules += [f"{module}.{alias.name}" for alias in node.names] if module == "vidseq" else [module]
-    parts = [module.split(".")[1] for module in modules if module.startswith("vidseq.")]
-    return {part for part in parts if not part.startswith("__")}
+def test_every_part_stands_on_a_floor() -> None:
+    missing = parts_without_floor(LIBRARY.modules)
+    assert not missing, f"Name the floor of vidseq/{missing[0]} in LAYERS of tools/structure/floors.py."
 
 
-def violations(part: str, source: str) -> list[str]:
-    problems = []
-    for imported in sorted(imported_parts(source)):
-        if part == "classroom" and imported not in CLASSROOM_MAY_USE:
-            problems.append(f"classroom imports vidseq.{imported}, but may use only {sorted(CLASSROOM_MAY_USE)}")
-        elif layer_of(imported) > layer_of(part):
-            problems.append(
-                f"imports upward: vidseq.{imported}. Move the code to layer {LAYERS[layer_of(imported)]} or up."
-            )
-    return problems
-
-
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_go_down(path: Path) -> None:
-    if path == PACKAGE / "__init__.py":
-        return  # the public names, imported when asked for
-    found = violations(part_of(path), path.read_text())
-    assert not found, f"{path.relative_to(PACKAGE)} {'; '.join(found)}"
+def test_no_floor_is_declared_for_what_is_not_there() -> None:
+    assert not {part for floor in LAYERS for part in floor} - {module.part for module in LIBRARY.modules.values()}
 
 
 def test_an_upward_import_is_caught() -> None:
-    assert violations("video", "from vidseq.features.store import FeatureStore")
-    assert violations("heads", "def f():\n    import vidseq.model\n")
-    assert violations("classroom", "from vidseq.heads import HEADS")
-    assert not violations("model", "from vidseq.heads import HEADS\nfrom vidseq import __version__")
+    assert upward("video", "from vidseq.features.store import FeatureStore")
+    assert upward("video", "from vidseq.features import FeatureStore")
+    assert upward("heads", "def f():\n    import vidseq.model\n")
+    assert upward("heads", "from vidseq import model")
+    assert upward("heads", "from ..model import VideoReasoner")
+    assert upward("classroom", "from vidseq.heads import HEADS")
+    assert not upward("model", "from vidseq.heads import HEADS\nfrom vidseq import __version__")
+
+
+def test_a_checkout_is_measured_by_its_own_floors(tmp_path: Path) -> None:
+    assert layers_of(LIBRARY) == LAYERS
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_layers.py").write_text('LAYERS = [{"cellar"}, {"attic"}]\n')
+    assert layers_of(Repository(tmp_path)) == [{"cellar"}, {"attic"}]
+    with pytest.raises(ValueError, match=r"expects floors in tools/structure/floors.py, got none"):
+        layers_of(Repository(tmp_path / "tests"))
 
 
 def test_heads_do_not_import_one_another() -> None:

@@ -44,14 +44,3 @@ def test_importing_vidseq_imports_nothing_heavy() -> None:
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(AttributeError, match="Videos"):
         _ = vidseq.Videos
-
-
-@pytest.mark.parametrize("folder", ["recipes", "tools", "datasets"])
-def test_scripts_import_public_names(folder: str) -> None:
-    paths = {
-        node.module
-        for file in (PACKAGE.parent / folder).rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("vidseq")
-    }
-    assert len(paths) <= 25

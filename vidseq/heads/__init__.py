@@ -27,7 +27,7 @@ from vidseq.heads.ms_tcn import MSTCN
 from vidseq.heads.performer import Performer
 from vidseq.heads.reformer import Reformer
 from vidseq.heads.retro import Retro
-from vidseq.heads.rnn import RNN
+from vidseq.heads.rnn import RNN, RNNLayer
 from vidseq.heads.ssm import SSM
 from vidseq.heads.transformer_xl import TransformerXL
 from vidseq.heads.window import Window
@@ -60,6 +60,7 @@ __all__ = [
     "MemoryNetwork",
     "MinGRU",
     "Performer",
+    "RNNLayer",
     "Reformer",
     "Retro",
     "TemporalHead",
