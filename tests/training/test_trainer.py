@@ -19,8 +19,10 @@ from vidseq.data.schema import Query
 from vidseq.errors import DataError, ModelError, UserError
 from vidseq.features.store import FeatureStore
 from vidseq.inference.predictor import Predictor
-from vidseq.training import TrainConfig, fit
-from vidseq.training.loop import Lesson
+from vidseq.training import TrainConfig, fit, losses
+from vidseq.training.clips import Batch
+from vidseq.training.loop import TrainingLoop
+from vidseq.training.losses import task_losses
 
 World = tuple[Dataset, FeatureStore]
 
@@ -97,14 +99,14 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(
     toy_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = fit(*toy_world, config(epochs=4), tmp_path / "whole")
-    step = Lesson.training_step
+    step = TrainingLoop.train_step
 
-    def killed(self: Lesson, batch: object, batch_idx: int) -> torch.Tensor:
-        if self.steps_done == 7:  # in the third epoch
+    def killed(self: TrainingLoop, batch: Batch) -> torch.Tensor:
+        if self.state.steps_done == 7:  # in the third epoch
             raise MemoryError("killed")
-        return step(self, batch, batch_idx)  # type: ignore[arg-type]
+        return step(self, batch)
 
-    monkeypatch.setattr(Lesson, "training_step", killed)
+    monkeypatch.setattr(TrainingLoop, "train_step", killed)
     with pytest.raises(MemoryError, match="killed"):
         fit(*toy_world, config(epochs=4), tmp_path / "killed")
     monkeypatch.undo()
@@ -116,17 +118,17 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(
 
 
 def test_ctrl_c_leaves_a_run_to_resume(toy_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = Lesson.training_step
+    step = TrainingLoop.train_step
 
-    def interrupted(self: Lesson, batch: object, batch_idx: int) -> torch.Tensor:
-        if self.steps_done == 1:
+    def interrupted(self: TrainingLoop, batch: Batch) -> torch.Tensor:
+        if self.state.steps_done == 1:
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(5)
-        return step(self, batch, batch_idx)  # type: ignore[arg-type]
+        return step(self, batch)
 
     assert threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(Lesson, "training_step", interrupted)
+    monkeypatch.setattr(TrainingLoop, "train_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fit(*toy_world, config(), tmp_path / "run")
     assert signal.getsignal(signal.SIGINT) is handler
@@ -174,7 +176,7 @@ def test_training_stops_when_nothing_gets_better(
     toy_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([0.1, 0.5, 0.4, 0.5, 0.3, 0.9])
-    monkeypatch.setattr(Lesson, "_score", lambda self, metrics: (next(scores), 0.0))
+    monkeypatch.setattr("vidseq.training.loop.validation_score", lambda *args: (next(scores), 0.0))
     run = fit(*toy_world, config(epochs=9, patience=3), tmp_path / "run")
     assert [row["best"] for row in metrics(run)] == ["1", "1", "0", "0", "0"]
     assert not same(weights(run, "best"), weights(run))
@@ -210,10 +212,13 @@ def test_max_steps_ends_in_the_midst_of_an_epoch(toy_world: World, tmp_path: Pat
     assert [row["step"] for row in metrics(run)] == ["3", "5"]
 
 
-def test_a_loss_that_is_no_number_is_told(toy_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    losses = Lesson._task_losses
+def test_a_loss_that_is_not_finite_is_an_error(
+    toy_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nan = torch.tensor(torch.nan)
-    monkeypatch.setattr(Lesson, "_task_losses", lambda *args: {k: v * nan for k, v in losses(*args).items()})
+    monkeypatch.setattr(
+        losses, "task_losses", lambda *args: {name: loss * nan for name, loss in task_losses(*args).items()}
+    )
     with pytest.raises(UserError, match=r"expects a finite loss, got nan in step 1\. Lower lr \(now 0\.002\)"):
         fit(*toy_world, config(), tmp_path / "run")
 
@@ -276,6 +281,6 @@ def test_two_processes_learn_together(toy_world: World, tmp_path: Path, capfd: p
     run = fit(*toy_world, config(epochs=3, devices=2, batch_size=8), tmp_path / "run")
     assert capfd.readouterr() == ("", "")
     assert [row["step"] for row in metrics(run)] == ["3", "6", "9"]
-    losses = [float(row["train_loss"]) for row in metrics(run)]
-    assert losses[-1] < losses[0]
+    train_losses = [float(row["train_loss"]) for row in metrics(run)]
+    assert train_losses[-1] < train_losses[0]
     load_model(run, "cpu")

@@ -1,22 +1,18 @@
 """Trains a head on a recall task at growing lags, and scores it at each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import DataLoader, IterableDataset
 
 from vidseq.analysis.budget import width_for
 from vidseq.analysis.recall import CHANNELS, SYMBOLS, TASKS, Clips
 from vidseq.errors import unknown_name
 from vidseq.heads import make_head, num_parameters
-from vidseq.training.quiet_lightning import quiet, restored
 
 
 @dataclass(frozen=True)
@@ -67,23 +63,20 @@ PIECE = 1000
 CLIP_FRAMES = 64_000
 
 
-class RecallModel(LightningModule):
-    """A head that reads frames, is asked, and answers with classes.
+class RecallModel(nn.Module):
+    """A head between a linear layer for frames and questions, and a linear layer for answers.
 
     Args:
         head: name of the head.
         options: of the head.
-        parameters: how many the head may have; its width follows.
-        lr: learning rate at its peak.
-        steps: of training, over which it rises and falls.
+        parameters: limit on the head's parameters, which sets its width.
     """
 
-    def __init__(self, head: str, options: Mapping[str, object], parameters: int, lr: float, steps: int) -> None:
+    def __init__(self, head: str, options: Mapping[str, object], parameters: int) -> None:
         super().__init__()
         self.head = make_head(head, width_for(head, parameters, options, step=WIDTH_STEP), options)
         self.enter = nn.Linear(CHANNELS, self.head.dim)
         self.answer = nn.Linear(self.head.dim, SYMBOLS)
-        self.lr, self.steps = lr, steps
 
     def forward(self, clips: Clips) -> Tensor:
         """Class scores (B, Q, classes)."""
@@ -92,30 +85,14 @@ class RecallModel(LightningModule):
             _, state = self.head.step(self.enter(frames), state)
         return self.answer(self.head.ask(self.enter(clips.questions), state))
 
-    def training_step(self, batch: Clips, batch_idx: int) -> Tensor:
-        """Lightning's hook: the loss of a batch."""
-        return F.cross_entropy(self(batch).flatten(0, 1), batch.answers.flatten())
 
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Lightning's hook: a short rise, without which attention does not learn, and a fall to nothing at the end."""
-        optimizer = torch.optim.AdamW(self.parameters(), lr=self.lr)
-        rise, fall = self.steps / 20, self.steps / 5
-        schedule = LambdaLR(optimizer, lambda step: min((step + 1) / rise, 1, (self.steps - step) / fall))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-class _Drawn(IterableDataset[Clips]):
-    """Fresh clips for every step, stage after stage."""
-
-    def __init__(self, task: str, stages: Sequence[Stage], seed: int) -> None:
-        self.task, self.stages, self.seed = task, stages, seed
-
-    def __iter__(self) -> Iterator[Clips]:
-        generator = torch.Generator().manual_seed(self.seed)
-        for stage in self.stages:
-            for step in range(stage.steps):
-                lag = stage.lag if step % 2 else _shorter(generator, stage.lag)
-                yield TASKS[self.task](generator, stage.batch, lag)
+def _draw_clips(task: str, stages: Sequence[Stage], seed: int) -> Iterator[Clips]:
+    """New clips for every step, stage after stage."""
+    generator = torch.Generator().manual_seed(seed)
+    for stage in stages:
+        for step in range(stage.steps):
+            lag = stage.lag if step % 2 else _shorter(generator, stage.lag)
+            yield TASKS[task](generator, stage.batch, lag)
 
 
 def _shorter(generator: torch.Generator, lag: int) -> int:
@@ -143,12 +120,11 @@ def train_recall(
     """
     if task not in TASKS:
         raise unknown_name("task", task, TASKS)
-    with torch.random.fork_rng(devices=[]), quiet(), restored():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        options = OPTIONS.get(head, {}) if options is None else options
-        model = RecallModel(head, options, parameters, lr, sum(stage.steps for stage in stages))
+        model = RecallModel(head, OPTIONS.get(head, {}) if options is None else options, parameters)
         if stages:
-            _train(model, DataLoader(_Drawn(task, stages, seed), batch_size=None))
+            _train(model, _draw_clips(task, stages, seed), lr, sum(stage.steps for stage in stages))
     return model.eval()
 
 
@@ -198,17 +174,18 @@ def score_recall(
     return pd.DataFrame(rows)
 
 
-def _train(model: RecallModel, batches: DataLoader[Clips]) -> None:
-    trainer = Trainer(
-        accelerator="cpu",
-        max_epochs=1,
-        gradient_clip_val=1.0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(model, batches)
+def _train(model: RecallModel, batches: Iterable[Clips], lr: float, steps: int) -> None:
+    """Trains for `steps` steps. The learning rate rises at first, else attention learns nothing, and ends at zero."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
+    rise, fall = steps / 20, steps / 5
+    schedule = LambdaLR(optimizer, lambda step: min((step + 1) / rise, 1, (steps - step) / fall))
+    for clips in batches:
+        loss = F.cross_entropy(model(clips).flatten(0, 1), clips.answers.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
 
 
 @torch.no_grad()

@@ -32,7 +32,7 @@ def describe_installation() -> str:
     from vidseq.importers import IMPORTERS
     from vidseq.tasks import TASKS
 
-    packages = ("torch", "torchvision", "decord", "av", "openvino", "lightning")
+    packages = ("torch", "torchvision", "decord", "av", "openvino", "lightning-fabric")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
     return _lines(
         vidseq=__version__,

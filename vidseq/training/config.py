@@ -74,7 +74,7 @@ class TrainConfig:
     devices: int = 1
     """Processes that share each step's work (DDP)."""
     strategy: str = "auto"
-    """How processes are started, one of Lightning's strategies; "auto": by spawning."""
+    """How processes are started and joined, one of Fabric's strategies such as "ddp"; "auto": DDP by spawning."""
 
     def __post_init__(self) -> None:
         self._check("dim", self.dim >= 2 and self.dim % 2 == 0, "an even width of at least 2")

@@ -24,7 +24,7 @@ from vidseq.training.config import TrainConfig
 #: What may differ when a run is resumed: where it runs, not what it learns.
 FREE_TO_CHANGE = ("device", "strategy")
 
-_PACKAGES = ("torch", "lightning", "numpy", "safetensors")
+_PACKAGES = ("torch", "lightning-fabric", "numpy", "safetensors")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +54,11 @@ class RunFolder:
     def progress_file(self) -> Path:
         """What resuming needs."""
         return self.last / "training.pt"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of TensorBoard's files."""
+        return self.path / "tensorboard"
 
     @property
     def metrics_file(self) -> Path:

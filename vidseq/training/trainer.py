@@ -1,35 +1,39 @@
-"""`fit`: the one way to train."""
+"""`fit`: trains a model on a data set."""
 
+import contextlib
+import functools
+import multiprocessing
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning_fabric import Fabric
 
 from vidseq.data.dataset import Dataset
 from vidseq.device import choose_device
 from vidseq.features.store import FeatureStore
 from vidseq.model import VideoReasoner
-from vidseq.progress import progress
 from vidseq.training.build import build_model, fit_statistics
 from vidseq.training.clips import ClipDataset, make_clip_dataset
 from vidseq.training.config import TrainConfig
-from vidseq.training.loop import Lesson
-from vidseq.training.quiet_lightning import quiet, restored, silence
+from vidseq.training.fabric import make_fabric
+from vidseq.training.loop import NonFiniteLossError, TrainingLoop
 from vidseq.training.run_folder import RunFolder
+from vidseq.training.schedule import Schedule
+from vidseq.training.state import TrainingState
 
 
 def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | str, *, resume: bool = False) -> Path:
-    """Trains a model on the split "train" and keeps the one that does best on "val"; never looks at "test".
+    """Trains a model on the split "train" and keeps the one that does best on "val"; never reads "test".
 
     Args:
-        dataset: what to learn.
+        dataset: the videos, labels and queries to learn.
         store: the features of its videos.
-        config: how.
+        config: the training options.
         out: the run's folder, made if it is missing.
-        resume: go on where a run in that folder stopped; a run that is not there is started, one that is finished
-            stays as it is.
+        resume: continue the run in that folder from where it stopped. If there is none, it is started; a finished
+            one stays as it is.
 
     Returns:
         the run's folder: `checkpoints/best`, `checkpoints/last`, `metrics.csv`, ...; without a split "val" the best
@@ -51,10 +55,13 @@ def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | 
     }
     folder.start(config, about, resume=resume)
     saved = folder.load_progress() if resume else None
-    lesson = Lesson(model, config, train, _validation_clips(dataset, store, model), folder, saved)
-    if not lesson.finished:
-        with quiet(), restored(), torch.random.fork_rng(devices=[]):
-            _run(lesson, device)
+    if not Schedule(config, len(train.videos)).is_finished(TrainingState.from_saved(saved)):
+        val = _validation_clips(dataset, store, model)
+        run = functools.partial(_run_loop, config=config, train=train, val=val, folder=folder, saved=saved)
+        with torch.random.fork_rng(devices=[]), _no_process_left():
+            error = make_fabric(config, device).launch(run, model)
+        if error is not None:
+            raise error
     return folder.path
 
 
@@ -65,77 +72,35 @@ def _validation_clips(dataset: Dataset, store: FeatureStore, model: VideoReasone
     return clip_dataset if clip_dataset.videos else None
 
 
-def _run(lesson: Lesson, device: torch.device) -> None:
-    config = lesson.config
-    trainer = Trainer(
-        accelerator="gpu" if device.type == "cuda" else device.type,
-        devices=config.devices if config.devices > 1 or device.index is None else [device.index],
-        strategy=_strategy(config),
-        precision=config.precision,  # type: ignore[arg-type]  # checked by the config
-        max_epochs=-1,  # the lesson says when it is over: it knows what an earlier run has done
-        gradient_clip_val=config.gradient_clip or None,
-        deterministic=True if device.type == "cpu" else "warn",
-        reload_dataloaders_every_n_epochs=1,  # every epoch draws its own clips
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        logger=TensorBoardLogger(lesson.folder.path, name=None, version="tensorboard"),
-        callbacks=[_Silence(), _Start(), _Bar()],
-    )
+def _run_loop(
+    fabric: Fabric,
+    model: VideoReasoner,
+    *,
+    config: TrainConfig,
+    train: ClipDataset,
+    val: ClipDataset | None,
+    folder: RunFolder,
+    saved: Mapping[str, Any] | None,
+) -> NonFiniteLossError | None:
+    """Trains in this process. `model` is an argument of its own, since Fabric copies it for each spawned process.
+
+    Returns:
+        an error that all processes share; an error that a spawned process raises would lose its class.
+    """
     try:
-        trainer.fit(lesson)
-    except SystemExit:  # Lightning ends the process on Ctrl-C; that is not a library's business
-        raise KeyboardInterrupt from None
+        TrainingLoop(fabric, model, config, train, val, folder, saved).fit()
+    except NonFiniteLossError as error:
+        return error
+    return None
 
 
-def _strategy(config: TrainConfig) -> str:
-    return "ddp_spawn" if config.strategy == "auto" and config.devices > 1 else config.strategy
-
-
-class _Start(Callback):
-    """Leaves something to resume even if the first epoch does not end."""
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert isinstance(pl_module, Lesson)
-        if trainer.is_global_zero and not pl_module.folder.progress_file.exists():
-            pl_module.save(best=False)
-
-
-class _Silence(Callback):
-    """Travels to spawned processes, where Lightning starts as talkative as ever, and silences it on arrival."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _arrive, ()
-
-
-def _arrive() -> _Silence:
-    silence()
-    return _Silence()
-
-
-class _Bar(Callback):
-    """Steps and loss, where there is a terminal to see them."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert isinstance(pl_module, Lesson)
-        if trainer.is_global_zero:
-            self._bar = progress(total=pl_module.total_steps, what="train", unit="step")
-            self._bar.update(pl_module.steps_done)
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if self._bar is not None:
-            self._bar.update(1)
-            if not self._bar.disable:
-                self._bar.set_postfix(loss=f"{float(outputs['loss']):.3f}", refresh=False)
-
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+@contextlib.contextmanager
+def _no_process_left() -> Iterator[None]:
+    """Ends the processes started inside the context if it is left by an error, such as Ctrl-C."""
+    before = set(multiprocessing.active_children())
+    try:
+        yield
+    finally:
+        for process in set(multiprocessing.active_children()) - before:
+            process.terminate()
+            process.join()

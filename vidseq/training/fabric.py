@@ -1,0 +1,65 @@
+"""Lightning Fabric for training: device, precision and processes."""
+
+import logging
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import Precision
+from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.strategies import STRATEGY_REGISTRY
+
+from vidseq.errors import unknown_name
+from vidseq.training.config import TrainConfig
+
+# Fabric announces each process that joins. This module is imported in those processes too.
+logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+
+
+class StepPrecision(Precision):
+    """Precision of a step, from the batch to the loss.
+
+    Fabric's own bf16-mixed rounds the batch, too, and casts each weight once a step, which adds the gradients of its
+    uses up in bfloat16. Here features stay float32, and so do those sums.
+
+    Args:
+        precision: "32-true" or "bf16-mixed".
+        device: its type is what autocast is for.
+    """
+
+    def __init__(self, precision: str, device: torch.device) -> None:
+        self.precision = precision  # type: ignore[assignment]  # TrainConfig checks it
+        self._device_type = device.type
+
+    def forward_context(self) -> AbstractContextManager[Any]:
+        """The context in which the model runs and losses are computed."""
+        if self.precision == "32-true":
+            return nullcontext()
+        return torch.autocast(self._device_type, dtype=torch.bfloat16, cache_enabled=False)
+
+
+def make_fabric(config: TrainConfig, device: torch.device) -> Fabric:
+    """Makes the Fabric that a config asks for.
+
+    Args:
+        config: precision, processes and strategy.
+        device: what `choose_device` chose.
+
+    Raises:
+        UserError: an unknown strategy.
+    """
+    known = ("auto", *STRATEGY_REGISTRY.available_strategies())
+    if config.strategy not in known:
+        raise unknown_name("strategy", config.strategy, known)
+    plugins: list[Any] = [StepPrecision(config.precision, device)]
+    strategy = config.strategy
+    if strategy == "auto":
+        strategy = "ddp_spawn" if config.devices > 1 else "auto"
+        plugins.append(LightningEnvironment())  # the processes are ours, also where a cluster would offer its own
+    return Fabric(
+        accelerator=device.type,
+        devices=config.devices if config.devices > 1 or device.index is None else [device.index],
+        strategy=strategy,
+        plugins=plugins,
+    )
