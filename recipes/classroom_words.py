@@ -25,8 +25,7 @@ import torch
 from vidseq import VideoReasoner, load_model
 from vidseq.classroom import ClassroomConfig, generate
 from vidseq.cli import run_script
-from vidseq.clip_reader import frames_until
-from vidseq.data import Dataset
+from vidseq.data import Dataset, past_of
 from vidseq.evaluation import (
     Run,
     accuracy_interval,
@@ -138,7 +137,8 @@ def draw_one(model: VideoReasoner, dataset: Dataset, store: FeatureStore, out: P
     tests = {video.video for video in dataset.split("test")}
     query = next(query for query in dataset.queries if query.video in tests and query.family == "doing")
     video = store.read(query.video)
-    seen = torch.from_numpy(video.features[: frames_until(video.pts_seconds, query.time)].astype("float32"))
+    past = past_of(video.features, video.pts_seconds, query.time)
+    seen = torch.from_numpy(past.features.astype("float32"))
     _, state = model.step(seen[None], model.init_state(1))
     tokens = pad_tokens([model.vocabulary.encode(query.question)])[None]
     start = task.decoder.init_state(model.ask(tokens, state, task.name)[0])

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidseq.clip_reader import Asked, frames_until, plan_pieces, plan_together, read_clips, read_projected
+from vidseq.clip_reader import Asked, plan_pieces, plan_together, read_clips, read_projected
 from vidseq.heads import HEADS
 from vidseq.model import ModelConfig, VideoReasoner
 
@@ -47,11 +47,6 @@ def test_pieces_are_few_however_the_stops_lie(length: int, most: int, seed: int)
 def test_a_stop_beyond_the_clip_is_refused() -> None:
     with pytest.raises(ValueError, match=r"A clip of 5 frames expects queries after 0 to 5 frames, got 6\."):
         plan_pieces([5], [[6]], whole=False)
-
-
-def test_a_query_sees_the_frames_up_to_its_time() -> None:
-    times = np.array([0.0, 0.25, 0.5])
-    assert [frames_until(times, t) for t in (-0.1, 0.0, 0.24, 0.25, 9.0)] == [0, 1, 1, 2, 3]
 
 
 @pytest.mark.parametrize("head", sorted(HEADS))

@@ -15,16 +15,6 @@ from vidseq.model import ModelState, VideoReasoner
 MAX_PIECE_FRAMES = 4096
 
 
-def frames_until(pts_seconds: np.ndarray, time: float) -> int:
-    """Counts the frames that a query at `time` may use: those shown at or before it.
-
-    Args:
-        pts_seconds: (T,), rising.
-        time: seconds.
-    """
-    return int(np.searchsorted(pts_seconds, time, side="right"))
-
-
 def check_frames(features: np.ndarray, feature_dim: int) -> Tensor:
     """Turns features into a tensor, refusing what no model should see.
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from vidseq.data.visible import past_of
 from vidseq.errors import UserError
 from vidseq.evaluation.contexts import DEFAULT_CONTEXTS, Context, parse_contexts
+from vidseq.video.sampling import SAME_TIME_SECONDS
 
 
 def names(text, longest=math.inf):
@@ -50,18 +51,18 @@ def test_contexts_that_cannot_be_read(text, longest, message):
 def test_seconds_show_the_frames_after_t_minus_l_up_to_t(times, time, seconds):
     times = np.array(times)
     past = past_of(times[:, None], times, time)
-    first = Context(seconds=seconds).start_index(past.pts_seconds, time)
-    seen = past.pts_seconds[first:]
-    assert seen.tolist() == [pts for pts in times if time - seconds < pts <= time]
+    first, stop = Context(seconds=seconds).span(times, time)
+    seen = times[first:stop]
+    after, until = time - seconds + SAME_TIME_SECONDS, time + SAME_TIME_SECONDS
+    assert seen.tolist() == [pts for pts in times if after < pts <= until]
     assert past.features[first:, 0].tolist() == seen.tolist()
 
 
 def test_frames_show_the_newest():
     times = np.arange(5.0)
-    past = past_of(times[:, None], times, 3.2)
-    assert past.pts_seconds[Context(frames=2).start_index(past.pts_seconds, 3.2) :].tolist() == [2, 3]
-    assert Context(frames=9).start_index(past.pts_seconds, 3.2) == 0
-    assert Context().start_index(past.pts_seconds, 3.2) == 0
+    assert Context(frames=2).span(times, 3.2) == (2, 4)
+    assert Context(frames=9).span(times, 3.2) == (0, 4)
+    assert Context().span(times, 3.2) == (0, 4)
 
 
 def test_lengths_in_seconds():

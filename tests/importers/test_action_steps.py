@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidseq.clip_reader import frames_until
 from vidseq.data.action_sequences import read_future
 from vidseq.data.check import check_dataset
 from vidseq.data.dataset import Dataset, write_dataset
 from vidseq.data.schema import DatasetInfo, Segment, Video
+from vidseq.data.visible import count_visible
 from vidseq.errors import DataError
 from vidseq.features.store import FeatureStore
 from vidseq.importers.action_steps import NUM_TIMES, ask_for_plans, write_action_steps
@@ -63,7 +63,7 @@ def test_a_next_action_is_told_from_those_before_it_alone(told: dict[str, Datase
     queries = dataset.next_action_queries(1.0)
     assert [query.answer for query in queries] == ["put cup", "take plate", "wash cup"]
     for number, query in enumerate(queries, 1):
-        assert frames_until(found.pts_seconds, query.time) == number
+        assert count_visible(found.pts_seconds, query.time) == number
 
 
 @given(st.permutations(range(4)))
@@ -106,6 +106,6 @@ def test_plans_begin_with_the_action_that_is_not_seen_yet(told: dict[str, Datase
     verbs = [item.label for item in steps.segments]
     assert [[label for label, _ in read_future(query.answer)] for query in plans.queries] == [verbs[1:3], verbs[2:4]]
     store = FeatureStore.open_in(tmp_path / "out")
-    assert [frames_until(store.read("a").pts_seconds, query.time) for query in plans.queries] == [1, 2]
+    assert [count_visible(store.read("a").pts_seconds, query.time) for query in plans.queries] == [1, 2]
     assert plans.segments == [] and plans.action_labels == steps.action_labels
     assert ask_for_plans(steps, 3).queries == []

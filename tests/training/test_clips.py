@@ -1,13 +1,16 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from vidseq.data.dataset import Dataset
 from vidseq.features.store import FeatureStore
 from vidseq.model import ModelConfig, VideoReasoner
-from vidseq.training.clips import Batch, Clip, ClipDataset, ClipSampler, context_start, make_clip_dataset
+from vidseq.training import fit
+from vidseq.training.clips import Batch, Clip, ClipDataset, ClipSampler, make_clip_dataset
 from vidseq.training.config import TrainConfig
 
 World = tuple[Dataset, FeatureStore]
@@ -43,7 +46,7 @@ def test_a_whole_video_has_all_its_queries(clip_dataset: ClipDataset) -> None:
 
 
 def test_queries_of_a_clip_count_from_its_start(clip_dataset: ClipDataset) -> None:
-    batch = clip_dataset.batch([(0, Clip(8, 20, (13,)))])
+    batch = clip_dataset.batch([(0, clip_dataset.clip(0, 8, 20, [13]))])
     assert batch.features.shape == (1, 12, 6)
     assert batch.asked["question"].frames == (5,)
     assert torch.equal(batch.features[0], clip_dataset[0].features[8:20])
@@ -137,7 +140,29 @@ def test_own_next_actions_come_before_derived_ones(toy_world: World, toy_config:
     assert len(make_clip_dataset(asking, store, "train", model).videos) == 1
 
 
-def test_the_context_before_a_frame() -> None:
-    times = np.arange(10) / 4
-    assert context_start(times, 10, 1.0) == 6
-    assert context_start(times, 3, 10.0) == 0
+def test_a_fixed_context_counts_from_each_query(toy_world: World, toy_model: VideoReasoner) -> None:
+    dataset, store = toy_world
+    asked = [query for query in dataset.queries if query.video == "train00"]
+    queries = [dataclasses.replace(asked[0], time=time) for time in (2.0, 2.2, 0.7)]
+    crowded = Dataset(dataset.folder, dataset.info, dataset.videos, dataset.segments, queries)
+    clips = make_clip_dataset(crowded, store, "train", toy_model)
+    seconds = [(clip.start, clip.stop) for clip in clips.spans_at(0, 9, 0.6, None)]
+    assert seconds == [(6, 9), (7, 9)]  # frames at 1.5, 1.75, 2.0 s for the query at 2.0 s; from 1.6 s on for 2.2 s
+    assert [(clip.start, clip.stop) for clip in clips.spans_at(0, 3, 10.0, None)] == [(0, 3)]
+    assert [(clip.start, clip.stop) for clip in clips.spans_at(0, 9, np.inf, 2)] == [(7, 9)]
+    assert [(clip.start, clip.stop) for clip in clips.spans_at(0, 11, 0.6, None)] == [(8, 11)]  # nothing is asked
+    assert Clip(9, 9, ((9, queries[1]),)) in clips.spans_at(0, 9, 0.1, None)  # sees nothing
+
+
+@pytest.mark.parametrize("tasks", [{"question": {}}, {"question": {}, "frame_labels": {}}])
+def test_queries_that_see_nothing_are_learnt_and_scored_blindly(
+    toy_world: World, tasks: dict[str, dict], tmp_path: Path
+) -> None:
+    """As `evaluate` asks them at a context that is shorter than the time since the newest frame."""
+    dataset, store = toy_world
+    queries = [dataclasses.replace(query, time=query.time + 0.2) for query in dataset.queries]
+    late = Dataset(dataset.folder, dataset.info, dataset.videos, dataset.segments, queries)
+    config = TrainConfig(context_seconds=0.1, tasks=tasks, epochs=1, dim=8, device="cpu")
+    run = fit(late, store, config, tmp_path / "run")
+    losses = pd.read_csv(run / "metrics.csv")[["train_loss", "val_question_loss"]]
+    assert np.isfinite(losses.to_numpy()).all() and len(losses) == 1

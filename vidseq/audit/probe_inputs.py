@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from vidseq.data.schema import Query
-from vidseq.data.visible import Past
-from vidseq.evaluation.contexts import Context
+from vidseq.data.visible import Past, visible_span
 
 #: The past up to a query, to K vectors (K, F) that count alike.
 ProbeInput = Callable[[Past, Query], np.ndarray]
@@ -35,10 +34,10 @@ def bag_of_frames(past: Past, query: Query) -> np.ndarray:
 
 def bag_of_seconds(seconds: float) -> ProbeInput:
     """The same of the last so many seconds."""
-    context = Context(seconds=seconds)
 
     def bag(past: Past, query: Query) -> np.ndarray:
-        first = min(context.start_index(past.pts_seconds, query.time), len(past.pts_seconds) - 1)
+        start, stop = visible_span(past.pts_seconds, query.time, context_seconds=seconds)
+        first = min(start, stop - 1)  # the newest sample at least
         return bag_of_frames(Past(past.features[first:], past.pts_seconds[first:]), query)
 
     return bag

@@ -18,14 +18,13 @@ from vidseq.training.config import TrainConfig
 RETRAINED = "retrained"
 
 
-def config_at(training: Mapping[str, Any], context: Context, seed: int, frame_seconds: float) -> TrainConfig:
+def config_at(training: Mapping[str, Any], context: Context, seed: int) -> TrainConfig:
     """The run's own config, but for one context length and a seed.
 
     Args:
         training: the options of the run.
         context: what every query of training and validation sees.
         seed: of the new model.
-        frame_seconds: how long a frame lasts.
 
     Raises:
         UserError: a context that leaves frames out, which is no length.
@@ -34,15 +33,12 @@ def config_at(training: Mapping[str, Any], context: Context, seed: int, frame_se
         raise UserError(f"Retraining expects contexts that are lengths, got {context.name}. Use the mode density.")
     config = TrainConfig(**training)
     if context.frames is None and math.isinf(context.seconds):
-        return dataclasses.replace(config, seed=seed, context_seconds=None, full_context=1.0, max_clip_seconds=None)
-    # Half a frame less: the oldest frame wanted is within, the one before it is not.
-    seconds = context.seconds if context.frames is None else (context.frames - 0.5) * frame_seconds
-    return dataclasses.replace(config, seed=seed, context_seconds=seconds)
+        config = dataclasses.replace(config, full_context=1.0, max_clip_seconds=None)
+    seconds = context.seconds if math.isfinite(context.seconds) else None
+    return dataclasses.replace(config, seed=seed, context_seconds=seconds, context_frames=context.frames)
 
 
-def retrain(
-    dataset: Dataset, store: FeatureStore, run: Path, context: Context, seed: int, frame_seconds: float, out: Path
-) -> Path:
+def retrain(dataset: Dataset, store: FeatureStore, run: Path, context: Context, seed: int, out: Path) -> Path:
     """Trains a model at one context length as a run was trained, or goes on with it.
 
     Args:
@@ -51,7 +47,6 @@ def retrain(
         run: the run whose config is taken.
         context: the length.
         seed: of the new model.
-        frame_seconds: how long a frame lasts.
         out: folder of the new run.
 
     Returns:
@@ -63,7 +58,7 @@ def retrain(
     training = training_of(run)
     if not training:
         raise UserError(f"Retraining expects the folder of a run with its config.yaml, got '{run}'.")
-    return fit(dataset, store, config_at(training, context, seed, frame_seconds), out, resume=True)
+    return fit(dataset, store, config_at(training, context, seed), out, resume=True)
 
 
 def retrained_folder(out: Path, run: str, context: Context, seed: int) -> Path:

@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from vidseq.checkpoint import WEIGHTS_FILE, find_checkpoint, load_model
@@ -95,7 +94,6 @@ class _Training:
     run: Path
     context: Context
     seed: int
-    frame_seconds: float
     out: Path
 
 
@@ -195,7 +193,7 @@ class _Subject:
         """The models to train first, and all that are asked."""
         trainings: list[_Training] = []
         lines: list[_Line] = []
-        for folder, run, query_set, controls in zip(self.sweep.models, self.runs, self.exams, self.controls):
+        for folder, run, controls in zip(self.sweep.models, self.runs, self.controls):
             asked = tuple(control for control in controls if not find_baseline(control))
             if "given" in self.sweep.vary:
                 lines.append(_Line(folder, run, tuple(self.contexts), asked))
@@ -205,7 +203,7 @@ class _Subject:
             if "extrapolated" in self.sweep.vary:
                 lines.append(_Line(folder, _in_mode(run, "extrapolated"), self._stretched(folder), asked))
             if "retrained" in self.sweep.vary:
-                found = self._retrained(folder, run, query_set, asked, out)
+                found = self._retrained(folder, run, asked, out)
                 trainings += [training for training, _ in found]
                 lines += [line for _, line in found]
         return trainings, lines
@@ -265,18 +263,17 @@ class _Subject:
         return contexts
 
     def _retrained(
-        self, folder: Path, run: Run, query_set: QuerySet, controls: tuple[str, ...], out: Path
+        self, folder: Path, run: Run, controls: tuple[str, ...], out: Path
     ) -> list[tuple[_Training, _Line]]:
         contexts = lengths_only(self.contexts)
         longest = max(contexts, key=lambda context: (context.seconds, context.frames or 0))
-        frame_seconds = float(np.median([query_set.frame_seconds(number) for number in range(len(query_set.queries))]))
         found = []
         for seed in self.sweep.seeds or (run.seed,):
             named = Run(run=run.run, head=run.head, seed=seed, mode="retrained")
             for context in contexts:
                 place = retrained_folder(out, run.run, context, seed)
                 asked = controls if context == longest else ()
-                training = _Training(folder, context, seed, frame_seconds, place)
+                training = _Training(folder, context, seed, place)
                 found.append((training, _Line(place, named, (context,), asked)))
         return found
 
@@ -319,7 +316,7 @@ def _claim(out: Path, plan: dict[str, Any], overwrite: bool) -> None:
 
 def _train(sweep: Sweep, training: _Training) -> None:
     dataset, store = _opened(sweep.data, sweep.features)
-    retrain(dataset, store, training.run, training.context, training.seed, training.frame_seconds, training.out)
+    retrain(dataset, store, training.run, training.context, training.seed, training.out)
 
 
 def _answer_part(sweep: Sweep, part: _Part, file: Path) -> None:

@@ -14,3 +14,5 @@ from .schema import Query as Query
 from .schema import Segment as Segment
 from .schema import Video as Video
 from .visible import Past as Past
+from .visible import past_of as past_of
+from .visible import visible_span as visible_span

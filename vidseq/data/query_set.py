@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vidseq.data.schema import Query
-from vidseq.data.visible import Past, past_of
+from vidseq.data.visible import Past, count_visible, past_of
 from vidseq.errors import UserError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class QuerySet:
     def history_seconds(self, number: int) -> float:
         """How much past a query has."""
         query = self.queries[number]
-        return query.time - float(self.video(query.video).pts_seconds[0])
+        return max(0.0, query.time - float(self.video(query.video).pts_seconds[0]))
 
     @cached_property
     def longest_seconds(self) -> float:
@@ -106,10 +106,10 @@ class QuerySet:
         return choose_donors({video.video: self.dataset.group_of(video.video) for video in videos})
 
     def _check(self, query: Query) -> None:
-        first = float(self.video(query.video).pts_seconds[0])
-        if query.time < first:
+        times = self.video(query.video).pts_seconds
+        if not count_visible(times, query.time):
             raise UserError(
-                f"Evaluation expects queries at or after the first frame of '{query.video}' at {first:.3f} s, "
+                f"Evaluation expects queries at or after the first frame of '{query.video}' at {times[0]:.3f} s, "
                 f"got one at {query.time:.3f} s. Remove it, or ask later."
             )
 

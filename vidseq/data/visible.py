@@ -1,24 +1,95 @@
-"""What a query may see: the one rule."""
+"""What a query may see: the one rule.
 
+A sample is what a model reads, and it stands at its sample time. A query at time t with a context of L seconds sees
+the samples in (t - L, t]; with a context of N frames it sees the newest N samples up to t; without a limit, all up to
+t. Training, prediction (offline and live), evaluation, controls and audit all call `visible_span` or what is built on
+it.
+"""
+
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from vidseq.video.sampling import SAME_TIME_SECONDS
+
 
 class Past(NamedTuple):
-    """What was seen up to a query: `features` (T, D) and `pts_seconds` (T,), the newest frame last. T may be 0."""
+    """The samples that a query sees: `features` (T, D) and `pts_seconds` (T,), the newest last. T may be 0."""
 
     features: np.ndarray
     pts_seconds: np.ndarray
 
 
-def past_of(features: np.ndarray, pts_seconds: np.ndarray, time: float) -> Past:
-    """Cuts a video at a query: the frames with pts_seconds at most `time`.
+def visible_span(
+    sample_seconds: np.ndarray | Sequence[float],
+    time: float,
+    *,
+    context_seconds: float = math.inf,
+    frames: int | None = None,
+) -> tuple[int, int]:
+    """Finds the samples that a query sees.
+
+    At both ends, times that differ by at most `SAME_TIME_SECONDS` are one: a query written as 0.333 sees the sample at
+    1/3 s, and a query at 1.333 with a context of 1 s does not.
+
+    Args:
+        sample_seconds: times of a video's samples, never falling, (T,).
+        time: when the query is asked.
+        context_seconds: the samples in (time - context_seconds, time] count.
+        frames: of those, only the newest so many; None: all.
+
+    Returns:
+        start and stop: the query sees samples [start, stop). They are equal where it sees none.
+    """
+    edges = np.array([time - context_seconds, time]) + SAME_TIME_SECONDS
+    start, stop = np.searchsorted(sample_seconds, edges, side="right").tolist()
+    return (start if frames is None else max(start, stop - frames)), stop
+
+
+def count_visible(sample_seconds: np.ndarray | Sequence[float], time: float) -> int:
+    """Counts the samples up to a query's time; the arguments are those of `visible_span`."""
+    return visible_span(sample_seconds, time)[1]
+
+
+def is_visible(sample_seconds: float, time: float) -> bool:
+    """Whether a query at `time` sees the sample at `sample_seconds`, where its context is not limited."""
+    return sample_seconds <= time + SAME_TIME_SECONDS
+
+
+def past_of(
+    features: np.ndarray,
+    pts_seconds: np.ndarray,
+    time: float,
+    *,
+    context_seconds: float = math.inf,
+    frames: int | None = None,
+) -> Past:
+    """Cuts a video to what a query sees.
 
     Args:
         features: of the whole video, (T, D).
-        pts_seconds: times of its frames, rising, (T,).
+        pts_seconds: times of its samples, never falling, (T,).
         time: when the query is asked.
+        context_seconds: see `visible_span`.
+        frames: see `visible_span`.
     """
-    stop = int(np.searchsorted(pts_seconds, time, side="right"))
-    return Past(features[:stop], pts_seconds[:stop])
+    start, stop = visible_span(pts_seconds, time, context_seconds=context_seconds, frames=frames)
+    return Past(features[start:stop], pts_seconds[start:stop])
+
+
+def within_intervals(pts_seconds: np.ndarray, intervals: Sequence[tuple[float, float]]) -> np.ndarray:
+    """Marks the samples in any of some intervals, ends included, with the tolerance of `visible_span`.
+
+    Args:
+        pts_seconds: times of samples, (T,).
+        intervals: start and end of each, in seconds.
+
+    Returns:
+        bool (T,).
+    """
+    inside = np.zeros(len(pts_seconds), bool)
+    for start, end in intervals:
+        inside |= (pts_seconds >= start - SAME_TIME_SECONDS) & (pts_seconds <= end + SAME_TIME_SECONDS)
+    return inside

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vidseq.data.visible import visible_span
 from vidseq.errors import UserError
 
 #: A log grid from one frame to everything; "..." goes on doubling while there is that much past.
@@ -30,16 +31,14 @@ class Context:
             length = f"{self.frames}f"
         return length if self.every == 1 else f"{length}/{self.every}"
 
-    def start_index(self, pts_seconds: np.ndarray, time: float) -> int:
-        """The first frame that may be seen: with seconds L, the first whose time is after time - L.
+    def span(self, pts_seconds: np.ndarray, time: float) -> tuple[int, int]:
+        """The samples [start, stop) that a query at `time` sees with this context, before `every` thins them out.
 
         Args:
-            pts_seconds: times of the frames up to `time`, rising, (T,).
+            pts_seconds: times of a video's samples, never falling, (T,).
             time: when the query is asked.
         """
-        if self.frames is not None:
-            return max(0, len(pts_seconds) - self.frames)
-        return int(np.searchsorted(pts_seconds, time - self.seconds, side="right"))
+        return visible_span(pts_seconds, time, context_seconds=self.seconds, frames=self.frames)
 
     def in_seconds(self, frame_seconds: float) -> float:
         """Its length in seconds, where a frame lasts `frame_seconds`."""

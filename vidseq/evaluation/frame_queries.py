@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vidseq.data.schema import Query
+from vidseq.data.visible import count_visible
 from vidseq.errors import UserError
 from vidseq.inference.predictor import Predictor
+from vidseq.video.sampling import SAME_TIME_SECONDS
 
 if TYPE_CHECKING:
     from vidseq.data.dataset import Dataset
@@ -39,8 +41,8 @@ def frame_label_queries(dataset: "Dataset", store: "FeatureStore", every_seconds
         if video not in store:
             continue
         times = store.read(video).pts_seconds
-        wanted = np.arange(times[0] + every_seconds, times[-1] + 1e-6, every_seconds)
-        frames = np.searchsorted(times, wanted + 1e-6, side="right") - 1
+        wanted = np.arange(times[0] + every_seconds, times[-1] + SAME_TIME_SECONDS, every_seconds)
+        frames = [count_visible(times, time) - 1 for time in wanted]
         classes = frame_labels_of(dataset.segments_of(video), times, labels, dataset.info.background)
         queries += [
             Query(video=video, time=float(times[frame]), kind=FRAME_LABELS, answer=labels[classes[frame]])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from vidseq.data.schema import Query
-from vidseq.data.visible import Past
+from vidseq.data.visible import Past, visible_span, within_intervals
 from vidseq.errors import UserError
 
 #: How much of the present `swapped_past` leaves in place, unless it is told otherwise as in "swapped_past:30s".
@@ -34,11 +34,8 @@ def shuffled(past: Past, query: Query) -> Past:
 
 def evidence_only(past: Past, query: Query) -> Past:
     """Only the frames in the query's evidence intervals, ends included."""
-    times = past.pts_seconds
-    keep = np.zeros(len(times), bool)
-    for start, end in query.evidence:
-        keep |= (times >= start) & (times <= end)
-    return Past(past.features[keep], times[keep])
+    keep = within_intervals(past.pts_seconds, query.evidence)
+    return Past(past.features[keep], past.pts_seconds[keep])
 
 
 def swap_past(past: Past, query: Query, donor: Past, swap_seconds: float) -> Past:
@@ -50,7 +47,7 @@ def swap_past(past: Past, query: Query, donor: Past, swap_seconds: float) -> Pas
         donor: another video's frames, at least one; gone through again from its start where it is too short.
         swap_seconds: how much of the newest past stays.
     """
-    old = int(np.searchsorted(past.pts_seconds, query.time - swap_seconds, side="right"))
+    old, _ = visible_span(past.pts_seconds, query.time, context_seconds=swap_seconds)
     borrowed = donor.features[np.arange(old) % len(donor.features)]
     return Past(np.concatenate([borrowed, past.features[old:]]), past.pts_seconds)
 

@@ -48,11 +48,11 @@ def context_requests(query_set: QuerySet, contexts: Sequence[Context]) -> list[E
     """Every query at every context."""
     requests = []
     for number, query in enumerate(query_set.queries):
-        times = query_set.past(number).pts_seconds
+        times = query_set.video(query.video).pts_seconds
         for context in contexts:
-            start = context.start_index(times, query.time)
-            frames = -(-(len(times) - start) // context.every)
-            requests.append(EvalRequest(number, context, "", start, len(times), frames))
+            start, stop = context.span(times, query.time)
+            frames = -(-(stop - start) // context.every)
+            requests.append(EvalRequest(number, context, "", start, stop, frames))
     return requests
 
 

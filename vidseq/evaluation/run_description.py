@@ -52,4 +52,5 @@ def trained_seconds(folder: Path) -> float:
 
 
 def _random_lengths(training: Mapping[str, Any]) -> bool:
-    return bool(training) and training.get("context_seconds") is None and float(training["full_context"]) < 1
+    lengths = [training.get("context_seconds"), training.get("context_frames")]
+    return bool(training) and lengths == [None, None] and float(training["full_context"]) < 1

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from vidseq.data.visible import within_intervals
 from vidseq.errors import UserError
 from vidseq.evaluation.intervals import FewGroupsWarning, Interval, bootstrap_mean
-from vidseq.explain.find import ImportantPast, frames_within
+from vidseq.explain.find import ImportantPast
 
 
 class Agreement(NamedTuple):
@@ -43,7 +44,7 @@ def agreement(found: ImportantPast) -> Agreement:
     if not evidence.any():
         return Agreement(*[math.nan] * len(Agreement._fields))
     both = int((evidence & sufficient).sum())
-    intervals = [frames_within(found.pts_seconds, [interval]) for interval in found.query.evidence]
+    intervals = [within_intervals(found.pts_seconds, [interval]) for interval in found.query.evidence]
     peak = found.peak
     return Agreement(
         iou=both / int((evidence | sufficient).sum()),

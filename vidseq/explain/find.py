@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vidseq.data.schema import Query
-from vidseq.data.visible import Past
+from vidseq.data.visible import Past, within_intervals
 from vidseq.errors import UserError
 from vidseq.explain.occlusion import Block, block_widths, find_peak, occlude
 from vidseq.explain.rescoring import Rescorer
@@ -62,7 +62,7 @@ class ImportantPast:
     @property
     def evidence(self) -> np.ndarray:
         """The frames in the query's evidence intervals, ends included, bool (T,)."""
-        return frames_within(self.pts_seconds, self.query.evidence)
+        return within_intervals(self.pts_seconds, self.query.evidence)
 
     def intervals(self, frames: np.ndarray) -> list[tuple[float, float]]:
         """Frames as intervals in seconds: neighbours joined, each frame lasting until the next, the last to the query.
@@ -73,14 +73,6 @@ class ImportantPast:
         ends = np.append(self.pts_seconds[1:], max(self.query.time, *self.pts_seconds[-1:]))
         edges = np.flatnonzero(np.diff(np.concatenate([[0], frames.astype(int), [0]])))
         return [(float(self.pts_seconds[a]), float(ends[b - 1])) for a, b in zip(edges[::2], edges[1::2])]
-
-
-def frames_within(pts_seconds: np.ndarray, intervals: Sequence[tuple[float, float]]) -> np.ndarray:
-    """The frames in any of some intervals, ends included, bool (T,)."""
-    inside = np.zeros(len(pts_seconds), bool)
-    for start, end in intervals:
-        inside |= (pts_seconds >= start) & (pts_seconds <= end)
-    return inside
 
 
 def find_important_past(
@@ -133,7 +125,7 @@ def find_important_past(
         widths = block_widths(rescorer.num_frames, finest_frames)
         levels = occlude(rescorer, answer, widths, max_blocks=max_blocks)
         sufficient = minimal_sufficient(support, rescorer.num_frames, widths)
-        evidence = frames_within(past.pts_seconds, query.evidence)
+        evidence = within_intervals(past.pts_seconds, query.evidence)
         known = bool(evidence.any())
         left = rescorer.probabilities(~evidence[None])[0, answer] if known else np.nan
         return ImportantPast(

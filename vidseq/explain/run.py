@@ -33,9 +33,7 @@ from vidseq.progress import progress
 from vidseq.reporting.figures import save_figure
 from vidseq.reporting.tables import to_markdown, write_table
 from vidseq.tasks import AnswerWords, Question
-
-#: Queries asked within so many seconds of the time given are the ones that are meant.
-_SAME_TIME = 0.005
+from vidseq.video.sampling import SAME_TIME_SECONDS
 
 
 @dataclass(frozen=True)
@@ -209,7 +207,7 @@ def find_query(
     if time > duration:
         raise UserError(f"Explaining expects a time within '{video}', which ends at {duration:g} s, got {time:g} s.")
     own = [query for query in queries if query.video == video]
-    then = [query for query in own if abs(query.time - time) <= _SAME_TIME]
+    then = [query for query in own if abs(query.time - time) <= SAME_TIME_SECONDS]
     if question is not None:
         then = [query for query in then if query.question == question]
         if not then and may_ask:
@@ -222,7 +220,7 @@ def find_query(
             f"Explaining expects one query at {time:g} s of '{video}', got {len(then)}: {asked}. Name it: --question."
         )
     near = sorted({query.time for query in own}, key=lambda other: abs(other - time))[:3]
-    told = ", ".join(f"{other:g}" for other in near) or "never"
+    told = ", ".join(f"{round(other, 3):.12g}" for other in near) or "never"
     raise UserError(
         f"Explaining expects something asked at {time:g} s of '{video}', got nothing. "
         f"Give --question, or a time at which the data set asks; the nearest: {told}."

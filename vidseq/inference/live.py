@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from vidseq.data.visible import is_visible
 from vidseq.errors import UserError
 from vidseq.features.base import Backbone
 from vidseq.inference.futures import NUM_FUTURES, future_rows
@@ -68,30 +69,24 @@ class _Session:
         self._timed: list[tuple[float, str | None]] = sorted(
             [*request.timed_questions(), *((time, None) for time in request.futures_at)], key=lambda timed: timed[0]
         )
-        self._due = math.inf
+        self._first = math.inf
+        self._num_standing = 0
 
     def push(self, image: np.ndarray, pts_seconds: float) -> None:
         """Shows the next frame; the first one starts the clock of the standing queries."""
         if self._stream.time is None and (self._labels or self._next_questions):
-            self._due = pts_seconds + self._request.every
+            self._first = pts_seconds
         self._stream.push(image[None], [pts_seconds])
 
-    def answer_before(self, time: float) -> Iterator[Prediction]:
-        """Answers what is asked before `time`."""
-        while True:
-            timed_at = self._timed[0][0] if self._timed else math.inf
-            if min(timed_at, self._due) >= time:
-                return
-            if timed_at <= self._due:
-                at, text = self._timed.pop(0)
-                yield from self._futures(at) if text is None else [self._question(text, at)]
-            else:
-                yield from self._standing(self._due)
-                self._due += self._request.every
+    def answer_before(self, pts_seconds: float) -> Iterator[Prediction]:
+        """Answers the queries that do not see a frame at `pts_seconds`."""
+        while not is_visible(pts_seconds, min(self._timed_at, self._due)):
+            yield from self._answer_next()
 
     def finish(self, end: float) -> Iterator[Prediction]:
         """Answers what is left when the video has ended."""
-        yield from self.answer_before(end + 1e-6)
+        while is_visible(min(self._timed_at, self._due), end):
+            yield from self._answer_next(end)
         if self._timed:
             self._request.check_within(end)
         for text in () if self._request.at else self._request.questions:
@@ -99,22 +94,36 @@ class _Session:
         if self._foretells and not self._request.futures_at:
             yield from self._futures(end)
 
+    @property
+    def _timed_at(self) -> float:
+        """When the next query with a time of its own is asked."""
+        return self._timed[0][0] if self._timed else math.inf
+
+    @property
+    def _due(self) -> float:
+        """When the standing queries are asked next."""
+        return self._first + self._request.every * (self._num_standing + 1)
+
+    def _answer_next(self, end: float = math.inf) -> Iterator[Prediction]:
+        if self._timed_at <= self._due:
+            at, text = self._timed.pop(0)
+            yield from self._futures(at) if text is None else [self._question(text, at)]
+        else:
+            yield from self._standing(min(self._due, end))
+            self._num_standing += 1
+
     def _question(self, text: str, time: float) -> Prediction:
-        return self._row(time, "question", text, self._stream.ask(text, at=self._not_past(time)))
+        return self._row(time, "question", text, self._stream.ask(text, at=time))
 
     def _futures(self, time: float) -> list[Prediction]:
-        at = self._not_past(time)
-        drawn = self._stream.futures(at=at, num_futures=NUM_FUTURES)
-        return future_rows(self._video, time, self._stream.likeliest_future(at=at), drawn, self._request.top)
+        drawn = self._stream.futures(at=time, num_futures=NUM_FUTURES)
+        return future_rows(self._video, time, self._stream.likeliest_future(at=time), drawn, self._request.top)
 
     def _standing(self, time: float) -> Iterator[Prediction]:
         if self._labels:
-            yield self._row(time, "frame_labels", None, self._stream.current_action())
+            yield self._row(time, "frame_labels", None, self._stream.current_action(at=time))
         for text in self._next_questions:
-            yield self._row(time, "next_action", text, self._stream.next_action(text, at=self._not_past(time)))
-
-    def _not_past(self, time: float) -> float:
-        return max(time, self._stream.time or 0.0)
+            yield self._row(time, "next_action", text, self._stream.next_action(text, at=time))
 
     def _row(self, time: float, kind: str, question: str | None, answer: Answer) -> Prediction:
         return Prediction(

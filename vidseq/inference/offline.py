@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vidseq.data.schema import Query
+from vidseq.data.visible import Past, count_visible, past_of
 from vidseq.errors import UserError
 from vidseq.features.base import Backbone
 from vidseq.features.store import VideoFeatures
@@ -89,8 +90,7 @@ def predict_video(
 def _foretold(
     predictor: Predictor, video: str, features: VideoFeatures, time: float, request: PredictionRequest
 ) -> list[Prediction]:
-    seen = _seen(features, time, request.context_seconds or math.inf)
-    past = features.features[seen], features.pts_seconds[seen]
+    past = _past(features, time, request.context_seconds or math.inf)
     likeliest, drawn = predictor.foretell(*past, time, num_futures=NUM_FUTURES, video=video)
     return future_rows(video, time, likeliest, drawn, request.top)
 
@@ -140,21 +140,24 @@ def _labelled_segments(
 def _answer_within(
     predictor: Predictor, features: VideoFeatures, query: Query, context_seconds: float
 ) -> np.ndarray | Written:
-    seen = _seen(features, query.time, context_seconds)
-    return predictor([features.features[seen]], [features.pts_seconds[seen]], [query])[0]
+    past = _past(features, query.time, context_seconds)
+    return predictor([past.features], [past.pts_seconds], [query])[0]
 
 
-def _seen(features: VideoFeatures, time: float, context_seconds: float) -> np.ndarray:
-    """Which frames are shown at a time, bool (T,); at least one."""
+def _past(features: VideoFeatures, time: float, context_seconds: float) -> Past:
+    """What a query sees of a video, at least one sample."""
     times = features.pts_seconds
-    seen = (times <= time + 1e-6) & (times > time - context_seconds)
-    if time + 1e-6 < times[0]:
-        raise UserError(f"The first frame is at {times[0]:.3f} s, so nothing is seen at {time:.3f} s. Ask later.")
-    if not seen.any():
+    past = past_of(features.features, times, time, context_seconds=context_seconds)
+    if not count_visible(times, time):
         raise UserError(
-            f"--context {context_seconds:g} s shows no frame at {time:.3f} s. Give more than a frame's time."
+            f"A query expects a time at or after the video's first frame ({times[0]:.3f} s), got {time:.3f} s."
         )
-    return seen
+    if not len(past.pts_seconds):
+        raise UserError(
+            f"--context expects to show a frame at {time:.3f} s, got {context_seconds:g} s, which shows none. "
+            "Give more than a frame's time."
+        )
+    return past
 
 
 def _as_prediction(query: Query, ranking: tuple[tuple[str, float], ...]) -> Prediction:

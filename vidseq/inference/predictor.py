@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from vidseq.clip_reader import MAX_PIECE_FRAMES, Asked, check_frames, frames_until, read_clips, read_projected
+from vidseq.clip_reader import MAX_PIECE_FRAMES, Asked, check_frames, read_clips, read_projected
 from vidseq.data.action_sequences import Future
 from vidseq.data.batch import pad_features
 from vidseq.data.schema import Query
+from vidseq.data.visible import count_visible
 from vidseq.errors import ModelError, UserError
 from vidseq.language.question import pad_tokens
 from vidseq.language.written import Written
@@ -178,7 +179,7 @@ class Predictor:
         """
         self._require_causal()
         clip = self._checked(features)
-        frames = [frames_until(pts_seconds, query.time) for query in queries]
+        frames = [count_visible(pts_seconds, query.time) for query in queries]
         for query, seen in zip(queries, frames):
             if seen == 0:
                 first = f"{pts_seconds[0]:.3f} s" if len(pts_seconds) else "never"
@@ -272,7 +273,7 @@ class Predictor:
         """
         self._require_causal()
         clip = self._checked(features)
-        frames = [frames_until(pts_seconds, time) for time in times]
+        frames = [count_visible(pts_seconds, time) for time in times]
         asked = Asked([0] * len(frames), frames, pad_tokens([[] for _ in frames]).to(self._device))
         mask = torch.ones(1, len(clip), dtype=torch.bool)
         return self._read(clip[None], mask, {task: asked}, [video])[task]

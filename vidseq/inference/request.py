@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vidseq.data.schema import Query
+from vidseq.data.visible import is_visible
 from vidseq.errors import UserError
+from vidseq.video.sampling import SAME_TIME_SECONDS
 
 MIN_EVERY_SECONDS = 0.01
 """Seconds from one standing query to the next at least: far below what lies between two sampled frames."""
@@ -55,7 +57,7 @@ class PredictionRequest:
             UserError: there is one.
         """
         for option, times in self._times():
-            late = [time for time in times if time > end]
+            late = [time for time in times if not is_visible(time, end)]
             if late:
                 raise UserError(
                     f"{option} expects times within the video, which ends at {end:.3f} s, got {late[0]:g} s."
@@ -109,7 +111,7 @@ class PredictionRequest:
 
     def next_times(self, first: float, end: float) -> list[float]:
         """When the next action is named: every so often after the first frame, at least once."""
-        count = int((end - first + 1e-6) / self.every)
+        count = int((end - first + SAME_TIME_SECONDS) / self.every)
         return [min(first + self.every * (number + 1), end) for number in range(count)] or [end]
 
     def future_times(self, tasks: Iterable[str], end: float) -> list[float]:

@@ -11,6 +11,7 @@ import torch
 from vidseq.clip_reader import check_frames
 from vidseq.data.action_sequences import Future
 from vidseq.data.schema import Query
+from vidseq.data.visible import is_visible
 from vidseq.errors import UserError
 from vidseq.features.base import Backbone
 from vidseq.language.question import pad_tokens
@@ -18,12 +19,10 @@ from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
 from vidseq.tasks import ActionSequence, AnswerWords, ClassTask, FrameLabels, NextAction, Question
 from vidseq.video.resizing import resize
+from vidseq.video.sampling import SAME_TIME_SECONDS
 
 #: How many answers are ranked.
 RANKED = 5
-
-#: A frame this close to a sampling time is the frame of that time, seconds; files round their times to milliseconds.
-SAME_TIME = 5e-4
 
 
 @dataclass(frozen=True)
@@ -123,14 +122,17 @@ class Stream:
         """
         return self._ask(NextAction.query_kind, question, at, ())
 
-    def current_action(self) -> Answer:
-        """Tells what is going on in the newest frame.
+    def current_action(self, *, at: float | None = None) -> Answer:
+        """Names what is going on in the newest frame.
+
+        Args:
+            at: as in `ask`.
 
         Raises:
-            UserError: nothing has been seen yet, or the model was not trained for it.
+            UserError: nothing has been seen yet, `at` is past already, or the model was not trained for it.
         """
         task = self.model.find_task(FrameLabels.name)
-        self._check_seen(None)
+        self._catch_up(at)
         assert self._newest is not None
         with torch.inference_mode():
             logits = self.model.frame_logits(self._newest)[0, -1]
@@ -180,16 +182,20 @@ class Stream:
     @torch.inference_mode()
     def _decode(self, task: str, question: str | None, at: float | None) -> torch.Tensor:
         """What a task makes of memory and question, (1, ...)."""
+        self._catch_up(at)
+        tokens = pad_tokens([self.model.vocabulary.encode(question)])[None].to(self._device)
+        return self.model.ask(tokens, self._state, task)[0]
+
+    def _catch_up(self, at: float | None) -> None:
+        """Reads the samples up to a query's time; nothing new was shown since the newest frame."""
         self._check_seen(at)
         if self._sampler is not None and at is not None:
             self._read_images(self._sampler.wait_until(at))
-        tokens = pad_tokens([self.model.vocabulary.encode(question)])[None].to(self._device)
-        return self.model.ask(tokens, self._state, task)[0]
 
     def _check_seen(self, at: float | None) -> None:
         if self.time is None:
             raise UserError("Stream expects a frame before it is asked, got none yet. Push frames first.")
-        if at is not None and at < self.time:
+        if at is not None and not is_visible(self.time, at):
             raise UserError(
                 f"Stream expects queries at or after its newest frame ({self.time:.3f} s), got {at:.3f} s. "
                 f"Ask before pushing later frames."
@@ -250,14 +256,14 @@ class _Sampler:
         for image, time in zip(images, times):
             if self._shown is None:
                 self._first = float(time)
-            sampled += self._due(float(time) - SAME_TIME)
+            sampled += self._due(float(time) - SAME_TIME_SECONDS)
             self._shown = image
-            sampled += self._due(float(time) + SAME_TIME)
+            sampled += self._due(float(time) + SAME_TIME_SECONDS)
         return sampled
 
     def wait_until(self, time: float) -> list[np.ndarray]:
         """The frames of the sampling times up to `time`, if nothing new has come till then."""
-        return self._due(time + SAME_TIME)
+        return self._due(time + SAME_TIME_SECONDS)
 
     def _due(self, time: float) -> list[np.ndarray]:
         sampled = []

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidseq.clip_reader import Asked, frames_until
+from vidseq.clip_reader import Asked
 from vidseq.data.batch import pad_features, pad_labels
 from vidseq.data.dataset import Dataset
 from vidseq.data.examples import Example, Examples
 from vidseq.data.schema import Query
+from vidseq.data.visible import count_visible, visible_span
 from vidseq.features.store import FeatureStore
 from vidseq.language.question import pad_tokens
 from vidseq.model import VideoReasoner
@@ -36,9 +37,9 @@ class Batch:
     asked: dict[str, Asked]
     """The queries of each query task."""
     targets: dict[str, Tensor]
-    """What should be said to each query, as its task puts it, N first."""
+    """The right answer to each query, as its task encodes it, N first."""
     offered: dict[str, Tensor]
-    """What each query may be answered with, as its task puts it, N first."""
+    """The choices of each query, as its task encodes them, N first."""
     frame_labels: Tensor | None
     """long (B, T), or None where they are no task."""
     videos: tuple[str, ...]
@@ -63,11 +64,17 @@ class Batch:
 
 @dataclass(frozen=True)
 class Clip:
-    """Frames [start, stop) of a video, and after how many of the video's frames something is asked."""
+    """Frames [start, stop) of a video, and what is asked of them."""
 
     start: int
     stop: int
-    cuts: tuple[int, ...]
+    asked: tuple[tuple[int, Query], ...] = ()
+    """Each query after how many of the video's frames it is asked, in this order."""
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """After how many of the video's frames something is asked, each number once."""
+        return tuple(dict.fromkeys(cut for cut, _ in self.asked))
 
 
 class ClipDataset:
@@ -104,30 +111,51 @@ class ClipDataset:
         return [index for index in range(len(self.examples)) if self.cuts(index) or self._is_labelled(index)]
 
     def cuts(self, index: int) -> dict[int, list[Query]]:
-        """The queries of a video by the number of frames that they may see; those of other tasks are left out."""
+        """The queries of a video by the number of frames up to their time; those of other tasks are left out."""
         if index not in self._cuts:
             example = self[index]
             cuts: defaultdict[int, list[Query]] = defaultdict(list)
             for query in example.queries:
                 if query.kind in self._kinds:
-                    cuts[frames_until(example.pts_seconds, query.time)].append(query)
+                    cuts[count_visible(example.pts_seconds, query.time)].append(query)
             self._cuts[index] = dict(sorted(cuts.items()))
         return self._cuts[index]
 
     def whole(self, index: int) -> Clip:
         """All of a video with all of its queries."""
         cuts = tuple(self.cuts(index))
-        return Clip(0, len(self[index].features) if self.dense else max((1, *cuts)), cuts)
+        return self.clip(index, 0, len(self[index].features) if self.dense else max((1, *cuts)), cuts)
+
+    def clip(self, index: int, start: int, stop: int, cuts: Sequence[int]) -> Clip:
+        """Frames [start, stop) of a video with its queries after some numbers of its frames."""
+        return Clip(start, stop, tuple((cut, query) for cut in cuts for query in self.cuts(index)[cut]))
+
+    def spans_at(self, index: int, cut: int, context_seconds: float, frames: int | None) -> list[Clip]:
+        """Clips that show the queries after so many frames what each sees within a context, counted from its own time.
+
+        Args:
+            index: the video.
+            cut: after how many of its frames, at least 1.
+            context_seconds: see `visible_span`.
+            frames: see `visible_span`.
+
+        Returns:
+            one clip for each start; where nothing is asked, one that counts from the newest frame.
+        """
+        times = self[index].pts_seconds
+        if cut not in self.cuts(index):
+            newest = float(times[cut - 1])
+            return [Clip(visible_span(times[:cut], newest, context_seconds=context_seconds, frames=frames)[0], cut)]
+        asked: defaultdict[tuple[int, int], list[tuple[int, Query]]] = defaultdict(list)
+        for query in self.cuts(index)[cut]:
+            span = visible_span(times, query.time, context_seconds=context_seconds, frames=frames)
+            asked[span].append((cut, query))
+        return [Clip(*span, tuple(queries)) for span, queries in asked.items()]
 
     def batch(self, clips: Sequence[tuple[int, Clip]]) -> Batch:
         """Puts clips of videos, each given by its index, into one batch."""
         features, mask = pad_features([self[index].features[clip.start : clip.stop] for index, clip in clips])
-        found = [
-            (row, cut - clip.start, query)
-            for row, (index, clip) in enumerate(clips)
-            for cut in clip.cuts
-            for query in self.cuts(index)[cut]
-        ]
+        found = [(row, cut - clip.start, query) for row, (_, clip) in enumerate(clips) for cut, query in clip.asked]
         by_task = {
             name: [item for item in found if item[2].kind == task.query_kind] for name, task in self._tasks.items()
         }
@@ -153,7 +181,7 @@ class ClipDataset:
         return labels[clip.start : clip.stop]
 
     def _is_labelled(self, index: int) -> bool:
-        return self.dense and bool((self._frame_labels(index, Clip(0, len(self[index].features), ())) >= 0).any())
+        return self.dense and bool((self._frame_labels(index, Clip(0, len(self[index].features))) >= 0).any())
 
 
 class ClipSampler:
@@ -165,7 +193,7 @@ class ClipSampler:
     and sees what the clip gives it.
 
     Args:
-        exam: the training videos.
+        clip_dataset: the training videos.
         config: context lengths, limits and the seed.
         causal: False: only whole videos make sense.
     """
@@ -186,7 +214,7 @@ class ClipSampler:
 
         Args:
             videos: which ones.
-            epoch: together with `step` and `rank`, what the dice are seeded with.
+            epoch: seeds the draws, together with `step` and `rank`.
             step: of the epoch.
             rank: of the process; all processes draw one L.
         """
@@ -197,17 +225,19 @@ class ClipSampler:
         )
 
     def scoring_clips(self, video: int) -> list[Clip]:
-        """The clips by which a video is scored: all of it, or one of `context_seconds` before each query."""
-        seconds = self._config.context_seconds
+        """The clips by which a video is scored: all of it, or what each query sees within a fixed context."""
         cuts = [cut for cut in self._clip_dataset.cuts(video) if cut > 0]
-        if seconds is None or not cuts:
+        if not self._config.fixed_context or not cuts:
             return [self._clip_dataset.whole(video)]
-        pts_seconds = self._clip_dataset[video].pts_seconds
-        return [Clip(context_start(pts_seconds, cut, seconds), cut, (cut,)) for cut in cuts]
+        return [clip for cut in cuts for clip in self._fixed_context(video, cut)]
+
+    def _fixed_context(self, video: int, cut: int) -> list[Clip]:
+        seconds, frames = self._config.context_seconds, self._config.context_frames
+        return self._clip_dataset.spans_at(video, cut, math.inf if seconds is None else seconds, frames)
 
     def _draw_context(self, rng: np.random.Generator) -> float:
         """How many frames a step's clips have; infinity: all of the past."""
-        if self._config.context_seconds is not None:
+        if self._config.fixed_context:
             return math.nan
         if not self._causal or rng.random() < self._config.full_context:
             return math.inf
@@ -230,17 +260,13 @@ class ClipSampler:
         pts_seconds = self._clip_dataset[video].pts_seconds
         if limit is not None and pts_seconds[stop - 1] - pts_seconds[0] > limit:
             (stop,) = self._draw_ends(video, 1, rng)
-            start = context_start(pts_seconds, stop, limit)
+            start, _ = visible_span(pts_seconds[:stop], float(pts_seconds[stop - 1]), context_seconds=limit)
         return self._clip(video, start, stop, rng)
 
     def _fixed_clips(self, video: int, rng: np.random.Generator) -> list[Clip]:
-        """Clips of `context_seconds`, each asked at its end alone, so that every query has just that much past."""
-        assert self._config.context_seconds is not None
-        pts_seconds = self._clip_dataset[video].pts_seconds
+        """Clips of a fixed context, each asked at its end alone, so that every query sees just that much past."""
         ends = self._draw_ends(video, self._config.queries_per_clip, rng)
-        starts = [context_start(pts_seconds, end, self._config.context_seconds) for end in ends]
-        cuts = self._clip_dataset.cuts(video)
-        return [Clip(start, end, (end,) if end in cuts else ()) for start, end in zip(starts, ends)]
+        return [clip for end in ends for clip in self._fixed_context(video, end)]
 
     def _draw_ends(self, video: int, count: int, rng: np.random.Generator) -> list[int]:
         """Where clips end: where something is asked, or anywhere where frames have labels alone."""
@@ -252,12 +278,7 @@ class ClipSampler:
         cuts = [cut for cut in self._clip_dataset.cuts(video) if start < cut <= stop or cut == start == 0]
         if len(cuts) > self._config.queries_per_clip:
             cuts = sorted(rng.choice(cuts, size=self._config.queries_per_clip, replace=False).tolist())
-        return Clip(start, stop, tuple(cuts))
-
-
-def context_start(pts_seconds: np.ndarray, stop: int, context_seconds: float) -> int:
-    """The first frame of a clip that ends before frame `stop` and is `context_seconds` long."""
-    return int(np.searchsorted(pts_seconds, pts_seconds[stop - 1] - context_seconds, side="right"))
+        return self._clip_dataset.clip(video, start, stop, cuts)
 
 
 def uses_own_next_actions(dataset: Dataset) -> bool:
@@ -266,7 +287,7 @@ def uses_own_next_actions(dataset: Dataset) -> bool:
 
 
 def make_clip_dataset(dataset: Dataset, store: FeatureStore, split: str, model: VideoReasoner) -> ClipDataset:
-    """Gathers what a split teaches or asks a model.
+    """Makes the clip dataset of a split for a model.
 
     Args:
         dataset: the videos and queries.

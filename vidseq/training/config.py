@@ -57,6 +57,8 @@ class TrainConfig:
     """Share of steps whose clips hold all of the past; the others draw a length L (context dropout)."""
     context_seconds: float | None = None
     """Trains and selects at this one context length; None: random lengths, selected at full context."""
+    context_frames: int | None = None
+    """The same in frames; of both lengths, the shorter counts."""
     max_clip_seconds: float | None = None
     """Longest clip in training, for videos that are too long to be read at once; None: any."""
     queries_per_clip: int = 16
@@ -80,7 +82,7 @@ class TrainConfig:
         self._check("dim", self.dim >= 2 and self.dim % 2 == 0, "an even width of at least 2")
         for name in ("epochs", "batch_size", "clips_per_video", "queries_per_clip", "devices"):
             self._check(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("max_steps", "patience"):
+        for name in ("max_steps", "patience", "context_frames"):
             self._check(name, _or_one(getattr(self, name)) >= 1, "at least 1, or nothing")
         for name in ("context_seconds", "max_clip_seconds"):
             self._check(name, _or_one(getattr(self, name)) > 0, "more than 0, or nothing")
@@ -95,6 +97,11 @@ class TrainConfig:
             self._check(name, 0 <= getattr(self, name) <= 1, "a share from 0 to 1")
         self._check("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
         self._check("monitor", self.monitor in MONITORS, f"one of {', '.join(MONITORS)}")
+
+    @property
+    def fixed_context(self) -> bool:
+        """Whether every query of training and validation sees one context length."""
+        return self.context_seconds is not None or self.context_frames is not None
 
     def _check(self, name: str, fits: bool, what: str) -> None:
         if not fits:

@@ -8,6 +8,10 @@ import numpy as np
 
 from vidseq.errors import UserError
 
+#: Times that differ by no more than this are one time: files and people write times to the millisecond, which is at
+#: most half of one off; the rest is for sums of floating-point numbers.
+SAME_TIME_SECONDS = 5e-4 + 1e-9
+
 
 def exact_rate(fps: float | Fraction) -> Fraction:
     """Turns a frame rate into a fraction; 29.97 and its kin become 30000/1001.
@@ -74,7 +78,7 @@ def frame_numbers(
         UserError: a time before the first frame, or after the end.
     """
     times = np.asarray(times_seconds, dtype=np.float64)
-    tolerance = min(tick_seconds / 2, 5e-4) + 1e-9
+    tolerance = min(tick_seconds / 2 + 1e-9, SAME_TIME_SECONDS)
     outside = ~((times >= -tolerance) & (times <= duration_seconds + tolerance))  # catches NaN too
     if outside.any():
         raise UserError(
