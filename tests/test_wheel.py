@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 import zipfile
+from email.message import Message
+from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 
@@ -55,3 +58,62 @@ def test_the_command_is_installed_and_help_does_not_import_torch() -> None:
     for arguments in [["--help"], ["train", "--help"], ["predict", "--help"]]:
         run = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
         assert run.stdout.splitlines()[-1] == "False", arguments
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    """What the wheel says of itself."""
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    return Parser().parsestr(archive.read(name).decode())
+
+
+def requirements(metadata: Message, **environment: str) -> set[str]:
+    """The packages that are installed with vidseq, without extras, on one kind of machine."""
+    wanted = [Requirement(line) for line in metadata.get_all("Requires-Dist", [])]
+    return {each.name for each in wanted if each.marker is None or each.marker.evaluate({"extra": "", **environment})}
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "has_decord"),
+    [
+        ("linux", "x86_64", True),
+        ("win32", "AMD64", True),
+        ("darwin", "arm64", False),
+        ("darwin", "x86_64", False),
+        ("linux", "aarch64", False),
+        ("win32", "ARM64", False),
+    ],
+)
+def test_decord_is_required_only_where_it_has_a_wheel(
+    system: str, machine: str, has_decord: bool, metadata: Message
+) -> None:
+    found = requirements(metadata, sys_platform=system, platform_machine=machine)
+    assert ("decord" in found) == has_decord
+    assert {"av", "torch", "opencv-python", "openvino"} <= found
+
+
+def test_developer_tools_come_only_with_extras(metadata: Message) -> None:
+    extras = {"test", "dev", "retrieval", "lmdb"}
+    assert set(metadata.get_all("Provides-Extra", [])) == extras
+    tools = {"pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "transformers", "performer-pytorch"}
+    assert not requirements(metadata) & tools
+    assert requirements(metadata, extra="test") >= tools - {"ruff", "mypy"}
+    assert requirements(metadata, extra="dev") >= tools
+
+
+def test_the_licence_is_in_the_wheel(wheel: Path, metadata: Message) -> None:
+    archive = zipfile.ZipFile(wheel)
+    licences = [name for name in archive.namelist() if ".dist-info/licenses/" in name]
+    assert [archive.read(name) for name in licences] == [(ROOT / "LICENSE").read_bytes()]
+    assert "Apache-2.0" in (metadata.get("License-Expression") or metadata["License"])
+
+
+@pytest.mark.parametrize(
+    ("target", "installed"), [("demo", "."), ("test", "'.[test]'"), ("test-all", "'.[test]'"), ("lint", "'.[dev]'")]
+)
+def test_a_make_target_installs_what_it_uses(target: str, installed: str, tmp_path: Path) -> None:
+    command = ["make", "--dry-run", target, f"VENV={tmp_path / 'venv'}"]
+    planned = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lines = [line.split("--editable ")[1] for line in planned.splitlines() if "pip install" in line]
+    assert lines == [installed]

@@ -3,11 +3,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from video_kinds import needs_decord
 
 TOOL = Path(__file__).parents[2] / "tools" / "benchmark_features.py"
 
 
 @pytest.mark.slow
+@needs_decord
 def test_prints_every_row_and_target():
     options = ["--seconds", "2", "--backbone", "mobilenet_v3_small", "--weights", "random"]
     done = subprocess.run([sys.executable, TOOL, *options], capture_output=True, text=True, timeout=280)

@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from video_kinds import needs_decord
 
 from vidseq.errors import VideoError
 from vidseq.video.probing import probe
@@ -116,6 +117,7 @@ def test_frames_that_refer_to_damage_are_left_out(keep: float, coded_video: Make
         assert all(np.array_equal(image, whole[time]) for time, image in given), packet
 
 
+@needs_decord
 def test_skipping_damage_needs_a_decoder_that_notices_it(coded_video: Make) -> None:
     path = coded_video("whole_plain.mkv", **GROUPS)
     assert VideoReader(path).info.decoder == "decord"
@@ -123,6 +125,7 @@ def test_skipping_damage_needs_a_decoder_that_notices_it(coded_video: Make) -> N
     assert (info.decoder, info.reason) == ("pyav", "decord does not tell which frames are damaged")
 
 
+@needs_decord
 def test_damage_is_told_by_the_probe(coded_video: Make, tmp_path: Path) -> None:
     path = cut(coded_video("whole_cut.mkv", **GROUPS), tmp_path / "told.mkv")
     info = probe(path)

@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
+from video_kinds import needs_decord
 
 from vidseq.errors import UserError, VideoError
 from vidseq.video import decord_decoder
@@ -18,6 +19,7 @@ from vidseq.video.probing import probe
 Make = Callable[..., Path]
 
 
+@needs_decord
 def test_facts_of_a_plain_file(coded_video: Make) -> None:
     info = probe(coded_video("facts.mp4", fps=Fraction(30000, 1001)))
     assert (info.container, info.codec, info.stream, info.rotation) == ("mp4", "h264", 0, 0)
@@ -132,6 +134,7 @@ def test_cover_pictures_are_never_chosen(coded_video: Make, tmp_path: Path) -> N
     assert info.decoder == "pyav"
 
 
+@needs_decord
 def test_long_groups_are_kept_from_decord(coded_video: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decord_decoder, "GROUP_BYTES", 1 << 20)
     info = probe(coded_video("facts.mp4"))
@@ -139,6 +142,7 @@ def test_long_groups_are_kept_from_decord(coded_video: Make, monkeypatch: pytest
     assert info.reason.endswith("keyframes are so far apart that it would hold over 1 MB of frames")
 
 
+@needs_decord
 def test_other_times_are_noticed(coded_video: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     class Late:
         def __len__(self) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from video_kinds import INSTALLED, KINDS, needs_decord
 
 from vidseq.errors import UserError, VideoError
 from vidseq.video.probing import probe
@@ -20,40 +21,6 @@ from vidseq.video.resizing import Size
 
 Make = Callable[..., Path]
 Codes = Callable[..., list[int]]
-
-# name, how to make it, decoder that is to be chosen, part of the reason
-KINDS: list[tuple[str, dict[str, Any], str, str]] = [
-    ("plain.mp4", {}, "decord", "agree"),
-    ("b_frames.mp4", {"options": {"bf": "3", "b-pyramid": "normal", "g": "12"}}, "decord", "agree"),
-    ("no_b_frames.mp4", {"options": {"bf": "0"}}, "decord", "agree"),
-    ("groups_of_one.mp4", {"options": {"g": "1"}}, "decord", "agree"),
-    ("broadcast_rate.mp4", {"fps": Fraction(30000, 1001)}, "decord", "agree"),
-    ("slow.mkv", {"fps": 1}, "decord", "agree"),
-    ("plain.mkv", {}, "decord", "agree"),
-    ("plain.flv", {}, "decord", "agree"),
-    ("hevc.mp4", {"codec": "libx265", "options": {"x265-params": "log-level=none:open-gop=0"}}, "decord", "agree"),
-    ("vp8.webm", {"codec": "libvpx", "options": {"auto-alt-ref": "0"}}, "decord", "agree"),
-    ("vp9.webm", {"codec": "libvpx-vp9", "options": {"cpu-used": "8", "deadline": "realtime"}}, "decord", "agree"),
-    ("ten_bit.mp4", {"pixels": "yuv420p10le"}, "pyav", "more than 8 bits"),
-    ("full_chroma.mp4", {"pixels": "yuv444p"}, "decord", "agree"),
-    ("fragments.mp4", {"container_options": {"movflags": "frag_keyframe+empty_moov"}}, "decord", "agree"),
-    ("one_frame.mp4", {"count": 1}, "decord", "agree"),
-    ("odd_sides.mkv", {"pixels": "yuv444p", "height": 97, "width": 161}, "decord", "agree"),
-    ("open_groups.mkv", {"options": {"x264-params": "open-gop=1:keyint=12:bframes=3"}}, "pyav", "groups .* open"),
-    ("av1.mp4", {"codec": "libsvtav1", "options": {"preset": "12"}}, "pyav", "AV1"),
-    ("plain.ts", {}, "pyav", "not exact on mpegts"),
-    ("mpeg2.ts", {"codec": "mpeg2video", "options": {"bf": "2", "b": "2M"}}, "pyav", "not exact on mpegts"),
-    ("mpeg4.avi", {"codec": "mpeg4", "options": {"bf": "2"}}, "pyav", "not exact on avi"),
-    ("h264.avi", {}, "pyav", "not exact on avi"),
-    ("raw.h264", {"fps": 25}, "pyav", "not exact on h264"),
-    ("plain.wmv", {"codec": "wmv2"}, "pyav", "not exact on asf"),
-    ("animation.gif", {"codec": "gif", "pixels": "rgb8", "fps": 10}, "pyav", "not exact on gif"),
-    ("alpha.mov", {"codec": "qtrle", "pixels": "argb"}, "decord", "agree"),
-    ("alpha_prores.mov", {"codec": "prores_ks", "pixels": "yuva444p10le"}, "pyav", "more than 8 bits"),
-    ("left.mp4", {"rotation": 90}, "pyav", "rotated"),
-    ("interlaced.mkv", {"options": {"x264-params": "tff=1"}}, "pyav", "interlaced"),
-    ("upside_down.mp4", {"rotation": 180}, "pyav", "rotated"),
-]
 
 
 @pytest.mark.parametrize(("name", "options", "decoder", "reason"), KINDS, ids=[kind[0] for kind in KINDS])
@@ -68,7 +35,7 @@ def test_every_frame_of_every_kind(
         assert list(times) == reader.info.pts_seconds.tolist()
         steady = np.arange(len(reader)) / float(options.get("fps", 30))
         np.testing.assert_allclose(times, steady, atol=6e-3 if name.endswith("gif") else 1.1e-3)
-        if decoder:
+        if "decord" in INSTALLED:
             assert reader.info.decoder == decoder
             assert re.search(reason, reader.info.reason)
 
@@ -79,6 +46,7 @@ def groups(coded_video: Make) -> Path:
     return coded_video("groups.mp4", count=60, options={"bf": "3", "b-pyramid": "normal", "g": "12"})
 
 
+@needs_decord
 @pytest.mark.parametrize("name", ["plain.mp4", "b_frames.mp4", "plain.mkv", "hevc.mp4", "vp9.webm", "alpha.mov"])
 def test_both_decoders_give_the_same_pictures(name: str, coded_video: Make) -> None:
     options = next(kind[1] for kind in KINDS if kind[0] == name)
@@ -117,7 +85,7 @@ def test_packets_without_effect_are_not_decoded(groups: Path) -> None:
     assert len(list(decoder._decode(*info.packets.plan(np.array([0, 59]), True)))) < 24
 
 
-@given(data=st.data(), decoder=st.sampled_from(["decord", "pyav"]))
+@given(data=st.data(), decoder=st.sampled_from(INSTALLED))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_frames_at_any_times(data: st.DataObject, decoder: str, groups: Path, codes: Codes) -> None:
     times = data.draw(st.lists(st.floats(0, 2), min_size=1, max_size=6))
@@ -153,7 +121,7 @@ def test_sampling_is_frames_at_in_chunks(
 
 
 @pytest.mark.parametrize("name", ["variable.mp4", "variable.mkv"])
-@pytest.mark.parametrize("decoder", ["decord", "pyav"])
+@pytest.mark.parametrize("decoder", INSTALLED)
 def test_variable_rate_keeps_true_times(name: str, decoder: str, coded_video: Make, codes: Codes) -> None:
     times = [0, 40, 80, 1000, 1033, 1066, 5000, 5001, 9000]
     with VideoReader(coded_video(name, count=9, times=times), decoder=decoder) as reader:
@@ -178,6 +146,7 @@ def test_rotated_files_stand_upright(coded_video: Make, coded_frame: Callable[..
             assert np.abs(image.astype(int) - turned).mean() < 12
 
 
+@needs_decord
 def test_edit_lists_hide_frames(coded_video: Make, remux: Make, tmp_path: Path, codes: Codes) -> None:
     source = coded_video("one_group.mp4", options={"g": "60", "sc_threshold": "0"})
     cut = remux(source, tmp_path / "cut.mp4", shift=-10 * 512, options={"avoid_negative_ts": "disabled"})
@@ -190,6 +159,7 @@ def test_edit_lists_hide_frames(coded_video: Make, remux: Make, tmp_path: Path, 
         VideoReader(cut, decoder="decord")
 
 
+@needs_decord
 def test_packets_that_show_nothing_are_no_frames(coded_video: Make, tmp_path: Path, codes: Codes) -> None:
     """VP8 files hold such packets for other frames to refer to; here the bit that shows a frame is cleared in one."""
     source = coded_video("shown.webm", codec="libvpx", options={"auto-alt-ref": "0"})
@@ -227,6 +197,7 @@ def test_frames_before_the_first_keyframe_are_not_shown(
         assert reader.info.pts_seconds[0] == 0
 
 
+@needs_decord
 def test_streams_are_chosen_by_number(tmp_path: Path, coded_frame: Callable[..., np.ndarray], codes: Codes) -> None:
     path = tmp_path / "two.mp4"
     with av.open(str(path), "w") as container:
@@ -250,7 +221,7 @@ def test_streams_are_chosen_by_number(tmp_path: Path, coded_frame: Callable[...,
         VideoReader(path, stream=2)
 
 
-@pytest.mark.parametrize("decoder", ["decord", "pyav"])
+@pytest.mark.parametrize("decoder", INSTALLED)
 def test_frames_are_resized_on_the_way(decoder: str, groups: Path, codes: Codes) -> None:
     with VideoReader(groups, decoder=decoder, size=Size(64, "whole")) as reader:
         assert reader.size is not None

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from video_kinds import INSTALLED
 
 from vidseq.errors import UserError, VideoError
 from vidseq.video.length import mp4_boxes
@@ -25,7 +26,7 @@ def write(path: Path, frames: list[np.ndarray], fps: float | Fraction = 25) -> P
 
 
 @pytest.mark.parametrize("fps", [25, 29.97, 0.5, Fraction(24000, 1001)])
-@pytest.mark.parametrize("decoder", ["decord", "pyav"])
+@pytest.mark.parametrize("decoder", INSTALLED)
 def test_what_is_written_is_read(
     fps: float | Fraction, decoder: str, tmp_path: Path, coded_frame: Draw, codes: Codes
 ) -> None:

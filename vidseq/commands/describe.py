@@ -1,6 +1,7 @@
 """Says in a few lines what something is: a video, a data set, a model, or this installation."""
 
 import importlib.metadata
+import importlib.util
 from pathlib import Path
 
 from vidseq import __version__
@@ -33,7 +34,7 @@ def describe_installation() -> str:
     from vidseq.tasks import TASKS
 
     packages = ("torch", "torchvision", "decord", "av", "openvino", "lightning-fabric")
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    versions = ", ".join(_version(name) for name in packages)
     return _lines(
         vidseq=__version__,
         packages=versions,
@@ -43,6 +44,13 @@ def describe_installation() -> str:
         backbones=", ".join(BACKBONES),
         layouts=", ".join(IMPORTERS),
     )
+
+
+def _version(package: str) -> str:
+    """Names a package and its version; decord is not installed on every kind of machine."""
+    if importlib.util.find_spec(package.replace("-", "_")) is None:
+        return f"{package} is not installed"
+    return f"{package} {importlib.metadata.version(package)}"
 
 
 def describe_video(path: Path) -> str:

@@ -1,41 +1,49 @@
-"""Decoding with decord, for the files on which it is exact."""
+"""Decoding with decord, for the files on which it is exact, where decord is installed.
+
+decord has wheels for Linux on x86-64 and for Windows on AMD64 alone. It is imported when it is needed, here alone.
+"""
 
 import importlib.metadata
+import importlib.util
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from vidseq.video.packets import PacketIndex
 
-# All others have been seen to give wrong frames silently (MPEG-TS, AVI), or cannot be opened.
+# On all others decord gives wrong frames without an error (MPEG-TS, AVI), or cannot open the file.
 TRUSTED_CONTAINERS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv"})
 TIME_TOLERANCE_SECONDS = 2e-3  # Matroska counts milliseconds, and decord keeps times in single precision
 BLOCK_BYTES = 32 << 20  # of full-size frames, read at once, unless one group needs more
 GROUP_BYTES = 128 << 20  # of full-size frames between two keyframes
 
 
+def is_installed() -> bool:
+    """Says whether the package decord is there."""
+    return importlib.util.find_spec("decord") is not None
+
+
 def version() -> str:
-    """The version of decord that is installed."""
+    """Returns the version of decord that is installed."""
     return importlib.metadata.version("decord")
 
 
 def doubts(path: Path, container: str, codec: str, rotation: int, packets: PacketIndex, frame_bytes: int) -> list[str]:
-    """Says why decord should not read a file.
+    """Lists the reasons why decord cannot be trusted with a file; decord must be installed.
 
     Args:
         path: the file.
-        container: FFmpeg's name of its format.
-        codec: FFmpeg's name of its coding.
-        rotation: degrees by which frames are to be turned.
-        packets: its packet index.
+        container: FFmpeg's name of the container format.
+        codec: FFmpeg's name of the codec.
+        rotation: degrees by which frames must be turned.
+        packets: the file's packet index.
         frame_bytes: bytes of one full-size RGB frame.
 
     Returns:
-        reasons, the first one enough; empty if decord can be trusted.
+        the reasons, any one of which suffices; empty if decord can be trusted.
     """
     checks = [
         (container not in TRUSTED_CONTAINERS, f"it is not exact on {container.split(',')[0]} files"),
@@ -55,7 +63,7 @@ def doubts(path: Path, container: str, codec: str, rotation: int, packets: Packe
 
 
 def _compare_times(path: Path, packets: PacketIndex) -> list[str]:
-    """Compares decord's own times with those of the packet index."""
+    """Compares decord's times with those of the packet index."""
     import decord
 
     try:
@@ -73,11 +81,11 @@ def _compare_times(path: Path, packets: PacketIndex) -> list[str]:
 
 
 class DecordDecoder:
-    """Gives full-size frames by number.
+    """Decodes full-size frames by their index.
 
     Args:
         path: the video file.
-        packets: its packet index.
+        packets: the file's packet index.
         frame_bytes: bytes of one full-size RGB frame.
     """
 
@@ -87,30 +95,31 @@ class DecordDecoder:
         self._reader = _open(path)
 
     def decode(self, wanted: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Gives the wanted frames in order.
+        """Decodes the wanted frames in order.
 
         Args:
-            wanted: frame numbers, ascending, none twice.
+            wanted: frame indices, ascending, without repetition. (N,)
 
         Yields:
-            the number of a frame, and its picture, uint8 (H, W, 3) RGB.
+            the index of a frame, and its picture, uint8 (H, W, 3) RGB.
 
         Raises:
             RuntimeError: decord failed.
         """
         import decord
+        import torch
 
         for block in self._blocks(wanted):
             try:
                 batch = self._reader.get_batch(block.tolist())
-                # without this, decord decodes on while nobody asks, up to the whole file in memory
+                # without this, decord goes on decoding in its own thread, up to the whole file in memory
                 self._reader.seek(0)
             except decord.DECORDError as error:
                 raise RuntimeError("decord failed while decoding") from error
             yield from zip(block.tolist(), torch.utils.dlpack.from_dlpack(batch.to_dlpack()).numpy())
 
     def _blocks(self, wanted: np.ndarray) -> Iterator[np.ndarray]:
-        """Cuts the wanted frames where a group starts, so that none is decoded twice, before they get too large."""
+        """Cuts the wanted frames into blocks of bounded size at starts of groups: no group is decoded twice."""
         limit = BLOCK_BYTES // self._frame_bytes
         groups = self._packets.key_group[self._packets.order[wanted]]
         starts = np.flatnonzero(np.diff(groups, prepend=groups[0] - 1))
@@ -123,7 +132,7 @@ class DecordDecoder:
 
 
 def _open(path: Path) -> Any:
-    import decord  # here, since importing it takes longer than many a probe
+    import decord  # here, since many machines have none, and importing it takes longer than most probes
 
     decord.logging.set_level(decord.logging.QUIET)
     return decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)

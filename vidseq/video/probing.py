@@ -1,4 +1,4 @@
-"""What a video file holds, and which decoder can be trusted with it."""
+"""Facts of a video file, and the decoder that can be trusted with it."""
 
 import contextlib
 from dataclasses import dataclass, field
@@ -17,29 +17,31 @@ from vidseq.video.length import promised_bytes
 from vidseq.video.packets import INTERLACED, PacketIndex, read_packet_index
 
 DECODERS = ("auto", "decord", "pyav")
+#: decord is installed with vidseq wherever it has a wheel.
+NO_DECORD_FIX = "It has wheels for Linux (x86-64) and Windows (AMD64) alone. Use decoder 'auto' or 'pyav'."
 PICTURE_CODECS = frozenset({"mjpeg", "png", "bmp", "webp", "gif"})
 
 
 @dataclass(frozen=True, eq=False)
 class VideoInfo:
-    """What one video stream of a file holds.
+    """The facts of one video stream of a file.
 
     Attributes:
         path: the file.
         container: its format, such as "mp4" (the name that FFmpeg lists first).
         codec: how frames are coded, such as "h264".
-        stream: number of the stream in the file.
+        stream: index of the stream in the file.
         width: pixels of an upright frame.
         height: pixels of an upright frame.
         rotation: degrees, counter-clockwise, by which stored frames are turned to stand upright: 0, 90, 180 or 270.
-        pts_seconds: when each frame appears, in the order of showing; 0 for the first shown frame. (N,)
-        fps: average rate.
+        pts_seconds: when each frame appears, in the order of display; 0 for the first displayed frame. (N,)
+        fps: average frame rate.
         duration_seconds: when the last frame disappears.
-        start_seconds: the file's own time of the first shown frame, which is 0 for us.
+        start_seconds: the time that the file itself gives to the first displayed frame.
         decoder: "decord" or "pyav".
         decoder_version: version of that package.
-        reason: why this decoder.
-        damage: what is wrong with the file, empty if nothing is known to be.
+        reason: why this decoder was chosen.
+        damage: what is wrong with the file; empty if no damage is known.
         tick_seconds: the unit in which the file counts time.
         packets: the packet index that all this was read from.
     """
@@ -64,52 +66,46 @@ class VideoInfo:
 
     @property
     def num_frames(self) -> int:
-        """How many frames are shown."""
+        """The number of displayed frames."""
         return len(self.pts_seconds)
 
 
 def probe(path: Path | str, *, stream: int | None = None, decoder: str = "auto") -> VideoInfo:
-    """Reads what a file says about its frames, and chooses the decoder.
+    """Reads the facts of a video file and chooses its decoder.
 
-    All packets are read and one frame is decoded (for its rotation).
+    It reads all packets and decodes one frame (for its rotation).
 
     Args:
         path: the video file.
-        stream: number of the video stream in the file; None for the first one that is neither a cover picture nor a
+        stream: index of the video stream in the file; None for the first one that is neither a cover picture nor a
             thumbnail.
-        decoder: "auto" for decord where it can be trusted and PyAV elsewhere; or one of them by name.
+        decoder: "auto" for decord where it is installed and can be trusted and PyAV elsewhere; or one of them by name.
 
     Raises:
         FileNotFoundError: there is no such file.
-        VideoError: the file is not a video that can be read, or decord was asked for and cannot be trusted.
+        UserError: an unknown decoder, or decord is asked for and is not installed.
+        VideoError: the file is not a readable video, or decord is asked for and cannot be trusted.
     """
     if decoder not in DECODERS:
         raise UserError(f"probe expects a decoder, got '{decoder}'. Known decoders: {', '.join(DECODERS)}.")
+    if decoder == "decord" and not decord_decoder.is_installed():
+        raise UserError(f"Decoder 'decord' expects the package decord, got none. {NO_DECORD_FIX}")
     path = Path(path)
     with open_video(path) as container:
         chosen = _choose_stream(container, path, stream)
         packets = read_packet_index(container, chosen)
         if not len(packets.order):
             raise VideoError(_no_frames(path, container, packets))
-        # a closed container's streams must not be touched, so all that is needed is read here
+        # a closed container's streams must not be touched, so everything is read here
         index, codec, name = chosen.index, chosen.codec_context.codec.canonical_name, container.format.name
         doubts = _stream_doubts(container, chosen)
     damage = _damage(path, packets)
     rotation, width, height = _first_frame(path, index)
     if damage:
         doubts.append("the file is damaged")
-    doubts += decord_decoder.doubts(path, name, codec, rotation, packets, 3 * width * height)
-    if decoder == "decord" and doubts:
-        raise VideoError(
-            f"{path}: decord cannot be trusted with this file: {doubts[0]}. Use decoder 'auto' or 'pyav'."
-        )
-    use_decord = decoder != "pyav" and not doubts
-    if decoder != "auto":
-        reason = "asked for"
-    elif doubts:
-        reason = f"decord cannot be trusted: {doubts[0]}"
-    else:
-        reason = "its times agree with the packet index"
+    if decoder != "pyav" and decord_decoder.is_installed():
+        doubts += decord_decoder.doubts(path, name, codec, rotation, packets, 3 * width * height)
+    used, reason = _choose_decoder(path, decoder, doubts)
     return VideoInfo(
         path=path,
         container=_container_name(name, path),
@@ -122,13 +118,34 @@ def probe(path: Path | str, *, stream: int | None = None, decoder: str = "auto")
         fps=_average_rate(packets),
         duration_seconds=packets.end_seconds,
         start_seconds=packets.start_seconds,
-        decoder="decord" if use_decord else "pyav",
-        decoder_version=decord_decoder.version() if use_decord else av.__version__,
+        decoder=used,
+        decoder_version=decord_decoder.version() if used == "decord" else av.__version__,
         reason=reason,
         damage=damage,
         tick_seconds=float(packets.time_base),
         packets=packets,
     )
+
+
+def _choose_decoder(path: Path, wanted: str, doubts: list[str]) -> tuple[str, str]:
+    """Chooses the decoder of a file, and says why.
+
+    Args:
+        path: the file, for the message.
+        wanted: one of `DECODERS`.
+        doubts: reasons why decord cannot be trusted with the file.
+    """
+    if wanted == "pyav":
+        return "pyav", "asked for"
+    if not decord_decoder.is_installed():
+        return "pyav", "decord is not installed"
+    if not doubts:
+        return "decord", "asked for" if wanted == "decord" else "its times agree with the packet index"
+    if wanted == "decord":
+        raise VideoError(
+            f"{path}: decord cannot be trusted with this file: {doubts[0]}. Use decoder 'auto' or 'pyav'."
+        )
+    return "pyav", f"decord cannot be trusted: {doubts[0]}"
 
 
 def _choose_stream(container: InputContainer, path: Path, wanted: int | None) -> VideoStream:
@@ -140,18 +157,18 @@ def _choose_stream(container: InputContainer, path: Path, wanted: int | None) ->
         for stream in streams:
             if stream.index == wanted:
                 return stream
-        numbers = ", ".join(str(stream.index) for stream in streams)
-        raise VideoError(f"{path}: stream {wanted} is no video stream. Video streams: {numbers}.")
+        indices = ", ".join(str(stream.index) for stream in streams)
+        raise VideoError(f"{path}: stream {wanted} is no video stream. Video streams: {indices}.")
     moving = [stream for stream in streams if not _is_picture(stream)]
     if not moving:
         raise VideoError(f"{path}: no video stream, only a cover picture.")
-    # Matroska does not mark covers: beside another coding, one for pictures is a cover or a thumbnail
+    # Matroska does not mark covers: beside another codec, a codec for pictures is a cover or a thumbnail
     films = [stream for stream in moving if stream.codec_context.codec.canonical_name not in PICTURE_CODECS]
     return (films or moving)[0]
 
 
 def _stream_doubts(container: InputContainer, stream: VideoStream) -> list[str]:
-    """Reasons against decord that need the open file."""
+    """Lists the reasons against decord that need the open file."""
     context = stream.codec_context
     deep = context.format is not None and context.format.components[0].bits > 8
     checks = [
@@ -171,9 +188,9 @@ def _is_picture(stream: VideoStream) -> bool:
 
 
 def _first_frame(path: Path, stream_index: int) -> tuple[int, int, int]:
-    """Decodes until the first frame: rotation, and width and height as stored.
+    """Decodes the first frame and returns its rotation, width and height as stored.
 
-    Rotation is written beside the stream, where PyAV shows it only with a decoded frame.
+    PyAV reports the rotation with a decoded frame only.
     """
     with open_video(path) as container:
         stream = container.streams[stream_index]
@@ -190,7 +207,7 @@ def _first_frame(path: Path, stream_index: int) -> tuple[int, int, int]:
 
 
 def _container_name(names: str, path: Path) -> str:
-    """One name out of FFmpeg's list, such as "mov,mp4,m4a": the one in the file's own name if it is there."""
+    """Picks one name of FFmpeg's list, such as "mov,mp4,m4a": the suffix of the file if it is in the list."""
     choices = names.split(",")
     suffix = path.suffix.lower().removeprefix(".")
     aliases = {"matroska,webm": "webm" if suffix == "webm" else "mkv"}
@@ -210,7 +227,7 @@ def _no_frames(path: Path, container: InputContainer, packets: PacketIndex) -> s
 
 
 def _damage(path: Path, packets: PacketIndex) -> str:
-    """What can be known without decoding: fewer frames or bytes than promised, or packets marked as damaged."""
+    """Finds damage without decoding: fewer frames or bytes than promised, or packets marked as damaged."""
     have = len(packets.times)
     if packets.missing:
         return f"got {have} of {have + packets.missing} frames, the file ends at {packets.end_seconds:.2f} s"
