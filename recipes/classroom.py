@@ -11,18 +11,17 @@ training are set by name, such as --world.train_videos 20 --training.epochs 2.
 """
 
 import dataclasses
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vidseq.classroom import ClassroomConfig, generate
 from vidseq.cli import run_script
 from vidseq.data import Dataset, extract_dataset_features, write_browser
-from vidseq.device import one_thread
 from vidseq.evaluation import evaluate_models
 from vidseq.features import FeatureStore, build_backbone
 from vidseq.inference import PredictionRequest, predict_sources
+from vidseq.processes import all_values, run_jobs
 from vidseq.training import TrainConfig, fit
 
 FEATURES_A_SECOND = 2
@@ -96,17 +95,18 @@ def look(dataset: Dataset, pooling: str, workers: int) -> None:
 
 def train(data: Path, heads: list[str], training: TrainConfig, out: Path, workers: int) -> list[Path]:
     """Trains the heads, several at a time, each in a process of its own."""
-    jobs = [
-        dataclasses.replace(training, head=head, head_options=HEAD_OPTIONS.get(head, {}) | training.head_options)
+    jobs = {
+        head: dataclasses.replace(training, head=head, head_options=HEAD_OPTIONS.get(head, {}) | training.head_options)
         for head in heads
-    ]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
-        return list(pool.map(train_one, [data] * len(jobs), jobs, [out / job.head for job in jobs]))
+    }
+    results = run_jobs(partial(train_one, data, out), jobs, workers, threads=1, isolated=True)
+    runs = all_values(results, "The demo")
+    return [runs[head] for head in heads]
 
 
-def train_one(data: Path, config: TrainConfig, out: Path) -> Path:
+def train_one(data: Path, out: Path, config: TrainConfig) -> Path:
     """Trains one head, or goes on with it."""
-    return fit(Dataset.load(data), FeatureStore.open_in(data), config, out, resume=True)
+    return fit(Dataset.load(data), FeatureStore.open_in(data), config, out / config.head, resume=True)
 
 
 def annotate(dataset: Dataset, run: Path, out: Path) -> None:

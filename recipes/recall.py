@@ -20,17 +20,16 @@ convolutions about 60 in all, so that training asks beyond their sight too, and 
 gradient brings together what was hashed apart.
 """
 
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from vidseq.analysis import LAGS, TASKS, accuracy_by_lag, recall_figure, recall_table, score_recall
 from vidseq.cli import run_script
-from vidseq.device import one_thread
 from vidseq.errors import unknown_name
 from vidseq.heads import head_names
+from vidseq.processes import all_values, run_jobs
 from vidseq.progress import progress
 from vidseq.reporting import save_figure, to_markdown, write_table
 
@@ -58,14 +57,9 @@ def main(
             raise unknown_name("task", task, TASKS)
     wanted = [(h, task, int(s)) for s in seeds.split(",") for task in tasks.split(",") for h in head_names(heads)]
     files = {job: out / "rows" / f"{job[0]}-{job[1]}-{parameters}-{job[2]}.csv" for job in wanted}
-    left = [job for job in wanted if not files[job].is_file()]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
-        jobs = [pool.submit(run, *job, parameters, files[job]) for job in left]
-        try:
-            for done in progress(as_completed(jobs), total=len(jobs), what="recall", unit="run"):
-                done.result()
-        finally:
-            pool.shutdown(cancel_futures=True)  # when a run fails, those to come wait for the next start
+    left = {f"{job[0]} on {job[1]}, seed {job[2]}": (*job, file) for job, file in files.items() if not file.is_file()}
+    results = run_jobs(partial(run, parameters), left, workers, threads=1, isolated=True)
+    all_values(progress(results, total=len(left), what="recall", unit="run"), "The benchmark")
     finished = (out / "rows").glob(f"*-{parameters}-*.csv")
     report(pd.concat([pd.read_csv(path) for path in finished], ignore_index=True), out)
 
@@ -89,8 +83,9 @@ def report(rows: pd.DataFrame, out: Path) -> None:
         print(path)
 
 
-def run(head: str, task: str, seed: int, parameters: int, file: Path) -> None:
+def run(parameters: int, job: tuple[str, str, int, Path]) -> None:
     """Scores one head on one task."""
+    head, task, seed, file = job
     write_table(score_recall(head, task, parameters=parameters, seed=seed), file)
 
 

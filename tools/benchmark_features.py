@@ -11,14 +11,13 @@ least 1.8 times itself on one core.
 
 import argparse
 import contextlib
-import multiprocessing
+import functools
 import os
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +25,7 @@ import numpy as np
 import torch
 
 from vidseq.features import CnnBackbone, CnnConfig, FeatureStore, extract_features
+from vidseq.processes import all_values, run_jobs
 from vidseq.video import Size, VideoReader, VideoWriter, exact_rate, probe, resize, sample_times
 
 HEIGHT, WIDTH, FPS = 720, 1280, 30
@@ -119,8 +119,9 @@ def ours(job: Job) -> Timing:
 
 def measure(what: Callable[[Job], Timing], job: Job) -> Cost:
     """Runs one of the above in a fresh process, all threads of which stay on the job's CPUs."""
-    with _only(job.cpus), ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_in_process, what, job).result()
+    with _only(job.cpus):
+        results = run_jobs(functools.partial(_in_process, what), {job.path.name: job}, 1, isolated=True)
+        return all_values(results, "The benchmark")[job.path.name]
 
 
 @contextlib.contextmanager

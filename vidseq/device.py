@@ -1,20 +1,8 @@
-"""Which device to run on, and how much of it to take."""
-
-import os
+"""Chooses the device to run on."""
 
 import torch
 
 from vidseq.errors import UserError
-
-
-def one_thread() -> None:
-    """Lets processes that run side by side use one core each; for a process pool's `initializer`."""
-    torch.set_num_threads(1)
-
-
-def num_cpus() -> int:
-    """How many CPUs this process may use, where the system tells; else how many there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -24,7 +12,7 @@ def choose_device(name: str = "auto") -> torch.device:
         name: "auto" (CUDA if there is one, else MPS, else CPU), or any torch name such as "cpu" or "cuda:0".
 
     Raises:
-        UserError: the device does not exist here, or the name is none.
+        UserError: torch does not know the name, or the device does not exist here.
     """
     if name == "auto":
         if torch.cuda.is_available():

@@ -1,50 +1,254 @@
-"""Jobs over processes, each of which writes its own file, so that what is done stays when one is killed."""
+"""Runs many jobs in several processes. A job that fails, or that ends its process, costs itself alone.
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+`concurrent.futures` and `loky` lose every job that is under way or waiting when one process dies, and neither ends its
+processes when their parent is killed, so this module builds on `multiprocessing.Process` and `Pipe` instead.
+"""
 
-import torch
+import atexit
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar, cast
 
-from vidseq.device import num_cpus
 from vidseq.errors import UserError
-from vidseq.progress import progress
+
+Job = TypeVar("Job")
+Value = TypeVar("Value")
+
+#: Fresh processes: to fork a process whose libraries run threads can hang.
+_PROCESSES = multiprocessing.get_context("spawn")
+#: Seconds that a process has to end after it was asked to, before it is killed.
+_PATIENCE = 10.0
+
+
+@dataclass(frozen=True)
+class JobResult(Generic[Value]):
+    """The outcome of one job."""
+
+    name: str
+    value: Value | None = None
+    """What the job returned."""
+    error: str = ""
+    """Why the job failed, in one line; empty if it did not."""
+    details: str = ""
+    """The traceback of a job that failed."""
+
+
+def num_cpus() -> int:
+    """Counts the CPUs that this process may use, or where the system does not say, the CPUs of the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def limit_threads(threads: int) -> None:
+    """Sets how many CPU threads torch uses, and libraries with OpenMP that are imported later."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads)
 
 
 def run_jobs(
-    jobs: Sequence[Callable[[], None]], what: str, unit: str, workers: int, sizes: Sequence[int] | None = None
-) -> None:
-    """Runs jobs in processes, or here where one worker is enough; a progress bar shows how far they are.
+    work: Callable[[Job], Value],
+    jobs: Mapping[str, Job],
+    workers: int,
+    *,
+    threads: int | None = None,
+    begin: Callable[[int], None] | None = None,
+    fatal: tuple[type[Exception], ...] = (),
+    isolated: bool = False,
+) -> Iterator[JobResult[Value]]:
+    """Runs jobs in processes, or in this process if one worker is enough.
+
+    Each process runs one job after another. A process that dies costs the job that it was at, and is replaced. All
+    processes end with the iterator, at Ctrl-C, and when this process ends, even if it is killed.
 
     Args:
-        jobs: what to run; each can be sent to another process and stays done once it has returned.
-        what: the name of the bar.
-        unit: what it counts.
-        workers: processes at most.
-        sizes: how much each job adds to the bar; None: one each.
+        work: what to do with each job. It is sent to each process once, together with `begin`, so that methods of one
+            object stay methods of one object.
+        jobs: what to work on, by a name for reports.
+        workers: how many processes at most.
+        threads: CPU threads of each process; None: an equal share of the CPUs.
+        begin: called once in each process, with `threads`; for libraries that `limit_threads` does not reach.
+        fatal: errors that no other job would escape either; the first one is raised here and ends all jobs.
+        isolated: whether a single worker, too, is a process of its own.
+
+    Yields:
+        the result of each job, in the order in which they end.
+    """
+    if not isolated and (workers == 1 or len(jobs) < 2):
+        for name, job in jobs.items():
+            yield _run(work, name, job, fatal)
+        return
+    share = max(1, num_cpus() // workers) if threads is None else threads
+    team = _Team(lambda: _Worker(_Duty(work, share, begin, fatal)))
+    atexit.register(team.end)  # before multiprocessing waits for processes that nobody has ended
+    try:
+        yield from team.run(jobs, workers)
+    finally:
+        team.end()
+        atexit.unregister(team.end)
+
+
+def all_values(results: Iterable[JobResult[Value]], who: str) -> dict[str, Value]:
+    """Collects what jobs returned, once all of them have ended.
+
+    Args:
+        results: of `run_jobs`.
+        who: what the jobs belong to, such as "A sweep".
 
     Raises:
-        UserError: a process was ended from outside. What a job itself raises comes through.
+        UserError: some jobs failed. It names them, and gives the reason for the first.
     """
-    sizes = [1] * len(jobs) if sizes is None else sizes
-    with progress(total=sum(sizes), what=what, unit=unit) as bar:
-        if workers == 1 or len(jobs) < 2:
-            for job, size in zip(jobs, sizes):
-                job()
-                bar.update(size)
-            return
-        threads = max(1, num_cpus() // workers)
-        with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (threads,)) as pool:
-            futures: dict[Future[None], int] = {pool.submit(job): size for job, size in zip(jobs, sizes)}
+    values: dict[str, Value] = {}
+    failed: list[JobResult[Value]] = []
+    for result in results:
+        if result.error:
+            failed.append(result)
+        else:
+            values[result.name] = cast(Value, result.value)
+    if failed:
+        first, others = failed[0], [result.name for result in failed[1:]]
+        more = f" Also failed: {', '.join(others[:3])}{' ...' if len(others) > 3 else ''}." if others else ""
+        raise UserError(
+            f"{who} expects all {len(values) + len(failed)} of its jobs to succeed, got {len(failed)} that failed. "
+            f"{first.name}: {first.error.rstrip('.')}.{more} The finished ones are kept: run the same again."
+        ) from (RuntimeError(first.details) if first.details else None)
+    return values
+
+
+class _Team(Generic[Job, Value]):
+    """Processes at work; those that die are replaced."""
+
+    def __init__(self, new_worker: Callable[[], "_Worker[Job, Value]"]) -> None:
+        self._new_worker = new_worker
+        self._workers: list[_Worker[Job, Value]] = []
+
+    def run(self, jobs: Mapping[str, Job], workers: int) -> Iterator[JobResult[Value]]:
+        left = deque(jobs.items())
+        for _ in range(min(workers, len(jobs))):
+            self._start(*left.popleft())
+        while busy := {worker.connection: worker for worker in self._workers}:
+            for ready in wait(list(busy)):
+                worker = busy[cast(Connection, ready)]
+                result = worker.result()
+                if not left or not worker.is_alive():
+                    self._workers.remove(worker)
+                    worker.end()
+                    if left:
+                        self._start(*left.popleft())
+                else:
+                    worker.start(*left.popleft())
+                yield result
+
+    def _start(self, name: str, job: Job) -> None:
+        worker = self._new_worker()
+        self._workers.append(worker)
+        worker.start(name, job)
+
+    def end(self) -> None:
+        for worker in self._workers:
+            worker.end()
+        self._workers.clear()
+
+
+@dataclass(frozen=True)
+class _Duty(Generic[Job, Value]):
+    """What a process is sent once."""
+
+    work: Callable[[Job], Value]
+    threads: int
+    begin: Callable[[int], None] | None
+    fatal: tuple[type[Exception], ...]
+
+
+class _Worker(Generic[Job, Value]):
+    """One process, seen from its parent."""
+
+    def __init__(self, duty: _Duty[Job, Value]) -> None:
+        self.connection, theirs = _PROCESSES.Pipe()
+        self._process = _PROCESSES.Process(target=_serve, args=(duty, theirs))
+        self._process.start()
+        theirs.close()  # so that the process' end is seen as the connection's end
+        self._name = ""
+
+    def start(self, name: str, job: Job) -> None:
+        self._name = name
+        with contextlib.suppress(OSError):  # the process has died; `result` reports it
+            self.connection.send((name, job))
+
+    def result(self) -> JobResult[Value]:
+        try:
+            result = self.connection.recv()
+        except (EOFError, OSError):
+            self._process.join()
+            return JobResult(self._name, error=f"its process ended with exit code {self._process.exitcode}")
+        if isinstance(result, Exception):
+            raise result
+        return cast("JobResult[Value]", result)
+
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
+
+    def end(self) -> None:
+        self.connection.close()
+        self._process.terminate()
+        self._process.join(_PATIENCE)
+        if self._process.is_alive():  # something in it catches the signal
+            self._process.kill()
+            self._process.join()
+
+
+def _serve(duty: _Duty[Any, Any], connection: Connection) -> None:
+    """Runs in the process: jobs come in and results go out, until the connection closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what to do
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    limit_threads(duty.threads)
+    if duty.begin is not None:
+        duty.begin(duty.threads)
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            name, job = connection.recv()
             try:
-                for future in as_completed(futures):
-                    future.result()
-                    bar.update(futures[future])
-            except BrokenProcessPool:
-                raise UserError(
-                    "A sweep expects its processes to live, got one that was ended from outside, perhaps for want of "
-                    "memory. What is done is kept: run the same again, with fewer workers."
-                ) from None
-            finally:
-                pool.shutdown(cancel_futures=True)
+                result = _run(duty.work, name, job, duty.fatal)
+            except duty.fatal as error:
+                connection.send(error)
+                continue
+            try:
+                connection.send(result)
+            except BrokenPipeError:
+                raise
+            except Exception as error:  # the value cannot be pickled
+                connection.send(_failed(name, error))
+
+
+def _run(
+    work: Callable[[Job], Value], name: str, job: Job, fatal: tuple[type[Exception], ...] = ()
+) -> JobResult[Value]:
+    try:
+        return JobResult(name, work(job))
+    except fatal:
+        raise
+    except Exception as error:  # whatever it is, it must not end the other jobs
+        return _failed(name, error)
+
+
+def _failed(name: str, error: Exception) -> JobResult[Any]:
+    text = str(error).strip()
+    line = text.splitlines()[0] if text else ""
+    if not isinstance(error, (ValueError, OSError)):  # whose texts say by themselves what is wrong
+        line = f"{type(error).__name__}: {line}" if line else type(error).__name__
+    return JobResult(name, error=line or type(error).__name__, details=traceback.format_exc())
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

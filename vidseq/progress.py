@@ -9,13 +9,18 @@ from tqdm import tqdm
 Item = TypeVar("Item")
 
 
-def progress(items: Iterable[Item] | None = None, *, total: int | None = None, what: str, unit: str) -> "tqdm[Item]":
-    """A progress bar on standard error that is silent where that is not a terminal.
+def progress(
+    items: Iterable[Item] | None = None, *, total: int | None = None, what: str, unit: str, initial: int = 0
+) -> "tqdm[Item]":
+    """Shows a progress bar on standard error if that is a terminal.
 
     Args:
-        items: what to go through, or None to call `update` by hand.
-        total: how many there will be, where `items` cannot tell.
-        what: the work, a few words.
+        items: what to iterate over, or None to call `update` by hand.
+        total: how many items there are, if `items` has no length.
+        what: the work, in a few words.
         unit: one item, such as "video".
+        initial: how many items were done before.
     """
-    return tqdm(items, total=total, desc=what, unit=unit, disable=not sys.stderr.isatty(), leave=False)
+    return tqdm(
+        items, total=total, desc=what, unit=unit, initial=initial, disable=not sys.stderr.isatty(), leave=False
+    )

@@ -17,6 +17,7 @@ from vidseq.data.dataset import write_dataset
 from vidseq.errors import UserError
 from vidseq.evaluation.rows import read_rows
 from vidseq.heads import make_head, num_parameters
+from vidseq.processes import JobResult, run_jobs
 from vidseq.training import TrainConfig
 from vidseq.training.build import build_model
 
@@ -26,16 +27,12 @@ TRAINING = TrainConfig(dim=24, epochs=1, tasks={"question": {}})
 SMALL = {"match": "params", "contexts": "1f,2s,full", "training": TRAINING, "controls": ("blind",)}
 
 
-def run_here(work, jobs, workers):
+def run_here(work, jobs, workers, *, threads, isolated):
     """Like `run_jobs`, in this process: starting others takes seconds each."""
-    threads = torch.get_num_threads()
-    for job in jobs:
-        try:
-            work(job)
-            yield job, None
-        except OSError as error:
-            yield job, str(error)
-    torch.set_num_threads(threads)
+    assert threads == 1 and isolated
+    before = torch.get_num_threads()
+    yield from run_jobs(work, jobs, 1)
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +79,9 @@ def test_what_is_finished_is_not_run_again_and_what_failed_is(compared, toy_worl
     out, _ = compared
     asked = []
 
-    def run_nothing(work, jobs, workers):
-        asked.extend(job.name for job in jobs)
-        return iter([(job, "no time") for job in jobs])
+    def run_nothing(work, jobs, workers, **options):
+        asked.extend(jobs)
+        return iter([JobResult(name, error="no time") for name in jobs])
 
     monkeypatch.setattr(compare, "run_jobs", run_nothing)
     again = compare_heads(toy_world[0].folder, out, "lstm,gru", seeds=(0, 1), budget=5000, **SMALL)

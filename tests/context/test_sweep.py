@@ -72,7 +72,7 @@ def test_a_stopped_sweep_goes_on(sweep, tmp_path, monkeypatch):
     def dies(*arguments):
         if len(done) == 2:
             raise KeyboardInterrupt
-        done.append(arguments[1].name)
+        done.append(arguments[1][0].name)
         answer(*arguments)
 
     monkeypatch.setattr(module, "_answer_part", dies)
@@ -82,7 +82,7 @@ def test_a_stopped_sweep_goes_on(sweep, tmp_path, monkeypatch):
     assert kept == done and not (tmp_path / "out" / "rows.parquet").exists()
 
     def goes_on(*arguments):
-        assert arguments[1].name not in done
+        assert arguments[1][0].name not in done
         answer(*arguments)
 
     monkeypatch.setattr(module, "_answer_part", goes_on)
@@ -116,6 +116,23 @@ def test_a_folder_that_is_taken(sweep, tmp_path):
     run_sweep(replace(sweep, contexts="1f,full"), out, overwrite=True)
     assert len(read_rows(out / "rows.parquet")["context"].unique()) == 3
     assert (out / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_part_that_fails_is_named_and_the_others_are_kept(sweep, tmp_path, monkeypatch):
+    whole, answer = run_sweep(sweep, tmp_path / "whole"), module._answer_part
+
+    def breaks(of, job):
+        if job[0].name == "000-00001":
+            raise RuntimeError("no memory")
+        answer(of, job)
+
+    monkeypatch.setattr(module, "_answer_part", breaks)
+    with pytest.raises(UserError, match=r"1 that failed\. lstm \(given\), part 000-00001: RuntimeError: no memory"):
+        run_sweep(sweep, tmp_path / "out")
+    kept = {path.stem for path in (tmp_path / "out" / "parts").iterdir()}
+    assert "000-00001" not in kept and {"000-00000", "001-00000"} <= kept
+    monkeypatch.setattr(module, "_answer_part", answer)
+    pd.testing.assert_frame_equal(run_sweep(sweep, tmp_path / "out"), whole)
 
 
 def test_density_and_extrapolation(sweep, runs, tmp_path):

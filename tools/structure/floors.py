@@ -33,7 +33,9 @@ LAYERS: Sequence[Set[str]] = [
 ]
 
 #: What the classroom may use: it generates data and knows no model.
-CLASSROOM_MAY_USE = frozenset({"vidseq", "errors", "files", "progress", "video", "features", "data", "classroom"})
+CLASSROOM_MAY_USE = frozenset(
+    {"vidseq", "errors", "files", "processes", "progress", "video", "features", "data", "classroom"}
+)
 
 
 def layers_of(repository: Repository) -> Sequence[Set[str]]:

@@ -1,19 +1,18 @@
 """Memory that a head takes to read, and to learn, measured in a process of its own."""
 
 import math
-import multiprocessing
 import re
 import resource
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from vidseq.device import one_thread
 from vidseq.heads import TemporalHead, make_head
+from vidseq.processes import all_values, run_jobs
 
 
 def peak_memory(
@@ -39,8 +38,11 @@ def peak_memory(
         bytes of each clip that was tried. What is freed is taken again before the system is asked for more, so that
         differences of less than a few hundred kilobytes mean nothing.
     """
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=one_thread) as pool:
-        return pool.submit(_measure, head, tuple(lengths), dim, dict(options or {}), backward, limit).result()
+    measure = partial(
+        _measure, lengths=tuple(lengths), dim=dim, options=dict(options or {}), backward=backward, limit=limit
+    )
+    results = run_jobs(measure, {head: head}, 1, threads=1, isolated=True)  # a fresh process has a peak of its own
+    return all_values(results, "A measurement of memory")[head]
 
 
 def frames_within(lengths: Sequence[int], taken: Sequence[float], limit: float) -> int:

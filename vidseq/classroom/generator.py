@@ -1,9 +1,8 @@
 """Writes a classroom data set: plans each video, renders it, asks about it."""
 
 import dataclasses
+import functools
 import json
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -30,6 +29,7 @@ from vidseq.errors import UserError
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.store import FeatureStore
 from vidseq.files import atomic_write
+from vidseq.processes import all_values, run_jobs
 from vidseq.progress import progress
 from vidseq.video.writer import VideoWriter
 
@@ -178,27 +178,14 @@ def _claim(out: Path, config: ClassroomConfig) -> None:
 def _make_all(
     out: Path, config: ClassroomConfig, tasks: list[tuple[str, int]], workers: int
 ) -> dict[tuple[str, int], list[Lesson]]:
-    bar = progress(total=len(tasks), what="classroom", unit="video")
-    made = {}
-    if workers <= 1:
-        for task in tasks:
-            made[task] = _make(out, config, *task)
-            bar.update()
-        return made
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        futures = {pool.submit(_make, out, config, *task): task for task in tasks}
-        try:
-            for future in as_completed(futures):
-                made[futures[future]] = future.result()
-                bar.update()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return made
+    jobs = {f"{split} {index}": (split, index) for split, index in tasks}
+    results = run_jobs(functools.partial(_make, out, config), jobs, workers)
+    made = all_values(progress(results, total=len(jobs), what="classroom", unit="video"), "A classroom")
+    return {jobs[name]: lessons for name, lessons in made.items()}
 
 
-def _make(out: Path, config: ClassroomConfig, split: str, index: int) -> list[Lesson]:
-    lessons = make_lessons(config, split, index)
+def _make(out: Path, config: ClassroomConfig, task: tuple[str, int]) -> list[Lesson]:
+    lessons = make_lessons(config, *task)
     for lesson in lessons:
         if config.observations == "symbolic":
             _write_symbolic(out, config, lesson.world)

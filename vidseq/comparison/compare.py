@@ -14,10 +14,8 @@ from vidseq.checkpoint import load_model
 from vidseq.comparison.candidate import Trial, check_questions, run_trial, stream_milliseconds
 from vidseq.comparison.figure import comparison_figure
 from vidseq.comparison.plan import ComparisonPlan, claim, make_plan
-from vidseq.comparison.processes import run_jobs
 from vidseq.comparison.tables import comparison_table, notes, text_table
 from vidseq.data.dataset import Dataset
-from vidseq.device import num_cpus
 from vidseq.errors import UserError, unknown_name
 from vidseq.evaluation.contexts import DEFAULT_CONTEXTS, parse_contexts
 from vidseq.evaluation.controls import check_controls
@@ -25,6 +23,7 @@ from vidseq.evaluation.rows import concatenate, read_rows, write_rows
 from vidseq.features.store import FeatureStore
 from vidseq.files import atomic_write
 from vidseq.heads import num_parameters
+from vidseq.processes import num_cpus, run_jobs
 from vidseq.progress import progress
 from vidseq.reporting.figures import save_figure
 from vidseq.reporting.tables import to_markdown, write_table
@@ -165,15 +164,10 @@ def parameters_outside(dataset: Dataset, store: FeatureStore, training: TrainCon
 
 def _run_all(trials: Sequence[Trial], workers: int) -> dict[str, str]:
     """Runs what is not finished; gives what failed."""
-    left = [trial for trial in trials if not trial.rows_file.is_file()]
-    failed: dict[str, str] = {}
-    with progress(total=len(trials), what="comparing", unit="run") as bar:
-        bar.update(len(trials) - len(left))
-        for trial, error in run_jobs(run_trial, left, min(workers, max(1, len(left)))):
-            bar.update()
-            if error is not None:
-                failed[trial.name] = error
-    return failed
+    left = {trial.name: trial for trial in trials if not trial.rows_file.is_file()}
+    results = run_jobs(run_trial, left, workers, threads=1, isolated=True)
+    bar = progress(results, total=len(trials), what="comparing", unit="run", initial=len(trials) - len(left))
+    return {result.name: result.error for result in bar if result.error}
 
 
 def _report(plan: ComparisonPlan, finished: Sequence[Trial], store: FeatureStore, video: str, out: Path) -> str:

@@ -12,7 +12,7 @@ import functools
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ from vidseq.evaluation.run_description import describe_run, trained_seconds
 from vidseq.features.store import FeatureStore
 from vidseq.files import atomic_write
 from vidseq.inference.predictor import Predictor
-from vidseq.processes import run_jobs
+from vidseq.processes import JobResult, all_values, run_jobs
+from vidseq.progress import progress
 
 #: What can be varied: "given" is named "truncated" in the rows of a run that never saw short contexts.
 VARIED = ("given", "density", "extrapolated", "retrained")
@@ -138,12 +139,10 @@ def run_sweep(
     if (out / _ROWS_FILE).is_file():
         return read_rows(out / _ROWS_FILE)
     trainings, lines = subject.lines(out)
-    run_jobs([functools.partial(_train, sweep, training) for training in trainings], "retrain", "model", workers)
+    _train_all(sweep, trainings, workers)
     parts = [part for number, line in enumerate(lines) for part in subject.parts(line, f"{number:03d}")]
     files = {part.name: out / _PARTS / f"{part.name}.parquet" for part in parts}
-    left = [part for part in parts if not files[part.name].is_file()]
-    jobs = [functools.partial(_answer_part, sweep, part, files[part.name]) for part in left]
-    run_jobs(jobs, "sweep", "answer", workers, [part.answers for part in left])
+    _answer_all(sweep, {part: file for part in parts if not (file := files[part.name]).is_file()}, workers)
     tables = [read_rows(file) for file in files.values()]
     tables += subject.baselines(lines, out / _PARTS)
     rows = concatenate(tables)
@@ -314,12 +313,31 @@ def _claim(out: Path, plan: dict[str, Any], overwrite: bool) -> None:
     atomic_write(file, json.dumps(plan, indent=1) + "\n")
 
 
+def _train_all(sweep: Sweep, trainings: Sequence[_Training], workers: int) -> None:
+    jobs = {f"{item.run.name} at {item.context.name}, seed {item.seed}": item for item in trainings}
+    results = run_jobs(functools.partial(_train, sweep), jobs, workers)
+    all_values(progress(results, total=len(jobs), what="retrain", unit="model"), "A sweep")
+
+
+def _answer_all(sweep: Sweep, files: Mapping[_Part, Path], workers: int) -> None:
+    jobs = {f"{part.run.run} ({part.run.mode}), part {part.name}": (part, file) for part, file in files.items()}
+    with progress(total=sum(part.answers for part in files), what="sweep", unit="answer") as bar:
+
+        def shown() -> Iterator[JobResult[None]]:
+            for result in run_jobs(functools.partial(_answer_part, sweep), jobs, workers):
+                bar.update(jobs[result.name][0].answers)
+                yield result
+
+        all_values(shown(), "A sweep")
+
+
 def _train(sweep: Sweep, training: _Training) -> None:
     dataset, store = _opened(sweep.data, sweep.features)
     retrain(dataset, store, training.run, training.context, training.seed, training.out)
 
 
-def _answer_part(sweep: Sweep, part: _Part, file: Path) -> None:
+def _answer_part(sweep: Sweep, job: tuple[_Part, Path]) -> None:
+    part, file = job
     dataset, store = _opened(sweep.data, sweep.features)
     predictor = _loaded(part.model, sweep)
     queries = [query for query in _queries(sweep, predictor) if query.video in set(part.videos)]

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from vidseq.device import choose_device, num_cpus
+from vidseq.device import choose_device
 from vidseq.errors import UserError, unknown_name
 from vidseq.features.ahead import map_side_by_side
 from vidseq.features.cnn_config import CnnConfig
+from vidseq.processes import num_cpus
 
 PRECISIONS = ("float32", "bf16")
 #: Compiled networks kept at a time: one an image size, and one more for single images.

@@ -16,7 +16,7 @@ from vidseq.features.base import Backbone
 from vidseq.features.fingerprint import rational
 from vidseq.features.report import ExtractReport, Outcome
 from vidseq.features.store import FeatureStore
-from vidseq.features.workers import run_workers
+from vidseq.processes import run_jobs
 from vidseq.progress import progress
 from vidseq.video.reader import Frames, VideoReader
 from vidseq.video.sampling import sample_times
@@ -90,7 +90,7 @@ def extract_features(
         if workers == 1 or len(left) < 2:
             outcomes = extractor.run(left, show)
         else:
-            outcomes = run_workers(extractor, left, min(workers, len(left)))
+            outcomes = _outcomes(extractor, left, workers)
         for count, outcome in enumerate(outcomes, start=1):
             report.add(outcome)
             show(count)
@@ -130,9 +130,9 @@ class Extractor:
             yield self._keep(store, read, parts, times)
             parts, times, finished = [], [], finished + 1
 
-    def __call__(self, video: str, path: Path) -> Outcome:
+    def __call__(self, item: tuple[str, Path]) -> Outcome:
         """Makes the features of one video."""
-        return next(self.run([(video, path)]))
+        return next(self.run([item]))
 
     def limit_threads(self, threads: int) -> None:
         """Uses no more than so many CPU threads from now on."""
@@ -187,6 +187,14 @@ class Extractor:
                 "damage": info.damage,
             }
             yield _Read(video, source=source)
+
+
+def _outcomes(extractor: Extractor, videos: Sequence[tuple[str, Path]], workers: int) -> Iterator[Outcome]:
+    jobs = {video: (video, path) for video, path in videos}
+    # What the extractor does not report as an outcome, such as a full disk, no other video would escape.
+    for result in run_jobs(extractor, jobs, workers, begin=extractor.limit_threads, fatal=(UserError,)):
+        error = f"{jobs[result.name][1]}: {result.error}"
+        yield Outcome(result.name, error=error) if result.value is None else result.value
 
 
 def _is_current(store: FeatureStore, video: str, path: Path) -> bool:
