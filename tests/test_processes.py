@@ -202,6 +202,26 @@ def test_processes_end_when_the_results_are_left():
         os.kill(pid, 0)
 
 
+CLEAN = """
+import multiprocessing
+from vidseq.processes import run_jobs
+
+def work(file):
+    global lock
+    lock = multiprocessing.Lock()  # killed, a process leaves its semaphores behind
+
+if __name__ == "__main__":
+    print([result.error for result in run_jobs(work, {"a": "a", "b": "b", "c": "c"}, 2)])
+"""
+
+
+@pytest.mark.slow
+def test_idle_processes_clean_up(tmp_path: Path):
+    (tmp_path / "script.py").write_text(CLEAN)
+    ended = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, timeout=60)
+    assert ended.stdout == "['', '', '']\n" and ended.stderr == ""
+
+
 LEFT = """
 import time
 from vidseq.processes import run_jobs
@@ -210,7 +230,8 @@ def work(seconds):
     time.sleep(seconds)
 
 if __name__ == "__main__":
-    for result in run_jobs(work, {"short": 0.1, "long": 300}, 2):
+    results = run_jobs(work, {"short": 0.1, "long": 300}, 2)  # still referred to when the script ends
+    for result in results:
         raise RuntimeError("something else went wrong")
 """
 
@@ -218,5 +239,5 @@ if __name__ == "__main__":
 @pytest.mark.slow
 def test_a_parent_that_fails_does_not_wait_for_its_processes(tmp_path: Path):
     (tmp_path / "script.py").write_text(LEFT)
-    ended = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, timeout=30)
     assert ended.returncode == 1 and "something else went wrong" in ended.stderr

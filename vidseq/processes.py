@@ -177,13 +177,15 @@ class _Worker(Generic[Job, Value]):
         self._process.start()
         theirs.close()  # so that the process' end is seen as the connection's end
         self._name = ""
+        self._busy = False
 
     def start(self, name: str, job: Job) -> None:
-        self._name = name
+        self._name, self._busy = name, True
         with contextlib.suppress(OSError):  # the process has died; `result` reports it
             self.connection.send((name, job))
 
     def result(self) -> JobResult[Value]:
+        self._busy = False
         try:
             result = self.connection.recv()
         except (EOFError, OSError):
@@ -198,8 +200,9 @@ class _Worker(Generic[Job, Value]):
 
     def end(self) -> None:
         self.connection.close()
-        self._process.terminate()
-        self._process.join(_PATIENCE)
+        if self._busy:
+            self._process.terminate()
+        self._process.join(_PATIENCE)  # an idle process ends by itself, and cleans up
         if self._process.is_alive():  # something in it catches the signal
             self._process.kill()
             self._process.join()
