@@ -44,6 +44,7 @@ import numpy as np
 import pandas as pd
 
 from vidseq import load_model
+from vidseq.baselines import BigramForecast, RepeatLastLabel
 from vidseq.cli import run_script
 from vidseq.comparison import equal_size
 from vidseq.data import Dataset
@@ -53,7 +54,6 @@ from vidseq.features import FeatureStore
 from vidseq.forecasting import (
     OBSERVED,
     OFFSETS,
-    Bigram,
     ClassMeanChoice,
     Forecast,
     Similarity,
@@ -65,7 +65,6 @@ from vidseq.forecasting import (
     moments_of,
     named_forecast,
     pooled,
-    repeat_last_label,
 )
 from vidseq.heads import head_names
 from vidseq.importers import IMPORTERS
@@ -284,9 +283,9 @@ def named(outlooks: Outlooks, test: Mapping[str, np.ndarray], choice: ClassMeanC
 
 def floors(seen: Mapping[str, np.ndarray], test: Mapping[str, np.ndarray]) -> dict[str, Mapping[str, Forecast]]:
     """What needs no probabilities, and so has no other label to choose."""
-    bigram, patient = Bigram(seen.values()), Bigram(seen.values(), patient=True)
+    bigram, patient = BigramForecast(seen.values()), BigramForecast(seen.values(), patient=True)
     return {
-        "last label": dict.fromkeys(test, repeat_last_label),
+        "last label": dict.fromkeys(test, RepeatLastLabel.forecast),
         "bigram": {video: bigram.for_length(len(labels)) for video, labels in test.items()},
         FLOOR: {video: patient.for_length(len(labels)) for video, labels in test.items()},
     }

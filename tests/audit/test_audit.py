@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from vidseq.audit.audit import audit_dataset, audit_queries, find_shortcuts
+from vidseq.audit.entries import entry_rows
 from vidseq.audit.findings import Verdict
-from vidseq.audit.probes import probe_rows
 from vidseq.audit.report import summary
 from vidseq.cli import main
 from vidseq.data.dataset import Dataset
@@ -44,7 +44,7 @@ def test_a_family_that_asks_two_things_raises_no_alarm(planted):
     audit = audit_dataset(planted("two subjects"), training=None)
     assert not audit.alarms and needs(audit)["memory"] == "long"
     right = audit.rows[audit.rows["family"] == "memory"].groupby("run")["correct"].mean()
-    assert abs(right["majority"] - 0.25) < 0.1 and abs(right["blind"] - 0.25) < 0.1  # of eight answers four
+    assert abs(right["majority"] - 0.25) < 0.1 and abs(right["question_only"] - 0.25) < 0.1  # of eight answers four
 
 
 def test_clean_multiple_choice_raises_no_alarm(planted):
@@ -54,12 +54,12 @@ def test_clean_multiple_choice_raises_no_alarm(planted):
 @pytest.mark.parametrize(
     ("plant", "expected"),
     [
-        ("wording", {("blind", "memory"), ("blind", "present")}),
-        ("two subjects, wording", {("blind", "memory"), ("blind", "present")}),
-        ("last_frame", {("last_frame", "memory")}),
+        ("wording", {("question_only", "memory"), ("question_only", "present")}),
+        ("two subjects, wording", {("question_only", "memory"), ("question_only", "present")}),
+        ("last_frame", {("last_frame_probe", "memory")}),
         ("time", {("time_only", "memory"), ("time_only", "present")}),
-        ("position", {("position", "multiple choice"), ("blind", "memory"), ("blind", "present")}),
-        ("length", {("longest", "multiple choice"), ("blind", "memory"), ("blind", "present")}),
+        ("position", {("position", "multiple choice"), ("question_only", "memory"), ("question_only", "present")}),
+        ("length", {("longest", "multiple choice"), ("question_only", "memory"), ("question_only", "present")}),
     ],
 )
 def test_a_planted_shortcut_is_caught_by_its_alarm(planted, plant, expected):
@@ -77,13 +77,13 @@ def test_clean_data_sets_raise_alarms_no_more_often_than_promised(planted):
     for seed in range(20):
         for plant in ("none", "choices", "two subjects"):
             dataset = Dataset.load(planted(plant, seed))
-            rows = probe_rows(
+            rows = entry_rows(
                 dataset,
                 FeatureStore.open_in(dataset.folder),
                 dataset.queries,
                 short_seconds=4.0,
                 split="test",
-                names=("blind", "time_only", "last_frame"),
+                names=("question_only", "time_only", "last_frame_probe"),
             )
             raised += bool(find_shortcuts(dataset, dataset.queries, rows, "test"))
     print(f"false alarms: {raised} of 60")
@@ -144,7 +144,7 @@ def test_data_sets_that_cannot_be_audited_are_refused(planted):
         audit_dataset(folder, training=None, split="train")
     with pytest.raises(UserError, match="short_seconds above 0, got 0"):
         audit_dataset(folder, training=None, short_seconds=0)
-    with pytest.raises(UserError, match="a folder for the probes that are trained"):
+    with pytest.raises(UserError, match="a folder for the heads that are trained"):
         audit_dataset(planted("choices"))
 
 
@@ -165,7 +165,7 @@ def test_answers_that_never_recur_are_said_to_be_out_of_reach(planted):
     audit = audit_dataset(folder, training=None)
     assert "Only 0% of the multiple-choice answers occur in training too" in audit.notes[1]
     assert not audit.alarms and set(needs(audit).values()) == {"nothing learnt"}
-    chance = audit.rows[audit.rows["run"] == "last_frame"]["correct"].mean()
+    chance = audit.rows[audit.rows["run"] == "last_frame_probe"]["correct"].mean()
     assert abs(chance - 0.25) < 0.12  # ties are broken by chance, not by position
 
 

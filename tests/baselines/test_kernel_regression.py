@@ -1,8 +1,9 @@
-"""The kernel probe against a plain solution, and on questions that decide what in a sight counts."""
+"""Kernel regression against a plain solution, and on questions that decide which features count."""
 
 import numpy as np
+import pytest
 
-from vidseq.baselines.kernel_regression import PENALTIES, KernelRegression, QuestionKernel
+from vidseq.baselines.kernel_regression import PENALTIES, KernelRegression, TextKernel
 
 
 def test_it_is_ridge_regression_on_the_product_of_kernels():
@@ -10,8 +11,8 @@ def test_it_is_ridge_regression_on_the_product_of_kernels():
     texts = [f"what about {word}" for word in rng.choice(["a1", "b2"], 30)]
     inputs, answers = rng.normal(size=(30, 2, 5)), rng.integers(3, size=30)
     probe = KernelRegression(texts, inputs, answers, [str(number % 6) for number in range(30)], 3)
-    words = QuestionKernel(texts)
-    asked = words.product(words.embed(texts), words.embed(texts))
+    words = TextKernel(texts)
+    asked = words.similarity(words.embed(texts), words.embed(texts))
     alike = np.ones((30, 30))
     for part in np.moveaxis(inputs, 1, 0):
         centred = (part - part.mean(axis=0)) / np.sqrt(part.std(axis=0))
@@ -42,3 +43,10 @@ def test_a_question_decides_what_counts():
 def test_nothing_seen_and_nothing_asked_is_the_most_frequent_answer():
     probe = KernelRegression([""] * 5, np.zeros((5, 0, 1)), np.array([1, 1, 1, 0, 2]), ["a", "a", "b", "b", "c"], 3)
     assert probe.scores(["", "new words"], np.zeros((2, 0, 1))).argmax(axis=1).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_equal_inputs_leave_the_prior(count):
+    model = KernelRegression([""] * count, np.ones((count, 2, 3)), np.array([1, 0, 1, 1])[:count], ["a"] * count, 2)
+    prior = np.bincount([1, 0, 1, 1][:count], minlength=2) / count
+    np.testing.assert_allclose(model.scores([""], np.zeros((1, 2, 3))), prior[None], atol=1e-12)

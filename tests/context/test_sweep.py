@@ -185,7 +185,15 @@ def test_the_verb_writes_rows_and_tables(toy_world, runs, tmp_path, capsys):
     controls = set(pd.read_parquet(out / "rows.parquet")["control"])
     assert controls == {
         *("", "blind", "last_frame", "shuffled", "swapped_past", "best_frame", "majority", "time_only"),
-        *("bag_of_frames", "bag_of_labels", "ngram", "repeat_last_label"),
+        *(
+            "question_only",
+            "last_frame_probe",
+            "best_frame_probe",
+            "bag_of_frames",
+            "bag_of_labels",
+            "ngram",
+            "repeat_last_label",
+        ),
     }
     assert main(["context", *map(str, words), "--contexts", "1f,full"]) == 2
     assert "another contexts" in capsys.readouterr().err

@@ -10,8 +10,7 @@ import torch
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from vidseq.audit.lessons import Lessons
-from vidseq.audit.probe_inputs import bag_of_frames, bag_of_seconds
+from vidseq.baselines.probes import BagOfFrames, LastFrameProbe
 from vidseq.data.dataset import Dataset
 from vidseq.data.query_set import QuerySet
 from vidseq.data.schema import DatasetInfo, Query, Segment, Video
@@ -19,7 +18,7 @@ from vidseq.data.visible import Past, count_visible, is_visible, past_of, visibl
 from vidseq.errors import UserError
 from vidseq.evaluation.contexts import Context
 from vidseq.evaluation.frame_queries import frame_label_queries
-from vidseq.evaluation.input_controls import evidence_only, last_frame, swap_past
+from vidseq.evaluation.input_controls import EvidenceOnly, SwappedPast
 from vidseq.evaluation.requests import context_requests, control_requests, past_of_request
 from vidseq.features.store import VideoFeatures
 from vidseq.inference.offline import predict_video
@@ -215,28 +214,28 @@ def test_evaluation_shows_what_the_rule_says(case):
 
 
 @search(cases())
-def test_controls_and_audit_show_what_the_rule_says(case):
+def test_controls_and_baselines_show_what_the_rule_says(case):
     query_set = QuerySet(dataset_of(case), Store(case), "train", [case.query])
     shown = [
         past_of_request(query_set, request) for request in control_requests(query_set, ["last_frame", "shuffled"])
     ]
     assert [sorted(indices(past.features)) for past in shown] == [case.all_seen[-1:], case.all_seen]
-    past = Lessons(dataset_of(case), Store(case), [case.query]).past(case.query)
+    past = query_set.past_of(case.query)
     assert indices(past.features) == case.all_seen
-    assert indices(last_frame(past, case.query).features) == case.all_seen[-1:]
+    assert indices(LastFrameProbe().inputs(past, case.query)) == case.all_seen[-1:]
     if case.frames is None:
-        swapped = swap_past(past, case.query, query_set.donor(0), case.context_seconds)
+        swapped = SwappedPast(case.context_seconds).change(past, case.query, lambda: query_set.donor(0))
         assert [index for index in indices(swapped.features) if index >= 0] == case.seen
         recent = case.seen or case.all_seen[-1:]
-        expected = bag_of_frames(Past(case.features[recent], case.times[recent]), case.query)
-        np.testing.assert_array_equal(bag_of_seconds(case.context_seconds)(past, case.query), expected)
+        expected = BagOfFrames().inputs(Past(case.features[recent], case.times[recent]), case.query)
+        np.testing.assert_array_equal(BagOfFrames(case.context_seconds).inputs(past, case.query), expected)
 
 
 @search(cases(limited=False))
 def test_evidence_counts_only_what_is_seen(case):
     query = Query(video="v", time=case.time, kind="question", answer="red", evidence=((0.0, case.time),))
     past = past_of(case.features, case.times, case.time)
-    assert indices(evidence_only(past, query).features) == case.all_seen
+    assert indices(EvidenceOnly().change(past, query, lambda: past).features) == case.all_seen
 
 
 @search(cases(limited=False))

@@ -165,7 +165,7 @@ def test_bad_requests(query_set, planted_model):
     dataset, store = query_set
     with pytest.raises(UserError, match=r"Unknown control 'blnd'\. Did you mean 'blind'"):
         evaluate(planted_model, dataset, store, "test", controls=["blnd"])
-    with pytest.raises(UserError, match="expects seconds as in swapped_past:30s, got 'swapped_past:x'"):
+    with pytest.raises(UserError, match="newest past stay, as in swapped_past:30s, got 'swapped_past:x'"):
         evaluate(planted_model, dataset, store, "test", controls=["swapped_past:x"])
     with pytest.raises(UserError, match="expects queries in split 'test' of 'colours', got none"):
         evaluate(planted_model, dataset, store, "test", queries=[])

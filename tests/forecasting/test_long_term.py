@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidseq.baselines.bigram_forecast import BigramForecast
+from vidseq.baselines.last_label import RepeatLastLabel
 from vidseq.errors import UserError
 from vidseq.forecasting.long_term import (
     HORIZONS,
-    Bigram,
     Horizon,
     edit_distance_at,
     evaluate_long_term,
     filled,
     long_term_table,
     mean_over_classes,
-    repeat_last_label,
     transposing_edit_distance,
 )
 
@@ -43,7 +43,7 @@ def test_classes_are_pooled_over_videos_and_averaged_over_splits() -> None:
     second = {"c": np.array([2, 2, 0, 0])}  # label 0: 0 of 2
     rows = pd.concat(
         [
-            evaluate_long_term(repeat_last_label, videos, split=split, horizons=[horizon])
+            evaluate_long_term(RepeatLastLabel.forecast, videos, split=split, horizons=[horizon])
             for split, videos in enumerate([first, second])
         ]
     )
@@ -64,9 +64,9 @@ def test_short_forecasts_are_filled_up() -> None:
     with pytest.raises(UserError, match=r"A forecast expects at least one frame, got none for 'a'\."):
         evaluate_long_term(lambda observed, frames: np.array([]), videos, split=1)
     with pytest.raises(UserError, match=r"expects at least one observed frame, got 3 frames in 'x'\."):
-        evaluate_long_term(repeat_last_label, {"x": np.zeros(3, int)}, split=1)
+        evaluate_long_term(RepeatLastLabel.forecast, {"x": np.zeros(3, int)}, split=1)
     with pytest.raises(UserError, match=r"expects at least one video, got none\."):
-        evaluate_long_term(repeat_last_label, {}, split=1)
+        evaluate_long_term(RepeatLastLabel.forecast, {}, split=1)
 
 
 def test_a_forecast_never_sees_the_future() -> None:
@@ -92,17 +92,6 @@ def test_a_perfect_forecast_is_perfect() -> None:
     rows = evaluate_long_term(oracle, videos, split=1)
     assert (rows["correct"] == rows["total"]).all()
     assert all(cell(rows, horizon) == 1 for horizon in HORIZONS)
-
-
-def test_the_bigram_by_hand() -> None:
-    training = [np.array([0] * 4 + [1] * 2 + [2] * 4), np.array([0] * 6 + [1] * 4 + [2] * 10)]
-    forecast = Bigram(training).for_length(20)  # lengths: 0 for 7 of 20, 1 for 4, 2 for 9, which ends
-    assert forecast(np.array([0, 0, 0]), 10).tolist() == [0] * 4 + [1] * 4 + [2] * 9
-    assert forecast(np.array([0] * 9), 3).tolist() == [1] * 4  # longer than usual: it ends now
-    assert filled(forecast(np.array([2] * 8), 5), 5).tolist() == [2] * 5  # then the end, which is filled up
-    assert forecast(np.array([7]), 2).tolist() == [7]  # never seen
-    patient = Bigram(training, patient=True).for_length(20)
-    assert patient(np.array([0] * 6), 3).tolist() == [0] * 2 + [1] * 4  # only the first lasted longer: 8 of 20
 
 
 def reference(one: tuple[int, ...], other: tuple[int, ...]) -> int:
@@ -173,8 +162,8 @@ def test_measured_floors_are_reproduced(name: str) -> None:
     tables: dict[str, list[pd.DataFrame]] = {"repeat": [], "bigram": []}
     for split in range(1, num_splits + 1):
         train, test = read_labels(Path(os.environ["VIDSEQ_DATA"]) / name, split)
-        tables["repeat"].append(evaluate_long_term(repeat_last_label, test, split=split))
-        floor = Bigram(train.values())
+        tables["repeat"].append(evaluate_long_term(RepeatLastLabel.forecast, test, split=split))
+        floor = BigramForecast(train.values())
         methods = {video: floor.for_length(len(labels)) for video, labels in test.items()}
         tables["bigram"].append(evaluate_long_term(methods, test, split=split))
     scores = {

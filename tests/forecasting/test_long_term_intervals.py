@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vidseq.baselines.last_label import RepeatLastLabel
 from vidseq.evaluation.rows import Run
-from vidseq.forecasting.long_term import Horizon, evaluate_long_term, mean_over_classes, repeat_last_label
+from vidseq.forecasting.long_term import Horizon, evaluate_long_term, mean_over_classes
 from vidseq.forecasting.long_term_intervals import interval_table, mean_over_classes_interval
 
 HORIZON = Horizon(0.2, 0.5)
@@ -18,7 +19,7 @@ def rows_of(run: str, *, seed: int = 0, persons: int = 12, copies: int = 1, last
         kept = {f"{split}-{person}": np.repeat(rng.integers(0, 4, 6), 20) for person in range(persons // 2)}
         videos = {f"{name}-{copy}": labels for name, labels in kept.items() for copy in range(copies)}
         groups = {name: name.rsplit("-", 1)[0] for name in videos}
-        method = repeat_last_label if last else lambda observed, frames: np.zeros(frames, int)
+        method = RepeatLastLabel.forecast if last else lambda observed, frames: np.zeros(frames, int)
         about = Run(run=run, seed=seed)
         tables.append(evaluate_long_term(method, videos, split=split, groups=groups, horizons=[HORIZON], run=about))
     return pd.concat(tables, ignore_index=True)

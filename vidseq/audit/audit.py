@@ -1,4 +1,4 @@
-"""`audit_dataset`: says by family whether a data set needs long context, and where a shortcut answers it."""
+"""`audit_dataset`: whether each family of a data set needs long context, and which shortcuts answer it."""
 
 import dataclasses
 import json
@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from vidseq.audit.entries import LONG_WINDOW, SHORT_WINDOW, answers_recur, entry_rows, run_folder
 from vidseq.audit.figure import audit_figure
 from vidseq.audit.findings import Alarm, Verdict, find_alarms, judge
-from vidseq.audit.probes import answers_recur, ordered_folder, probe_rows
 from vidseq.audit.report import accuracy_table, as_html, as_markdown
 from vidseq.checkpoint import load_model
 from vidseq.data.dataset import Dataset
@@ -28,9 +28,9 @@ from vidseq.tasks import NextAction, Question
 from vidseq.training import TrainConfig, fit
 
 PLAN_FILE = "audit.json"
-#: Which splits are learnt from and asked, unless told otherwise.
+#: The split that is learnt from.
 TRAIN_SPLIT = "train"
-#: How the probes that see the past in order are trained; the head keeps every frame.
+#: How the heads that see the past in order are trained; the head keeps every frame.
 ORDERED_TRAINING = TrainConfig(
     head="attention", dim=64, head_options={"layers": 1}, epochs=15, batch_size=8, lr=3e-3, patience=None
 )
@@ -41,7 +41,7 @@ class Audit:
     """What was found."""
 
     rows: pd.DataFrame
-    """One row a query and probe, with the column `choices`: how many were offered."""
+    """One row a query and entry (see `audit_entries`), with the column `choices`: how many were offered."""
     alarms: list[Alarm]
     verdicts: list[Verdict]
     notes: list[str]
@@ -58,16 +58,16 @@ def audit_dataset(
     training: TrainConfig | None = ORDERED_TRAINING,
     features: str | None = None,
 ) -> Audit:
-    """Trains small probes on the split "train" and asks them another; compares what each is allowed to see.
+    """Trains baselines and small heads on the split "train", asks them another, and compares them by what they see.
 
     Args:
         data: folder of the data set, with features.
         out: folder for audit.md, audit.html (a fragment), audit.csv, rows.parquet, the figure, and the runs of the
-            probes that are trained; None: nothing is written, and `training` must be None.
+            trained heads; None: nothing is written, and `training` must be None.
         split: whose queries are asked; its groups must not be in "train".
-        short_seconds: how much of the past the short probes see.
+        short_seconds: how much of the past the short entries see.
         anticipation_seconds: how long before a segment its action is asked, where the data set asks nothing by itself.
-        training: of the two probes that see the past in order; None: they are left out.
+        training: of the two heads that see the past in order; None: they are left out.
         features: which features, by the start of their folder's name; needed if there are several.
 
     Raises:
@@ -85,10 +85,12 @@ def audit_dataset(
     ordered: dict[str, tuple[Predict, str]] = {}
     if training is not None:
         if folder is None:
-            raise UserError("Audit expects a folder for the probes that are trained, got none. Give it, or leave out.")
+            raise UserError(
+                "Audit expects a folder for the heads that are trained, got none. Give one, or no training."
+            )
         tasks = _tasks(dataset, queries, anticipation_seconds)
         ordered = _train_ordered(dataset, store, folder, dataclasses.replace(training, tasks=tasks), short_seconds)
-    rows = probe_rows(dataset, store, queries, short_seconds=short_seconds, split=split, ordered=ordered)
+    rows = entry_rows(dataset, store, queries, short_seconds=short_seconds, split=split, ordered=ordered)
     audit = find(dataset, queries, rows, split, short_seconds)
     if folder is not None:
         _write(audit, folder, dataset.info.name, short_seconds)
@@ -103,7 +105,7 @@ def find(dataset: Dataset, queries: Sequence[Query], rows: pd.DataFrame, split: 
 
 
 def find_shortcuts(dataset: Dataset, queries: Sequence[Query], rows: pd.DataFrame, split: str) -> list[Alarm]:
-    """The alarms alone: of all probes they need "majority", "blind", "time_only" and "last_frame"."""
+    """Returns the alarms alone; the rows need the majority answer, the question, the time and the last frame."""
     training = [query for query in queries if dataset.videos[query.video].split == TRAIN_SPLIT]
     asked = [query for query in queries if dataset.videos[query.video].split == split]
     return find_alarms(_with_choices(dataset, queries, rows, split), training, asked)
@@ -137,7 +139,7 @@ def audit_queries(dataset: Dataset, split: str, anticipation_seconds: float) -> 
 
 def _check_groups(dataset: Dataset, split: str) -> None:
     if split == TRAIN_SPLIT:
-        raise UserError(f"Audit expects a split other than '{TRAIN_SPLIT}' to ask, got it. Probes must not know it.")
+        raise UserError(f"Audit expects a split other than '{TRAIN_SPLIT}' to ask, got it. Probes learn from it.")
     groups = {part: {dataset.group_of(video.video) for video in dataset.split(part)} for part in (TRAIN_SPLIT, split)}
     shared = sorted(groups[TRAIN_SPLIT] & groups[split])
     if shared:
@@ -163,11 +165,11 @@ def _tasks(dataset: Dataset, queries: Sequence[Query], anticipation_seconds: flo
 def _train_ordered(
     dataset: Dataset, store: FeatureStore, out: Path, training: TrainConfig, short_seconds: float
 ) -> dict[str, tuple[Predict, str]]:
-    """The probes that see the past in order, each trained at the context that it is asked with."""
+    """Trains the heads that see the past in order, each at the context that it is asked with."""
     probes: dict[str, tuple[Predict, str]] = {}
-    for name, seconds in (("short_window", short_seconds), ("long", None)):
+    for name, seconds in ((SHORT_WINDOW, short_seconds), (LONG_WINDOW, None)):
         config = dataclasses.replace(training, context_seconds=seconds, full_context=1.0)
-        run = fit(dataset, store, config, ordered_folder(out, name), resume=True)
+        run = fit(dataset, store, config, run_folder(out, name), resume=True)
         model = load_model(run, "cpu", fingerprint=store.fingerprint)
         labels = {"action": dataset.action_labels, "answer": dataset.answer_labels}
         probes[name] = (Predictor(model, labels), "full" if seconds is None else f"{seconds:g}s")

@@ -1,4 +1,4 @@
-"""The audit as a figure: what each probe gets right, a panel a family."""
+"""The audit as a figure: what each baseline gets right, a panel a family."""
 
 import itertools
 
@@ -8,25 +8,26 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from vidseq.audit.entries import AuditEntry, audit_entries, display_name
 from vidseq.audit.findings import accuracy_of
-from vidseq.audit.probes import Probe, all_probes
+from vidseq.baselines.majority import Majority
 from vidseq.reporting.figures import FONT, plain_axis
 
-#: Colours that the colour-blind tell apart (Okabe and Ito), by how much of the past a probe sees.
+#: Colours that the colour-blind tell apart (Okabe and Ito), by how much of the past an entry sees.
 COLORS = {"nothing": "#666666", "present": "#E69F00", "short": "#56B4E9", "long": "#0072B2"}
 _LEGEND = {"nothing": "no frame", "present": "the newest frame", "short": "a short window", "long": "all of the past"}
 
 
 def audit_figure(rows: pd.DataFrame, name: str, short_seconds: float) -> Figure:
-    """Draws each probe's accuracy with its 95% interval; the dashed line is the majority answer.
+    """Draws the accuracy of each entry with its 95% interval; the dashed line is the majority answer.
 
     Args:
         rows: of an `Audit`.
         name: the data set's.
-        short_seconds: how much of the past the short probes see.
+        short_seconds: how much of the past the short entries see.
     """
     families = list(rows.groupby("family", sort=False))
-    probes = all_probes(short_seconds)
+    entries = audit_entries(short_seconds)
     columns = min(3, len(families))
     lines = -(-len(families) // columns)
     with matplotlib.rc_context(FONT):
@@ -36,7 +37,7 @@ def audit_figure(rows: pd.DataFrame, name: str, short_seconds: float) -> Figure:
             if family is None:
                 axis.set_visible(False)
             else:
-                _draw(axis, str(family[0]), family[1], probes)
+                _draw(axis, str(family[0]), family[1], entries)
         axes[0].invert_yaxis()
         figure.suptitle(f"{name}: what small probes get right", x=0.01, ha="left", fontsize=12, fontweight="bold")
         for axis in axes[len(families) - columns : len(families)]:  # the lowest of each column
@@ -50,15 +51,15 @@ def audit_figure(rows: pd.DataFrame, name: str, short_seconds: float) -> Figure:
     return figure
 
 
-def _draw(axis: Axes, family: str, rows: pd.DataFrame, probes: dict[str, Probe]) -> None:
+def _draw(axis: Axes, family: str, rows: pd.DataFrame, entries: dict[str, AuditEntry]) -> None:
     found = accuracy_of(rows)
-    shown = [name for name in probes if name in found]
+    shown = [name for name in entries if name in found]
     for place, name in enumerate(shown):
-        interval, color = found[name], COLORS[probes[name].part]
+        interval, color = found[name], COLORS[entries[name].part]
         axis.plot([100 * interval.low, 100 * interval.high], [place, place], color=color, lw=2, solid_capstyle="round")
         axis.plot(100 * interval.mean, place, "o", color=color, ms=5)
-    axis.axvline(100 * found["majority"].mean, color=COLORS["nothing"], lw=0.9, ls=(0, (4, 2)), zorder=0)
-    axis.set_yticks(range(len(shown)), [name.replace("_", " ") for name in shown])
+    axis.axvline(100 * found[Majority.name].mean, color=COLORS["nothing"], lw=0.9, ls=(0, (4, 2)), zorder=0)
+    axis.set_yticks(range(len(shown)), [display_name(name) for name in shown])
     axis.set_title(
         f"{family}\nn = {rows['query'].nunique():,} queries, {rows['group'].nunique()} groups", loc="left", fontsize=9
     )

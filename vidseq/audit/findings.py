@@ -1,7 +1,7 @@
-"""From the probes' rows to alarms about shortcuts, and to careful words about how much past is needed."""
+"""From the audit's rows to alarms about shortcuts, and to verdicts on how much past is needed."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,9 @@ import pandas as pd
 from scipy import stats
 
 from vidseq.audit import choices
-from vidseq.audit.probes import all_probes
+from vidseq.audit.entries import audit_entries, display_name, longer_and_shorter, present_entries
+from vidseq.baselines.majority import Majority
+from vidseq.baselines.probes import LastFrameProbe, QuestionOnly, TimeOnly
 from vidseq.data.schema import Query
 from vidseq.evaluation.intervals import FewGroupsWarning, Interval, bootstrap_mean
 
@@ -18,12 +20,8 @@ LEVEL = 0.95
 #: A family is one of memory if so large a share of its queries has evidence that is at least so old.
 MEMORY_SHARE = 0.9
 MEMORY_SECONDS = 1.0
-#: Probes that see the present at most. The last second is one of them: averaging away noise is no need of the past.
-PRESENT = ("blind", "time_only", "last_frame", "last_second")
 #: A need must be worth more than this, as a share: smaller gains are no reason to keep a past.
 MARGIN = 0.01
-#: Probes that differ in how much past they see and in nothing else.
-LIKE_WITH_LIKE = (("bag_of_frames", "short_bag"), ("long", "short_window"))
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Alarm:
     """A shortcut that was found."""
 
     name: str
-    """"blind", "time_only", "last_frame", "position", "longest" or "shortest"."""
+    """The baseline that finds it, or "position", "longest" or "shortest"."""
     family: str
     excess: Interval
     """How much more often right than without the shortcut; simultaneous over all alarms."""
@@ -55,7 +53,7 @@ def find_alarms(rows: pd.DataFrame, training: Sequence[Query], asked: Sequence[Q
     """Looks for shortcuts in every family.
 
     Args:
-        rows: of `probe_rows`.
+        rows: of `entry_rows`.
         training: queries that were learnt from.
         asked: queries of the rows, in any order.
     """
@@ -75,17 +73,21 @@ _Test = tuple[str, str, np.ndarray, np.ndarray, str]
 def _probe_tests(family: str, rows: pd.DataFrame) -> list[_Test]:
     right = _right(rows)
     groups = _groups(rows, right)
-    better = "blind" if right["blind"].mean() >= right["majority"].mean() else "majority"
+    better = max((QuestionOnly.name, Majority.name), key=lambda name: float(right[name].mean()))
 
     def test(name: str, against: str, words: str) -> _Test:
         return name, family, right[name].to_numpy() - right[against].to_numpy(), groups, f"{family}: {words}"
 
     tests = [
-        test("blind", "majority", "the question alone is right more often than the most frequent of its answers:"),
-        test("time_only", better, "knowing when it is asked is worth"),
+        test(
+            QuestionOnly.name,
+            Majority.name,
+            "the question alone is right more often than the most frequent of its answers:",
+        ),
+        test(TimeOnly.name, better, "knowing when it is asked is worth"),
     ]
     if is_memory(rows):
-        tests.append(test("last_frame", better, "its evidence is old, yet the last frame alone is worth"))
+        tests.append(test(LastFrameProbe.name, better, "its evidence is old, yet the last frame alone is worth"))
     return tests
 
 
@@ -115,10 +117,10 @@ def _choice_tests(rows: pd.DataFrame, training: Sequence[Query], asked: Sequence
 
 
 def judge(rows: pd.DataFrame, short_seconds: float) -> list[Verdict]:
-    """Says of every family how much past it needs.
+    """Judges how much past each family needs.
 
     Args:
-        rows: of `probe_rows`.
+        rows: of `entry_rows`.
         short_seconds: as there.
     """
     families = list(rows.groupby("family", sort=False))
@@ -128,40 +130,25 @@ def judge(rows: pd.DataFrame, short_seconds: float) -> list[Verdict]:
 def _judge_family(family: str, rows: pd.DataFrame, short_seconds: float, num_families: int) -> Verdict:
     right = _right(rows)
     groups = _groups(rows, right)
-    past = [name for name, probe in all_probes(short_seconds).items() if probe.part in ("short", "long")]
+
+    def gain(name: str, base: str, looks: int) -> Interval:
+        return _interval(right[name].to_numpy() - right[base].to_numpy(), groups, looks)
+
+    past = [name for name, entry in audit_entries(short_seconds).items() if entry.part in ("short", "long")]
     past = [name for name in past if name in right]
-    base = max(PRESENT, key=lambda name: float(right[name].mean()))
-    base = base if right[base].mean() >= right["majority"].mean() else "majority"
-    looks = num_families * len(past)
-    gains = {name: _interval(right[name].to_numpy() - right[base].to_numpy(), groups, looks) for name in past}
-    best = max(gains, key=lambda name: (gains[name].low > 0, gains[name].mean))
-    pairs = [
-        (long, short) for long, short in (("bag_of_frames", "short_bag"), ("long", "short_window")) if long in right
-    ]
-    longer = {
-        long: _interval(right[long].to_numpy() - right[short].to_numpy(), groups, num_families * len(pairs))
-        for long, short in pairs
-    }
-    furthest = max(longer, key=lambda name: (longer[name].low > 0, longer[name].mean))
+    base = max((*present_entries(), Majority.name), key=lambda name: float(right[name].mean()))
+    gains = {name: gain(name, base, num_families * len(past)) for name in past}
+    best = _largest(gains)
     if gains[best].low > MARGIN:
-        text = (
+        pairs = [(long, short) for long, short in longer_and_shorter(short_seconds) if long in right]
+        longer = {long: gain(long, short, num_families * len(pairs)) for long, short in pairs}
+        furthest = _largest(longer)
+        needs, text = _long_or_past(furthest, longer[furthest], short_seconds)
+        some = (
             f"needs some of the past: {_named(best)} is right more often than {_named(base)}, {_points(gains[best])}."
         )
-        if longer[furthest].low > MARGIN:
-            needs = "long"
-            text += (
-                f" It needs more than the last {short_seconds:g} s: {_named(furthest)} gains by the rest of the past, "
-                f"{_points(longer[furthest])}."
-            )
-        else:
-            needs = "past"
-            text += (
-                f" No evidence that it needs more than the last {short_seconds:g} s: {_named(furthest)} gains "
-                f"{_points(longer[furthest])} by the rest of the past."
-            )
-        return _verdict(family, needs, text, rows)
-    learnt = any(_interval(right[name].to_numpy() - right["majority"].to_numpy(), groups, 1).low > 0 for name in right)
-    if not learnt:
+        return _verdict(family, needs, f"{some} {text}", rows)
+    if not any(gain(name, Majority.name, 1).low > 0 for name in right):
         text = (
             "no probe is right more often than the majority answer, so nothing can be said: too little training data, "
             "or more than small probes can do."
@@ -174,16 +161,34 @@ def _judge_family(family: str, rows: pd.DataFrame, short_seconds: float, num_fam
     return _verdict(family, "nothing shown", text, rows)
 
 
+def _largest(gains: Mapping[str, Interval]) -> str:
+    """The largest gain, those that are shown first."""
+    return max(gains, key=lambda name: (gains[name].low > 0, gains[name].mean))
+
+
+def _long_or_past(name: str, gain: Interval, short_seconds: float) -> tuple[str, str]:
+    """Whether the past before the short window is needed, and why."""
+    if gain.low > MARGIN:
+        return "long", (
+            f"It needs more than the last {short_seconds:g} s: {_named(name)} gains by the rest of the past, "
+            f"{_points(gain)}."
+        )
+    return "past", (
+        f"No evidence that it needs more than the last {short_seconds:g} s: {_named(name)} gains {_points(gain)} by "
+        f"the rest of the past."
+    )
+
+
 def _verdict(family: str, needs: str, text: str, rows: pd.DataFrame) -> Verdict:
     return Verdict(family, needs, text, rows["query"].nunique(), rows["group"].nunique())
 
 
 def _right(rows: pd.DataFrame) -> pd.DataFrame:
-    """1 for right, a row a query and a column a probe; for multiple choice, "majority" is chance."""
+    """1 for right, a row a query and a column an entry; for multiple choice, the majority answer is chance."""
     wide = rows.assign(correct=rows["correct"].astype(float)).pivot(index="query", columns="run", values="correct")
     if "choices" in rows:
         number = rows.drop_duplicates("query").set_index("query")["choices"].loc[wide.index]
-        wide.loc[number > 1, "majority"] = 1 / number[number > 1]
+        wide.loc[number > 1, Majority.name] = 1 / number[number > 1]
     return wide
 
 
@@ -207,7 +212,7 @@ def _interval(values: np.ndarray, groups: np.ndarray, looks: int) -> Interval:
 
 
 def accuracy_of(rows: pd.DataFrame) -> dict[str, Interval]:
-    """Each probe's accuracy with its own 95% interval."""
+    """Returns each entry's accuracy with its own 95% interval."""
     right = _right(rows)
     groups = _groups(rows, right)
     with warnings.catch_warnings():
@@ -215,8 +220,8 @@ def accuracy_of(rows: pd.DataFrame) -> dict[str, Interval]:
         return {str(name): bootstrap_mean(right[name].to_numpy(), groups) for name in right}
 
 
-def _named(probe: str) -> str:
-    return f"'{probe.replace('_', ' ')}'"
+def _named(entry: str) -> str:
+    return f"'{display_name(entry)}'"
 
 
 def _points(interval: Interval) -> str:

@@ -6,8 +6,8 @@ from html import escape
 
 import pandas as pd
 
+from vidseq.audit.entries import audit_entries, display_name
 from vidseq.audit.findings import LEVEL, MARGIN, Alarm, Verdict, accuracy_of
-from vidseq.audit.probes import all_probes
 from vidseq.reporting.inline_svg import inline_svg
 from vidseq.reporting.page_style import STYLE
 from vidseq.reporting.tables import to_markdown
@@ -23,18 +23,18 @@ HEADLINES = {
 
 def accuracy_table(rows: pd.DataFrame, short_seconds: float) -> pd.DataFrame:
     """Accuracy of each probe in each family: family, probe, sees, accuracy, low, high, num_queries, num_groups."""
-    probes = all_probes(short_seconds)
+    entries = audit_entries(short_seconds)
     lines = []
     for family, part in rows.groupby("family", sort=False):
         found = accuracy_of(part)
-        for name, probe in probes.items():
+        for name, entry in entries.items():
             if name in found:
                 interval = found[name]
                 lines.append(
                     {
                         "family": family,
                         "probe": name,
-                        "sees": probe.sees,
+                        "sees": entry.sees,
                         "accuracy": interval.mean,
                         "low": interval.low,
                         "high": interval.high,
@@ -133,15 +133,13 @@ def _wide(table: pd.DataFrame) -> pd.DataFrame:
     cells = [f"{100 * mean:.1f} ±{100 * width:.1f}" for mean, width in zip(table["accuracy"], half)]
     wide = table.assign(cell=cells).pivot(index="family", columns="probe", values="cell")
     wide = wide.loc[table["family"].drop_duplicates(), table["probe"].drop_duplicates()].fillna("–")
-    wide.columns = [str(name).replace("_", " ") for name in wide.columns]
+    wide.columns = [display_name(str(name)) for name in wide.columns]
     return wide.reset_index()
 
 
 def _legend(table: pd.DataFrame) -> list[str]:
     probes = table.drop_duplicates("probe")
-    return [
-        "; ".join(f"{name.replace('_', ' ')}: {sees}" for name, sees in zip(probes["probe"], probes["sees"])) + "."
-    ]
+    return ["; ".join(f"{display_name(name)}: {sees}" for name, sees in zip(probes["probe"], probes["sees"])) + "."]
 
 
 def _method() -> list[str]:

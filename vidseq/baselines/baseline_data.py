@@ -1,8 +1,8 @@
-"""What controls that ask no model may learn from: the training split alone."""
+"""What a baseline may use: the training split's queries with their answers, and the past of the queries to answer."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -13,46 +13,52 @@ from vidseq.data.visible import Past
 
 @dataclass(frozen=True)
 class BaselineData:
-    """Queries to learn from and to answer, of one kind, with what may be known of them."""
+    """Queries of one kind to learn from and to answer, and what may be known of them."""
 
     training: Sequence[Query]
-    """Of the training split."""
+    """Queries of the training split."""
     queries: Sequence[Query]
-    """What to answer, N of them."""
+    """The N queries to answer."""
     classes: Sequence[str]
-    """The answers that there are, C of them."""
+    """The C possible answers."""
     segments: Mapping[str, Sequence[Segment]]
     """The segments of every video named above."""
     past: Callable[[Query], Past]
-    """All that may be seen for a query."""
+    """Returns the samples that a query may see."""
     background: str | None = None
     """The label that is no action."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """The group of each video; a video that is missing is a group of its own."""
 
     def labels_before(self, query: Query) -> list[str]:
-        """The actions that had begun when the query is asked, oldest first, the one going on included."""
-        starts, labels = self._told_in_order.get(query.video, ([], []))
+        """The labels of the actions that began up to the query's time, oldest first, the current one included."""
+        starts, labels = self._actions_in_order.get(query.video, ([], []))
         return labels[: bisect_right(starts, query.time)]
 
-    def places(self) -> dict[str, int]:
+    def class_indices(self) -> dict[str, int]:
         """The column of each class."""
-        return {label: number for number, label in enumerate(self.classes)}
+        return {label: index for index, label in enumerate(self.classes)}
 
     def answers(self) -> np.ndarray:
-        """The class of each training query that has one, and -1, (number of training queries,)."""
-        places = self.places()
-        return np.array([places.get(query.answer, -1) for query in self.training], dtype=int)
+        """The class index of each training query's answer, -1 where it is no class, (number of training queries,)."""
+        columns = self.class_indices()
+        return np.array([columns.get(query.answer, -1) for query in self.training], dtype=int)
+
+    def group_of(self, query: Query) -> str:
+        """The group of a query's video."""
+        return self.groups.get(query.video, query.video)
 
     @cached_property
-    def _told_in_order(self) -> dict[str, tuple[list[float], list[str]]]:
+    def _actions_in_order(self) -> dict[str, tuple[list[float], list[str]]]:
         """When the actions of each video begin, and their labels."""
-        told = {}
+        in_order = {}
         for video, segments in self.segments.items():
             actions = [segment for segment in segments if segment.label != self.background]
             actions.sort(key=lambda segment: (segment.start, segment.end, segment.track, segment.label))
-            told[video] = [action.start for action in actions], [action.label for action in actions]
-        return told
+            in_order[video] = [action.start for action in actions], [action.label for action in actions]
+        return in_order
 
 
 def family_of(query: Query) -> str:
-    """The family; the kind where the data set names none."""
+    """The family of a query; its kind where the data set names none."""
     return query.family or query.kind

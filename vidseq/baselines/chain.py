@@ -1,15 +1,15 @@
-"""The n-gram chain: the next label from the last few, in their order."""
+"""The n-gram chain: the next label from the last few labels, in their order."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from vidseq.baselines.baseline import Baseline
 from vidseq.baselines.baseline_data import BaselineData
-from vidseq.errors import UserError
-
-#: How many past labels count unless the control says otherwise, as in "ngram:2".
-DEFAULT_ORDER = 3
+from vidseq.baselines.control import PAST_LABELS, Parameter, read_count
+from vidseq.tasks import NextAction
 
 
 class LabelChain:
@@ -17,13 +17,13 @@ class LabelChain:
 
         p(c | h) = (n(h, c) + k(h) p(c | h')) / (n(h) + k(h))
 
-    n counts in training, k(h) is the number of different labels that followed h, and h' is h without its oldest label;
-    at the bottom stand add-one smoothed frequencies.
+    n counts in training, k(h) is the number of different labels that followed h, and h' is h without its oldest label.
+    The chain ends in add-one smoothed frequencies.
 
     Source: Witten and Bell, The zero-frequency problem, IEEE Trans. Information Theory 1991 (method C), interpolated.
 
     Args:
-        examples: past labels, oldest first, and the number of the class that followed.
+        examples: past labels, oldest first, and the index of the class that followed.
         order: how many past labels count.
         num_classes: C.
     """
@@ -36,12 +36,12 @@ class LabelChain:
             frequency[following] += 1
             for length in range(1, min(order, len(history)) + 1):
                 self._followed[tuple(history[-length:])][following] += 1
-        self._bottom = frequency / frequency.sum()
+        self._smoothed = frequency / frequency.sum()
         self._weight = {history: counts.total() + len(counts) for history, counts in self._followed.items()}
 
     def probabilities(self, history: Sequence[str]) -> np.ndarray:
-        """Of each class after some labels, (C,)."""
-        share = self._bottom.copy()
+        """Returns the probability of each class after some labels, (C,)."""
+        share = self._smoothed.copy()
         for length in range(1, min(self._order, len(history)) + 1):
             last = tuple(history[-length:])
             if last not in self._followed:
@@ -52,35 +52,36 @@ class LabelChain:
                 share[following] += count / weight
         return share
 
+    def most_frequent(self, history: Sequence[str]) -> int | None:
+        """Returns the class that followed these labels most often in training, of equal ones the first; else None.
 
-def ngram(data: BaselineData, order: int = DEFAULT_ORDER) -> np.ndarray:
-    """Answers with a `LabelChain` fitted on the training segments.
-
-    Args:
-        study: next actions to learn and to answer.
-        order: how many past labels count.
-
-    Returns:
-        log-probabilities (N, C).
-    """
-    examples = [
-        (data.labels_before(query), answer) for query, answer in zip(data.training, data.answers()) if answer >= 0
-    ]
-    chain = LabelChain(examples, order, len(data.classes))
-    return np.log(np.stack([chain.probabilities(data.labels_before(query)) for query in data.queries]))
+        Args:
+            history: at most `order` labels, oldest first; shorter ones are not backed off to.
+        """
+        counts = self._followed.get(tuple(history))
+        return max(counts, key=counts.__getitem__) if counts else None
 
 
-def parse_order(control: str) -> int | None:
-    """How many labels "ngram" or "ngram:2" looks back; None for another control.
+@dataclass(frozen=True)
+class NGram(Baseline):
+    """Answers with a `LabelChain` of the training segments."""
 
-    Raises:
-        UserError: the number cannot be read.
-    """
-    name, _, order = control.partition(":")
-    if name != "ngram":
-        return None
-    if not order:
-        return DEFAULT_ORDER
-    if not order.isdecimal() or int(order) < 1:
-        raise UserError(f"Control ngram expects how many labels to look back, as in ngram:2, got '{control}'.")
-    return int(order)
+    name = "ngram"
+    needs = PAST_LABELS
+    kinds = (NextAction.name,)
+    parameter = Parameter("how many labels to look back", "2", read_count, str)
+
+    order: int = 3
+
+    @property
+    def sees(self) -> str:
+        """What it may use, in words."""
+        return f"the labels of the last {self.order} actions, in order"
+
+    def answer(self, data: BaselineData) -> np.ndarray:
+        """Returns log-probabilities (N, C)."""
+        examples = [
+            (data.labels_before(query), answer) for query, answer in zip(data.training, data.answers()) if answer >= 0
+        ]
+        chain = LabelChain(examples, self.order, len(data.classes))
+        return np.log(np.stack([chain.probabilities(data.labels_before(query)) for query in data.queries]))

@@ -1,102 +1,68 @@
-"""Controls: what a model scores when something is taken from its input, and what no model at all scores.
+"""Controls by name: what a model scores with less input, and what baselines score without a model."""
 
-Input controls change the past and ask the model; baselines answer without it. A curve without them is not shown.
-"""
+from collections.abc import Iterable, Mapping, Sequence
 
-import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
-
-from vidseq.baselines.bag import bag_of_frames, bag_of_labels
-from vidseq.baselines.baseline_data import BaselineData
-from vidseq.baselines.chain import ngram, parse_order
-from vidseq.baselines.counts import majority, repeat_last_label, time_only
+from vidseq.baselines.baseline import Baseline
+from vidseq.baselines.control import Control, QueryFacts, parse_control
+from vidseq.baselines.registry import BASELINES
 from vidseq.data.schema import Query
-from vidseq.errors import UserError, unknown_name
-from vidseq.evaluation.input_controls import INPUT_CONTROLS, parse_swap_seconds
+from vidseq.errors import UserError
+from vidseq.evaluation.input_controls import INPUT_CONTROLS, InputControl
 
-#: The single frame of the past that the model is surest of an answer with: a selector that knows no order.
-BEST_FRAME = "best_frame"
-#: All that there are.
+#: Stands for every control that fits the queries.
 ALL = "all"
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """A control that asks no model."""
-
-    answer: Callable[[BaselineData], np.ndarray]
-    """Scores (N, C) of a study's queries."""
-    from_labels: bool = False
-    """Whether it reads labels of past segments, and so answers next actions alone."""
+def known_controls() -> Mapping[str, type[Control]]:
+    """Returns every control by its name."""
+    return {**INPUT_CONTROLS, **BASELINES}
 
 
-_BASELINES: Mapping[str, Baseline] = {
-    "majority": Baseline(majority),
-    "time_only": Baseline(time_only),
-    "bag_of_frames": Baseline(bag_of_frames),
-    "repeat_last_label": Baseline(repeat_last_label, from_labels=True),
-    "ngram": Baseline(ngram, from_labels=True),
-    "bag_of_labels": Baseline(bag_of_labels, from_labels=True),
-}
-#: What there is, by the word before any colon.
-CONTROLS = (*INPUT_CONTROLS, "swapped_past", BEST_FRAME, *_BASELINES)
+def find_control(text: str) -> Control:
+    """Returns the control that is written as `text`, such as "blind" or "ngram:2"; errors as in `parse_control`."""
+    return parse_control(text, known_controls())
 
 
-def find_baseline(control: str) -> Baseline | None:
-    """The baseline of that name, such as "ngram:2"; None for a control of the input."""
-    order = parse_order(control)
-    if order is not None:
-        return Baseline(functools.partial(ngram, order=order), from_labels=True)
-    return _BASELINES.get(control)
+def find_baseline(text: str) -> Baseline | None:
+    """Returns the baseline that is written as `text`; None for an input control."""
+    control = find_control(text)
+    return control if isinstance(control, Baseline) else None
+
+
+def find_input_control(text: str) -> InputControl | None:
+    """Returns the input control that is written as `text`; None for a baseline."""
+    control = find_control(text)
+    return control if isinstance(control, InputControl) else None
 
 
 def check_controls(controls: Sequence[str]) -> None:
-    """Refuses a control that does not exist, naming the nearest.
-
-    Raises:
-        UserError: an unknown control.
-    """
+    """Refuses a control that does not exist, or whose parameter cannot be read; errors as in `parse_control`."""
     for control in controls:
-        known = control in CONTROLS or parse_swap_seconds(control) is not None or parse_order(control) is not None
-        if not known:
-            raise unknown_name("control", control, CONTROLS)
+        find_control(control)
 
 
 def choose_controls(
     controls: Sequence[str], queries: Iterable[Query], *, num_groups: int, has_segments: bool
 ) -> list[str]:
-    """Spells out "all": every control that these queries can be put to.
+    """Replaces "all" by every control that these queries can be put to.
 
     Args:
-        controls: names, "all" among them or not.
+        controls: names, with or without "all" among them.
         queries: what will be asked.
-        num_groups: of the split; a past is swapped with another group's.
-        has_segments: whether past labels are known.
+        num_groups: how many groups the split has.
+        has_segments: whether the labels of past segments are known.
 
     Returns:
         each control once.
 
     Raises:
-        UserError: an unknown control, or one that is named but has nothing to work on.
+        UserError: an unknown control, or a named one that has nothing to work on.
     """
-    queries = list(queries)
-    forecasts = has_segments and any(query.kind == "next_action" for query in queries)
-    from_labels = "" if forecasts else "next actions, and segments of the past, got none"
-    missing = {name: from_labels for name, baseline in _BASELINES.items() if baseline.from_labels}
-    if not any(query.evidence for query in queries):
-        missing["evidence_only"] = "queries with evidence intervals, got none"
-    if num_groups < 2:
-        missing["swapped_past"] = "videos of at least two groups, got one"
-    if any(query.kind == "frame_labels" for query in queries):
-        missing["blind"] = "queries that are something without a frame, got frame labels"
+    facts = QueryFacts.of(queries, has_segments=has_segments, num_groups=num_groups)
     named = [control for control in controls if control != ALL]
-    check_controls(named)
-    for control in named:
-        reason = missing.get(control.partition(":")[0])
-        if reason:
-            raise UserError(f"Control {control} expects {reason}. Leave it out.")
-    every = [control for control in CONTROLS if not missing.get(control)] if ALL in controls else []
-    return list(dict.fromkeys([*every, *named]))
+    for text in named:
+        needs = find_control(text).needs
+        if needs and not needs.is_met(facts):
+            raise UserError(f"Control {text} expects {needs.text}. Leave it out.")
+    fitting = [name for name, control in known_controls().items() if not control.needs or control.needs.is_met(facts)]
+    return list(dict.fromkeys([*(fitting if ALL in controls else []), *named]))

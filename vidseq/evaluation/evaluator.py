@@ -12,7 +12,7 @@ from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.evaluation.answering import Answer, Predict, answer_all
 from vidseq.evaluation.contexts import Context, parse_contexts
-from vidseq.evaluation.controls import BEST_FRAME, choose_controls, find_baseline
+from vidseq.evaluation.controls import choose_controls, find_baseline
 from vidseq.evaluation.requests import EvalRequest, context_requests, control_requests
 from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate, make_rows
 from vidseq.evaluation.scoring import Score, WordScore, score_answer, score_written
@@ -60,10 +60,10 @@ def evaluate(
         queries: what to ask, such as `dataset.next_action_queries(1.0)`; those of other splits are left out. None: the
             data set's own.
         contexts: see `parse_contexts`, such as "1f,1s,2s,...,full".
-        controls: "all", or any of `vidseq.evaluation.controls.CONTROLS`, such as "swapped_past:30s" (what is older is
-            another video's), "evidence_only" (asked of the queries with evidence), "ngram:2" (next actions alone).
+        controls: "all", or names of input controls (see `vidseq.evaluation.input_controls`) and baselines (see
+            `vidseq.baselines`), such as "swapped_past:30s" or "ngram:2".
         run: what to write into the rows.
-        train_split: what controls that request no model learn from.
+        train_split: what baselines learn from.
         batch_size: most queries in one call.
         limit: only the first so many queries; None: all.
         adjust: what is done to all scores before they are marked; answers in words have none.
@@ -154,17 +154,17 @@ def ask_model(
     else:
         with progress(total=len({request.past_name for request in requests}), what="evaluate", unit="answer") as bar:
             scores = answer_all(predict, query_set, requests, batch_size, bar.update, share=share)
-    return [_rows_of(query_set, *_most_confident_frames(query_set, requests, _adjusted(scores, adjust)), run)]
+    return [_rows_of(query_set, *_most_confident(query_set, requests, _adjusted(scores, adjust)), run)]
 
 
 def answer_baselines(
     query_set: QuerySet, controls: Sequence[str], training: Sequence[Query], run: Run, adjust: Adjust | None = None
 ) -> list[pd.DataFrame]:
-    """The rows of controls that ask no model, one table a control and kind of query.
+    """The rows of baselines, one table for each baseline and kind of query.
 
     Args:
-        exam: what to answer.
-        controls: names of baselines.
+        query_set: what to answer.
+        controls: baselines as users write them, such as "ngram:2".
         training: what they learn from.
         run: what to write into the rows.
         adjust: see `evaluate`.
@@ -173,12 +173,10 @@ def answer_baselines(
     for control in controls:
         baseline = find_baseline(control)
         assert baseline is not None
-        for kind in ("next_action",) if baseline.from_labels else LABELS_OF_KIND:
+        for kind in baseline.kinds or LABELS_OF_KIND:
             numbers = [number for number, query in enumerate(query_set.queries) if query.kind == kind]
             if numbers:
-                scores = baseline.answer(
-                    _baseline_data(query_set, training, [query_set.queries[number] for number in numbers])
-                )
+                scores = baseline.answer(_baseline_data(query_set, training, kind))
                 requests = [EvalRequest(number, Context(frames=0), control, 0, 0, 0) for number in numbers]
                 tables.append(_rows_of(query_set, requests, _adjusted(list(scores), adjust), run))
     return tables
@@ -190,30 +188,34 @@ def _adjusted(answers: Sequence[Answer], adjust: Adjust | None) -> Sequence[Answ
     return [answer if isinstance(answer, Written) else adjust(answer) for answer in answers]
 
 
-def _baseline_data(query_set: QuerySet, training: Sequence[Query], queries: Sequence[Query]) -> BaselineData:
-    (kind,) = {query.kind for query in queries}
-    known = [query for query in training if query.kind == kind]
+def _baseline_data(query_set: QuerySet, training: Sequence[Query], kind: str) -> BaselineData:
+    dataset = query_set.dataset
+    queries, known = ([query for query in part if query.kind == kind] for part in (query_set.queries, training))
     videos = {query.video for query in (*queries, *known)}
-    segments = {video: query_set.dataset.segments_of(video) for video in videos}
     return BaselineData(
-        known, queries, query_set.classes(kind), segments, query_set.past_of, query_set.dataset.info.background
+        known,
+        queries,
+        query_set.classes(kind),
+        {video: dataset.segments_of(video) for video in videos},
+        query_set.past_of,
+        dataset.info.background,
+        {video: dataset.group_of(video) for video in videos},
     )
 
 
-def _most_confident_frames(
-    query_set: QuerySet, requests: Sequence[EvalRequest], scores: Sequence[Answer]
+def _most_confident(
+    query_set: QuerySet, requests: Sequence[EvalRequest], answers: Sequence[Answer]
 ) -> tuple[list[EvalRequest], list[Answer]]:
-    """Keeps of each query's single frames the one whose prediction is most probable; of equal ones the newest."""
-    kept: dict[tuple[int, str, str], int] = {}
-    surest: dict[tuple[int, str, str], float] = {}
-    for place, (request, row) in enumerate(zip(requests, scores)):
-        key = (request.number, request.control, request.context.name)
-        query = query_set.queries[request.number]
-        certainty = _score(query_set, query, row)[0].score if request.control == BEST_FRAME else 0.0
-        if key not in kept or certainty > surest[key]:
-            kept[key], surest[key] = place, certainty
-    places = sorted(kept.values())
-    return [requests[place] for place in places], [scores[place] for place in places]
+    """Keeps one answer of each query, context and control: of several the most confident, of equal ones the first."""
+    of_key: dict[tuple[int, str, str], list[int]] = {}
+    for place, request in enumerate(requests):
+        of_key.setdefault((request.number, request.control, request.context.name), []).append(place)
+
+    def confidence(place: int) -> float:
+        return _score(query_set, query_set.queries[requests[place].number], answers[place])[0].score
+
+    kept = sorted(places[0] if len(places) == 1 else max(places, key=confidence) for places in of_key.values())
+    return [requests[place] for place in kept], [answers[place] for place in kept]
 
 
 def _score(query_set: QuerySet, query: Query, answer: Answer) -> tuple[Score, WordScore]:

@@ -1,83 +1,174 @@
-"""Controls of the input: what a model scores when something is taken from its past."""
+"""Input controls: what a model scores when something is taken from its past. Each is one class, listed at the end."""
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from vidseq.baselines.control import (
+    EVIDENCE,
+    QUERIES_WITHOUT_FRAME,
+    TWO_GROUPS,
+    Control,
+    Parameter,
+    read_seconds,
+    write_seconds,
+)
 from vidseq.data.schema import Query
 from vidseq.data.visible import Past, visible_span, within_intervals
-from vidseq.errors import UserError
+from vidseq.evaluation.contexts import Context
 
-#: How much of the present `swapped_past` leaves in place, unless it is told otherwise as in "swapped_past:30s".
-SWAP_SECONDS = 10.0
-
-
-def blind(past: Past, query: Query) -> Past:
-    """Nothing of the video: the question alone."""
-    return Past(past.features[:0], past.pts_seconds[:0])
+#: How many frames of the past `BestFrame` asks of.
+MAX_FRAMES = 32
 
 
-def last_frame(past: Past, query: Query) -> Past:
-    """The newest frame alone."""
-    return Past(past.features[-1:], past.pts_seconds[-1:])
+class View(NamedTuple):
+    """The samples [start, stop) of a query's video, as one input of the model."""
+
+    context: Context
+    """What the input is called in the rows."""
+    start: int
+    stop: int
+    frames: int
+    """How many samples are shown."""
 
 
-def shuffled(past: Past, query: Query) -> Past:
-    """The past in random order, the newest frame in its place; the same order for the same time of a video every
-    time."""
-    if len(past.pts_seconds) < 3:
+class InputControl(Control):
+    """Takes something from a model's past, then asks the model.
+
+    By default the whole past is one view, which `change` alters.
+    """
+
+    only_cuts: ClassVar[bool] = False
+    """True: the views say all, and `change` is not called. The model then shares work with contexts."""
+
+    def views(self, past: Past, query: Query) -> list[View]:
+        """What the model is asked of, one after the other; of several answers the most confident counts.
+
+        Args:
+            past: all samples that the query may see.
+            query: what is asked.
+
+        Returns:
+            nothing where the query is left out.
+        """
+        count = len(past.pts_seconds)
+        return [View(Context(), 0, count, count)]
+
+    def change(self, past: Past, query: Query, donor: Callable[[], Past]) -> Past:
+        """Returns what the model is shown.
+
+        Args:
+            past: all samples that the query may see.
+            query: what is asked.
+            donor: returns the samples of another group's video, at least one.
+        """
         return past
-    order = np.append(_random(query).permutation(len(past.pts_seconds) - 1), len(past.pts_seconds) - 1)
-    return Past(past.features[order], past.pts_seconds)
 
-
-def evidence_only(past: Past, query: Query) -> Past:
-    """Only the frames in the query's evidence intervals, ends included."""
-    keep = within_intervals(past.pts_seconds, query.evidence)
-    return Past(past.features[keep], past.pts_seconds[keep])
-
-
-def swap_past(past: Past, query: Query, donor: Past, swap_seconds: float) -> Past:
-    """The present in place, and everything older than `swap_seconds` taken from another video at the same places.
-
-    Args:
-        past: what was seen up to the query.
-        query: what is asked.
-        donor: another video's frames, at least one; gone through again from its start where it is too short.
-        swap_seconds: how much of the newest past stays.
-    """
-    old, _ = visible_span(past.pts_seconds, query.time, context_seconds=swap_seconds)
-    borrowed = donor.features[np.arange(old) % len(donor.features)]
-    return Past(np.concatenate([borrowed, past.features[old:]]), past.pts_seconds)
-
-
-#: Those that need nothing but the past. `swapped_past` needs other videos too, `best_frame` several answers.
-INPUT_CONTROLS: Mapping[str, Callable[[Past, Query], Past]] = {
-    "blind": blind,
-    "last_frame": last_frame,
-    "shuffled": shuffled,
-    "evidence_only": evidence_only,
-}
-
-
-def parse_swap_seconds(control: str) -> float | None:
-    """How much of the present "swapped_past" or "swapped_past:30s" keeps, in seconds; None for another control.
-
-    Raises:
-        UserError: the seconds cannot be read.
-    """
-    name, _, seconds = control.partition(":")
-    if name != "swapped_past":
+    def depends_on(self, query: Query) -> Hashable:
+        """What decides the change besides the query's video and time; queries that agree in it share one reading."""
         return None
-    if not seconds:
-        return SWAP_SECONDS
-    try:
-        return float(seconds.removesuffix("s"))
-    except ValueError:
-        raise UserError(f"Control swapped_past expects seconds as in swapped_past:30s, got '{control}'.") from None
 
 
-def _random(query: Query) -> np.random.Generator:
-    """The same for all queries at one time, so that they share one past."""
-    return np.random.default_rng(zlib.crc32(f"{query.video} {query.time:.6f}".encode()))
+@dataclass(frozen=True)
+class Blind(InputControl):
+    """Shows no frame: the model knows the question alone."""
+
+    name = "blind"
+    needs = QUERIES_WITHOUT_FRAME
+    only_cuts = True
+
+    def views(self, past: Past, query: Query) -> list[View]:
+        """One view of nothing."""
+        return [View(Context(frames=0), 0, 0, 0)]
+
+
+@dataclass(frozen=True)
+class LastFrame(InputControl):
+    """Shows the newest frame alone."""
+
+    name = "last_frame"
+    only_cuts = True
+
+    def views(self, past: Past, query: Query) -> list[View]:
+        """One view of one frame."""
+        count = len(past.pts_seconds)
+        return [View(Context(frames=1), count - 1, count, 1)]
+
+
+@dataclass(frozen=True)
+class Shuffled(InputControl):
+    """Shows the past in random order, the newest frame in its place; one order for one time of a video."""
+
+    name = "shuffled"
+
+    def change(self, past: Past, query: Query, donor: Callable[[], Past]) -> Past:
+        """Returns the frames in another order, and the times as they were."""
+        count = len(past.pts_seconds)
+        if count < 3:
+            return past
+        generator = np.random.default_rng(zlib.crc32(f"{query.video} {query.time:.6f}".encode()))
+        order = np.append(generator.permutation(count - 1), count - 1)
+        return Past(past.features[order], past.pts_seconds)
+
+
+@dataclass(frozen=True)
+class EvidenceOnly(InputControl):
+    """Shows the frames in the query's evidence intervals, ends included; queries without evidence are left out."""
+
+    name = "evidence_only"
+    needs = EVIDENCE
+
+    def views(self, past: Past, query: Query) -> list[View]:
+        """One view of the frames in the intervals."""
+        shown = int(within_intervals(past.pts_seconds, query.evidence).sum())
+        return [View(Context(), 0, len(past.pts_seconds), shown)] if query.evidence else []
+
+    def change(self, past: Past, query: Query, donor: Callable[[], Past]) -> Past:
+        """Returns the frames in the intervals."""
+        keep = within_intervals(past.pts_seconds, query.evidence)
+        return Past(past.features[keep], past.pts_seconds[keep])
+
+    def depends_on(self, query: Query) -> Hashable:
+        """Returns the intervals."""
+        return query.evidence
+
+
+@dataclass(frozen=True)
+class SwappedPast(InputControl):
+    """Keeps the newest seconds, and takes all that is older from another group's video, at the same positions."""
+
+    name = "swapped_past"
+    needs = TWO_GROUPS
+    parameter = Parameter("how many seconds of the newest past stay", "30s", read_seconds, write_seconds)
+
+    seconds: float = 10.0
+
+    def change(self, past: Past, query: Query, donor: Callable[[], Past]) -> Past:
+        """Returns the frames with the older ones replaced; a donor that is too short starts again."""
+        old, _ = visible_span(past.pts_seconds, query.time, context_seconds=self.seconds)
+        features = donor().features
+        borrowed = features[np.arange(old) % len(features)]
+        return Past(np.concatenate([borrowed, past.features[old:]]), past.pts_seconds)
+
+
+@dataclass(frozen=True)
+class BestFrame(InputControl):
+    """Asks the model of single frames of the past, and takes its most confident answer: no order is used."""
+
+    name = "best_frame"
+    only_cuts = True
+
+    def views(self, past: Past, query: Query) -> list[View]:
+        """Up to 32 views of one frame each, evenly spread and counted from the newest, which is among them."""
+        count = len(past.pts_seconds)
+        back = np.unique(np.linspace(0, count - 1, min(MAX_FRAMES, count)).round().astype(int))
+        return [View(Context(frames=1), int(index), int(index) + 1, 1) for index in count - 1 - back]
+
+
+#: Every input control by its name.
+INPUT_CONTROLS: dict[str, type[InputControl]] = {
+    control.name: control for control in (Blind, LastFrame, Shuffled, EvidenceOnly, SwappedPast, BestFrame)
+}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from vidseq.baselines.counts import log_frequency
+from vidseq.baselines.majority import log_frequency
 from vidseq.evaluation.metrics import class_mean_recall
 
 #: What is tried; 0 leaves scores as they are, 1 takes away all that frequency in training adds.

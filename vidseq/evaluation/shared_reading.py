@@ -95,7 +95,7 @@ def _first_frame(predictor: Predictor, request: EvalRequest) -> int:
 
 
 def _altered_past(query_set: QuerySet, request: EvalRequest) -> object:
-    """Equal for two asks of one video that are shown the same altered frames."""
+    """Equal for two requests of one video that are shown the same altered frames."""
     query = query_set.queries[request.number]
-    evidence = query.evidence if request.control == "evidence_only" else ()
-    return request.alteration, request.start, request.stop, query.time, evidence
+    depends_on = None if request.changed_by is None else request.changed_by.depends_on(query)
+    return request.alteration, request.start, request.stop, query.time, depends_on

@@ -7,12 +7,10 @@ from .class_forecast import ClassMeanChoice as ClassMeanChoice
 from .class_forecast import named_forecast as named_forecast
 from .class_forecast import pooled as pooled
 from .long_term import OBSERVED as OBSERVED
-from .long_term import Bigram as Bigram
 from .long_term import Forecast as Forecast
 from .long_term import Horizon as Horizon
 from .long_term import evaluate_long_term as evaluate_long_term
 from .long_term import long_term_table as long_term_table
-from .long_term import repeat_last_label as repeat_last_label
 from .long_term_intervals import interval_table as interval_table
 from .moments import moment_name as moment_name
 from .moments import moments_of as moments_of

@@ -15,7 +15,6 @@ import pandas as pd
 
 from vidseq.errors import UserError
 from vidseq.evaluation.rows import UNNAMED_RUN, Run
-from vidseq.segmentation.segment_metrics import runs_of
 
 #: Shares of the video that are observed, and then predicted, in the published tables.
 OBSERVED, PREDICTED = (0.2, 0.3), (0.1, 0.2, 0.3, 0.5)
@@ -172,61 +171,6 @@ def long_term_table(rows: pd.DataFrame, by: Sequence[str] = ("run",)) -> pd.Data
             line[f"{100 * observed:g}%: {predicted:g}"] = round(100 * mean_over_classes(cell), 1)
         lines.append({**line, "videos": part["video"].nunique()})
     return pd.DataFrame(lines)
-
-
-def repeat_last_label(observed: np.ndarray, frames: int) -> np.ndarray:
-    """The floor: nothing changes; see `Forecast`."""
-    return np.full(frames, observed[-1])
-
-
-class Bigram:
-    """The other floor: each class is followed by what followed it most, which may be the end, and lasts the mean.
-
-    Lengths are shares of the video, as the published protocol tells how long it is; what is going on lasts as long as
-    its mean, or not a moment longer.
-
-    Args:
-        training: true classes of every frame, (n,) a video.
-        patient: what is going on lasts the mean of those that were longer than it is already: a harder floor.
-    """
-
-    def __init__(self, training: Iterable[np.ndarray], *, patient: bool = False) -> None:
-        self._patient = patient
-        self._lengths: dict[int, list[float]] = {}
-        follow: dict[int, dict[int | None, int]] = {}
-        for labels in training:
-            runs = runs_of(labels)
-            for label, length in zip(runs.labels.tolist(), (runs.ends - runs.starts).tolist()):
-                self._lengths.setdefault(label, []).append(length / len(labels))
-            for label, after in zip(runs.labels.tolist(), [*runs.labels[1:].tolist(), None]):
-                counts = follow.setdefault(label, {})
-                counts[after] = counts.get(after, 0) + 1
-        self._next = {label: max(counts, key=lambda after: counts[after]) for label, counts in follow.items()}
-
-    def for_length(self, num_frames: int) -> Forecast:
-        """The forecast for a video of n frames."""
-
-        def forecast(observed: np.ndarray, frames: int) -> np.ndarray:
-            runs = runs_of(observed)
-            label, so_far = int(runs.labels[-1]), int(runs.ends[-1] - runs.starts[-1])
-            ends = self._left(label, so_far / num_frames) * num_frames
-            predicted, following = [np.full(round(ends), label)], self._next.get(label)
-            while ends < frames and following is not None:
-                label, following = following, self._next.get(following)
-                length = float(np.mean(self._lengths[label])) * num_frames
-                predicted.append(np.full(round(ends + length) - round(ends), label))
-                ends += length
-            joined = np.concatenate(predicted)
-            return joined if len(joined) else np.array([label])
-
-        return forecast
-
-    def _left(self, label: int, so_far: float) -> float:
-        lengths = np.array(self._lengths.get(label, [so_far]))
-        longer = lengths[lengths > so_far]
-        if self._patient:
-            return float(longer.mean()) - so_far if len(longer) else 0.0
-        return max(0.0, float(lengths.mean()) - so_far)
 
 
 def transposing_edit_distance(one: Sequence[object], other: Sequence[object]) -> int:
