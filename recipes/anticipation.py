@@ -248,8 +248,7 @@ def analogues_of(analogues: SimilarMoments, test: Mapping[str, np.ndarray]) -> O
 
 def foretold_by(predictor: Predictor, store: FeatureStore, test: Iterable[str]) -> Outlooks:
     """What a trained model foretells."""
-    task = predictor.model.find_task(LabelsAhead.name)
-    assert isinstance(task, LabelsAhead)
+    task = predictor.model.task_of(LabelsAhead)
     told: dict[str, list[np.ndarray]] = {video: [] for video in test}
     for video, outlooks in told.items():
         for number, share in enumerate(OBSERVED):
@@ -257,7 +256,7 @@ def foretold_by(predictor: Predictor, store: FeatureStore, test: Iterable[str]) 
             stored = store.read(moment)
             now = [float(stored.pts_seconds[-1])]
             decoded = predictor.decoded(task.name, stored.features, stored.pts_seconds, now, moment)
-            outlooks += list(task.foretell(decoded, OFFSETS / (1 - share)))
+            outlooks += list(task.forecast(decoded, OFFSETS / (1 - share)))
     return {video: np.stack(outlooks) for video, outlooks in told.items()}
 
 

@@ -132,8 +132,7 @@ def compare(rows: pd.DataFrame) -> pd.DataFrame:
 @torch.no_grad()
 def draw_one(model: VideoReasoner, dataset: Dataset, store: FeatureStore, out: Path) -> None:
     """Draws the tree of the first test question about what a child is doing."""
-    task = model.query_task(AnswerWords.name)
-    assert isinstance(task, AnswerWords)
+    task = model.task_of(AnswerWords)
     tests = {video.video for video in dataset.split("test")}
     query = next(query for query in dataset.queries if query.video in tests and query.family == "doing")
     video = store.read(query.video)

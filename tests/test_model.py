@@ -102,5 +102,8 @@ def test_misuse_is_named(toy_config: ModelConfig, toy_model: VideoReasoner) -> N
     labels_only = VideoReasoner(dataclasses.replace(toy_config, tasks={"frame_labels": {}}))
     with pytest.raises(UserError, match=r"Unknown task of this model 'question'"):
         labels_only.ask(torch.zeros(1, 1, 1, dtype=torch.long), labels_only.init_state(1), "question")
-    with pytest.raises(UserError, match=r"Only queries can be asked, got the task 'frame_labels'\."):
-        toy_model.query_task("frame_labels")
+    with pytest.raises(UserError, match=r"expect a dense task such as frame_labels, got 'question'\."):
+        toy_model.frame_logits(torch.zeros(1, 1, 8), "question")
+    del toy_model.tasks["frame_labels"]
+    with pytest.raises(UserError, match=r"a model trained for frame_labels, got one for next_action, question\."):
+        toy_model.frame_logits(torch.zeros(1, 1, 8))

@@ -58,13 +58,36 @@ class Reading:
     """What reading a batch of clips gave."""
 
     logits: dict[str, Tensor]
-    """What each task decoded for its queries, in the order asked: class scores (N, C), or vectors to write from."""
+    """What each asked task decoded, in the order of its queries: class scores (N, C), or vectors to write from."""
     y: Tensor
     """The head's output at the frames read, (B, S, D), in pieces."""
     frames: Tensor
     """Which frame of its clip each of them is, long (B, S)."""
     mask: Tensor
     """Which of them are frames at all, bool (B, S)."""
+    num_frames: int
+    """Padded length T of the clips."""
+
+    def in_order(self, values: Tensor) -> Tensor:
+        """Puts what was computed of `y` back into the order of the frames.
+
+        Args:
+            values: (B, S, C).
+
+        Returns:
+            (B, T, C), zero where nothing was read.
+        """
+        # Padding goes to a position of its own behind the last frame, which is cut off.
+        frames = torch.where(self.mask, self.frames, self.num_frames)
+        placed = values.new_zeros(values.shape[0], self.num_frames + 1, values.shape[2])
+        return placed.scatter(1, frames[..., None].expand_as(values), values)[:, :-1]
+
+
+def output_of(model: VideoReasoner, reading: Reading, task: str) -> Tensor:
+    """What a task made of clips: what it decoded for its queries, N first, or class scores of frames (B, T, C)."""
+    if task in reading.logits:
+        return reading.logits[task]
+    return reading.in_order(model.frame_logits(reading.y, task))
 
 
 @dataclass(frozen=True)
@@ -200,7 +223,7 @@ def read_clips(
     """
     if not model.config.causal:
         frames = torch.arange(features.shape[1], device=features.device).expand(mask.shape)
-        return Reading({}, model(features, mask), frames, mask)
+        return Reading({}, model(features, mask), frames, mask, features.shape[1])
     lengths, queries = mask.sum(dim=1).tolist(), _Queries(model, asked)
     plan, rows = plan_pieces(lengths, queries.stops(len(lengths)), whole=whole), [*range(len(lengths))]
     x, state, ys = model.project(features, mask), model.init_state(len(lengths), videos), []
@@ -210,7 +233,7 @@ def read_clips(
         ys.append(y)
         queries.ask(piece.stops, state, rows)
     y = torch.cat(ys, dim=1) if ys else x[:, :0]
-    return Reading(queries.logits(), y, plan.frames.to(x.device), plan.mask.to(x.device))
+    return Reading(queries.logits(), y, plan.frames.to(x.device), plan.mask.to(x.device), features.shape[1])
 
 
 def read_projected(
@@ -293,7 +316,7 @@ class _Queries:
         sizes = [*self._tasks.values()]
         parts = zip(self._tasks, contexts.split(sizes), self._vectors.split(sizes), presents.split(sizes))
         return {
-            task: self._model.query_task(task).decode(context, vectors, present)
+            task: self._model.find_task(task).decode_query(context, vectors, present)
             for task, context, vectors, present in parts
         }
 

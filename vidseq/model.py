@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,9 @@ from vidseq.features.fingerprint import Fingerprint
 from vidseq.heads import make_head
 from vidseq.language.question import QuestionEncoder
 from vidseq.language.vocabulary import Vocabulary
-from vidseq.tasks import TASKS, QueryTask, Task, find_task
-from vidseq.tasks.base import DenseTask
-from vidseq.tasks.frame_labels import FrameLabels
+from vidseq.tasks import TASKS, DenseTask, QueryTask, Task, find_task, names_of_family, of_family
+
+SomeTask = TypeVar("SomeTask", bound=Task)
 
 #: A feature further from its mean than this many standard deviations counts as this far.
 MAX_DEVIATIONS = 10.0
@@ -23,26 +23,26 @@ MAX_DEVIATIONS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """All that is needed to build a model, and to know what it wants and says."""
+    """All that is needed to build a model, and to know its features and classes."""
 
     feature_dim: int
     """Width F of the features."""
     labels: Mapping[str, tuple[str, ...]]
-    """The class names in order: "action" and "answer"; "piece": what answers in words are written in."""
+    """The labels in order, by the word that tasks find them under, such as "action", "answer" or "piece"."""
     tasks: Mapping[str, Mapping[str, Any]]
-    """What it does: task name to the task's options."""
+    """The tasks that it is trained for, in order, each with its options."""
     dim: int = 128
     """Width D of the memory."""
     head: str = "lstm"
     head_options: Mapping[str, Any] = field(default_factory=dict)
     causal: bool = True
-    """False: sees past and future, so frame labels only."""
+    """False: sees past and future, so it labels frames but answers no queries."""
     vocabulary: tuple[str, ...] = ()
     """The words of its questions."""
     fps: str | None = None
-    """Frames a second it was trained at, an exact rational such as "4" or "30000/1001"; None: not known."""
+    """Frames a second that it was trained at, an exact rational such as "4" or "30000/1001"; None: not known."""
     fingerprint: Fingerprint | None = None
-    """What its features must be made with; None: not known."""
+    """How its features must be made; None: not known."""
     dropout: float = 0.1
     """Share of channels dropped in training, after the projection, in questions and in decoders."""
     feature_dropout: float = 0.0
@@ -79,16 +79,16 @@ class ModelState(NamedTuple):
     present: Tensor
     """The head's output at the newest frame, (B, D); zero before the first."""
 
-    def rows(self, numbers: Tensor) -> "ModelState":
-        """The states of some streams, (N,), each as often as it is named."""
-        if torch.equal(numbers, torch.arange(len(self.present), device=numbers.device)):
+    def rows(self, indices: Tensor) -> "ModelState":
+        """The states of some streams, by their indices (N,), which may come twice."""
+        if torch.equal(indices, torch.arange(len(self.present), device=indices.device)):
             return self
-        memory = type(self.memory)(*(part.index_select(0, numbers) for part in self.memory))
-        return ModelState(memory, self.present.index_select(0, numbers))
+        memory = type(self.memory)(*(part.index_select(0, indices) for part in self.memory))
+        return ModelState(memory, self.present.index_select(0, indices))
 
 
 class ClipDropout(nn.Module):
-    """Drops channels of a whole clip at a time, so that what a video always looks like cannot be learnt by heart.
+    """Drops channels of a whole clip at a time, so that a video's usual look cannot be learnt by heart.
 
     Source: Gal and Ghahramani, arXiv:1512.05287 (one mask for all times).
 
@@ -132,7 +132,7 @@ class Projection(nn.Module):
         )
 
     def standardise_by(self, mean: Tensor, std: Tensor) -> None:
-        """Takes over the training features' mean and standard deviation, (F,) each; a constant feature stays as is."""
+        """Sets the training features' mean and standard deviation, (F,) each; a constant feature is not scaled."""
         self.mean.copy_(mean)
         self.std.copy_(torch.where(std > 1e-6, std, 1.0))
 
@@ -142,7 +142,7 @@ class Projection(nn.Module):
 
 
 class VideoReasoner(nn.Module):
-    """Reads a video's features into memory, labels its frames, and answers what is asked of the memory.
+    """Reads a video's features into memory, labels its frames, and answers queries from the memory.
 
     Args:
         config: what to build; weights are drawn from torch's random state.
@@ -166,16 +166,17 @@ class VideoReasoner(nn.Module):
 
     def _make_task(self, name: str) -> Task:
         task = find_task(name)
-        if not self.config.causal and not issubclass(task, DenseTask):
+        if not self.config.causal and not task.works_noncausal:
+            able = " and ".join(other.name for other in TASKS.values() if other.works_noncausal)
             raise UserError(
-                f"A model with causal=False sees the future, so it expects the task frame_labels alone, got '{name}'. "
+                f"A model with causal=False sees the future, so it expects the task {able} alone, got '{name}'. "
                 f"Use causal=True to ask."
             )
         labels = self.config.labels.get(task.label_kind, ())
         return task(self.config.dim, labels, self.config.tasks[name], self.config.dropout)
 
     def _make_encoder(self) -> QuestionEncoder | None:
-        if not any(isinstance(task, QueryTask) for task in self.tasks.values()):
+        if not of_family(self.tasks.values(), QueryTask):
             return None
         config = self.config
         return QuestionEncoder(
@@ -209,17 +210,17 @@ class VideoReasoner(nn.Module):
 
     @torch.no_grad()
     def prepare(self) -> None:
-        """Makes a head that keeps features of other videos ready to read; to be called after weights have changed.
+        """Makes the head ready, where it keeps features of other videos; to be called after weights have changed.
 
         Raises:
-            FingerprintError: those features were made in another way; names the field.
+            FingerprintError: those features were made in another way; the message names the field.
         """
         training = self.projection.training
         self.head.prepare(self.projection.eval(), self.config.fingerprint)
         self.projection.train(training)
 
     def init_state(self, batch_size: int, videos: Sequence[str] | None = None) -> ModelState:
-        """What is known before the first frame of B streams; their videos' names keep each from being retrieved."""
+        """The state before the first frame of B streams; a head with a database does not retrieve the videos named."""
         present = next(self.head.parameters()).new_zeros(batch_size, self.config.dim)
         memory = self.head.init_state(batch_size)
         return ModelState(memory if videos is None else self.head.name_videos(memory, videos), present)
@@ -242,33 +243,45 @@ class VideoReasoner(nn.Module):
         y, memory = self.head.step(x, state.memory, mask)
         return y, ModelState(memory, _newest(y, mask, state.present))
 
-    # -- saying
+    # -- tasks
 
-    def frame_logits(self, y: Tensor) -> Tensor:
-        """Class scores of every frame, (B, T, C), from what `forward` or `step` gave."""
-        return self.frame_labels.decode(y)
+    def frame_logits(self, y: Tensor, task: str | None = None) -> Tensor:
+        """Class scores of every frame, (B, T, C), from what `forward` or `step` gave.
 
-    @property
-    def frame_labels(self) -> FrameLabels:
-        """The task of that name.
+        Args:
+            y: (B, T, D).
+            task: which dense task gives them; None: the model's first.
 
         Raises:
             UserError: the model was not trained for it.
         """
-        task = self.find_task("frame_labels")
-        assert isinstance(task, FrameLabels)
-        return task
+        return self.dense_task(task).decode(y)
 
-    def query_task(self, name: str) -> QueryTask:
-        """The query task of this name.
+    def dense_task(self, name: str | None = None) -> DenseTask:
+        """The dense task of this name; None: the model's first.
 
         Raises:
-            UserError: the model was not trained for it, or the task is none that is asked.
+            UserError: the model was not trained for it, or the task does not label frames.
         """
-        task = self.find_task(name)
-        if not isinstance(task, QueryTask):
-            raise UserError(f"Only queries can be asked, got the task '{name}'. Use frame_logits for it.")
-        return task
+        if name is None:
+            return self.task_of(DenseTask)
+        dense = of_family([self.find_task(name)], DenseTask)
+        if not dense:
+            able = " or ".join(names_of_family(DenseTask))
+            raise UserError(f"Labels of frames expect a dense task such as {able}, got '{name}'. Ask it a query.")
+        return dense[name]
+
+    def task_of(self, family: type[SomeTask]) -> SomeTask:
+        """The model's first task of a family, such as `DenseTask`, or of one class.
+
+        Raises:
+            UserError: the model was trained for none.
+        """
+        found = list(of_family(self.tasks.values(), family).values())
+        if not found:
+            able = " or ".join(names_of_family(family))
+            raise UserError(f"This expects a model trained for {able}, got one for {', '.join(self.tasks)}.")
+        return found[0]
 
     def task_for(self, kind: str) -> str:
         """The task that answers queries of a kind: the first of the model's that do, in the order of its config.
@@ -276,9 +289,9 @@ class VideoReasoner(nn.Module):
         Raises:
             UserError: the model was trained for none.
         """
-        found = (name for name, task in self.tasks.items() if isinstance(task, QueryTask) and task.query_kind == kind)
+        found = (name for name in self.tasks if self.find_task(name).query_kind == kind)
         name = next(found, kind)
-        self.query_task(name)
+        self.find_task(name)
         return name
 
     def find_task(self, name: str) -> Task:
@@ -289,30 +302,31 @@ class VideoReasoner(nn.Module):
         """
         if name not in self.tasks:
             raise unknown_name("task of this model", name, self.tasks)
-        task = self.tasks[name]
-        assert isinstance(task, Task)
-        return task
+        return of_family([self.tasks[name]], Task)[name]
+
+    # -- asking
 
     def ask(self, tokens: Tensor, state: ModelState, task: str) -> Tensor:
         """Answers queries from what has been seen; queries do not see each other, the state is not advanced.
 
         Args:
-            tokens: the questions' word numbers, long (B, Q, W), 0 behind the last word; all 0 for no text.
+            tokens: the questions' word indices, long (B, Q, W), 0 behind the last word; all 0 for no text.
             state: what has been seen.
-            task: name of a query task.
+            task: name of a task.
 
         Returns:
-            what the task's `decode` gives: class scores (B, Q, C), or vectors to write from (B, Q, D).
+            what the task's `decode_query` gives: class scores (B, Q, C), or vectors to write from (B, Q, D).
         """
         vectors = self.query_vectors(tokens, task)
         present = state.present[:, None].expand_as(vectors)
-        return self.query_task(task).decode(self.head.ask(vectors, state.memory), vectors, present)
+        return self.find_task(task).decode_query(self.head.ask(vectors, state.memory), vectors, present)
 
     def query_vectors(self, tokens: Tensor, task: str) -> Tensor:
         """What the head is asked with: tokens (..., W) to vectors (..., D)."""
-        query_task = self.query_task(task)
-        assert self.encoder is not None
-        return query_task.query_vectors(self.encoder(tokens))
+        asked = self.find_task(task)
+        if self.encoder is None:  # no task of this model reads a text
+            return asked.query_vectors(self.projection.mean.new_zeros(*tokens.shape[:-1], self.config.dim))
+        return asked.query_vectors(self.encoder(tokens))
 
     def blind(self, tokens: Tensor, task: str) -> Tensor:
         """Answers from the question alone: `ask` before the first frame. tokens (B, Q, W) to what `ask` gives."""

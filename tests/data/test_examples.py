@@ -66,10 +66,13 @@ def test_examples_of_a_split(dataset: Dataset) -> None:
     assert examples[1].frame_labels.tolist() == [-100] * 4
 
 
-def test_derived_next_actions_take_the_place_of_own_ones(dataset: Dataset) -> None:
-    examples = Examples(dataset, FakeStore(a=ones(), b=ones()), "train", anticipation_seconds=1.0)
+def test_derived_queries_come_beside_own_ones_by_time(dataset: Dataset) -> None:
+    def derive(video: str) -> list[Query]:
+        return [Query(video=video, time=time, kind="next_action", answer="cut") for time in (2.0, 0.0)]
+
+    examples = Examples(dataset, FakeStore(a=ones(), b=ones()), "train", derive=derive)
     assert [(query.kind, query.time) for query in examples[0].queries] == [
-        *(("next_action", 0.0), ("next_action", 2.0), ("question", 2.5))
+        *(("next_action", 0.0), ("next_action", 1.25), ("next_action", 2.0), ("question", 2.5))
     ]
 
 

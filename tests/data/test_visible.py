@@ -26,6 +26,7 @@ from vidseq.inference.predictor import Predictor
 from vidseq.inference.request import PredictionRequest
 from vidseq.inference.stream import Stream
 from vidseq.model import ModelConfig, VideoReasoner
+from vidseq.tasks import FrameLabels
 from vidseq.training.clips import ClipSampler, make_clip_dataset
 from vidseq.training.config import TrainConfig
 from vidseq.video.sampling import SAME_TIME_SECONDS
@@ -285,7 +286,9 @@ def test_a_stream_takes_the_queries_that_see_its_newest_sample_and_no_others(toy
 @search(cases(limited=False))
 def test_frame_label_queries_see_the_sample_that_they_are_about(case):
     every = max(0.05, case.time - float(case.times[0]))
-    queries = frame_label_queries(dataset_of(case), Store(case), every)
+    dataset = dataset_of(case)
+    task = FrameLabels(4, dataset.action_labels, {}, 0.0)
+    queries = frame_label_queries(dataset, Store(case), every, task)
     own = [query for query in queries if query.video == "v"]
     query_set = QuerySet(dataset_of(case), Store(case), "train", own)
     wanted = [case.times[0] + every * count for count in range(1, 1 + int(1 + np.ptp(case.times) / every))]

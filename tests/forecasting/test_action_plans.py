@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from vidseq.baselines.chain import LabelChain
-from vidseq.data.action_sequences import KIND, write_future
+from vidseq.data.action_sequences import write_future
 from vidseq.data.dataset import Dataset
-from vidseq.data.schema import DatasetInfo, Query, Video
+from vidseq.data.schema import FUTURE, DatasetInfo, Query, Video
 from vidseq.evaluation.rows import Run
 from vidseq.forecasting.action_plans import ChainPlans, evaluate_plans, plan_table
 
@@ -18,7 +18,7 @@ CLASSES = ("cut", "mix", "wash")
 
 def asked(video: str, time: float, coming: str) -> Query:
     labels = {label[0]: label for label in CLASSES}
-    return Query(video=video, time=time, kind=KIND, answer=write_future([(labels[one], 1.0) for one in coming]))
+    return Query(video=video, time=time, kind=FUTURE, answer=write_future([(labels[one], 1.0) for one in coming]))
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from vidseq.data.schema import DatasetInfo, Segment, Video
 from vidseq.errors import DataError
 from vidseq.features.store import FeatureStore
 from vidseq.forecasting.moments import NUM_TIMES, moment_name, moments_of, observed_frames
+from vidseq.tasks import ActionSequence
 
 LABELS = ("cut", "mix", "serve")
 
@@ -63,7 +65,9 @@ def test_what_begins_with_the_next_frame_is_not_observed(tmp_path: Path) -> None
 
 def test_moments_are_asked_as_they_are(tmp_path: Path) -> None:
     moments = moments_of(dataset_of(tmp_path, ("cut", 2.0), ("mix", 3.0)), tmp_path, ["a"], [0.2, 0.6])
-    examples = Examples(moments, FeatureStore.open_in(tmp_path), "train", sequences_per_video=5)
+    task = ActionSequence(2, ("cut", "mix"), {"queries_per_video": 5}, 0.0)
+    derive = functools.partial(task.derive_queries, moments)
+    examples = Examples(moments, FeatureStore.open_in(tmp_path), "train", derive=derive)
     assert [len(example.queries) for example in examples] == [1, 1]  # none is derived besides
     assert {moments.group_of(video) for video in moments.videos} == {"p"}
 

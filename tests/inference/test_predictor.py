@@ -115,8 +115,8 @@ def test_bad_input_is_named(toy_model: VideoReasoner, clips: list[np.ndarray]) -
         predictor([spoilt], [times(clip)], [ask()])
 
 
-def test_a_task_that_foretells_is_not_answered(toy_model: VideoReasoner, clips: list[np.ndarray]) -> None:
+def test_a_task_that_forecasts_is_not_answered(toy_model: VideoReasoner, clips: list[np.ndarray]) -> None:
     model = VideoReasoner(dataclasses.replace(toy_model.config, tasks={"labels_ahead": {}}))
-    kind = model.query_task("labels_ahead").query_kind
-    with pytest.raises(UserError, match=r"got one for labels_ahead, which foretells\. Call futures, foretell"):
+    kind = model.find_task("labels_ahead").query_kind
+    with pytest.raises(UserError, match=r"got one for labels_ahead, which forecasts\. Call futures, likeliest"):
         Predictor(model)(clips[:1], [times(clips[0])], [ask(kind=kind)])

@@ -71,7 +71,7 @@ def test_scheduled_sampling_rises_in_training_alone() -> None:
 
 def test_choices_are_scored_by_the_chain_rule(task: AnswerWords) -> None:
     decoded, choices = torch.randn(1, 8), ("red", "the chair is red.", "green chair")
-    (written,) = task.write(decoded, [ask("red", choices)])
+    (written,) = task.answer(decoded, [ask("red", choices)])
     log_probs = {text: float(task.log_prob([task.vocabulary.encode(text)], decoded[0])[0]) for text in choices}
     total = math.log(sum(map(math.exp, log_probs.values())))
     assert dict(written.ranking) == pytest.approx({text: value - total for text, value in log_probs.items()}, abs=1e-5)
@@ -87,7 +87,7 @@ def test_right_is_what_would_be_written(task: AnswerWords) -> None:
     queries = [ask(text) for text in texts]
     right = task.right(decoded, task.targets(queries), task.offered(queries))
     assert right.tolist() == complete
-    best = task.write(decoded[:1], [ask("red", ("red", "green"))])[0].text
+    best = task.answer(decoded[:1], [ask("red", ("red", "green"))])[0].text
     for answer in ("red", "green"):
         queries = [ask(answer, ("red", "green")), ask("the chair", ())]
         right = task.right(decoded[:2], task.targets(queries), task.offered(queries))
@@ -97,12 +97,12 @@ def test_right_is_what_would_be_written(task: AnswerWords) -> None:
 def test_open_answers_and_choices_mix(task: AnswerWords) -> None:
     decoded = torch.randn(3, 8)
     queries = [ask(), ask("green", ("green", "red")), ask("the")]
-    together = task.write(decoded, queries)
+    together = task.answer(decoded, queries)
     for row, (query, written) in enumerate(zip(queries, together)):
-        alone = task.write(decoded[row : row + 1], [query])[0]
+        alone = task.answer(decoded[row : row + 1], [query])[0]
         assert [text for text, _ in alone.ranking] == [text for text, _ in written.ranking]
     assert len(together[0].ranking) == task.options.beam
-    assert len(task.write(decoded[:1], [ask()], beam=1)[0].ranking) == 1
+    assert len(task.answer(decoded[:1], [ask()], beam=1)[0].ranking) == 1
 
 
 @pytest.mark.parametrize(
@@ -155,10 +155,9 @@ def test_a_batch_of_clips_is_each_alone(words_model: VideoReasoner) -> None:
 def test_a_checkpoint_keeps_the_pieces(words_model: VideoReasoner, tmp_path: Path) -> None:
     save_model(words_model, tmp_path)
     loaded = load_model(tmp_path, "cpu")
-    task = loaded.query_task("answer_words")
-    assert isinstance(task, AnswerWords) and task.vocabulary.pieces == PIECES
+    assert loaded.task_of(AnswerWords).vocabulary.pieces == PIECES
     vectors = torch.randn(2, 8)
-    before, after = (model.query_task("answer_words").write(vectors, [ask()] * 2) for model in (words_model, loaded))  # type: ignore[attr-defined]
+    before, after = (model.task_of(AnswerWords).answer(vectors, [ask()] * 2) for model in (words_model, loaded))
     assert before == after
 
 

@@ -75,7 +75,7 @@ def test_what_comes_when_is_learnt(toy_world: tuple[Dataset, FeatureStore], tmp_
     for video in dataset.split("test"):
         stored, times = store.read(video.video), [3.9, 4.1]
         decoded = predictor.decoded(task.name, stored.features, stored.pts_seconds, times, video.video)
-        told = task.foretell(decoded, shares)
+        told = task.forecast(decoded, shares)
         assert told.shape == (2, 2, len(classes))
         np.testing.assert_allclose(told.sum(axis=-1), 1, rtol=1e-4)
         for time, named in zip(times, told.argmax(axis=-1)):

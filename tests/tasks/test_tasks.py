@@ -68,7 +68,7 @@ def test_the_standing_query_needs_no_text() -> None:
     task = NextAction(8, ("a", "b"), {}, 0.0)
     vectors = task.query_vectors(torch.zeros(1, 8))
     assert vectors.any()
-    assert task.decode(torch.randn(1, 8), vectors, torch.randn(1, 8)).shape == (1, 2)
+    assert task.decode_query(torch.randn(1, 8), vectors, torch.randn(1, 8)).shape == (1, 2)
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
@@ -76,7 +76,7 @@ def test_the_decoder_sees_context_question_and_present(part: int) -> None:
     task = Question(8, ("a", "b", "c"), {}, 0.0).eval()
     parts = [torch.randn(2, 8), torch.randn(2, 8), torch.randn(2, 8)]
     changed = [given.flip(0) if number == part else given for number, given in enumerate(parts)]
-    assert (task.decode(*parts) - task.decode(*changed)).abs().max() > 1e-4
+    assert (task.decode_query(*parts) - task.decode_query(*changed)).abs().max() > 1e-4
 
 
 def test_choices_restrict_the_classes() -> None:

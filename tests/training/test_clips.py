@@ -41,8 +41,8 @@ def test_a_whole_video_has_all_its_queries(clip_dataset: ClipDataset) -> None:
     assert len(batch.targets["next_action"]) == 6  # four segments, of which the first starts too early to be foreseen
     assert batch.asked["question"].rows == (0, 0, 0, 1, 1, 1)
     assert batch.asked["question"].frames[:3] == (5, 13, 23)  # at 1.0, 3.1 and 5.5 s of four frames a second
-    assert batch.frame_labels is not None
-    assert batch.frame_labels.shape == (2, 24)
+    assert batch.whole
+    assert batch.targets["frame_labels"].shape == (2, 24)
 
 
 def test_queries_of_a_clip_count_from_its_start(clip_dataset: ClipDataset) -> None:

@@ -15,7 +15,7 @@ from vidseq.audit.findings import Alarm, Verdict, find_alarms, judge
 from vidseq.audit.report import accuracy_table, as_html, as_markdown
 from vidseq.checkpoint import load_model
 from vidseq.data.dataset import Dataset
-from vidseq.data.schema import Query
+from vidseq.data.schema import NEXT_ACTION, QUERY_KINDS, Query
 from vidseq.errors import UserError
 from vidseq.evaluation.evaluator import Predict
 from vidseq.evaluation.rows import write_rows
@@ -24,7 +24,7 @@ from vidseq.files import atomic_write
 from vidseq.inference.predictor import Predictor
 from vidseq.reporting.figures import save_figure
 from vidseq.reporting.tables import write_table
-from vidseq.tasks import NextAction, Question
+from vidseq.tasks import default_task
 from vidseq.training import TrainConfig, fit
 
 PLAN_FILE = "audit.json"
@@ -125,7 +125,7 @@ def audit_queries(dataset: Dataset, split: str, anticipation_seconds: float) -> 
     Raises:
         UserError: nothing is asked in one of them.
     """
-    own = [query for query in dataset.queries if query.kind in (Question.name, NextAction.name)]
+    own = [query for query in dataset.queries if query.kind in QUERY_KINDS]
     queries = own or dataset.next_action_queries(anticipation_seconds)
     names = {part: {video.video for video in dataset.split(part)} for part in (TRAIN_SPLIT, split)}
     for part, videos in names.items():
@@ -156,9 +156,9 @@ def _check_groups(dataset: Dataset, split: str) -> None:
 
 def _tasks(dataset: Dataset, queries: Sequence[Query], anticipation_seconds: float) -> dict[str, dict[str, Any]]:
     kinds = {query.kind for query in queries}
-    tasks: dict[str, dict[str, Any]] = {kind: {} for kind in (Question.name, NextAction.name) if kind in kinds}
-    if NextAction.name in tasks and not dataset.queries:
-        tasks[NextAction.name] = {"anticipation_seconds": anticipation_seconds}
+    tasks: dict[str, dict[str, Any]] = {default_task(kind): {} for kind in QUERY_KINDS if kind in kinds}
+    if not dataset.queries:
+        tasks[default_task(NEXT_ACTION)] = {"anticipation_seconds": anticipation_seconds}
     return tasks
 
 
@@ -171,8 +171,7 @@ def _train_ordered(
         config = dataclasses.replace(training, context_seconds=seconds, full_context=1.0)
         run = fit(dataset, store, config, run_folder(out, name), resume=True)
         model = load_model(run, "cpu", fingerprint=store.fingerprint)
-        labels = {"action": dataset.action_labels, "answer": dataset.answer_labels}
-        probes[name] = (Predictor(model, labels), "full" if seconds is None else f"{seconds:g}s")
+        probes[name] = (Predictor(model, dataset.class_labels), "full" if seconds is None else f"{seconds:g}s")
     return probes
 
 

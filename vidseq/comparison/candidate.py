@@ -79,7 +79,7 @@ def run_trial(trial: Trial) -> None:
     run, plan = trial.folder / "run", trial.plan
     fit(dataset, store, trial.config(), run, resume=True)
     model = load_model(run, trial.device, fingerprint=store.fingerprint)
-    predictor = Predictor(model, {"action": dataset.action_labels, "answer": dataset.answer_labels})
+    predictor = Predictor(model, dataset.class_labels)
     head = trial.candidate.head
     started = time.perf_counter()
     rows = evaluate(

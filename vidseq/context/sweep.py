@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from vidseq.errors import UserError
 from vidseq.evaluation.contexts import Context, parse_contexts
 from vidseq.evaluation.controls import find_baseline
 from vidseq.evaluation.evaluator import answer_baselines, ask_model, choose_controls_for, queries_of_split
-from vidseq.evaluation.frame_queries import FRAME_LABELS, NewestFrame, frame_label_queries
+from vidseq.evaluation.frame_queries import frame_label_queries
 from vidseq.evaluation.models import queries_for
 from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate, read_rows, write_rows
 from vidseq.evaluation.run_description import describe_run, trained_seconds
@@ -37,6 +37,7 @@ from vidseq.files import atomic_write
 from vidseq.inference.predictor import Predictor
 from vidseq.processes import JobResult, all_values, run_jobs
 from vidseq.progress import progress
+from vidseq.tasks import DenseTask, TaskOptions
 
 #: What can be varied: "given" is named "truncated" in the rows of a run that never saw short contexts.
 VARIED = ("given", "density", "extrapolated", "retrained")
@@ -159,7 +160,10 @@ class _Subject:
         self.dataset, self.store = _opened(sweep.data, sweep.features)
         self.models = [_loaded(folder, sweep) for folder in sweep.models]
         self.runs = [describe_run(folder, found.model) for folder, found in zip(sweep.models, self.models)]
-        self.exams = [QuerySet(self.dataset, self.store, sweep.split, _queries(sweep, found)) for found in self.models]
+        self.exams = [
+            QuerySet(self.dataset, self.store, sweep.split, _queries(sweep, found), found.classes_of_kinds)
+            for found in self.models
+        ]
         longest = max(query_set.longest_seconds for query_set in self.exams)
         self.contexts = parse_contexts(sweep.contexts, longest)
         self.longest = longest
@@ -341,9 +345,8 @@ def _answer_part(sweep: Sweep, job: tuple[_Part, Path]) -> None:
     dataset, store = _opened(sweep.data, sweep.features)
     predictor = _loaded(part.model, sweep)
     queries = [query for query in _queries(sweep, predictor) if query.video in set(part.videos)]
-    query_set = QuerySet(dataset, store, sweep.split, queries)
-    predict = predictor if sweep.frame_labels_every is None else NewestFrame(predictor)
-    tables = ask_model(predict, query_set, part.contexts, part.controls, part.run, advance=lambda number: None)
+    query_set = QuerySet(dataset, store, sweep.split, queries, predictor.classes_of_kinds)
+    tables = ask_model(predictor, query_set, part.contexts, part.controls, part.run, advance=lambda number: None)
     write_rows(concatenate(tables), file)
 
 
@@ -359,14 +362,25 @@ def _all_queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
     """What there is to ask a model, in all splits."""
     if sweep.frame_labels_every is None:
         return queries_for(predictor.model, _opened(sweep.data, sweep.features)[0])
-    predictor.model.find_task(FRAME_LABELS)
-    return _frame_queries(sweep.data, sweep.features, sweep.frame_labels_every)
+    task = predictor.model.dense_task()
+    dense = _Dense(task.name, predictor.classes(task.name), task.options, task)
+    return _frame_queries(sweep.data, sweep.features, sweep.frame_labels_every, dense)
+
+
+@dataclass(frozen=True)
+class _Dense:
+    """A dense task; those of two models are the same where their classes and options are."""
+
+    name: str
+    classes: tuple[str, ...]
+    options: TaskOptions
+    task: DenseTask = field(compare=False)
 
 
 @functools.lru_cache(maxsize=1)
-def _frame_queries(data: Path, features: str | None, every_seconds: float) -> list[Query]:
+def _frame_queries(data: Path, features: str | None, every_seconds: float, dense: _Dense) -> list[Query]:
     """Made once a process, for they take the times of every video; not to be changed."""
-    return frame_label_queries(*_opened(data, features), every_seconds)
+    return frame_label_queries(*_opened(data, features), every_seconds, dense.task, dense.classes)
 
 
 @functools.lru_cache(maxsize=1)
@@ -378,7 +392,7 @@ def _opened(data: Path, features: str | None) -> tuple[Dataset, FeatureStore]:
 def _predictor(folder: Path, data: Path, features: str | None, device: str) -> Predictor:
     dataset, store = _opened(data, features)
     model = load_model(folder, device, fingerprint=store.fingerprint)
-    return Predictor(model, {"action": dataset.action_labels, "answer": dataset.answer_labels})
+    return Predictor(model, dataset.class_labels)
 
 
 def _loaded(folder: Path, sweep: Sweep) -> Predictor:

@@ -6,11 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from vidseq.data.schema import Query, Segment
+from vidseq.data.schema import FUTURE, Query, Segment
 from vidseq.errors import DataError, UserError
-
-#: The `Query.kind` of "what happens from now on?"; such queries are derived, never written.
-KIND = "action_sequence"
 
 #: What happens one after another: labels with seconds.
 Future = tuple[tuple[str, float], ...]
@@ -70,7 +67,7 @@ def derive_action_sequences(segments: Sequence[Segment], times: Iterable[float])
     """
     futures = [(time, future_of(segments, time)) for time in times]
     return [
-        Query(video=segments[0].video, time=time, kind=KIND, answer=write_future(future))
+        Query(video=segments[0].video, time=time, kind=FUTURE, answer=write_future(future))
         for time, future in futures
         if future
     ]

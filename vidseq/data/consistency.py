@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from vidseq.data.fields import TIME_TOLERANCE, listing, nearest
 from vidseq.data.format import INFO_FILE, VIDEOS_FILE
-from vidseq.data.schema import QUERY_KINDS, DatasetInfo, Query, Segment, Video
+from vidseq.data.schema import NEXT_ACTION, QUERY_KINDS, QUESTION, DatasetInfo, Query, Segment, Video
 from vidseq.errors import DataError
 
 
@@ -72,10 +72,10 @@ def check_query(
 
 
 def _check_answer(where: str, query: Query, actions: Collection[str] | None, answers: Collection[str] | None) -> None:
-    if query.kind == "next_action":
+    if query.kind == NEXT_ACTION:
         if actions is not None and query.answer not in actions:
             raise _unknown_label(where, "answer", query.answer, "action", actions)
-    elif query.kind != "question":
+    elif query.kind != QUESTION:
         raise DataError(
             f"{where}: 'kind' expects one of {', '.join(QUERY_KINDS)}, got '{query.kind}'."
             f"{nearest(query.kind, QUERY_KINDS)}"

@@ -12,7 +12,7 @@ from vidseq.data import consistency, tables
 from vidseq.data import format as text
 from vidseq.data.fields import Row, nearest
 from vidseq.data.next_actions import derive_next_actions
-from vidseq.data.schema import DatasetInfo, Query, Segment, Video
+from vidseq.data.schema import NEXT_ACTION, QUESTION, DatasetInfo, Query, Segment, Video
 from vidseq.errors import DataError
 from vidseq.files import atomic_write
 
@@ -93,15 +93,25 @@ class Dataset:
     def action_labels(self) -> tuple[str, ...]:
         """The action classes in order: those listed, or else those in the segments and next actions, sorted."""
         listed = self.info.labels.get("action")
-        found = {item.label for item in self.segments} | {q.answer for q in self.queries if q.kind == "next_action"}
+        found = {item.label for item in self.segments} | {q.answer for q in self.queries if q.kind == NEXT_ACTION}
         return tuple(sorted(found)) if listed is None else listed
 
     @cached_property
     def answer_labels(self) -> tuple[str, ...]:
         """The answer classes in order: those listed, or else those of the questions, sorted."""
         listed = self.info.labels.get("answer")
-        found = {query.answer for query in self.queries if query.kind == "question"}
+        found = {query.answer for query in self.queries if query.kind == QUESTION}
         return tuple(sorted(found)) if listed is None else listed
+
+    @cached_property
+    def class_labels(self) -> dict[str, tuple[str, ...]]:
+        """The classes in order, by the names that `dataset.json` lists them under: "action" and "answer"."""
+        return {"action": self.action_labels, "answer": self.answer_labels}
+
+    @cached_property
+    def query_kinds(self) -> frozenset[str]:
+        """The kinds of query that the data set itself asks."""
+        return frozenset(query.kind for query in self.queries)
 
     def next_action_queries(self, anticipation_seconds: float) -> list[Query]:
         """A next-action query before every segment, its answer the segment's label (EPIC-Kitchens' protocol).
@@ -118,7 +128,7 @@ class Dataset:
         Raises:
             DataError: `anticipation_seconds` is negative.
         """
-        own = [query for query in self.queries if query.kind == "next_action"]
+        own = [query for query in self.queries if query.kind == NEXT_ACTION]
         in_order = [segment for video in self.videos for segment in self.segments_of(video)]
         return derive_next_actions(in_order, own, anticipation_seconds, self.info.background)
 

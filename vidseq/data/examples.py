@@ -1,6 +1,6 @@
-"""Examples to train on and to score: a video's features together with what is known and asked of it."""
+"""Examples to train on and to score: a video's features with its queries and frame labels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,7 +8,6 @@ import torch
 import torch.utils.data
 from torch import Tensor
 
-from vidseq.data.action_sequences import derive_action_sequences, evenly
 from vidseq.data.dataset import Dataset
 from vidseq.data.fields import listing, nearest
 from vidseq.data.schema import Query, Segment
@@ -41,9 +40,7 @@ class Examples(torch.utils.data.Dataset[Example]):
         dataset: what is known of the videos.
         store: their features.
         split: which videos.
-        anticipation_seconds: adds next-action queries derived from the segments in place of the data set's own;
-            None: the data set's own queries alone.
-        sequences_per_video: adds so many queries a video of what happens from then on, evenly spread; None: none.
+        derive: gives more queries of a video, by its name; None: the data set's own alone.
 
     Raises:
         DataError: a video of the split has no features, or there is no such split.
@@ -55,8 +52,7 @@ class Examples(torch.utils.data.Dataset[Example]):
         store: FeatureStore,
         split: str,
         *,
-        anticipation_seconds: float | None = None,
-        sequences_per_video: int | None = None,
+        derive: Callable[[str], list[Query]] | None = None,
     ) -> None:
         self.dataset = dataset
         self.store = store
@@ -67,8 +63,7 @@ class Examples(torch.utils.data.Dataset[Example]):
                 f"Split '{split}' of data set '{dataset.info.name}' expects features of every video, got none of "
                 f"{len(missing)} of {len(self.videos)}: {listing(missing, 5)}. Run `vidseq features` on the data set."
             )
-        self._next_actions = _by_video(dataset, anticipation_seconds)
-        self._sequences_per_video = sequences_per_video
+        self._derive = derive
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -89,32 +84,14 @@ class Examples(torch.utils.data.Dataset[Example]):
         )
 
     def _queries(self, video: str) -> list[Query]:
-        queries = self.dataset.queries_of(video)
-        if self._next_actions is not None:
-            questions = [query for query in queries if query.kind != "next_action"]
-            queries = questions + self._next_actions.get(video, [])
-        return sorted(queries + self._sequences(video), key=lambda query: query.time)
-
-    def _sequences(self, video: str) -> list[Query]:
-        segments = self.dataset.segments_of(video)
-        if self._sequences_per_video is None or not segments:
-            return []
-        return derive_action_sequences(segments, evenly(segments, self._sequences_per_video))
+        derived = [] if self._derive is None else self._derive(video)
+        return sorted(self.dataset.queries_of(video) + derived, key=lambda query: query.time)
 
     def _labels(self, video: str, pts_seconds: np.ndarray) -> Tensor | None:
         if not self.dataset.segments:
             return None
         segments = self.dataset.segments_of(video)
         return frame_labels_of(segments, pts_seconds, self.dataset.action_labels, self.dataset.info.background)
-
-
-def _by_video(dataset: Dataset, anticipation_seconds: float | None) -> dict[str, list[Query]] | None:
-    if anticipation_seconds is None:
-        return None
-    queries: dict[str, list[Query]] = {}
-    for query in dataset.next_action_queries(anticipation_seconds):
-        queries.setdefault(query.video, []).append(query)
-    return queries
 
 
 def check_features(video: str, features: Tensor, pts_seconds: np.ndarray, dim: int) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from vidseq.data.fields import is_number
 from vidseq.data.format import round_seconds
-from vidseq.data.schema import Query, Segment
+from vidseq.data.schema import NEXT_ACTION, Query, Segment
 from vidseq.errors import DataError
 
 
@@ -45,4 +45,4 @@ def derive_next_actions(
 
 
 def _query(segment: Segment, time: float) -> Query:
-    return Query(video=segment.video, time=time, kind="next_action", answer=segment.label)
+    return Query(video=segment.video, time=time, kind=NEXT_ACTION, answer=segment.label)

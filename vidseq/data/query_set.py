@@ -4,11 +4,12 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vidseq.data.schema import Query
+from vidseq.data.schema import FRAME_LABEL, NEXT_ACTION, QUESTION, Query
 from vidseq.data.visible import Past, count_visible, past_of
 from vidseq.errors import UserError
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from vidseq.data.dataset import Dataset
     from vidseq.features.store import FeatureStore, VideoFeatures
 
-#: The list of the data set that the classes of a kind of query come from.
-LABELS_OF_KIND = {"next_action": "action_labels", "question": "answer_labels", "frame_labels": "action_labels"}
+#: The list of the data set that the classes of a kind of query come from, unless a model has others.
+LABELS_OF_KIND = {NEXT_ACTION: "action", QUESTION: "answer", FRAME_LABEL: "action"}
 
 
 class QuerySet:
@@ -28,15 +29,24 @@ class QuerySet:
         store: features of the videos.
         split: what donors of a past are taken from.
         queries: what to ask.
+        classes: the classes that a model answers kinds of query with; of other kinds, those of the data set.
 
     Raises:
         UserError: a query before the first frame, or a question that is asked twice.
     """
 
-    def __init__(self, dataset: "Dataset", store: "FeatureStore", split: str, queries: Sequence[Query]) -> None:
+    def __init__(
+        self,
+        dataset: "Dataset",
+        store: "FeatureStore",
+        split: str,
+        queries: Sequence[Query],
+        classes: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    ) -> None:
         self.dataset = dataset
         self.split = split
         self.queries = queries
+        self._classes = classes
         self._store = store
         self._videos: dict[str, VideoFeatures] = {}
         self._frame_seconds: dict[str, float] = {}
@@ -84,7 +94,13 @@ class QuerySet:
 
     def classes(self, kind: str) -> tuple[str, ...]:
         """The classes that a kind of query is answered with."""
-        return getattr(self.dataset, LABELS_OF_KIND[kind])
+        return self._classes[kind] if kind in self._classes else self.dataset.class_labels[LABELS_OF_KIND[kind]]
+
+    @cached_property
+    def kinds(self) -> list[str]:
+        """The kinds of query, those that data sets know first."""
+        asked = dict.fromkeys(query.kind for query in self.queries)
+        return [kind for kind in dict.fromkeys([*LABELS_OF_KIND, *asked]) if kind in asked]
 
     def group(self, number: int) -> str:
         """What a query's video shares with others."""

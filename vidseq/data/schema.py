@@ -3,8 +3,19 @@
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-#: What can be asked. The next action is the standing query; a question has a text.
-QUERY_KINDS = ("question", "next_action")
+# Kinds of query: the data format's words, the values of "kind" in queries.jsonl. They say what is asked; a task of
+# `vidseq.tasks` says which kind it answers, and two tasks may answer one kind.
+
+#: A text is asked; the answer is a class or words.
+QUESTION = "question"
+#: What happens next; the standing query, with or without a text.
+NEXT_ACTION = "next_action"
+#: The kinds that a data set's files may hold.
+QUERY_KINDS = (QUESTION, NEXT_ACTION)
+#: What goes on in the newest frame; made out of segments, never written.
+FRAME_LABEL = "frame_labels"
+#: What happens from now on, and how long each of it lasts; made out of segments, never written.
+FUTURE = "action_sequence"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from vidseq.data.schema import Query, Segment, Video
+from vidseq.data.schema import NEXT_ACTION, Query, Segment, Video
 
 #: Okabe and Ito's colours, which people with any colour vision tell apart, without black. With labels beyond these the
 #: colours come again, hatched.
@@ -176,7 +176,7 @@ def _mark(number: int, query: Query, top: float, bottom: float, video: Video) ->
     )
     line = f'<line x1="{x}" x2="{x}" y1="{top:g}" y2="{bottom + 4:g}"/>'
     y = bottom + _MARKS / 2
-    if query.kind == "next_action":
+    if query.kind == NEXT_ACTION:
         shape = f'<path d="M{x - 4},{y - 5} l9,5 l-9,5 z"/>'
     else:
         shape = f'<circle cx="{x}" cy="{y:g}" r="4.5"/>'

@@ -1,10 +1,10 @@
-"""Getting answers to asks: one clip an ask from any model, or shared readings from ours."""
+"""Gets the answers to requests: one clip a request from any model, shared readings from ours."""
 
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from vidseq.data.query_set import LABELS_OF_KIND, QuerySet
+from vidseq.data.query_set import QuerySet
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.evaluation.requests import EvalRequest, past_of_request
@@ -64,15 +64,15 @@ def answer_all(
     *,
     share: bool = True,
 ) -> list[Answer]:
-    """The answer to each ask, the same past of a query computed once.
+    """The answer to each request; the same past of a query is computed once.
 
     Args:
-        predict: the model; of a `Predictor`, asks share their work.
-        exam: what the asks are about.
-        asks: in any order.
+        predict: the model; the requests to a `Predictor` share their work.
+        query_set: the queries and videos of the requests.
+        requests: in any order.
         batch_size: most queries in one call.
-        advance: told how many more pasts are done, for a progress bar.
-        share: False: one clip an ask from a `Predictor` too.
+        advance: called with the number of pasts that are done since, for a progress bar.
+        share: False: one clip a request from a `Predictor` too.
 
     Raises:
         UserError: scores that are NaN or of the wrong shape.
@@ -94,7 +94,7 @@ def answer_all(
 def _answer_each(
     predict: Predict, query_set: QuerySet, requests: Sequence[EvalRequest], batch_size: int
 ) -> Iterator[tuple[Sequence[EvalRequest], Sequence[Answer]]]:
-    for kind in LABELS_OF_KIND:
+    for kind in query_set.kinds:
         of_kind = [request for request in requests if query_set.queries[request.number].kind == kind]
         for batch in _batches(of_kind, batch_size):
             yield batch, _answer(predict, query_set, batch, len(query_set.classes(kind)))
@@ -142,3 +142,8 @@ def _check_finite(answers: Sequence[Answer], queries: Sequence[Query]) -> None:
             f"Evaluation expects finite scores from the model, got NaN or infinity for {len(wrong)} of "
             f"{len(scored)} answers, first in video '{query.video}' at {query.time:.3f} s."
         )
+
+
+def classes_of_kinds(predict: Predict) -> dict[str, tuple[str, ...]]:
+    """The classes that our own models answer each kind of query with; of any other model, none are known."""
+    return predict.classes_of_kinds if isinstance(predict, Predictor) else {}

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from vidseq.baselines.baseline_data import BaselineData, family_of
-from vidseq.data.query_set import LABELS_OF_KIND, QuerySet
+from vidseq.data.query_set import QuerySet
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
-from vidseq.evaluation.answering import Answer, Predict, answer_all
+from vidseq.evaluation.answering import Answer, Predict, answer_all, classes_of_kinds
 from vidseq.evaluation.contexts import Context, parse_contexts
 from vidseq.evaluation.controls import choose_controls, find_baseline
 from vidseq.evaluation.requests import EvalRequest, context_requests, control_requests
@@ -77,7 +77,7 @@ def evaluate(
     """
     asked = list(dataset.queries if queries is None else queries)
     chosen = queries_of_split(dataset, split, asked, limit)
-    query_set = QuerySet(dataset, store, split, chosen)
+    query_set = QuerySet(dataset, store, split, chosen, classes_of_kinds(predict))
     controls = choose_controls_for(query_set, controls)
     baselines = [control for control in controls if find_baseline(control)]
     lengths = parse_contexts(contexts, query_set.longest_seconds)
@@ -173,7 +173,7 @@ def answer_baselines(
     for control in controls:
         baseline = find_baseline(control)
         assert baseline is not None
-        for kind in baseline.kinds or LABELS_OF_KIND:
+        for kind in baseline.kinds or query_set.kinds:
             numbers = [number for number, query in enumerate(query_set.queries) if query.kind == kind]
             if numbers:
                 scores = baseline.answer(_baseline_data(query_set, training, kind))

@@ -74,20 +74,50 @@ def evaluate_frame_labels(
         raise UserError(f"Frame labels expect background among {', '.join(BACKGROUNDS)}, got '{background}'.")
     name = dataset.info.background
     left_out = dataset.action_labels.index(name) if name is not None and background == "out" else None
+    true = true_frame_labels(dataset, store, split)
+    return score_frames(predicted, true, dataset, split, left_out, run=run, decoding=decoding, background=background)
+
+
+def score_frames(
+    predicted: Mapping[str, np.ndarray],
+    true: Mapping[str, np.ndarray],
+    dataset: "Dataset",
+    split: str,
+    left_out: int | None,
+    *,
+    run: Run = UNNAMED_RUN,
+    decoding: str = "",
+    background: str = "out",
+) -> pd.DataFrame:
+    """Scores predicted classes of frames against true ones; the rows are those of `evaluate_frame_labels`.
+
+    Args:
+        predicted: the class of each frame, (T,), of each video.
+        true: the right ones, of each video to score.
+        dataset: names and groups of the videos.
+        split: the name of the split, for the rows.
+        left_out: the class that edit and F1 leave out; None: they count all.
+        run: what to write into the rows.
+        decoding: how labels were made from scores, for the rows.
+        background: one of `BACKGROUNDS`, for the rows.
+
+    Raises:
+        UserError: a video without prediction, or of another length.
+    """
     rows = []
-    for video, true in true_frame_labels(dataset, store, split).items():
-        if video not in predicted or np.shape(predicted[video]) != true.shape:
+    for video, classes in true.items():
+        if video not in predicted or np.shape(predicted[video]) != classes.shape:
             shape = np.shape(predicted[video]) if video in predicted else "none"
             raise UserError(
-                f"Frame labels expect a class for each of the {len(true)} frames of '{video}', got {shape}."
+                f"Frame labels expect a class for each of the {len(classes)} frames of '{video}', got {shape}."
             )
         rows.append(
             {
                 **{"run": run.run, "head": run.head, "seed": run.seed, "split": split},
                 **{"dataset": dataset.info.name, "version": dataset.info.version},
                 **{"decoding": decoding, "background": background, "video": video, "group": dataset.group_of(video)},
-                "num_frames": len(true),
-                **_score(np.asarray(predicted[video]), true, left_out),
+                "num_frames": len(classes),
+                **_score(np.asarray(predicted[video]), classes, left_out),
             }
         )
     return pd.DataFrame(rows)

@@ -1,6 +1,6 @@
-"""What `vidseq evaluate` does: trained models on a data set, to rows, tables and a figure in a folder."""
+"""What `vidseq evaluate` does: scores trained models on a data set, and writes rows, tables and a figure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,10 +11,10 @@ from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.evaluation.accuracy_figure import context_figure, context_panels, family_panels
 from vidseq.evaluation.evaluator import evaluate
-from vidseq.evaluation.frame_labels import evaluate_frame_labels, frame_label_table
+from vidseq.evaluation.frame_labels import frame_label_table, score_frames
 from vidseq.evaluation.intervals import FEW_GROUPS, rough_text
 from vidseq.evaluation.metrics import word_summary
-from vidseq.evaluation.rows import concatenate, write_rows
+from vidseq.evaluation.rows import Run, concatenate, write_rows
 from vidseq.evaluation.run_description import describe_run
 from vidseq.evaluation.tables import accuracy_table, pivot_accuracy
 from vidseq.features.store import FeatureStore
@@ -22,7 +22,7 @@ from vidseq.inference.predictor import Predictor
 from vidseq.model import VideoReasoner
 from vidseq.reporting.figures import save_figure
 from vidseq.reporting.tables import to_markdown, write_table
-from vidseq.tasks import NextAction, QueryTask
+from vidseq.tasks import DenseTask, Task, of_family
 
 
 def evaluate_models(
@@ -37,7 +37,7 @@ def evaluate_models(
     device: str = "auto",
     limit: int | None = None,
 ) -> str:
-    """Scores trained models on what a data set asks, and on its frame labels.
+    """Scores trained models on the queries of a data set, and on its frame labels.
 
     Args:
         data: folder of the data set.
@@ -45,8 +45,8 @@ def evaluate_models(
         split: which videos.
         contexts: see `vidseq.evaluation.contexts.parse_contexts`.
         controls: see `vidseq.evaluation.evaluator.evaluate`.
-        out: where to write rows.parquet, accuracy.csv, accuracy.md, frame_labels.csv and, with two contexts or more,
-            context.svg and context.png; None: nowhere.
+        out: where to write rows.parquet, accuracy.csv, accuracy.md, a table for each dense task, such as
+            frame_labels.csv, and, with two contexts or more, context.svg and context.png; None: nowhere.
         features: which features, by the start of their folder's name; needed if there are several.
         device: where to compute.
         limit: only the first so many queries.
@@ -60,41 +60,52 @@ def evaluate_models(
     """
     dataset, store = Dataset.load(data), FeatureStore.open_in(data, features)
     answered: list[pd.DataFrame] = []
-    labelled: list[pd.DataFrame] = []
+    labelled: dict[str, list[pd.DataFrame]] = {}
     for folder in map(Path, models):
         model = load_model(folder, device, fingerprint=store.fingerprint)
-        predictor = Predictor(model, {"action": dataset.action_labels, "answer": dataset.answer_labels})
+        predictor = Predictor(model, dataset.class_labels)
         run = describe_run(folder, model)
         queries = queries_for(model, dataset)
         if queries:
             options = {"contexts": contexts, "controls": controls, "run": run, "limit": limit}
             answered.append(evaluate(predictor, dataset, store, split, queries=queries, **options))  # type: ignore[arg-type]
-        if "frame_labels" in model.tasks and dataset.segments:
-            labels = {
-                video.video: predictor.frame_labels(store.read(video.video).features, video.video).argmax(axis=1)
-                for video in dataset.split(split)
-            }
-            labelled.append(evaluate_frame_labels(labels, dataset, store, split, run=run, decoding="frame by frame"))
+        for name, task in of_family(model.tasks.values(), DenseTask).items():
+            if task.fits(dataset):
+                labelled.setdefault(name, []).append(_frame_rows(predictor, task, dataset, store, split, run))
     if not answered and not labelled:
         raise UserError(f"Evaluation expects models with a task that '{dataset.info.name}' has, got none.")
     return _report(answered, labelled, None if out is None else Path(out), dataset.info.name)
 
 
 def queries_for(model: VideoReasoner, dataset: Dataset) -> list[Query]:
-    """All queries of a data set that a model was trained to answer; next actions as in its training.
-
-    Next actions are the data set's own where it asks for them, else derived from its segments.
-    """
-    kinds = {task.query_kind for task in model.tasks.values() if isinstance(task, QueryTask)}
-    queries = [query for query in dataset.queries if query.kind in kinds]
-    if NextAction.name in model.tasks and not any(query.kind == NextAction.name for query in dataset.queries):
-        task = model.find_task(NextAction.name)
-        assert isinstance(task, NextAction)
-        queries += dataset.next_action_queries(task.options.anticipation_seconds)
+    """All queries of a data set that a model is scored by: those of the data set, then those that its tasks derive."""
+    answering: dict[str, Task] = {}  # of two tasks that answer one kind, the first is asked
+    for task in map(model.find_task, model.tasks):
+        if task.scored:
+            answering.setdefault(task.query_kind, task)
+    queries = [query for query in dataset.queries if query.kind in answering]
+    for task in answering.values():
+        queries += [query for video in dataset.videos for query in task.derive_queries(dataset, video)]
     return queries
 
 
-def _report(answered: Sequence[pd.DataFrame], labelled: Sequence[pd.DataFrame], out: Path | None, dataset: str) -> str:
+def _frame_rows(
+    predictor: Predictor, task: DenseTask, dataset: Dataset, store: FeatureStore, split: str, run: Run
+) -> pd.DataFrame:
+    """The rows of a dense task, one a video, the most probable class of each frame scored."""
+    classes, background = predictor.classes(task.name), task.background(dataset)
+    predicted, true = {}, {}
+    for video in [video.video for video in dataset.split(split)]:
+        stored = store.read(video)
+        predicted[video] = predictor.frame_labels(stored.features, video, task=task.name).argmax(axis=1)
+        true[video] = task.targets(dataset, video, stored.pts_seconds, classes).numpy()
+    left_out = classes.index(background) if background in classes else None
+    return score_frames(predicted, true, dataset, split, left_out, run=run, decoding="frame by frame")
+
+
+def _report(
+    answered: Sequence[pd.DataFrame], labelled: Mapping[str, Sequence[pd.DataFrame]], out: Path | None, dataset: str
+) -> str:
     parts = []
     if answered:
         rows = concatenate(answered)
@@ -110,11 +121,12 @@ def _report(answered: Sequence[pd.DataFrame], labelled: Sequence[pd.DataFrame], 
                 families = rows["family"].nunique() > 1
                 panels = family_panels(rows) if families else context_panels(rows)
                 save_figure(context_figure(panels, title=f"{dataset}: accuracy against context"), out / "context")
-    if labelled:
-        labels = pd.concat(labelled, ignore_index=True)
-        parts.append(to_markdown(frame_label_table(labels, ["run", "head", "decoding"]), digits=1))
+    for task, tables in labelled.items():
+        labels = pd.concat(tables, ignore_index=True)
+        title = f"{task}:\n" if len(labelled) > 1 else ""
+        parts.append(title + to_markdown(frame_label_table(labels, ["run", "head", "decoding"]), digits=1))
         if out is not None:
-            write_table(labels, out / "frame_labels.csv")
+            write_table(labels, out / f"{task}.csv")
     return "\n".join(parts)
 
 

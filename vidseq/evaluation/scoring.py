@@ -1,4 +1,4 @@
-"""Marks one answer: what was predicted, whether it is right, and where the right answer stands."""
+"""Scores one answer: the prediction, whether it is right, and the rank of the right answer."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from vidseq.language.written import Written
 
 
 class Score(NamedTuple):
-    """What a row says of an answer; see `vidseq.evaluation.rows.Row`."""
+    """The columns of a row that hold an answer's score; see `vidseq.evaluation.rows.Row`."""
 
     prediction: str
     correct: bool
@@ -23,7 +23,7 @@ class Score(NamedTuple):
 
 
 class WordScore(NamedTuple):
-    """What a row says of an answer in words beside its `Score`; of a class, nothing."""
+    """The columns that an answer in words has beside its `Score`; NaN for classes."""
 
     answer_log_prob: float
     """Log-probability of the right answer, as words; NaN for classes."""
@@ -32,17 +32,17 @@ class WordScore(NamedTuple):
 
 
 def score_written(written: Written, query: Query) -> tuple[Score, WordScore]:
-    """Marks an answer in words: right is what has the same words, whatever case and spaces.
+    """Scores an answer in words: it is right if it has the same words, whatever case and spaces.
 
-    The rank is the first place of the right answer among those that were found, else one more than their number.
+    The rank is that of the right answer among those that were found, else one more than their number.
 
     Args:
         written: what the model wrote.
-        query: what was asked, with its answer.
+        query: with its answer.
     """
     right = split_words(query.answer)
-    places = [place for place, (text, _) in enumerate(written.ranking, start=1) if split_words(text) == right]
-    rank = places[0] if places else len(written.ranking) + 1
+    ranks = [rank for rank, (text, _) in enumerate(written.ranking, start=1) if split_words(text) == right]
+    rank = ranks[0] if ranks else len(written.ranking) + 1
     score, answer_score = (min(1.0, math.exp(value)) for value in (written.ranking[0][1], written.answer_log_prob))
     return (
         Score(written.text, rank == 1, rank, score, answer_score),
@@ -51,15 +51,15 @@ def score_written(written: Written, query: Query) -> tuple[Score, WordScore]:
 
 
 def score_answer(scores: np.ndarray, classes: Sequence[str], query: Query) -> Score:
-    """Marks the scores given to a query's classes.
+    """Scores the class scores of a query.
 
-    Of equal scores the first class wins, so rank 1 and being right are the same. With `choices` only those compete. An
-    answer that is no class has probability 0 and the rank after the last.
+    Of equal scores the first class wins, so rank 1 and being right are the same. Of a query with `choices`, only those
+    count. An answer that is no class has probability 0 and the rank after the last.
 
     Args:
         scores: logits or log-probabilities, (C,).
-        classes: what they stand for.
-        query: what was asked, with its answer.
+        classes: the class of each.
+        query: with its answer.
 
     Raises:
         DataError: a choice is no class.
@@ -79,8 +79,8 @@ def offered_probabilities(scores: np.ndarray, classes: Sequence[str], query: Que
 
     Args:
         scores: logits or log-probabilities, (C,).
-        classes: what they stand for.
-        query: with `choices` only those compete.
+        classes: the class of each.
+        query: of one with `choices`, only those count.
 
     Raises:
         DataError: a choice is no class.

@@ -12,7 +12,7 @@ import pandas as pd
 
 from vidseq.checkpoint import load_model
 from vidseq.data.dataset import Dataset
-from vidseq.data.schema import Query
+from vidseq.data.schema import QUESTION, Query
 from vidseq.data.visible import Past, past_of
 from vidseq.errors import UserError
 from vidseq.evaluation.models import queries_for
@@ -32,7 +32,6 @@ from vidseq.inference.predictor import Predictor
 from vidseq.progress import progress
 from vidseq.reporting.figures import save_figure
 from vidseq.reporting.tables import to_markdown, write_table
-from vidseq.tasks import AnswerWords, Question
 from vidseq.video.sampling import SAME_TIME_SECONDS
 
 
@@ -49,7 +48,7 @@ class _Subject:
 
     def find(self, query: Query, max_blocks: int) -> ImportantPast:
         task = self.predictor.task_for(query.kind)
-        if task == AnswerWords.name:
+        if not self.predictor.model.find_task(task).answer_classes:
             raise UserError(f"Explaining expects a model that chooses among classes, got one that writes ({task}).")
         classes = self.predictor.classes(task)
         mean = self._mean_frame if self.deletion == "mean" else None
@@ -57,6 +56,12 @@ class _Subject:
             self.predictor, classes, self.past(query), query,
             deletion=self.deletion, mean_frame=mean, max_blocks=max_blocks,
         )  # fmt: skip
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether the model answers questions that the data set does not ask."""
+        model = self.predictor.model
+        return any(model.find_task(name).query_kind == QUESTION for name in model.tasks)
 
     def past(self, query: Query) -> Past:
         video = self.store.read(query.video)
@@ -74,7 +79,7 @@ class _Subject:
 def _subject(data: Path | str, model: Path | str, *, deletion: str, features: str | None, device: str) -> _Subject:
     dataset, store = Dataset.load(data), FeatureStore.open_in(data, features)
     reasoner = load_model(Path(model), device, fingerprint=store.fingerprint)
-    predictor = Predictor(reasoner, {"action": dataset.action_labels, "answer": dataset.answer_labels})
+    predictor = Predictor(reasoner, dataset.class_labels)
     return _Subject(dataset, store, predictor, queries_for(reasoner, dataset), deletion)
 
 
@@ -114,9 +119,7 @@ def explain_prediction(
         DataError: no such video.
     """
     subject = _subject(data, model, deletion=deletion, features=features, device=device)
-    query = find_query(
-        subject.queries, subject.dataset, video, time, question, Question.name in subject.predictor.model.tasks
-    )
+    query = find_query(subject.queries, subject.dataset, video, time, question, subject.may_ask)
     found = subject.find(query, max_blocks)
     out = Path(out)
     figure = important_past_figure(found, tiles_of(subject.dataset, video, subject.past(query)))
@@ -211,7 +214,7 @@ def find_query(
     if question is not None:
         then = [query for query in then if query.question == question]
         if not then and may_ask:
-            return Query(video=video, time=time, kind=Question.name, question=question, answer="")
+            return Query(video=video, time=time, kind=QUESTION, question=question, answer="")
     if len(then) == 1:
         return then[0]
     if then:

@@ -8,11 +8,11 @@ import numpy as np
 from vidseq.data.visible import is_visible
 from vidseq.errors import UserError
 from vidseq.features.base import Backbone
-from vidseq.inference.futures import NUM_FUTURES, future_rows
 from vidseq.inference.predictions import Prediction
 from vidseq.inference.request import PredictionRequest
 from vidseq.inference.stream import Answer, Stream
 from vidseq.model import VideoReasoner
+from vidseq.tasks.future import NUM_FUTURES, future_rows
 
 
 def stream_video(

@@ -12,13 +12,13 @@ from vidseq.data.visible import Past, count_visible, past_of
 from vidseq.errors import UserError
 from vidseq.features.base import Backbone
 from vidseq.features.store import VideoFeatures
-from vidseq.inference.futures import NUM_FUTURES, future_rows
 from vidseq.inference.predictions import Prediction
 from vidseq.inference.predictor import Predictor
 from vidseq.inference.request import PredictionRequest
 from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
 from vidseq.progress import progress
+from vidseq.tasks.future import NUM_FUTURES, future_rows
 from vidseq.video.reader import VideoReader
 
 
@@ -91,7 +91,8 @@ def _foretold(
     predictor: Predictor, video: str, features: VideoFeatures, time: float, request: PredictionRequest
 ) -> list[Prediction]:
     past = _past(features, time, request.context_seconds or math.inf)
-    likeliest, drawn = predictor.foretell(*past, time, num_futures=NUM_FUTURES, video=video)
+    likeliest = predictor.likeliest_future(*past, time, video=video)
+    (drawn,) = predictor.futures(*past, [time], num_futures=NUM_FUTURES, video=video)
     return future_rows(video, time, likeliest, drawn, request.top)
 
 

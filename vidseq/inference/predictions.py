@@ -1,51 +1,17 @@
-"""What prediction yields: rows in seconds with names and probabilities, as JSONL, CSV or SubRip subtitles."""
+"""Writes the rows of a prediction as JSONL, CSV or SubRip subtitles."""
 
 import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vidseq.errors import UserError
 from vidseq.files import atomic_write
+from vidseq.tasks.prediction import Prediction as Prediction
 
 #: How long a subtitle stays that has no end of its own.
 SUBTITLE_SECONDS = 3.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """One thing the model says of a video."""
-
-    video: str
-    time: float
-    """When it was asked, or when the segment starts, past or to come, in seconds."""
-    end: float | None = None
-    """When the segment ends, for frame labels and action sequences."""
-    kind: str
-    """"frame_labels", "next_action", "question" or "action_sequence"."""
-    question: str | None = None
-    answer: str
-    probability: float
-    ranking: tuple[tuple[str, float], ...] = ()
-    """The likeliest answers with their probabilities, best first."""
-
-    def as_record(self) -> dict[str, object]:
-        """The row as plain values, rounded to what can be told apart."""
-        record = asdict(self)
-        record["time"] = round(self.time, 3)
-        record["end"] = None if self.end is None else round(self.end, 3)
-        record["probability"] = round(self.probability, 4)
-        record["ranking"] = [[label, round(value, 4)] for label, value in self.ranking]
-        return record
-
-    def as_text(self) -> str:
-        """The row as a person would read it."""
-        says = f"{self.answer} ({self.probability:.0%})"
-        if self.end is not None:
-            return says
-        return f"{self.question or 'What happens next?'} {says}"
 
 
 def write_predictions(predictions: Sequence[Prediction], path: Path | str) -> None:

@@ -18,7 +18,7 @@ from vidseq.errors import ModelError, UserError
 from vidseq.language.question import pad_tokens
 from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
-from vidseq.tasks import ActionSequence, AnswerWords, ClassTask
+from vidseq.tasks import Prediction, SequenceTask
 
 #: Clips are read together up to so many frames, padding counted, and up to so many clips.
 MAX_FRAMES, MAX_CLIPS = 16_384, 64
@@ -29,7 +29,7 @@ class ProjectedClip:
     """Frames that `Predictor.project` made, with all that is asked of them."""
 
     video: str
-    """What it is from."""
+    """The video's name."""
     x: Tensor
     """(T, D); T may be 0."""
     asked: Sequence[tuple[int, Query]]
@@ -39,17 +39,16 @@ class ProjectedClip:
 class Predictor:
     """Answers queries and labels frames with a trained model, in float32, the same way every time.
 
-    Calling it is what evaluation does: one clip a query, cut by the caller to what the query may see.
+    Evaluation calls it: one clip a query, cut by the caller to what the query may see.
 
     Args:
         model: put into eval mode.
-        labels: the order of classes that scores shall have, by kind ("action", "answer"); None: the model's own.
-        task: what answers questions, where the model has a task that names classes and one that writes words; None:
-            the first of its tasks.
-        beam: how many answers grow side by side where words are written; None: as the task says.
+        labels: the order of classes in scores, such as `Dataset.class_labels`; None: the model's own.
+        task: the task that answers its kind of query, where the model has several; None: the first of them.
+        beam: how many answers grow side by side where words are written; None: as the task's option says.
 
     Raises:
-        ModelError: `labels` share no class with the model's.
+        ModelError: `labels` have no class in common with the model's.
         UserError: the model was not trained for `task`.
     """
 
@@ -62,7 +61,7 @@ class Predictor:
         beam: int | None = None,
     ) -> None:
         self.model = model.eval()
-        self._chosen = {} if task is None else {model.query_task(task).query_kind: task}
+        self._chosen = {} if task is None else {model.find_task(task).query_kind: task}
         self._beam = beam
         self._wanted = {kind: tuple(names) for kind, names in (labels or {}).items()}
         self._columns = {name: self._find_columns(name) for name in model.tasks}
@@ -71,6 +70,13 @@ class Predictor:
         """The class of each column of a task's scores."""
         own = self.model.find_task(task)
         return self._wanted.get(own.label_kind, own.labels)
+
+    @property
+    def classes_of_kinds(self) -> dict[str, tuple[str, ...]]:
+        """The classes that each kind of query is answered with; kinds that are answered otherwise are left out."""
+        kinds = {self.model.find_task(name).query_kind for name in self.model.tasks}
+        names = {kind: self.task_for(kind) for kind in kinds}
+        return {kind: self.classes(name) for kind, name in names.items() if self.model.find_task(name).answer_classes}
 
     def task_for(self, kind: str) -> str:
         """The task that answers queries of a kind.
@@ -147,20 +153,19 @@ class Predictor:
         lengths = torch.tensor([max((frames for frames, _ in clip.asked), default=0) for clip in clips])
         x = pad_sequence([clip.x[:length] for clip, length in zip(clips, lengths.tolist())], batch_first=True)
         mask = (torch.arange(x.shape[1]) < lengths[:, None]).to(x.device)
-        places = [(row, place) for row, clip in enumerate(clips) for place in range(len(clip.asked))]
         of_task: dict[str, list[tuple[int, int]]] = {}
-        for row, place in places:
-            of_task.setdefault(self.task_for(clips[row].asked[place][1].kind), []).append((row, place))
+        for row, clip in enumerate(clips):
+            for position, (_, query) in enumerate(clip.asked):
+                of_task.setdefault(self.task_for(query.kind), []).append((row, position))
         asked, queries = {}, {}
         for task, found in of_task.items():
-            queries[task] = [clips[row].asked[place][1] for row, place in found]
-            frames = [clips[row].asked[place][0] for row, place in found]
+            frames, queries[task] = zip(*(clips[row].asked[position] for row, position in found))
             asked[task] = Asked([row for row, _ in found], frames, self._tokens(queries[task]))
         decoded = read_projected(self.model, x, mask, asked, videos=[clip.video for clip in clips])
         answers: dict[tuple[int, int], Any] = {}
         for task, found in of_task.items():
             answers.update(zip(found, self._answers(task, decoded[task], queries[task])))
-        return [[answers[row, place] for place in range(len(clip.asked))] for row, clip in enumerate(clips)]
+        return [[answers[row, position] for position in range(len(clip.asked))] for row, clip in enumerate(clips)]
 
     def predict(self, features: np.ndarray, pts_seconds: np.ndarray, queries: Sequence[Query]) -> list[Any]:
         """Answers many queries of one video, each from the frames up to its time; the video is read once.
@@ -177,25 +182,56 @@ class Predictor:
             UserError: a query before the first frame, or of a kind that the model was not trained for.
             DataError: features of another width, or with NaN.
         """
+        asked = [(self.task_for(query.kind), query) for query in queries]
+        answers: dict[int, Any] = {}
+        for task, positions, decoded in self._decode_each(features, pts_seconds, asked):
+            answers.update(zip(positions, self._answers(task, decoded, [queries[position] for position in positions])))
+        return [answers[position] for position in range(len(queries))]
+
+    @torch.inference_mode()
+    def predict_rows(
+        self, features: np.ndarray, pts_seconds: np.ndarray, asked: Sequence[tuple[str, Query]], top: int = 5
+    ) -> list[list[Prediction]]:
+        """What a person reads of the answers to many queries of one video, which is read once a task.
+
+        Args:
+            features: (T, F), T at least 1.
+            pts_seconds: (T,), rising.
+            asked: each query with the name of the task that answers it.
+            top: how many answers to rank.
+
+        Returns:
+            the rows of each query, in the order given.
+
+        Raises:
+            UserError: a query before the first frame, or a task that predicts no rows.
+            DataError: features of another width, or with NaN.
+        """
+        rows: dict[int, list[Prediction]] = {}
+        for task, positions, decoded in self._decode_each(features, pts_seconds, asked):
+            queries = [asked[position][1] for position in positions]
+            rows.update(zip(positions, self.model.find_task(task).predict(decoded, queries, top)))
+        return [rows[position] for position in range(len(asked))]
+
+    def _decode_each(
+        self, features: np.ndarray, pts_seconds: np.ndarray, asked: Sequence[tuple[str, Query]]
+    ) -> Iterator[tuple[str, list[int], Tensor]]:
+        """Each task with the positions of its queries and what it decodes for them, (N, ...)."""
         self._require_causal()
         clip = self._checked(features)
-        frames = [count_visible(pts_seconds, query.time) for query in queries]
-        for query, seen in zip(queries, frames):
+        frames = [count_visible(pts_seconds, query.time) for _, query in asked]
+        for (_, query), seen in zip(asked, frames):
             if seen == 0:
                 first = f"{pts_seconds[0]:.3f} s" if len(pts_seconds) else "never"
                 raise UserError(
                     f"A query expects a time at or after the video's first frame ({first}), got {query.time:.3f} s."
                 )
-        answers: dict[int, Any] = {}
-        for kind in sorted({query.kind for query in queries}):
-            task = self.task_for(kind)
-            numbers = [number for number, query in enumerate(queries) if query.kind == kind]
-            of_task = [queries[number] for number in numbers]
-            asked = Asked([0] * len(numbers), [frames[number] for number in numbers], self._tokens(of_task))
-            mask = torch.ones(1, len(clip), dtype=torch.bool)
-            logits = self._read(clip[None], mask, {task: asked}, [of_task[0].video])[task]
-            answers.update(zip(numbers, self._answers(task, logits, of_task)))
-        return [answers[number] for number in range(len(queries))]
+        mask = torch.ones(1, len(clip), dtype=torch.bool)
+        for task in sorted({task for task, _ in asked}):
+            positions = [position for position, (name, _) in enumerate(asked) if name == task]
+            queries = [asked[position][1] for position in positions]
+            its = Asked([0] * len(queries), [frames[position] for position in positions], self._tokens(queries))
+            yield task, positions, self._read(clip[None], mask, {task: its}, [queries[0].video])[task]
 
     @torch.no_grad()
     def futures(
@@ -217,49 +253,34 @@ class Predictor:
             times: seconds, each at or after the first frame.
             num_futures: how many a time, K.
             temperature: below 1 likelier futures come more often.
-            seed: of the dice.
+            seed: of the draws.
             video: its name, so that it is not retrieved for itself.
 
         Returns:
             for each time K futures, labels with seconds, what goes on at the time first.
 
         Raises:
-            UserError: the model was not trained for it.
+            UserError: the model was not trained for it, or a time before the first frame.
             DataError: features of another width, or with NaN.
         """
-        task, decoded = self._before_futures(features, pts_seconds, times, video)
-        dice = torch.Generator(self._device).manual_seed(seed)
-        return task.draw(decoded, num_futures, temperature=temperature, generator=dice)
+        task = self.model.task_of(SequenceTask)
+        decoded = self.decoded(task.name, features, pts_seconds, times, video)
+        generator = torch.Generator(self._device).manual_seed(seed)
+        return task.draw(decoded, num_futures, temperature=temperature, generator=generator)
 
     @torch.no_grad()
-    def foretell(
-        self,
-        features: np.ndarray,
-        pts_seconds: np.ndarray,
-        time: float,
-        *,
-        num_futures: int = 5,
-        seed: int = 0,
-        video: str = "",
-    ) -> tuple[Future, list[Future]]:
-        """What most likely happens from a time on, word by word, and K draws of what may; as `futures`, read once."""
-        task, decoded = self._before_futures(features, pts_seconds, [time], video)
-        dice = torch.Generator(self._device).manual_seed(seed)
-        return task.likeliest(decoded)[0], task.draw(decoded, num_futures, generator=dice)[0]
-
-    def _before_futures(
-        self, features: np.ndarray, pts_seconds: np.ndarray, times: Sequence[float], video: str
-    ) -> tuple[ActionSequence, Tensor]:
-        """The task, and what futures from each of some times on are written from, (N, D)."""
-        task = self.model.query_task(ActionSequence.name)
-        assert isinstance(task, ActionSequence)
-        return task, self.decoded(task.name, features, pts_seconds, times, video)
+    def likeliest_future(
+        self, features: np.ndarray, pts_seconds: np.ndarray, time: float, *, video: str = ""
+    ) -> Future:
+        """The most probable future from a time on, token by token; arguments and errors as in `futures`."""
+        task = self.model.task_of(SequenceTask)
+        return task.likeliest(self.decoded(task.name, features, pts_seconds, [time], video))[0]
 
     @torch.no_grad()
     def decoded(
         self, task: str, features: np.ndarray, pts_seconds: np.ndarray, times: Sequence[float], video: str = ""
     ) -> Tensor:
-        """What a task that needs no text decodes at each of some times, as `futures` reads it; see `QueryTask.decode`.
+        """What a task decodes at each of some times, asked without a text; see `Task.decode_query`.
 
         Args:
             task: its name.
@@ -270,64 +291,38 @@ class Predictor:
 
         Returns:
             (times, ...).
+
+        Raises:
+            UserError: the model was not trained for it, or a time before the first frame.
+            DataError: features of another width, or with NaN.
         """
-        self._require_causal()
-        clip = self._checked(features)
-        frames = [count_visible(pts_seconds, time) for time in times]
-        asked = Asked([0] * len(frames), frames, pad_tokens([[] for _ in frames]).to(self._device))
-        mask = torch.ones(1, len(clip), dtype=torch.bool)
-        return self._read(clip[None], mask, {task: asked}, [video])[task]
+        kind = self.model.find_task(task).query_kind
+        asked = [(task, Query(video=video, time=time, kind=kind, answer="")) for time in times]
+        ((_, _, decoded),) = self._decode_each(features, pts_seconds, asked)
+        return decoded
 
     @torch.inference_mode()
-    def frame_labels(self, features: np.ndarray, video: str = "") -> np.ndarray:
+    def frame_labels(self, features: np.ndarray, video: str = "", *, task: str | None = None) -> np.ndarray:
         """Labels the frames of one video.
 
         Args:
             features: (T, F).
             video: its name, so that it is not retrieved for itself.
+            task: which dense task labels them; None: the model's first.
 
         Returns:
-            probabilities, float32 (T, C), in the order of `classes("frame_labels")`.
+            probabilities, float32 (T, C), in the order of the task's `classes`.
 
         Raises:
             UserError: the model was not trained for it.
             DataError: features of another width, or with NaN.
         """
-        columns = self._columns_of("frame_labels")
-        logits = torch.cat(
-            [self.model.frame_logits(y)[0].float() for y in self._outputs(self._checked(features), video)]
-        )
-        return _place(logits.log_softmax(dim=-1), columns).exp().cpu().numpy()
-
-    @torch.inference_mode()
-    def newest_labels(self, features: Sequence[np.ndarray], videos: Sequence[str]) -> np.ndarray:
-        """Labels the newest frame of each of many clips, from all of the clip.
-
-        Args:
-            features: of each clip, (T_i, F), T_i at least 1.
-            videos: what each clip is from, so that no video is retrieved for itself.
-
-        Returns:
-            log-probabilities, float32 (N, C), in the order of `classes("frame_labels")`.
-
-        Raises:
-            UserError: the model was not trained for it, or sees the future.
-            DataError: features of another width, or with NaN.
-        """
-        self._require_causal()
-        columns = self._columns_of("frame_labels")
-        clips = [self._checked(clip) for clip in features]
-        newest: dict[int, Tensor] = {}
-        for batch in _batches([len(clip) for clip in clips]):
-            x, mask = pad_features([clips[number] for number in batch])
-            state = self.model.init_state(len(batch), [videos[number] for number in batch])
-            _, state = self.model.step(x.to(self._device), state, mask.to(self._device))
-            newest.update(zip(batch, self.model.frame_logits(state.present).float().log_softmax(dim=-1)))
-        scores = torch.stack([newest[number] for number in range(len(clips))])
-        return _place(scores, columns).cpu().numpy()
+        dense = self.model.dense_task(task)
+        logits = torch.cat([dense.decode(y)[0].float() for y in self._outputs(self._checked(features), video)])
+        return _place(logits.log_softmax(dim=-1), self._columns[dense.name]).exp().cpu().numpy()
 
     def _outputs(self, clip: Tensor, video: str) -> Iterator[Tensor]:
-        """What the head says of a video, piece after piece where it can stream, for bounded memory."""
+        """The head's output of a video, piece after piece where it can stream, for bounded memory."""
         if not self.model.config.causal:
             yield self.model(clip[None].to(self._device))
             return
@@ -361,20 +356,11 @@ class Predictor:
         return check_frames(features, self.model.config.feature_dim)
 
     @torch.inference_mode()
-    def _answers(self, name: str, decoded: Tensor, queries: Sequence[Query]) -> np.ndarray | list[Written]:
-        task = self.model.query_task(name)
-        if isinstance(task, AnswerWords):
-            return task.write(decoded, queries, beam=self._beam)
-        if not isinstance(task, ClassTask):
-            raise UserError(
-                f"Predictor expects queries that are answered with a class or in words, got one for {name}, which "
-                f"foretells. Call futures, foretell or decoded."
-            )
-        return _place(task.log_probabilities(decoded, queries), self._columns_of(name)).cpu().numpy()
-
-    def _columns_of(self, task: str) -> Tensor | None:
-        self.model.find_task(task)
-        return self._columns[task]
+    def _answers(self, task: str, decoded: Tensor, queries: Sequence[Query]) -> np.ndarray | list[Written]:
+        answers = self.model.find_task(task).answer(decoded, queries, beam=self._beam)
+        if isinstance(answers, Tensor):
+            return _place(answers, self._columns[task]).cpu().numpy()
+        return answers
 
     def _find_columns(self, task: str) -> Tensor | None:
         """Which of the model's classes each wanted column is, -1 for none; None where they are the same."""
@@ -386,8 +372,8 @@ class Predictor:
                 f"The model's classes of {task} expect to be some of the data set's, got none that are: "
                 f"{', '.join(own[:3])}, ... against {', '.join(wanted[:3])}, ... Use a model of this data set."
             )
-        number = {label: index for index, label in enumerate(own)}
-        return torch.tensor([number.get(label, -1) for label in wanted])
+        columns = {label: index for index, label in enumerate(own)}
+        return torch.tensor([columns.get(label, -1) for label in wanted])
 
 
 def _place(scores: Tensor, columns: Tensor | None) -> Tensor:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vidseq.checkpoint import load_model
-from vidseq.data.action_sequences import KIND
+from vidseq.data.schema import FUTURE
 from vidseq.errors import ModelError, UserError
 from vidseq.features.base import Backbone
 from vidseq.inference.live import stream_video
@@ -98,7 +98,7 @@ def annotate(path: str, rows: Sequence[Prediction], out: Path, *, skip_bad: bool
     """
     if is_live(path):
         raise UserError("--save-video expects a video file, got a live source. Record it first.")
-    save_annotated_video(path, out, [row for row in rows if row.kind != KIND], skip_bad=skip_bad)
+    save_annotated_video(path, out, [row for row in rows if row.kind != FUTURE], skip_bad=skip_bad)
 
 
 def _predict_one(

@@ -1,6 +1,5 @@
 """A live stream: push frames in, ask at any time."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,14 +9,13 @@ import torch
 
 from vidseq.clip_reader import check_frames
 from vidseq.data.action_sequences import Future
-from vidseq.data.schema import Query
+from vidseq.data.schema import NEXT_ACTION, QUESTION, Query
 from vidseq.data.visible import is_visible
 from vidseq.errors import UserError
 from vidseq.features.base import Backbone
 from vidseq.language.question import pad_tokens
-from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
-from vidseq.tasks import ActionSequence, AnswerWords, ClassTask, FrameLabels, NextAction, Question
+from vidseq.tasks import Ranking, SequenceTask
 from vidseq.video.resizing import resize
 from vidseq.video.sampling import SAME_TIME_SECONDS
 
@@ -31,7 +29,7 @@ class Answer:
 
     answer: str
     probability: float
-    ranking: tuple[tuple[str, float], ...]
+    ranking: Ranking
     """The likeliest answers with their probabilities, best first."""
 
 
@@ -61,7 +59,6 @@ class Stream:
         self.time: float | None = None
         """When the newest frame came, seconds; None before the first."""
         self._state = model.init_state(1, [video])
-        self._newest: torch.Tensor | None = None
         self._sampler = None if backbone is None else _Sampler(self._check_backbone(backbone))
 
     def _check_backbone(self, backbone: Backbone) -> Fraction:
@@ -108,7 +105,7 @@ class Stream:
             UserError: nothing has been seen yet, `at` is past already, the model was not trained for questions, or it
                 knows none of the choices.
         """
-        return self._ask(Question.query_kind, question, at, tuple(choices))
+        return self._ask(QUESTION, question, at, tuple(choices))
 
     def next_action(self, question: str | None = None, *, at: float | None = None) -> Answer:
         """Tells what happens next.
@@ -120,7 +117,7 @@ class Stream:
         Raises:
             UserError: nothing has been seen yet, `at` is past already, or the model was not trained for it.
         """
-        return self._ask(NextAction.query_kind, question, at, ())
+        return self._ask(NEXT_ACTION, question, at, ())
 
     def current_action(self, *, at: float | None = None) -> Answer:
         """Names what is going on in the newest frame.
@@ -131,12 +128,7 @@ class Stream:
         Raises:
             UserError: nothing has been seen yet, `at` is past already, or the model was not trained for it.
         """
-        task = self.model.find_task(FrameLabels.name)
-        self._catch_up(at)
-        assert self._newest is not None
-        with torch.inference_mode():
-            logits = self.model.frame_logits(self._newest)[0, -1]
-            return _answer(logits.float().log_softmax(dim=-1), task.labels)
+        return self._ask(self.model.dense_task().query_kind, None, at, ())
 
     @torch.no_grad()
     def futures(
@@ -153,7 +145,7 @@ class Stream:
         Raises:
             UserError: nothing has been seen yet, `at` is past already, or the model was not trained for it.
         """
-        task = self._future_task()
+        task = self.model.task_of(SequenceTask)
         dice = torch.Generator(self._device).manual_seed(seed)
         decoded = self._decode(task.name, None, at)
         return task.draw(decoded, num_futures, temperature=temperature, generator=dice)[0]
@@ -161,23 +153,16 @@ class Stream:
     @torch.no_grad()
     def likeliest_future(self, *, at: float | None = None) -> Future:
         """Tells what most likely happens from now on, word by word; argument and errors as in `futures`."""
-        return self._future_task().likeliest(self._decode(ActionSequence.name, None, at))[0]
-
-    def _future_task(self) -> ActionSequence:
-        task = self.model.query_task(ActionSequence.name)
-        assert isinstance(task, ActionSequence)
-        return task
+        task = self.model.task_of(SequenceTask)
+        return task.likeliest(self._decode(task.name, None, at))[0]
 
     def _ask(self, kind: str, question: str | None, at: float | None, choices: tuple[str, ...]) -> Answer:
         name = self.model.task_for(kind)
-        task = self.model.query_task(name)
         query = Query(video="", time=0.0, kind=kind, answer="", choices=choices)
         with torch.inference_mode():
             decoded = self._decode(name, question, at)
-            if isinstance(task, AnswerWords):
-                return _in_words(task.write(decoded, [query])[0])
-        assert isinstance(task, ClassTask)
-        return _answer(task.log_probabilities(decoded, [query])[0], task.labels)
+            (ranking,) = self.model.find_task(name).rank(decoded, [query], RANKED)
+        return Answer(*ranking[0], ranking)
 
     @torch.inference_mode()
     def _decode(self, task: str, question: str | None, at: float | None) -> torch.Tensor:
@@ -232,8 +217,7 @@ class Stream:
     @torch.inference_mode()
     def _read(self, features: np.ndarray) -> None:
         frames = check_frames(features, self.model.config.feature_dim)
-        y, self._state = self.model.step(frames[None].to(self._device), self._state)
-        self._newest = y[:, -1:]
+        _, self._state = self.model.step(frames[None].to(self._device), self._state)
         self.num_frames += len(frames)
 
     @property
@@ -271,14 +255,3 @@ class _Sampler:
             sampled.append(self._shown)
             self._taken += 1
         return sampled
-
-
-def _in_words(written: Written) -> Answer:
-    ranking = tuple((text, math.exp(log_prob)) for text, log_prob in written.ranking[:RANKED])
-    return Answer(*ranking[0], ranking)
-
-
-def _answer(log_probabilities: torch.Tensor, labels: Sequence[str]) -> Answer:
-    probabilities, order = log_probabilities.exp().sort(descending=True, stable=True)
-    ranking = tuple((labels[int(number)], float(value)) for number, value in zip(order[:RANKED], probabilities))
-    return Answer(*ranking[0], ranking)

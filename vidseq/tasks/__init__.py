@@ -1,18 +1,27 @@
-"""Tasks, one file each. A new task is a new file and one import line here."""
+"""Tasks, one file each. A new task is a new file, its import here and its name in `TASKS`."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from torch import nn
 
 from vidseq.errors import unknown_name
 from vidseq.tasks.action_sequence import ActionSequence
 from vidseq.tasks.answer_words import AnswerWords
-from vidseq.tasks.base import ClassTask, DenseTask, QueryTask, Task, TaskOptions, offered_classes
+from vidseq.tasks.asked import ClassTask, QueryTask, offered_classes
+from vidseq.tasks.base import Task, TaskOptions
+from vidseq.tasks.dense import DenseTask
 from vidseq.tasks.frame_labels import FrameLabels
+from vidseq.tasks.future import FutureTask, SequenceTask
 from vidseq.tasks.labels_ahead import LabelsAhead
 from vidseq.tasks.next_action import NextAction
+from vidseq.tasks.prediction import Prediction, Ranking
 from vidseq.tasks.question import Question
 
 TASKS: dict[str, type[Task]] = {
     task.name: task for task in (FrameLabels, NextAction, Question, AnswerWords, ActionSequence, LabelsAhead)
 }
-"""Every task by its name."""
+"""Every task by its name; those that are trained by default are trained in this order."""
 
 __all__ = [
     "TASKS",
@@ -21,15 +30,24 @@ __all__ = [
     "ClassTask",
     "DenseTask",
     "FrameLabels",
+    "FutureTask",
     "LabelsAhead",
     "NextAction",
+    "Prediction",
     "QueryTask",
     "Question",
+    "Ranking",
+    "SequenceTask",
     "Task",
     "TaskOptions",
+    "default_task",
     "find_task",
+    "names_of_family",
+    "of_family",
     "offered_classes",
 ]
+
+SomeTask = TypeVar("SomeTask", bound=Task)
 
 
 def find_task(name: str) -> type[Task]:
@@ -41,3 +59,18 @@ def find_task(name: str) -> type[Task]:
     if name not in TASKS:
         raise unknown_name("task", name, TASKS)
     return TASKS[name]
+
+
+def default_task(kind: str) -> str:
+    """The name of the task that is trained by default to answer a kind of query."""
+    return next(name for name, task in TASKS.items() if task.trained_by_default and task.query_kind == kind)
+
+
+def of_family(tasks: Iterable[nn.Module], family: type[SomeTask]) -> dict[str, SomeTask]:
+    """The tasks of a family, such as `DenseTask`, or of one class, by name."""
+    return {task.name: task for task in tasks if isinstance(task, family)}
+
+
+def names_of_family(family: type[Task]) -> list[str]:
+    """The names of all tasks of a family."""
+    return [name for name, task in TASKS.items() if issubclass(task, family)]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vidseq.data.action_sequences import KIND, Future, actions_at, read_future
+from vidseq.data.action_sequences import Future, actions_at, read_future
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.language.action_tokens import ActionTokens, NextActionToken
@@ -16,11 +16,11 @@ from vidseq.language.pieces import BEGIN, END
 from vidseq.language.question import pad_tokens
 from vidseq.language.search import Completion, Writer, greedy, sample
 from vidseq.language.vocabulary import UNKNOWN
-from vidseq.tasks.base import QueryTask, TaskOptions
+from vidseq.tasks.future import FutureOptions, SequenceTask
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActionSequenceOptions(TaskOptions):
+class ActionSequenceOptions(FutureOptions):
     """Options of action sequences."""
 
     cell: str = "lstm"
@@ -28,17 +28,15 @@ class ActionSequenceOptions(TaskOptions):
     layers: int = 1
     """Layers of the cell."""
     shortest_seconds: float = 0.5
-    """Durations below this are told apart no more."""
+    """Durations below this count as this."""
     longest_seconds: float = 300.0
-    """Durations above this are told apart no more."""
+    """Durations above this count as this."""
     bins: int = 48
-    """Durations that are told apart."""
+    """Durations are sorted into so many bins."""
     components: int = 4
     """Curves in the mixture that is the distribution of a duration."""
     most_actions: int = 12
     """How many actions ahead training goes and plans reach, the current one included."""
-    queries_per_video: int = 16
-    """At how many times training asks of each video what comes."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,18 +47,14 @@ class ActionSequenceOptions(TaskOptions):
                 raise UserError(f"action_sequence task expects {name} of at least 1, got {getattr(self, name)}.")
 
 
-class ActionSequence(QueryTask):
+class ActionSequence(SequenceTask):
     """Writes what happens from now on: the current action with what is left of it, then each that follows.
-
-    The right answer is the text of a future, see `vidseq.data.action_sequences`.
 
     Source: Abu Farha et al., arXiv:1804.00892 (rolled-out pairs of label and length); here: one decoder from one
     context, with a distribution over durations, so that many futures can be drawn.
     """
 
     name = "action_sequence"
-    query_kind = KIND
-    label_kind = "action"
     Options = ActionSequenceOptions
     options: ActionSequenceOptions
 
@@ -83,8 +77,8 @@ class ActionSequence(QueryTask):
             next_token=NextActionToken(dim, self.tokens, self.options.components),
         )
 
-    def say(self, seen: Tensor) -> Tensor:
-        """The vectors that futures are written from, (..., D); see `QueryTask.decode`."""
+    def output(self, seen: Tensor) -> Tensor:
+        """The vectors that futures are written from, (..., D)."""
         return self.summary(seen)
 
     def targets(self, queries: Sequence[Query]) -> Tensor:
@@ -92,19 +86,15 @@ class ActionSequence(QueryTask):
         most = self.options.most_actions
         return pad_tokens([self.tokens.encode(read_future(query.answer), most) for query in queries])
 
-    def offered(self, queries: Sequence[Query]) -> Tensor:
-        """Nothing: any future may come. bool (N, 0)."""
-        return torch.zeros(len(queries), 0, dtype=torch.bool)
-
-    def loss(self, decoded: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, decoded: Tensor, targets: Tensor, offered: Tensor | None = None, /) -> Tensor:
         """Negative log-likelihood a token, of labels and durations alike; see `Decoder.loss`."""
         return self.decoder.loss(targets, decoded, label_smoothing=self.options.label_smoothing)
 
-    def right(self, decoded: Tensor, targets: Tensor, offered: Tensor) -> Tensor:
-        """Whether the greedy plan says rightly what is going on and what comes after it; see `QueryTask.right`."""
-        said = [_two_labels(item.tokens) for item in greedy(self.writer(2), self.decoder.init_state(decoded))]
+    def right(self, decoded: Tensor, targets: Tensor, offered: Tensor, /) -> Tensor:
+        """Whether the greedy plan names the current action and the one after it rightly; see `QueryTask.right`."""
+        written = [_two_labels(item.tokens) for item in greedy(self.writer(2), self.decoder.init_state(decoded))]
         true = [_two_labels(row) for row in targets.tolist()]
-        return torch.tensor([ours == theirs for ours, theirs in zip(said, true)], device=decoded.device)
+        return torch.tensor([ours == theirs for ours, theirs in zip(written, true)], device=decoded.device)
 
     def writer(self, most_actions: int | None = None) -> Writer:
         """The decoder as a search sees it; plans have at most so many actions, None: as the option says."""
@@ -121,14 +111,7 @@ class ActionSequence(QueryTask):
     def draw(
         self, decoded: Tensor, num_futures: int, *, temperature: float = 1.0, generator: torch.Generator | None = None
     ) -> list[list[Future]]:
-        """BootstrapSamples futures.
-
-        Args:
-            decoded: what they are written from, (N, D).
-            num_futures: how many of each row, K.
-            temperature: see `vidseq.language.search.narrowed`.
-            generator: the dice; None: torch's own.
-        """
+        """Draws labels and durations, each uniform within its bin; see `SequenceTask.draw`."""
         drawn = sample(
             self.writer(),
             self.decoder.init_state(decoded),
@@ -136,11 +119,11 @@ class ActionSequence(QueryTask):
             temperature=temperature,
             generator=generator,
         )
-        return [[self._placed(plan, generator) for plan in row] for row in drawn]
+        return [[self._within_bins(plan, generator) for plan in row] for row in drawn]
 
-    def _placed(self, plan: Completion, generator: torch.Generator | None) -> Future:
-        places = torch.rand(len(plan.tokens), generator=generator).tolist()
-        return self.tokens.decode(plan.tokens, places)
+    def _within_bins(self, plan: Completion, generator: torch.Generator | None) -> Future:
+        positions = torch.rand(len(plan.tokens), generator=generator).tolist()
+        return self.tokens.decode(plan.tokens, positions)
 
 
 def _two_labels(tokens: Sequence[int]) -> tuple[int, ...]:
@@ -148,7 +131,7 @@ def _two_labels(tokens: Sequence[int]) -> tuple[int, ...]:
 
 
 def frames_of(future: Future, labels: Sequence[str], num_frames: int, fps: float) -> np.ndarray:
-    """The class of each frame to come; what lies behind a future's end stays as it is then.
+    """The class of each frame to come; a future's last action goes on behind its end.
 
     Args:
         future: labels with seconds, at least one.
@@ -169,9 +152,9 @@ def frames_of(future: Future, labels: Sequence[str], num_frames: int, fps: float
 
 
 def expected_frames(futures: Sequence[Future], labels: Sequence[str], num_frames: int, fps: float) -> np.ndarray:
-    """How many of several futures say each class in each frame to come; its argmax is the best label a frame.
+    """The share of several futures that have each class in each frame to come; its argmax is the best label a frame.
 
-    Futures without a single action have no say.
+    Futures without a single action do not count.
 
     Args:
         futures: K of them.
@@ -185,7 +168,7 @@ def expected_frames(futures: Sequence[Future], labels: Sequence[str], num_frames
     Raises:
         UserError: no future with an action.
     """
-    told = [frames_of(future, labels, num_frames, fps) for future in futures if future]
-    if not told:
+    known = [frames_of(future, labels, num_frames, fps) for future in futures if future]
+    if not known:
         raise UserError(f"Expected frames expect a future with at least one action, got {len(futures)} without.")
-    return np.mean([np.eye(len(labels))[frames] for frames in told], axis=0)
+    return np.mean([np.eye(len(labels))[frames] for frames in known], axis=0)

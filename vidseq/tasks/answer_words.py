@@ -1,12 +1,14 @@
 """Questions answered, or clips described, in words: written one piece at a time by the autoregressive decoder."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from vidseq.data.schema import Query
+from vidseq.data.dataset import Dataset
+from vidseq.data.schema import QUESTION, Query
 from vidseq.errors import UserError
 from vidseq.language.decoder import CELLS, EMBEDDINGS, Decoder
 from vidseq.language.pieces import BEGIN, END, UNITS, PieceVocabulary
@@ -14,7 +16,10 @@ from vidseq.language.question import pad_tokens
 from vidseq.language.search import Completion, Writer, beam_search
 from vidseq.language.vocabulary import UNKNOWN
 from vidseq.language.written import Written
-from vidseq.tasks.base import QueryTask, TaskOptions
+from vidseq.tasks.asked import QueryTask
+from vidseq.tasks.base import TaskOptions, make_options
+from vidseq.tasks.prediction import Ranking
+from vidseq.tasks.question import NEEDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +35,7 @@ class AnswerWordsOptions(TaskOptions):
     embedding: str = "learned"
     """How pieces become vectors: "learned" or "one_hot"."""
     scheduled_sampling: float = 0.0
-    """How often, at last, training reads a piece that the decoder has written itself, 0 to 1."""
+    """How often, in the end, training reads a piece that the decoder has written itself, 0 to 1."""
     sampling_ramp_steps: int = 1000
     """Training steps in which that share rises from zero."""
     max_length: int = 64
@@ -64,8 +69,11 @@ class AnswerWords(QueryTask):
     """
 
     name = "answer_words"
-    query_kind = "question"
+    query_kind = QUESTION
     label_kind = "piece"
+    needs = NEEDS
+    trained_by_default = False
+    asked_with = "questions"
     Options = AnswerWordsOptions
     options: AnswerWordsOptions
 
@@ -85,8 +93,33 @@ class AnswerWords(QueryTask):
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
         self.steps: Tensor
 
-    def say(self, seen: Tensor) -> Tensor:
-        """The vectors that answers are written from, (..., D); see `QueryTask.decode`."""
+    @classmethod
+    def fits(cls, dataset: Dataset) -> bool:
+        """Whether there are questions."""
+        return QUESTION in dataset.query_kinds
+
+    @classmethod
+    def find_labels(cls, dataset: Dataset, train: Collection[str], options: Mapping[str, object]) -> tuple[str, ...]:
+        """The pieces that the training videos' answers and choices are written in; see `Task.find_labels`."""
+        asked = [query for query in dataset.queries if query.video in train and query.kind == cls.query_kind]
+        texts = [text for query in asked for text in (query.answer, *query.choices)]
+        chosen = make_options(cls.name, cls.Options, options)
+        vocabulary = PieceVocabulary.build(texts, chosen.unit)
+        longest = max((len(vocabulary.encode(query.answer)) for query in asked if not query.choices), default=0)
+        if longest > chosen.max_length:
+            raise UserError(
+                f"answer_words task expects max_length of at least {longest}, the {chosen.unit}s of the longest "
+                f"answer to learn with its end, got {chosen.max_length}."
+            )
+        return vocabulary.pieces
+
+    @property
+    def answer_classes(self) -> tuple[str, ...]:
+        """None: the answer is any text."""
+        return ()
+
+    def output(self, seen: Tensor) -> Tensor:
+        """The vectors that answers are written from, (..., D)."""
         return self.summary(seen)
 
     def targets(self, queries: Sequence[Query]) -> Tensor:
@@ -100,7 +133,7 @@ class AnswerWords(QueryTask):
         flat = pad_tokens([tokens for row in choices for tokens in [*row, *([[]] * (most - len(row)))]])
         return flat.reshape(len(queries), most, -1) if most else flat.new_zeros(len(queries), 0, 1)
 
-    def loss(self, decoded: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, decoded: Tensor, targets: Tensor, offered: Tensor | None = None, /) -> Tensor:
         """Negative log-likelihood a piece; see `Decoder.loss`."""
         own_share = 0.0
         if self.training:
@@ -108,15 +141,15 @@ class AnswerWords(QueryTask):
             self.steps += 1
         return self.decoder.loss(targets, decoded, label_smoothing=self.options.label_smoothing, own_share=own_share)
 
-    def right(self, decoded: Tensor, targets: Tensor, offered: Tensor) -> Tensor:
-        """Whether the greedy answer, or the likeliest choice, is the answer piece for piece; see `QueryTask.right`."""
+    def right(self, decoded: Tensor, targets: Tensor, offered: Tensor, /) -> Tensor:
+        """Whether the greedy answer, or the most probable choice, is the right one piece for piece."""
         wanted = [[token for token in row if token] for row in targets.tolist()]
-        said = [list(found[0].tokens) for found in self.generate(decoded, beam=1)]
+        written = [list(found[0].tokens) for found in self.generate(decoded, beam=1)]
         for row, choices in enumerate(offered.tolist()):
             options = [[token for token in choice if token] for choice in choices if any(choice)]
             if options:
-                said[row] = options[int(self.log_prob(options, decoded[row]).argmax())]
-        return torch.tensor([ours == theirs for ours, theirs in zip(said, wanted)], device=decoded.device)
+                written[row] = options[int(self.log_prob(options, decoded[row]).argmax())]
+        return torch.tensor([ours == theirs for ours, theirs in zip(written, wanted)], device=decoded.device)
 
     def generate(self, decoded: Tensor, *, beam: int | None = None) -> list[list[Completion]]:
         """Writes answers.
@@ -148,14 +181,8 @@ class AnswerWords(QueryTask):
         return self.decoder.log_prob(tokens, decoded.expand(len(texts), -1))
 
     @torch.no_grad()
-    def write(self, decoded: Tensor, queries: Sequence[Query], *, beam: int | None = None) -> list[Written]:
-        """Answers queries: in the decoder's own words, or with the likeliest of their choices.
-
-        Args:
-            decoded: what `decode` gave, (N, D).
-            queries: N of them.
-            beam: in place of the option.
-        """
+    def answer(self, decoded: Tensor, queries: Sequence[Query], *, beam: int | None = None) -> list[Written]:
+        """Answers in the decoder's own words, or with the most probable of a query's choices; see `Task.answer`."""
         open_rows = [row for row, query in enumerate(queries) if not query.choices]
         numbers = torch.tensor(open_rows, dtype=torch.long, device=decoded.device)
         found = dict(zip(open_rows, self.generate(decoded.index_select(0, numbers), beam=beam)))
@@ -168,9 +195,14 @@ class AnswerWords(QueryTask):
         ]
         return [Written(*parts) for parts in zip(rankings, answer_log_probs, lengths)]
 
-    def _as_texts(self, found: Sequence[Completion]) -> tuple[tuple[str, float], ...]:
+    def rank(self, decoded: Tensor, queries: Sequence[Query], top: int) -> list[Ranking]:
+        """The best texts; see `Task.rank`."""
+        written = self.answer(decoded, queries)
+        return [tuple((text, math.exp(log_prob)) for text, log_prob in item.ranking[:top]) for item in written]
+
+    def _as_texts(self, found: Sequence[Completion]) -> Ranking:
         return tuple((self.vocabulary.decode(item.tokens), item.log_prob) for item in found)
 
-    def _ranked_choices(self, choices: Sequence[str], decoded: Tensor) -> tuple[tuple[str, float], ...]:
+    def _ranked_choices(self, choices: Sequence[str], decoded: Tensor) -> Ranking:
         log_probs = self.log_prob([self.vocabulary.encode(choice) for choice in choices], decoded).log_softmax(dim=0)
         return tuple(sorted(zip(choices, log_probs.tolist()), key=lambda pair: -pair[1]))

@@ -1,23 +1,32 @@
-"""What a model is trained for: tasks read the head's output, each into classes or words."""
+"""The contract of a task: all that is known about one thing that a model is trained for.
+
+A task is one class in one file. The model, the training loop, prediction and evaluation call the methods below; they
+know no task by its name. A task belongs to one of two families:
+
+* `vidseq.tasks.dense.DenseTask` gives each frame a class, from the head's output at that frame;
+* `vidseq.tasks.asked.QueryTask` answers queries: a query vector reads the memory, and a decoder makes the answer.
+"""
 
 import abc
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vidseq.data.dataset import Dataset
 from vidseq.data.examples import IGNORED
 from vidseq.data.schema import Query
 from vidseq.errors import UserError, unknown_name
+from vidseq.language.written import Written
+from vidseq.tasks.prediction import Prediction, Ranking, answer_row
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskOptions:
-    """What every task can be told."""
+    """The options that every task has."""
 
     weight: float = 1.0
     """Factor of the task's loss beside the others'."""
@@ -35,7 +44,7 @@ Options = TypeVar("Options", bound=TaskOptions)
 
 
 def make_options(task: str, kind: type[Options], values: Mapping[str, object]) -> Options:
-    """Makes a task's options from a mapping, refusing unknown names.
+    """Makes a task's options from a mapping.
 
     Raises:
         UserError: an option that does not exist, or a value that does not fit.
@@ -52,20 +61,37 @@ def make_options(task: str, kind: type[Options], values: Mapping[str, object]) -
 
 
 class Task(nn.Module, abc.ABC):
-    """One thing that a model says. A subclass is abstract or final.
+    """One thing that a model is trained for. A subclass is abstract or final.
 
     Args:
         dim: width D of what the head gives.
         labels: the class names, C of them; for a task that writes, the pieces that it writes in.
         options: the task's own options.
         dropout: share of the decoder's input dropped in training.
+
+    Raises:
+        UserError: no labels, or options that do not fit.
     """
 
     name: ClassVar[str]
-    """The task's word in checkpoints and on the command line."""
+    """The task's word in configs and checkpoints."""
+    query_kind: ClassVar[str]
+    """The `Query.kind` that it answers; two tasks may answer one kind."""
     label_kind: ClassVar[str]
-    """Which of the model's label lists the classes are: "action", "answer" or "piece"."""
-    Options: ClassVar[type[TaskOptions]]
+    """Which of the model's lists of labels it takes, such as "action"."""
+    Options: ClassVar[type[TaskOptions]] = TaskOptions
+
+    needs: ClassVar[str]
+    """What a data set must have for it, for the error of one that has not."""
+    trained_by_default: ClassVar[bool] = True
+    """Whether it is trained where nobody names tasks and the data set has what it needs."""
+    works_noncausal: ClassVar[bool] = False
+    """Whether it works with a head that sees the future."""
+    asked_with: ClassVar[str | None] = "every"
+    """When prediction asks it: the field of a `PredictionRequest` with its times or texts. "every": every so often
+    without a text; None: it predicts no rows."""
+    scored: ClassVar[bool] = True
+    """Whether evaluation puts the queries of a data set to it, a row a query."""
 
     def __init__(self, dim: int, labels: Sequence[str], options: Mapping[str, object], dropout: float) -> None:
         super().__init__()
@@ -74,52 +100,69 @@ class Task(nn.Module, abc.ABC):
         self.labels = tuple(labels)
         self.options = make_options(self.name, self.Options, options)
 
+    # -- the data set
 
-class DenseTask(Task):
-    """A task with a label for each frame."""
-
+    @classmethod
     @abc.abstractmethod
-    def decode(self, y: Tensor) -> Tensor:
-        """Turns the head's output into class scores.
+    def fits(cls, dataset: Dataset) -> bool:
+        """Whether the data set has what the task needs."""
+
+    @classmethod
+    def find_labels(cls, dataset: Dataset, train: Collection[str], options: Mapping[str, object]) -> tuple[str, ...]:
+        """The labels that a model for a data set gets, in order.
 
         Args:
-            y: (B, T, D).
+            dataset: what is learnt.
+            train: names of the training videos.
+            options: the task's own options.
 
-        Returns:
-            logits (B, T, C).
+        Raises:
+            UserError: options that do not fit the data set.
+        """
+        return dataset.class_labels[cls.label_kind]
+
+    def derive_queries(self, dataset: Dataset, video: str) -> list[Query]:
+        """The queries of a video that the data set does not hold, made of its segments, by time."""
+        return []
+
+    def fit_statistics(self, targets: Iterable[Tensor]) -> None:
+        """Sets what is counted rather than learnt.
+
+        Args:
+            targets: of each training video, as `loss` gets them.
         """
 
+    # -- training
+
     @abc.abstractmethod
-    def loss(self, logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    def loss(self, output: Tensor, targets: Tensor, valid: Tensor, /) -> Tensor:
         """What training makes small.
 
         Args:
-            logits: (B, T, C).
-            targets: class numbers, long (B, T); `IGNORED` where there is none.
-            mask: bool (B, T), True = valid; nothing invalid counts.
+            output: what the task made of the clips: what it decoded for N queries, or of every frame (B, T, C).
+            targets: N or (B, T) of them.
+            valid: what counts: the answers that each query offers, or which frames there are.
 
         Returns:
             a scalar.
         """
 
+    @abc.abstractmethod
+    def right(self, output: Tensor, targets: Tensor, valid: Tensor, /) -> Tensor:
+        """Which answers are right, for the accuracy in validation; the arguments are those of `loss`.
 
-class QueryTask(Task):
-    """A task that is asked for at a time: a query vector reads the memory, a decoder says what was read.
+        Returns:
+            bool, one for each query or labelled frame.
+        """
 
-    The query vector of a text is its encoding and the task's own learned vector, added and projected to the head's
-    input; without a text the encoding is zero, and the learned vector is the standing query. What is decoded is the
-    query vector, what was read, the present (the head's output at the newest frame, so that memory need not hold what
-    is in view), and both multiplied with the query vector.
-    """
+    # -- answering queries
 
-    query_kind: ClassVar[str]
-    """The `Query.kind` that it answers."""
+    @property
+    def answer_classes(self) -> tuple[str, ...]:
+        """The classes that its answers are among; none where it answers with anything else."""
+        return self.labels
 
-    def __init__(self, dim: int, labels: Sequence[str], options: Mapping[str, object], dropout: float) -> None:
-        super().__init__(dim, labels, options, dropout)
-        self.standing = nn.Parameter(torch.randn(dim) * 0.5)
-        self.to_query = nn.Linear(dim, dim)
-
+    @abc.abstractmethod
     def query_vectors(self, text_vectors: Tensor) -> Tensor:
         """Makes what the head is asked with.
 
@@ -129,10 +172,10 @@ class QueryTask(Task):
         Returns:
             (..., D).
         """
-        return self.to_query(text_vectors + self.standing)
 
-    def decode(self, context: Tensor, vectors: Tensor, present: Tensor) -> Tensor:
-        """Turns what a query read into what the task says, or says it from.
+    @abc.abstractmethod
+    def decode_query(self, context: Tensor, vectors: Tensor, present: Tensor) -> Tensor:
+        """Turns what a query read into what the task answers, or answers from.
 
         Args:
             context: what the head answered, (..., D).
@@ -140,74 +183,32 @@ class QueryTask(Task):
             present: the head's output at the newest frame, (..., D).
 
         Returns:
-            class scores (..., C), or of a task that writes the vectors (..., D) that it writes from.
+            class scores (..., C), or the vectors (..., D) that answers are written from.
         """
-        seen = [context, context * vectors, present, present * vectors]
-        return self.say(torch.cat([vectors, *seen], dim=-1))
 
     @abc.abstractmethod
-    def say(self, seen: Tensor) -> Tensor:
-        """The last step of `decode`: (..., 5 D) to what it gives."""
-
-    @abc.abstractmethod
-    def targets(self, queries: Sequence[Query]) -> Tensor:
-        """What should be said to queries, as `loss` and `right` want it, N first."""
-
-    @abc.abstractmethod
-    def offered(self, queries: Sequence[Query]) -> Tensor:
-        """What queries may be answered with, as `right` wants it, N first."""
-
-    @abc.abstractmethod
-    def loss(self, decoded: Tensor, targets: Tensor) -> Tensor:
-        """What training makes small.
+    def answer(self, decoded: Tensor, queries: Sequence[Query], *, beam: int | None = None) -> Tensor | list[Written]:
+        """Answers queries, for evaluation.
 
         Args:
-            decoded: what `decode` gave for N queries.
-            targets: see `targets`.
+            decoded: what `decode_query` gave, N first.
+            queries: N of them.
+            beam: how many answers grow side by side, of a task that writes words; None: as its option says.
 
         Returns:
-            a scalar.
+            log-probabilities of the classes, float32 (N, C), -infinity for what is not offered; or N answers in words.
+
+        Raises:
+            UserError: the task answers in another way.
         """
 
     @abc.abstractmethod
-    def right(self, decoded: Tensor, targets: Tensor, offered: Tensor) -> Tensor:
-        """Whether each query is answered as it should be, bool (N,)."""
+    def rank(self, decoded: Tensor, queries: Sequence[Query], top: int) -> list[Ranking]:
+        """The most probable answers to each query, at most `top`; the other arguments are those of `answer`."""
 
-
-class ClassTask(QueryTask):
-    """A query task whose answers are classes."""
-
-    def __init__(self, dim: int, labels: Sequence[str], options: Mapping[str, object], dropout: float) -> None:
-        super().__init__(dim, labels, options, dropout)
-        self.decoder = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(5 * dim, dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(dim, len(labels))
-        )
-        self._classes = {label: number for number, label in enumerate(self.labels)}
-
-    def say(self, seen: Tensor) -> Tensor:
-        """Class scores, (..., C); see `QueryTask.decode`."""
-        return self.decoder(seen)
-
-    def targets(self, queries: Sequence[Query]) -> Tensor:
-        """The class of each answer, long (N,)."""
-        return torch.tensor([self._classes[query.answer] for query in queries])
-
-    def offered(self, queries: Sequence[Query]) -> Tensor:
-        """The classes that each query may be answered with, bool (N, C); see `offered_classes`."""
-        return torch.stack([offered_classes(query.choices, self.labels) for query in queries])
-
-    def log_probabilities(self, decoded: Tensor, queries: Sequence[Query]) -> Tensor:
-        """What class scores (N, C) say of N queries, float32 (N, C); -infinity for what is not offered."""
-        offered = self.offered(queries).to(decoded.device)
-        return decoded.float().masked_fill(~offered, -torch.inf).log_softmax(dim=-1)
-
-    def loss(self, decoded: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy over the queries that have a target other than `IGNORED`; see `QueryTask.loss`."""
-        return cross_entropy(decoded, targets, label_smoothing=self.options.label_smoothing)
-
-    def right(self, decoded: Tensor, targets: Tensor, offered: Tensor) -> Tensor:
-        """Whether the likeliest class offered is the answer; see `QueryTask.right`."""
-        return decoded.masked_fill(~offered, -torch.inf).argmax(dim=-1) == targets
+    def predict(self, decoded: Tensor, queries: Sequence[Query], top: int) -> list[list[Prediction]]:
+        """The rows that a person reads for each query; the arguments are those of `rank`."""
+        return [[answer_row(query, ranking)] for query, ranking in zip(queries, self.rank(decoded, queries, top))]
 
 
 def cross_entropy(
@@ -226,27 +227,3 @@ def cross_entropy(
     return functional.cross_entropy(
         logits.float(), targets, weight=class_weights, ignore_index=IGNORED, label_smoothing=label_smoothing
     )
-
-
-def offered_classes(choices: Sequence[str], labels: Sequence[str]) -> Tensor:
-    """Marks the classes that a query may be answered with.
-
-    Args:
-        choices: what a multiple-choice query offers; none: everything.
-        labels: the class names, C of them.
-
-    Returns:
-        bool (C,).
-
-    Raises:
-        UserError: there are choices, but none is a class.
-    """
-    if not choices:
-        return torch.ones(len(labels), dtype=torch.bool)  # asked of every query: must not look at thousands of labels
-    offered = torch.tensor([label in choices for label in labels])
-    if not bool(offered.any()):
-        known = ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "")
-        raise UserError(
-            f"A multiple-choice query expects choices that the model knows, got {', '.join(choices)}. Known: {known}."
-        )
-    return offered

@@ -1,13 +1,18 @@
-"""The dense task: what is happening in each frame."""
+"""What is happening in each frame."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vidseq.data.dataset import Dataset
+from vidseq.data.examples import frame_labels_of
+from vidseq.data.schema import FRAME_LABEL
 from vidseq.errors import UserError
-from vidseq.tasks.base import DenseTask, TaskOptions, cross_entropy
+from vidseq.tasks.base import TaskOptions, cross_entropy
+from vidseq.tasks.dense import DenseTask
 
 #: How classes can be weighted against their share of the training frames.
 CLASS_WEIGHTINGS = ("none", "sqrt_inverse", "inverse")
@@ -37,13 +42,15 @@ class FrameLabelsOptions(TaskOptions):
 
 
 class FrameLabels(DenseTask):
-    """A class for every frame, from the head's output at that frame alone.
+    """Gives each frame the action that goes on in it.
 
     Source: Abu Farha and Gall, MS-TCN, arXiv:1903.01945, eq. 7 to 11; here: one stage.
     """
 
     name = "frame_labels"
+    query_kind = FRAME_LABEL
     label_kind = "action"
+    needs = "segments"
     Options = FrameLabelsOptions
     options: FrameLabelsOptions
 
@@ -53,8 +60,28 @@ class FrameLabels(DenseTask):
         self.register_buffer("class_weights", torch.ones(len(labels)))
         self.class_weights: Tensor
 
+    @classmethod
+    def fits(cls, dataset: Dataset) -> bool:
+        """Whether there are segments."""
+        return bool(dataset.segments)
+
+    def targets(self, dataset: Dataset, video: str, pts_seconds: np.ndarray, labels: Sequence[str]) -> Tensor:
+        """The class of the segment that each frame lies in; see `vidseq.data.examples.frame_labels_of`."""
+        return frame_labels_of(dataset.segments_of(video), pts_seconds, labels, dataset.info.background)
+
+    def background(self, dataset: Dataset) -> str | None:
+        """The data set's background label, if it has one."""
+        return dataset.info.background
+
+    def fit_statistics(self, targets: Iterable[Tensor]) -> None:
+        """Sets the class weights by the number of frames of each class."""
+        counts = torch.zeros(len(self.labels), dtype=torch.long)
+        for classes in targets:
+            counts += torch.bincount(classes[classes >= 0], minlength=len(counts))
+        self.weigh_classes(counts)
+
     def weigh_classes(self, counts: Tensor) -> None:
-        """Sets the class weights from the training split, as `class_weighting` says; they average 1 over frames.
+        """Sets the class weights as `class_weighting` says; they average 1 over frames.
 
         Args:
             counts: frames of each class, (C,).
@@ -68,7 +95,7 @@ class FrameLabels(DenseTask):
         """Class scores of every frame; see `DenseTask.decode`."""
         return self.decoder(y)
 
-    def loss(self, logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, targets: Tensor, mask: Tensor, /) -> Tensor:
         """Cross-entropy and smoothing; see `DenseTask.loss`."""
         loss = cross_entropy(
             logits[mask],

@@ -1,4 +1,4 @@
-"""What goes on after a share of what is left of a video: an answer for each moment to come, none waits for another."""
+"""What goes on after a share of what is left of a video: an answer for each moment to come, made in one step."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,23 +8,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vidseq.data.action_sequences import KIND, actions_at, read_future
+from vidseq.data.action_sequences import actions_at, read_future
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
-from vidseq.tasks.base import QueryTask, TaskOptions, cross_entropy
+from vidseq.tasks.base import cross_entropy
+from vidseq.tasks.future import FutureOptions, FutureTask
 
-#: Waves that tell a share: of 1/2, 1, 2, 4 and 8 periods.
+#: Waves that encode a share: of 1/2, 1, 2, 4 and 8 periods.
 _WAVES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelsAheadOptions(TaskOptions):
+class LabelsAheadOptions(FutureOptions):
     """Options of labels ahead."""
 
     points: int = 50
-    """At how many moments to come training looks; they lie denser the sooner they come."""
-    queries_per_video: int = 16
-    """At how many times training asks of each video what comes."""
+    """How many moments to come training looks at; they lie denser the sooner they come."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -33,18 +32,15 @@ class LabelsAheadOptions(TaskOptions):
                 raise UserError(f"labels_ahead task expects {name} of at least 1, got {getattr(self, name)}.")
 
 
-class LabelsAhead(QueryTask):
-    """Says how likely each class is after any share of what is left, which the features must tell the length of.
-
-    The right answer is the text of a future, see `vidseq.data.action_sequences`.
+class LabelsAhead(FutureTask):
+    """Gives each class a probability after any share of what is left of the video; features must show its length.
 
     Source: Ke et al., CVPR 2019 (time-conditioned anticipation): the moment asked for is an input, so that no error is
     rolled out; here: what was read and the moment meet by product and sum.
     """
 
     name = "labels_ahead"
-    query_kind = KIND
-    label_kind = "action"
+    asked_with = None
     Options = LabelsAheadOptions
     options: LabelsAheadOptions
 
@@ -58,23 +54,23 @@ class LabelsAhead(QueryTask):
             *(nn.Linear(2 * dim, 2 * dim), nn.GELU(), nn.Dropout(dropout)),
             *(nn.Linear(2 * dim, dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(dim, len(self.labels))),
         )
-        self._classes = {label: number for number, label in enumerate(self.labels)}
+        self._classes = {label: index for index, label in enumerate(self.labels)}
         self.register_buffer("points", torch.from_numpy(_points(self.options.points)).float(), persistent=False)
         self.points: Tensor
 
-    def say(self, seen: Tensor) -> Tensor:
-        """The vectors that `logits` are told from, (..., D); see `QueryTask.decode`."""
+    def output(self, seen: Tensor) -> Tensor:
+        """The vectors that `logits` are made from, (..., D)."""
         return self.summary(seen)
 
     def logits(self, decoded: Tensor, shares: Tensor) -> Tensor:
         """Scores of the classes after each share of what is left: (N, D) and (P,) to (N, P, C)."""
         when = self.when(_waves(shares))
-        told = decoded[:, None]
-        return self.classifier(torch.cat([told * when, told + when], dim=-1))
+        read = decoded[:, None]
+        return self.classifier(torch.cat([read * when, read + when], dim=-1))
 
     @torch.no_grad()
-    def foretell(self, decoded: Tensor, shares: np.ndarray) -> np.ndarray:
-        """How likely each class is, float32 (N, P, C).
+    def forecast(self, decoded: Tensor, shares: np.ndarray) -> np.ndarray:
+        """The probability of each class, float32 (N, P, C).
 
         Args:
             decoded: what `Predictor.decoded` gave, (N, D).
@@ -87,17 +83,13 @@ class LabelsAhead(QueryTask):
         """The class at each point of each future, long (N, P)."""
         return torch.tensor([self._at_points(query) for query in queries])
 
-    def offered(self, queries: Sequence[Query]) -> Tensor:
-        """Nothing: anything may come. bool (N, 0)."""
-        return torch.zeros(len(queries), 0, dtype=torch.bool)
-
-    def loss(self, decoded: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, decoded: Tensor, targets: Tensor, offered: Tensor | None = None, /) -> Tensor:
         """Cross-entropy, the mean over points; see `QueryTask.loss`."""
         logits = self.logits(decoded, self.points)
         return cross_entropy(logits.flatten(0, 1), targets.flatten(), label_smoothing=self.options.label_smoothing)
 
-    def right(self, decoded: Tensor, targets: Tensor, offered: Tensor) -> Tensor:
-        """Whether the likeliest classes are right at half of the points or more; see `QueryTask.right`."""
+    def right(self, decoded: Tensor, targets: Tensor, offered: Tensor, /) -> Tensor:
+        """Whether the most probable classes are right at half of the points or more; see `QueryTask.right`."""
         named = self.logits(decoded, self.points).argmax(dim=-1)
         return (named == targets).float().mean(dim=1) >= 0.5
 
@@ -105,7 +97,7 @@ class LabelsAhead(QueryTask):
         future = read_future(query.answer)
         left = math.fsum(seconds for _, seconds in future)
         classes = [self._classes[label] for label, _ in future]
-        return [classes[place] for place in actions_at(future, _points(self.options.points) * left)]
+        return [classes[position] for position in actions_at(future, _points(self.options.points) * left)]
 
 
 def _points(count: int) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""What a step of training sees: clips of videos, and what is asked of each."""
+"""The batches of training: clips of videos, with the queries that are asked of each."""
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,16 +13,16 @@ from torch import Tensor
 from vidseq.clip_reader import Asked
 from vidseq.data.batch import pad_features, pad_labels
 from vidseq.data.dataset import Dataset
-from vidseq.data.examples import Example, Examples
+from vidseq.data.examples import IGNORED, Example, Examples
 from vidseq.data.schema import Query
 from vidseq.data.visible import count_visible, visible_span
 from vidseq.features.store import FeatureStore
 from vidseq.language.question import pad_tokens
 from vidseq.model import VideoReasoner
-from vidseq.tasks import ActionSequence, LabelsAhead, NextAction
+from vidseq.tasks import DenseTask, QueryTask, of_family
 from vidseq.training.config import TrainConfig
 
-#: Features are kept in memory up to this many bytes, and read again from disk beyond.
+#: Features are kept in memory up to this many bytes; beyond, they are read again from disk.
 MAX_BYTES_KEPT = 2**30
 
 
@@ -35,13 +35,13 @@ class Batch:
     mask: Tensor
     """bool (B, T), True = valid."""
     asked: dict[str, Asked]
-    """The queries of each query task."""
+    """The queries of each asked task that has some."""
     targets: dict[str, Tensor]
-    """The right answer to each query, as its task encodes it, N first."""
-    offered: dict[str, Tensor]
-    """The choices of each query, as its task encodes them, N first."""
-    frame_labels: Tensor | None
-    """long (B, T), or None where they are no task."""
+    """What each task should give: N first for its queries, long (B, T) for frames; asked tasks come first."""
+    valid: dict[str, Tensor]
+    """What counts of each task: what its queries may be answered with, N first, or which frames there are (B, T)."""
+    whole: bool
+    """Whether clips must be read to their ends, since their frames have labels."""
     videos: tuple[str, ...]
     """What each clip is from, (B,)."""
 
@@ -56,8 +56,8 @@ class Batch:
             self.mask.to(device),
             {task: replace(asked, tokens=asked.tokens.to(device)) for task, asked in self.asked.items()},
             move(self.targets),
-            move(self.offered),
-            None if self.frame_labels is None else self.frame_labels.to(device),
+            move(self.valid),
+            self.whole,
             self.videos,
         )
 
@@ -78,20 +78,21 @@ class Clip:
 
 
 class ClipDataset:
-    """The examples of a split with their queries grouped by the frames that they may see.
+    """The videos of a split with their queries grouped by the frames that they may see.
 
     Args:
-        examples: videos with features.
-        model: its tasks, classes and vocabulary say what becomes of a query.
+        examples: videos with features and all that is asked of them.
+        model: its tasks choose queries and make targets of them.
     """
 
     def __init__(self, examples: Examples, model: VideoReasoner) -> None:
         self.examples = examples
-        self.dense = "frame_labels" in model.tasks
-        self._tasks = {name: model.query_task(name) for name in model.tasks if name != "frame_labels"}
-        self._kinds = {task.query_kind for task in self._tasks.values()}
+        self._asked_tasks = of_family(model.tasks.values(), QueryTask)
+        self._dense_tasks = of_family(model.tasks.values(), DenseTask)
+        self._kinds = {task.query_kind for task in self._asked_tasks.values()}
         self._vocabulary = model.vocabulary
         self._kept: dict[int, Example] = {}
+        self._frame_targets: dict[tuple[str, int], Tensor] = {}
         self._cuts: dict[int, dict[int, list[Query]]] = {}
         self._bytes = 0
 
@@ -105,9 +106,14 @@ class ClipDataset:
             self._kept[index] = example
         return example
 
+    @property
+    def dense(self) -> bool:
+        """Whether frames have labels to learn."""
+        return bool(self._dense_tasks)
+
     @cached_property
     def videos(self) -> list[int]:
-        """The videos that anything is known or asked of."""
+        """The videos that have queries or labelled frames."""
         return [index for index in range(len(self.examples)) if self.cuts(index) or self._is_labelled(index)]
 
     def cuts(self, index: int) -> dict[int, list[Query]]:
@@ -122,7 +128,7 @@ class ClipDataset:
         return self._cuts[index]
 
     def whole(self, index: int) -> Clip:
-        """All of a video with all of its queries."""
+        """The whole video with all of its queries."""
         cuts = tuple(self.cuts(index))
         return self.clip(index, 0, len(self[index].features) if self.dense else max((1, *cuts)), cuts)
 
@@ -156,32 +162,47 @@ class ClipDataset:
         """Puts clips of videos, each given by its index, into one batch."""
         features, mask = pad_features([self[index].features[clip.start : clip.stop] for index, clip in clips])
         found = [(row, cut - clip.start, query) for row, (_, clip) in enumerate(clips) for cut, query in clip.asked]
-        by_task = {
-            name: [item for item in found if item[2].kind == task.query_kind] for name, task in self._tasks.items()
+        items = {
+            name: [item for item in found if item[2].kind == task.query_kind]
+            for name, task in self._asked_tasks.items()
         }
-        by_task = {task: items for task, items in by_task.items() if items}
-        queries = {task: [query for _, _, query in items] for task, items in by_task.items()}
-        return Batch(
-            features,
-            mask,
-            {task: self._asked(items) for task, items in by_task.items()},
-            {task: self._tasks[task].targets(asked) for task, asked in queries.items()},
-            {task: self._tasks[task].offered(asked) for task, asked in queries.items()},
-            pad_labels([self._frame_labels(index, clip) for index, clip in clips]) if self.dense else None,
-            tuple(self[index].video for index, _ in clips),
-        )
+        items = {name: own for name, own in items.items() if own}
+        queries = {name: [query for _, _, query in own] for name, own in items.items()}
+        targets = {name: self._asked_tasks[name].targets(own) for name, own in queries.items()}
+        valid = {name: self._asked_tasks[name].offered(own) for name, own in queries.items()}
+        for name in self._dense_tasks:
+            targets[name] = pad_labels([self._labels(name, index)[clip.start : clip.stop] for index, clip in clips])
+            valid[name] = mask
+        videos = tuple(self[index].video for index, _ in clips)
+        asked = {name: self._asked(own) for name, own in items.items()}
+        return Batch(features, mask, asked, targets, valid, self.dense, videos)
+
+    def targets_of(self, task: str) -> Iterator[Tensor]:
+        """A task's targets of each video, as batches hold them, one video at a time."""
+        for index in self.videos:
+            if task in self._dense_tasks:
+                yield self._labels(task, index)
+            else:
+                asked = self._asked_tasks[task]
+                own = [query for queries in self.cuts(index).values() for query in queries]
+                own = [query for query in own if query.kind == asked.query_kind]
+                if own:
+                    yield asked.targets(own)
 
     def _asked(self, items: Sequence[tuple[int, int, Query]]) -> Asked:
         rows, frames, queries = zip(*items)
         return Asked(rows, frames, pad_tokens([self._vocabulary.encode(query.question) for query in queries]))
 
-    def _frame_labels(self, index: int, clip: Clip) -> Tensor:
-        labels = self[index].frame_labels
-        assert labels is not None, "frame_labels is a task only where there are segments"
-        return labels[clip.start : clip.stop]
+    def _labels(self, task: str, index: int) -> Tensor:
+        """The class of each frame of a video, long (T,), made once."""
+        if (task, index) not in self._frame_targets:
+            example, dense = self[index], self._dense_tasks[task]
+            made = dense.targets(self.examples.dataset, example.video, example.pts_seconds, dense.labels)
+            self._frame_targets[task, index] = made
+        return self._frame_targets[task, index]
 
     def _is_labelled(self, index: int) -> bool:
-        return self.dense and bool((self._frame_labels(index, Clip(0, len(self[index].features))) >= 0).any())
+        return any(bool((self._labels(task, index) != IGNORED).any()) for task in self._dense_tasks)
 
 
 class ClipSampler:
@@ -195,7 +216,7 @@ class ClipSampler:
     Args:
         clip_dataset: the training videos.
         config: context lengths, limits and the seed.
-        causal: False: only whole videos make sense.
+        causal: False: clips are whole videos.
     """
 
     def __init__(self, clip_dataset: ClipDataset, config: TrainConfig, *, causal: bool) -> None:
@@ -281,11 +302,6 @@ class ClipSampler:
         return self._clip_dataset.clip(video, start, stop, cuts)
 
 
-def uses_own_next_actions(dataset: Dataset) -> bool:
-    """Whether the data set asks for next actions itself, rather than leaving them to be derived from segments."""
-    return any(query.kind == NextAction.name for query in dataset.queries)
-
-
 def make_clip_dataset(dataset: Dataset, store: FeatureStore, split: str, model: VideoReasoner) -> ClipDataset:
     """Makes the clip dataset of a split for a model.
 
@@ -293,14 +309,17 @@ def make_clip_dataset(dataset: Dataset, store: FeatureStore, split: str, model: 
         dataset: the videos and queries.
         store: their features.
         split: which videos.
-        model: its tasks say what is used; next actions are derived from segments where the data set asks for none.
+        model: its tasks derive queries where the data set has none.
     """
-    derive = NextAction.name in model.tasks and not uses_own_next_actions(dataset)
-    seconds = None
-    if derive:
-        task = model.find_task(NextAction.name)
-        assert isinstance(task, NextAction)
-        seconds = task.options.anticipation_seconds
-    ahead = [task for task in model.tasks.values() if isinstance(task, ActionSequence | LabelsAhead)]
-    count = max((task.options.queries_per_video for task in ahead), default=None)
-    return ClipDataset(Examples(dataset, store, split, anticipation_seconds=seconds, sequences_per_video=count), model)
+    tasks = [model.find_task(name) for name in model.tasks]
+
+    def derive(video: str) -> list[Query]:
+        """Of two tasks that answer one kind, the one that asks more often asks for both."""
+        made: dict[str, list[Query]] = {}
+        for task in tasks:
+            queries = task.derive_queries(dataset, video)
+            if len(queries) > len(made.get(task.query_kind, ())):
+                made[task.query_kind] = queries
+        return [query for queries in made.values() for query in queries]
+
+    return ClipDataset(Examples(dataset, store, split, derive=derive), model)

@@ -6,7 +6,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor, nn
 
-from vidseq.clip_reader import Reading, read_clips
+from vidseq.clip_reader import Reading, output_of, read_clips
 from vidseq.model import VideoReasoner
 from vidseq.training.clips import Batch
 from vidseq.training.config import TrainConfig
@@ -49,19 +49,16 @@ def read_batch(model: VideoReasoner, batch: Batch, features: Tensor | None = Non
         batch: clips and queries.
         features: replace those of the batch, (B, T, F).
     """
-    whole = batch.frame_labels is not None
     features = batch.features if features is None else features
-    return read_clips(model, features, batch.mask, batch.asked, whole=whole, videos=batch.videos)
+    return read_clips(model, features, batch.mask, batch.asked, whole=batch.whole, videos=batch.videos)
 
 
 def task_losses(model: VideoReasoner, batch: Batch, reading: Reading) -> dict[str, Tensor]:
     """The loss of each task that the batch has targets for, a scalar each."""
-    losses = {
-        name: model.query_task(name).loss(reading.logits[name], targets) for name, targets in batch.targets.items()
-    }
-    if batch.frame_labels is not None:
-        logits, mask = frame_logits(model, reading, batch.frame_labels.shape[1])
-        losses["frame_labels"] = model.frame_labels.loss(logits, batch.frame_labels, mask)
+    losses = {}
+    for name, targets in batch.targets.items():  # in this order tasks draw their dropout
+        output = output_of(model, reading, name)
+        losses[name] = model.find_task(name).loss(output, targets, batch.valid[name])
     return losses
 
 
@@ -72,32 +69,7 @@ def weighted_sum(model: VideoReasoner, losses: Mapping[str, Tensor]) -> Tensor:
 
 def right_answers(model: VideoReasoner, batch: Batch, reading: Reading) -> dict[str, Tensor]:
     """Which queries, and which labelled frames, each task answers right; bool (N,) each."""
-    right = {
-        name: model.query_task(name).right(reading.logits[name], targets, batch.offered[name])
+    return {
+        name: model.find_task(name).right(output_of(model, reading, name), targets, batch.valid[name])
         for name, targets in batch.targets.items()
     }
-    if batch.frame_labels is not None:
-        logits, _ = frame_logits(model, reading, batch.frame_labels.shape[1])
-        known = batch.frame_labels >= 0
-        right["frame_labels"] = logits.argmax(dim=-1)[known] == batch.frame_labels[known]
-    return right
-
-
-def frame_logits(model: VideoReasoner, reading: Reading, num_frames: int) -> tuple[Tensor, Tensor]:
-    """Class scores of every frame, in the order of the frames.
-
-    Args:
-        model: decodes.
-        reading: what the model read, in pieces.
-        num_frames: padded length T of the clips.
-
-    Returns:
-        (B, T, C), zero where nothing was read, and bool (B, T), True where something was.
-    """
-    logits = model.frame_logits(reading.y)
-    # Padding goes to an extra position behind the last frame, which is cut off.
-    frames = torch.where(reading.mask, reading.frames, num_frames)
-    ordered = logits.new_zeros(logits.shape[0], num_frames + 1, logits.shape[2])
-    ordered = ordered.scatter(1, frames[..., None].expand_as(logits), logits)
-    mask = torch.zeros(frames.shape[0], num_frames + 1, dtype=torch.bool, device=logits.device)
-    return ordered[:, :-1], mask.scatter(1, frames, True)[:, :-1]

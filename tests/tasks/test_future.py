@@ -2,7 +2,7 @@
 
 import pytest
 
-from vidseq.inference.futures import future_rows, label_shares
+from vidseq.tasks.future import future_rows, label_shares
 
 SHORT, LONG, OTHER = (("cut", 2.0), ("mix", 1.0)), (("cut", 6.0), ("mix", 4.0)), (("pour", 3.0),)
 

@@ -1,0 +1,156 @@
+"""Tasks that are asked what happens from a time on."""
+
+import abc
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidseq.data.action_sequences import Future, actions_at, derive_action_sequences, evenly
+from vidseq.data.dataset import Dataset
+from vidseq.data.schema import FUTURE, Query
+from vidseq.errors import UserError
+from vidseq.tasks.asked import QueryTask
+from vidseq.tasks.base import TaskOptions
+from vidseq.tasks.prediction import Prediction, Ranking
+
+#: How many futures are drawn to find how probable the actions of the most probable one are.
+NUM_FUTURES = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class FutureOptions(TaskOptions):
+    """Options of every task that is asked what happens from a time on."""
+
+    queries_per_video: int = 16
+    """At how many times training asks of each video what comes."""
+
+
+class FutureTask(QueryTask):
+    """A task whose right answer is the text of a future, see `vidseq.data.action_sequences`.
+
+    Evaluation puts no queries to it: `vidseq.forecasting` has the metrics of futures.
+    """
+
+    query_kind = FUTURE
+    label_kind = "action"
+    needs = "segments"
+    trained_by_default = False
+    scored = False
+    Options = FutureOptions
+    options: FutureOptions
+
+    @classmethod
+    def fits(cls, dataset: Dataset) -> bool:
+        """Whether there are segments, or queries made of some."""
+        return FUTURE in dataset.query_kinds or bool(dataset.segments)
+
+    def derive_queries(self, dataset: Dataset, video: str) -> list[Query]:
+        """What happens from each of some times on, evenly spread over the segments."""
+        segments = dataset.segments_of(video)
+        return derive_action_sequences(segments, evenly(segments, self.options.queries_per_video)) if segments else []
+
+    @property
+    def answer_classes(self) -> tuple[str, ...]:
+        """None: the answer is a future."""
+        return ()
+
+    def offered(self, queries: Sequence[Query]) -> Tensor:
+        """Nothing: any future may come. bool (N, 0)."""
+        return torch.zeros(len(queries), 0, dtype=torch.bool)
+
+    def answer(self, decoded: Tensor, queries: Sequence[Query], *, beam: int | None = None) -> Tensor:
+        """Refuses.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError(
+            f"Predictor expects queries that are answered with a class or in words, got one for {self.name}, which "
+            f"forecasts. Call futures, likeliest_future or decoded."
+        )
+
+    def rank(self, decoded: Tensor, queries: Sequence[Query], top: int) -> list[Ranking]:
+        """Refuses, as `answer` does."""
+        self.answer(decoded, queries)
+        return []
+
+
+class SequenceTask(FutureTask):
+    """A task that writes futures: actions with their durations."""
+
+    asked_with = "futures_at"
+
+    @abc.abstractmethod
+    def likeliest(self, decoded: Tensor) -> list[Future]:
+        """The most probable future of each row of (N, D), token by token."""
+
+    @abc.abstractmethod
+    def draw(
+        self, decoded: Tensor, num_futures: int, *, temperature: float = 1.0, generator: torch.Generator | None = None
+    ) -> list[list[Future]]:
+        """Draws futures.
+
+        Args:
+            decoded: what they are written from, (N, D).
+            num_futures: how many of each row, K.
+            temperature: see `vidseq.language.search.narrowed`.
+            generator: what they are drawn with; None: torch's own.
+
+        Returns:
+            K futures of each row.
+        """
+
+    def predict(self, decoded: Tensor, queries: Sequence[Query], top: int) -> list[list[Prediction]]:
+        """A row for each action of the most probable future; `NUM_FUTURES` draws say how probable it is."""
+        rows = []
+        for row, query in zip(decoded.split(1), queries):
+            generator = torch.Generator(decoded.device).manual_seed(0)
+            (likeliest,), (drawn,) = self.likeliest(row), self.draw(row, NUM_FUTURES, generator=generator)
+            rows.append(future_rows(query.video, query.time, likeliest, drawn, top))
+        return rows
+
+
+def future_rows(video: str, time: float, likeliest: Future, drawn: Sequence[Future], top: int) -> list[Prediction]:
+    """One row for each action of the most probable future.
+
+    Args:
+        video: name for the rows.
+        time: from when on, in seconds; what goes on then comes first.
+        likeliest: the most probable future.
+        drawn: many; the probability of an action is the share of them that agree in the middle of its time. Empty
+            ones do not count.
+        top: how many labels are ranked.
+    """
+    rows, start = [], 0.0
+    for label, seconds in likeliest:
+        shares = label_shares(drawn, start + seconds / 2)
+        rows.append(
+            Prediction(
+                video=video,
+                time=time + start,
+                end=time + start + seconds,
+                kind=FUTURE,
+                question=f"What happens from {time:.3f} s on?",
+                answer=label,
+                probability=dict(shares).get(label, 0.0),
+                ranking=shares[:top],
+            )
+        )
+        start += seconds
+    return rows
+
+
+def label_shares(futures: Sequence[Future], after: float) -> Ranking:
+    """The share of futures that have each label at a time, largest first; a future's last label goes on for ever.
+
+    Args:
+        futures: any; empty ones are left out.
+        after: seconds from now.
+    """
+    now = np.array([after])
+    counts = Counter(future[int(actions_at(future, now)[0])][0] for future in futures if future)
+    return tuple((label, count / counts.total()) for label, count in counts.most_common())

@@ -1,0 +1,70 @@
+"""One row of a prediction, as a person reads it: in seconds, with names and probabilities."""
+
+from dataclasses import asdict, dataclass
+
+from torch import Tensor
+
+from vidseq.data.schema import Query
+
+#: The most probable answers with their probabilities, best first.
+Ranking = tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """One thing that a model predicts of a video."""
+
+    video: str
+    time: float
+    """When it was asked, or when the segment starts, past or to come, in seconds."""
+    end: float | None = None
+    """When the segment ends, for labelled segments and actions to come."""
+    kind: str
+    """The kind of its query, such as "question"; see `vidseq.data.schema`."""
+    question: str | None = None
+    answer: str
+    probability: float
+    ranking: Ranking = ()
+
+    def as_record(self) -> dict[str, object]:
+        """The row as plain values, rounded."""
+        record = asdict(self)
+        record["time"] = round(self.time, 3)
+        record["end"] = None if self.end is None else round(self.end, 3)
+        record["probability"] = round(self.probability, 4)
+        record["ranking"] = [[label, round(value, 4)] for label, value in self.ranking]
+        return record
+
+    def as_text(self) -> str:
+        """The row as a sentence."""
+        answer = f"{self.answer} ({self.probability:.0%})"
+        if self.end is not None:
+            return answer
+        return f"{self.question or 'What happens next?'} {answer}"
+
+
+def answer_row(query: Query, ranking: Ranking) -> Prediction:
+    """The row of a query and its ranked answers, at least one."""
+    answer, probability = ranking[0]
+    return Prediction(
+        video=query.video,
+        time=query.time,
+        kind=query.kind,
+        question=query.question,
+        answer=answer,
+        probability=probability,
+        ranking=ranking,
+    )
+
+
+def rank_classes(probabilities: Tensor, labels: tuple[str, ...], top: int) -> list[Ranking]:
+    """The most probable classes of each row, best first; of equal ones the first class.
+
+    Args:
+        probabilities: (N, C).
+        labels: the classes, C of them.
+        top: how many to rank.
+    """
+    values, order = probabilities.sort(dim=-1, descending=True, stable=True)
+    rows = zip(values[:, :top].tolist(), order[:, :top].tolist())
+    return [tuple((labels[place], value) for value, place in zip(*row)) for row in rows]
