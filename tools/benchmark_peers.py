@@ -63,8 +63,8 @@ class Ours:
         head = make_head(self.head, dim, self.options, causal=self.causal)
         for module in head.modules():
             if isinstance(module, TransformerBlock):
-                setattr(module, "think", _nothing)  # noqa: B010  # a method is no attribute for mypy
-                setattr(module, "finish", module.add_read)  # noqa: B010
+                setattr(module, "feed_forward", _nothing)  # noqa: B010  # a method is no attribute for mypy
+                setattr(module, "finish", module.add_attention)  # noqa: B010
         return TokensToo(head) if self.tokens_read else head
 
 

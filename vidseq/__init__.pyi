@@ -9,8 +9,8 @@ from .features.cnn import build_backbone as build_backbone
 from .features.store import FeatureStore as FeatureStore
 from .heads import HEADS as HEADS
 from .heads import make_head as make_head
-from .heads.base import HeadConfig as HeadConfig
 from .heads.base import TemporalHead as TemporalHead
+from .heads.config import HeadConfig as HeadConfig
 from .inference.predictor import Predictor as Predictor
 from .inference.stream import Stream as Stream
 from .model import ModelConfig as ModelConfig

@@ -47,7 +47,7 @@ def test_equals_the_equations_frame_by_frame(expansion: int) -> None:
     torch.testing.assert_close(head(x), head.stack.last_norm(y), rtol=1e-10, atol=1e-10)
 
 
-def test_expanded_keys_tell_more_apart() -> None:
+def test_expanded_keys_keep_more_pairs_apart() -> None:
     """Random keys interfere less the wider they are made: what the expansion is for."""
     torch.manual_seed(0)
     x = torch.randn(200, 8)
@@ -55,7 +55,7 @@ def test_expanded_keys_tell_more_apart() -> None:
     assert overlaps[0] > overlaps[1] > overlaps[2]
 
 
-def test_at_full_rate_a_frame_seen_again_is_not_news() -> None:
+def test_at_full_rate_a_repeated_frame_changes_nothing() -> None:
     """The second of two equal frames finds its own value and changes nothing."""
     torch.manual_seed(0)
     head = make_head("associative", 8, {"heads": 2, "write_bias": 60.0}).double()

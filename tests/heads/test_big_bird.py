@@ -11,7 +11,7 @@ from transformers.models.big_bird.modeling_big_bird import BigBirdBlockSparseAtt
 
 from vidseq.heads import make_head
 from vidseq.ops.periods import Periods
-from vidseq.ops.random_blocks import draw, reservoir_places
+from vidseq.ops.random_blocks import draw_blocks, reservoir_slots
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}
 
@@ -31,24 +31,22 @@ def causal_blocks(head: nn.Module, layer: int, block: int) -> list[int]:
     config = head.config
     held: list[int] = []
     for number in range(block - config.window + 1):
-        place = int(reservoir_places(layer, torch.tensor(number), config.capacity))
+        slot = int(reservoir_slots(layer, torch.tensor(number), config.capacity))
         if number < config.capacity:
             held.append(number)
-        elif place < config.capacity:
-            held[place] = number
-    places, found = draw(layer, torch.tensor(block), torch.tensor(len(held)), config.random)
-    return [held[place] for place in places[found].tolist()] + list(
-        range(max(0, block - config.window + 1), block + 1)
-    )
+        elif slot < config.capacity:
+            held[slot] = number
+    slots, found = draw_blocks(layer, torch.tensor(block), torch.tensor(len(held)), config.random)
+    return [held[slot] for slot in slots[found].tolist()] + list(range(max(0, block - config.window + 1), block + 1))
 
 
 def noncausal_blocks(head: nn.Module, layer: int, block: int, count: int) -> list[int]:
-    """The same when the future is there."""
+    """Not causal: the future is visible."""
     side = head.config.window - 1
     near = [other for other in range(count) if abs(other - block) <= side]
     others = [other for other in range(count) if other not in near]
-    places, found = draw(layer, torch.tensor(block), torch.tensor(len(others)), head.config.random)
-    return [others[place] for place in places[found].tolist()] + near
+    slots, found = draw_blocks(layer, torch.tensor(block), torch.tensor(len(others)), head.config.random)
+    return [others[slot] for slot in slots[found].tolist()] + near
 
 
 def sees(head: nn.Module, num_frames: int, causal: bool) -> Callable[[int, int], list[int]]:
@@ -88,7 +86,7 @@ def graph(head: nn.Module, layer: int, causal: bool, count: int) -> Tensor:
     if causal:
         start = torch.zeros(1, dtype=torch.int64)
         pattern, _ = head.causal_pattern(layer, start, Periods(start, mask, 1))
-        before = head.config.capacity + head.config.window - 1  # places of the reservoir and of the window
+        before = head.config.capacity + head.config.window - 1  # slots of the reservoir and blocks of the window
     else:
         pattern, before = head.noncausal_pattern(layer, mask), 0
     seen = torch.zeros(count, count, dtype=torch.bool)
@@ -140,7 +138,7 @@ def test_a_far_frame_is_read_directly_and_the_reservoir_samples_all_of_the_past(
 def test_the_state_does_not_grow_and_is_what_the_options_say() -> None:
     head = make(layers=2, block=4, window=2, capacity=5)
     assert head.state_bytes(1, 10_000) == head.state_bytes(1, 0)
-    tokens = 2 * 2 * 3 * 8 + 3 * 8 + 2 * 3  # keys and values of two layers; read and mass of one
+    tokens = 2 * 2 * 3 * 8 + 3 * 8 + 2 * 3  # keys and values of two layers; read and logsumexp of one
     assert head.state_bytes(1) == 8 * (2 * 2 * ((5 + 2) * 4 - 1) * 8 + tokens) + 8
 
 
@@ -170,7 +168,7 @@ def test_the_noncausal_layer_equals_transformers_with_its_weights(monkeypatch: p
     blocked, band, from_mask, to_mask = BigBirdModel.create_masks_for_block_sparse_attn(valid.double(), block)
     expected, _ = peer(whole, band, from_mask, to_mask, blocked, blocked)
 
-    q, k, v = layer.near(x)
+    q, k, v = layer.project_frames(x)
     still = torch.zeros(1, 1, block * count, 4, dtype=torch.float64)  # theirs has no rotary positions
     in_blocks = mask.unflatten(1, (-1, block))
     seen = in_blocks[torch.arange(2)[:, None, None], pattern.table].flatten(2) & pattern.valid

@@ -11,14 +11,14 @@ from vidseq.heads.codebook import nearest
 
 
 def layer_reference(layer: nn.Module, x: Tensor) -> Tensor:
-    """One video (T, D), with a list of what was said for each code."""
+    """One video (T, D), with the list of values of each code."""
     width = x.shape[1] // layer.readers
-    said: list[list[Tensor]] = [[] for _ in layer.codes]
+    code_values: list[list[Tensor]] = [[] for _ in layer.codes]
     y = []
     for frame in x:
-        code = min(range(len(said)), key=lambda k: float((layer.encode(frame) - layer.codes[k]).norm()))
-        said[code].append(layer.value(frame))
-        means = torch.stack([sum(some) / len(some) if some else torch.zeros_like(frame) for some in said])
+        code = min(range(len(code_values)), key=lambda k: float((layer.encode(frame) - layer.codes[k]).norm()))
+        code_values[code].append(layer.value(frame))
+        means = torch.stack([sum(some) / len(some) if some else torch.zeros_like(frame) for some in code_values])
         keys, values = layer.read_key(layer.codes), layer.known(layer.codes) + means
         reads = []
         for q, k, v in zip(layer.query(frame).split(width), keys.split(width, 1), values.split(width, 1)):

@@ -39,12 +39,12 @@ def layer_reference(head: Compressive, index: int, x: Tensor) -> Tensor:
         memory = memory + frames
         old, memory = memory[: -config.memory], memory[-config.memory :]
         for group in range(0, len(old), config.rate):
-            rows, places = zip(*old[group : group + config.rate])
+            rows, positions = zip(*old[group : group + config.rate])
             if config.learned:
                 row = sum(w @ part for w, part in zip(head.compressions[index].split(8, dim=1), rows))
             else:
                 row = sum(rows) / config.rate
-            compressed.append((row, sum(places) / config.rate))
+            compressed.append((row, sum(positions) / config.rate))
         compressed = compressed[-config.compressed :]
     x = x + block.attention_out(torch.stack(reads))
     return x + block.narrow(F.gelu(block.widen(block.network_norm(x))))

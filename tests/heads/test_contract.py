@@ -1,4 +1,4 @@
-"""What every head promises. A new head is tested here as soon as it is in HEADS."""
+"""The contract of every head. A new head is tested here as soon as it is in HEADS."""
 
 import copy
 import inspect
@@ -109,19 +109,19 @@ def test_stepping_equals_forward_in_outputs_and_gradients(name: str, chunks: lis
 
 
 @every_head
-def test_what_is_declared_of_streams_is_so(name: str) -> None:
+def test_streams_are_exact_where_declared(name: str) -> None:
     head, x = make(name), frames()
     exact = torch.allclose(stepped(head, x, CHUNKINGS[2]), head(x), rtol=1e-10, atol=1e-10)
     assert exact == head.streams_exactly
 
 
 @every_head
-def test_the_docstring_draws_cites_and_tells_differences(name: str) -> None:
-    said = inspect.getdoc(HEADS[name]) or ""
-    source = said.partition("Source: ")[2]
+def test_the_docstring_has_a_drawing_a_source_and_the_differences(name: str) -> None:
+    docstring = inspect.getdoc(HEADS[name]) or ""
+    source = docstring.partition("Source: ")[2]
     assert re.search(r"arXiv:\d{4}\.\d{4,5}|, (19|20)\d\d\b", source), "a paper"
     assert re.search(r"Here:\s", source), "what differs from it"
-    assert len(re.findall("[■□◣░█●▲▼◄►│┌├┐─~]", said.partition("Source: ")[0])) >= 5, "a drawing"
+    assert len(re.findall("[■□◣░█●▲▼◄►│┌├┐─~]", docstring.partition("Source: ")[0])) >= 5, "a drawing"
 
 
 @every_head
@@ -131,7 +131,7 @@ def test_stepping_equals_forward_in_the_largest_output_in_float32(name: str) -> 
 
 
 @every_head
-def test_long_videos_take_the_same_way(name: str) -> None:
+def test_long_videos_give_the_same_in_chunks(name: str) -> None:
     """Longer than any block or segment inside a kernel, in chunks that meet none of their borders."""
     head, x = make(name), frames(1, 2500)
     with torch.no_grad():
@@ -151,7 +151,7 @@ def test_segments_equal_the_whole(name: str, learns: bool, monkeypatch: pytest.M
     monkeypatch.setattr(HEADS[name], "scan", noted)
     for size in (FRAMES, 5):
         monkeypatch.setattr(HEADS[name], "segment_frames", 5 if learns else size)
-        monkeypatch.setattr(base, "LEARNT_AT_ONCE", size)
+        monkeypatch.setattr(base, "MIN_TRAINING_SEGMENT", size)
         x = frames().requires_grad_(learns)
         with torch.set_grad_enabled(learns):
             y = head(x, lengths)
@@ -182,8 +182,8 @@ def test_streams_may_run_out_of_step(name: str, takes: list[tuple[int, ...]]) ->
         done = [part.stop for part in parts]
 
 
-@pytest.mark.parametrize("name", sorted(name for name in HEADS if HEADS[name].forgets))
-def test_heads_that_forget_depend_on_the_newest_frames_alone(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(name for name in HEADS if HEADS[name].fixed_context))
+def test_a_fixed_context_depends_on_the_newest_frames_only(name: str) -> None:
     head, x, query = make(name).requires_grad_(False), frames(num_frames=70), frames(num_frames=1, seed=4)
     assert head.context_frames is not None
     whole = head(x)
@@ -294,7 +294,7 @@ def test_context_frames_is_what_a_gradient_reaches(name: str, causal: bool) -> N
 
 
 @every_head
-def test_a_question_is_read_like_a_next_frame_and_forgotten(name: str) -> None:
+def test_a_query_is_read_like_the_next_frame_and_not_stored(name: str) -> None:
     head, queries = make(name), frames(2, 3, seed=4)
     _, state = head.step(frames(), head.init_state(2), mask_of(FRAMES, 6))
     answers = head.ask(queries, state)
@@ -321,7 +321,7 @@ def test_whole_videos_read_in_parts_equal_the_whole(name: str, monkeypatch: pyte
     head, weight, lengths = make(name, causal=False), frames(2, 2500, seed=2), mask_of(2500, 1201, num_frames=2500)
     results = []
     for size in (4096, 1):
-        monkeypatch.setattr(base, "LEARNT_AT_ONCE", size)
+        monkeypatch.setattr(base, "MIN_TRAINING_SEGMENT", size)
         x = frames(2, 2500).requires_grad_()
         y = head(x, lengths)
         gradients = torch.autograd.grad((y * weight).sum(), [x, *head.parameters()], allow_unused=True)

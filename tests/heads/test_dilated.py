@@ -39,7 +39,7 @@ def test_without_dilation_it_is_the_window_head() -> None:
 def test_a_live_frame_costs_one_phase(monkeypatch: pytest.MonkeyPatch) -> None:
     """And not as many as the dilation has."""
     head, scores = make_head("dilated", 8, {"window": 5, "heads": 2, "dilation": 64, "layers": 1}), []
-    read = dilated.read_by_queries
+    read = dilated.attend_independent_queries
 
     def counted(
         q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, past: list[tuple[torch.Tensor, torch.Tensor]], *rest: object
@@ -47,6 +47,6 @@ def test_a_live_frame_costs_one_phase(monkeypatch: pytest.MonkeyPatch) -> None:
         scores.append(q.shape[0] * q.shape[2] * (1 + sum(keys.shape[2] for keys, _ in past)))
         return read(q, k, v, past, *rest)
 
-    monkeypatch.setattr(dilated, "read_by_queries", counted)
+    monkeypatch.setattr(dilated, "attend_independent_queries", counted)
     head.step(torch.zeros(1, 1, 8), head.init_state(1))
     assert scores == [5]

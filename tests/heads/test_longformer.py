@@ -82,7 +82,7 @@ def test_the_noncausal_layer_equals_transformers_with_its_weights() -> None:
     still = torch.zeros(1, 1, 29, 2, dtype=torch.float64)  # theirs has no rotary positions
     there = number[:, 3:] < ends
     frames_read = torch.cat(list(head.attend_noncausal(layer, tokens, [x], still, there, 1)), dim=2)
-    tokens_read = layer.read_noncausal(tokens, [x], there)
+    tokens_read = layer.read_frames_noncausal(tokens, [x], there)
     valid = number < ends
     both = torch.cat([tokens_read, frames_read], dim=2).transpose(1, 2).flatten(2)
     torch.testing.assert_close(both[valid], expected[valid], rtol=1e-5, atol=1e-6)  # its softmax is always float32

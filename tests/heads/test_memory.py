@@ -26,7 +26,7 @@ def layer_reference(layer: nn.Module, x: Tensor) -> Tensor:
 def test_equals_the_equations_frame_by_frame() -> None:
     torch.manual_seed(0)
     head = make_head("memory", 6, {"slots": 4, "readers": 2, "layers": 2, "write_bias": 0.0}).double()
-    for layer in head.stack.layers:  # so that frames tell units apart, and some shares are negligible
+    for layer in head.stack.layers:  # so that frames address different units, and some shares are negligible
         nn.init.normal_(layer.write_key.weight)
     x = y = torch.randn(2, 70, 6, dtype=torch.float64)
     for norm, layer in zip(head.stack.norms, head.stack.layers):

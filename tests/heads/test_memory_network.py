@@ -62,19 +62,19 @@ def test_without_capacity_the_memory_grows_by_a_frame_a_frame() -> None:
 
 
 def test_two_hops_follow_a_chain_that_one_cannot() -> None:
-    """Frank has the ball, the ball is in the garden: where is what Frank has? Frames are (about, says, asks)."""
+    """Frank has the ball, the ball is in the garden: where is what Frank has? Frames are (subject, content, query)."""
     frank, ball, garden, kitchen, anna, cup = torch.eye(6, dtype=torch.float64)
     silence = torch.zeros(6, dtype=torch.float64)
     facts = [(frank, ball), (cup, kitchen), (ball, garden), (anna, cup)]
-    story = [torch.cat([about, says, silence]) for about, says in facts]
-    about, says, asks = torch.eye(18, dtype=torch.float64).split(6)
+    story = [torch.cat([subject, content, silence]) for subject, content in facts]
+    subject, content, query = torch.eye(18, dtype=torch.float64).split(6)
     for hops, frank_answer, anna_answer in ((1, ball, cup), (2, garden, kitchen)):
         head = make_head("memory_network", 18, {"hops": hops, "waves": 0, "layer_wise": True}).double()
         head.norm = head.last_norm = nn.Identity()
         with torch.no_grad():
-            head.embeddings[0].weight.copy_(99 * F.pad(about, (0, 0, 0, 12)))
-            head.embeddings[1].weight.copy_(F.pad(says, (0, 0, 0, 12)))
-            head.ask_with.weight.copy_(F.pad(asks, (0, 0, 0, 12)))
+            head.embeddings[0].weight.copy_(99 * F.pad(subject, (0, 0, 0, 12)))
+            head.embeddings[1].weight.copy_(F.pad(content, (0, 0, 0, 12)))
+            head.ask_with.weight.copy_(F.pad(query, (0, 0, 0, 12)))
             head.carry.weight.zero_()
             head.out.weight.copy_(torch.eye(18))
         for who, answer in ((frank, frank_answer), (anna, anna_answer)):

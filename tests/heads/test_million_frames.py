@@ -1,7 +1,7 @@
 """Hours of video: a head of constant state is after a million frames what it was after a thousand.
 
 A million frames are 69 hours at 4 a second. What could go wrong is a state that grows, a sum that overflows or
-freezes, and a position that loses digits: float32 tells whole numbers apart up to 16.8 million, but knows an angle of
+freezes, and a position that loses digits: float32 holds all whole numbers up to 16.8 million, but knows an angle of
 a million radians to 0.03 only.
 """
 
@@ -37,7 +37,7 @@ def is_constant(name: str) -> bool:
 CONSTANT = sorted(name for name in HEADS if is_constant(name))
 KEEPS_EVERYTHING = {"attention", "retro"}
 SHIFTED = [name for name in CONSTANT if "position" in make(name).init_state(1)._fields]
-"""They count frames; what they say must not depend on the count, but for where blocks and pairs begin."""
+"""They count frames; outputs must not depend on the count, except for where blocks and pairs begin."""
 MOVED_BY_POSITION = {"performer"}
 """The random error of its features is that of q and k as they are turned, so it changes with the position."""
 

@@ -41,9 +41,9 @@ def test_a_layer_equals_the_minGRU_package_in_values_and_gradients(start: bool) 
     expected, last = peer(x, before[:, None] if start else None, return_next_prev_hidden=True)
     torch.testing.assert_close(y, expected, rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(after, last[:, 0], rtol=1e-9, atol=1e-9)
-    of_x, of_value, of_gate = torch.autograd.grad((y**2).sum(), [x, layer.value.weight, layer.gate.weight])
+    grad_x, grad_value, grad_gate = torch.autograd.grad((y**2).sum(), [x, layer.value.weight, layer.gate.weight])
     theirs = torch.autograd.grad((expected**2).sum(), [x, peer.to_hidden_and_gate.weight])
-    torch.testing.assert_close((of_x, torch.cat([of_value, of_gate])), theirs, rtol=1e-8, atol=1e-8)
+    torch.testing.assert_close((grad_x, torch.cat([grad_value, grad_gate])), theirs, rtol=1e-8, atol=1e-8)
 
 
 def test_errors_in_float32_stay_under_a_millionth_of_the_values() -> None:

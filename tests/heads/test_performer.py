@@ -65,7 +65,7 @@ def test_features_are_the_same_in_every_new_head_and_differ_between_layers() -> 
     assert not torch.equal(*make(layers=2).directions)
 
 
-def test_features_are_drawn_anew_in_training_alone_when_asked_and_between_videos() -> None:
+def test_features_are_redrawn_in_training_only_and_between_videos() -> None:
     head, x = make(redraw_every=2), torch.randn(2, 6, 8, dtype=torch.float64)
     first = head.directions
     head.eval()
@@ -86,7 +86,7 @@ def test_features_are_drawn_anew_in_training_alone_when_asked_and_between_videos
     assert torch.equal(twin.eval()(x), head.eval()(x))
 
 
-def test_features_stay_when_not_asked() -> None:
+def test_features_stay_by_default() -> None:
     head = make().train()
     first = head.directions
     for _ in range(3):

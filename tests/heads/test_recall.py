@@ -1,4 +1,4 @@
-"""Learning, not only wiring: "Frank". A name tag is seen once, then anything else; at the end the name is asked."""
+"""Learning, not only wiring: "Frank". A name tag is visible once; a query at the end asks for the name."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ class NameTags:
 
 
 class Asked(nn.Module):
-    """A head that sees a clip and is then asked."""
+    """A head that reads a clip and then answers a query."""
 
     def __init__(self, head: TemporalHead) -> None:
         super().__init__()

@@ -45,8 +45,8 @@ def test_rows_in_and_out_of_step_read_as_whole_videos(name: str, takes: list[tup
         for row, count in enumerate(counts):
             torch.testing.assert_close(y[row, :count], whole[row, done[row] : done[row] + count], rtol=1e-9, atol=1e-9)
             done[row] += count
-        asked, (next_frame, _) = head.ask(query, state), head.step(query, state)
-        torch.testing.assert_close(asked, next_frame, rtol=1e-9, atol=1e-9)
+        answer, (next_frame, _) = head.ask(query, state), head.step(query, state)
+        torch.testing.assert_close(answer, next_frame, rtol=1e-9, atol=1e-9)
 
 
 @every_head

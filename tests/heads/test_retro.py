@@ -56,7 +56,7 @@ def test_planted_neighbours_are_retrieved() -> None:
 
 
 def test_a_chunk_s_neighbours_reach_from_its_last_frame_to_the_last_but_one_of_the_next() -> None:
-    """One neighbour, which is chunk 0: its frames are felt by those outputs alone."""
+    """One neighbour, chunk 0: its frames reach those outputs only."""
     m = 4
     head = make(chunk=m, neighbours=1, window=1, layers=1)
     x = torch.randn(1, 24, 8, dtype=torch.float64)
@@ -75,8 +75,8 @@ def span(chunk: int, length: int) -> range:
     return range(chunk * length + length - 1, chunk * length + 2 * length - 1)
 
 
-def test_a_fact_far_beyond_the_window_can_be_told() -> None:
-    """What is shown right after a scene is read when the scene comes again: a change of it moves the output."""
+def test_a_fact_far_beyond_the_window_can_be_reported() -> None:
+    """A scene that returns retrieves what followed it: a change of that moves the output."""
     head = make(chunk=4, neighbours=1, window=4, layers=1)
     x = torch.randn(1, 4 * 200, 8, dtype=torch.float64)
     x[0, -4:] = x[0, 40:44]

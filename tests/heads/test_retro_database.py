@@ -146,7 +146,7 @@ def test_options_that_do_not_fit(world, options: dict[str, object], message: str
 
 @pytest.mark.filterwarnings("ignore::vidseq.evaluation.intervals.FewGroupsWarning")
 def test_trained_saved_loaded_and_evaluated(world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While it learns, every clip says which video it is from."""
+    """In training, every clip names its video."""
     dataset, store, folder = world
     named: list[list[int]] = []
     name_videos = Retro.name_videos

@@ -33,7 +33,7 @@ def test_equals_attention_query_by_query(window: int, causal: bool) -> None:
 
 def test_equals_the_local_attention_package() -> None:
     """Its exact window is a frame longer than it is called, and its rotary angles are in single precision; where it
-    sees both sides, it turns queries to the place of others, so that it is no reference there."""
+    sees both sides, it rotates queries to the positions of others, so that it is no reference there."""
     torch.manual_seed(0)
     head = make_head("window", 8, {"window": 6, "heads": 2}).double()
     peer = LocalAttention(window_size=5, causal=True, exact_windowsize=True, dim=4).double()

@@ -32,7 +32,7 @@ def test_blocks_equal_the_reference_in_outputs_and_gradients(before: int, after:
     q, k, v, valid = inputs(700, before + after)
     valid = valid | whole
     results = []
-    for attend in (banded_attention, partial(attend_in_slabs, beside=None), dense_attention):
+    for attend in (banded_attention, partial(attend_in_slabs, other=None), dense_attention):
         y = attend(q, k, v, valid, before=before, after=after)
         results.append([y, *torch.autograd.grad((y**2).sum(), [q, k, v])])
     for fast, slabs, slow in zip(*results, strict=True):

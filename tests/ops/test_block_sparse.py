@@ -4,7 +4,7 @@ from torch import Tensor
 
 from vidseq.ops import block_sparse
 from vidseq.ops.block_sparse import Pattern, block_sparse_attention
-from vidseq.ops.merge import Part, attend_part
+from vidseq.ops.merge import PartialAttention, partial_attention
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
 
@@ -24,7 +24,7 @@ def inputs(frames: int, dtype: torch.dtype = torch.float64) -> tuple[list[Tensor
 
 def fast(leaves: list[Tensor], pattern: Pattern) -> Tensor:
     q, k, v, token_k, token_v = leaves
-    return block_sparse_attention(q, k, v, pattern, 3, attend_part(q, token_k, token_v))
+    return block_sparse_attention(q, k, v, pattern, 3, partial_attention(q, token_k, token_v))
 
 
 def slow(leaves: list[Tensor], pattern: Pattern) -> Tensor:
@@ -74,10 +74,10 @@ def test_gathering_everything_gives_the_same() -> None:
     leaves, pattern = inputs(3)
     q, k, v, token_k, token_v = leaves
     meta = [part.detach().to("meta") for part in (q, k, v)]
-    beside = Part(*(part.detach().to("meta") for part in attend_part(q, token_k, token_v)))
+    other = PartialAttention(*(part.detach().to("meta") for part in partial_attention(q, token_k, token_v)))
     on_meta = Pattern(*(part.to("meta") for part in pattern))
-    assert block_sparse_attention(*meta, on_meta, 3, beside).shape == q.shape
+    assert block_sparse_attention(*meta, on_meta, 3, other).shape == q.shape
     plain = block_sparse.gathered_attention(
-        q, *(part.unflatten(2, (-1, 3)) for part in (k, v)), pattern, attend_part(q, token_k, token_v)
+        q, *(part.unflatten(2, (-1, 3)) for part in (k, v)), pattern, partial_attention(q, token_k, token_v)
     )
     torch.testing.assert_close(plain, fast(leaves, pattern), rtol=1e-10, atol=1e-10)

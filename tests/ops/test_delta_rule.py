@@ -56,20 +56,20 @@ def test_orthogonal_keys_are_stored_and_overwritten_exactly(writes: list[int], s
     generator = torch.Generator().manual_seed(seed)
     keys, _ = torch.linalg.qr(torch.randn(16, 16, generator=generator, dtype=torch.float64))
     values = torch.randn(len(writes), 7, generator=generator, dtype=torch.float64)
-    told, expected = torch.zeros(16, 7, dtype=torch.float64), []
+    stored, expected = torch.zeros(16, 7, dtype=torch.float64), []
     for key, value in zip(writes, values):
-        told[key] = value
-        expected.append(told[writes[len(expected) // 2]].clone())  # ask for something of long ago
-    asked = keys[[writes[t // 2] for t in range(len(writes))]]
+        stored[key] = value
+        expected.append(stored[writes[len(expected) // 2]].clone())  # query an old pair
+    queries = keys[[writes[t // 2] for t in range(len(writes))]]
     read, memory = delta_rule(
-        asked[None, None],
+        queries[None, None],
         keys[writes][None, None],
         values[None, None],
         torch.ones(1, 1, len(writes), dtype=torch.float64),
         torch.zeros(1, 1, 16, 7, dtype=torch.float64),
     )
     torch.testing.assert_close(read[0, 0], torch.stack(expected), rtol=0, atol=1e-12)
-    torch.testing.assert_close(keys @ memory[0, 0], told, rtol=0, atol=1e-12)
+    torch.testing.assert_close(keys @ memory[0, 0], stored, rtol=0, atol=1e-12)
 
 
 def test_errors_stay_within_twice_those_of_the_plain_loop() -> None:

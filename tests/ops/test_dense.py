@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from references import band_attention
 
-from vidseq.ops.dense import causal_attention, read_by_queries
+from vidseq.ops.dense import attend_independent_queries, causal_attention
 
 
 def inputs(num_queries: int, past: int) -> tuple[torch.Tensor, ...]:
@@ -46,7 +46,7 @@ def test_queries_read_the_past_and_themselves(past: int) -> None:
     parts = [
         *zip(past_k.split([past // 3, past - past // 3], dim=2), past_v.split([past // 3, past - past // 3], dim=2))
     ]
-    read = read_by_queries(q, k[:, :, past:], v[:, :, past:], parts, valid)
+    read = attend_independent_queries(q, k[:, :, past:], v[:, :, past:], parts, valid)
     for query in range(5):
         one = slice(query, query + 1)
         own_k, own_v = (torch.cat([old, part[:, :, past:][:, :, one]], 2) for old, part in ((past_k, k), (past_v, v)))

@@ -17,8 +17,8 @@ def frame_by_frame(
         for j in range(memory.shape[1]):
             h = memory[:, j]
             gate = torch.sigmoid((frame * h).sum(-1) + match[:, j])
-            said = h @ weight.T + constant[j] + new
-            h = h + gate[:, None] * torch.where(said > 0, said, slope * said)
+            change = h @ weight.T + constant[j] + new
+            h = h + gate[:, None] * torch.where(change > 0, change, slope * change)
             memories.append(h / h.square().sum(-1, keepdim=True).sqrt())
         memory = torch.stack(memories, dim=1)
         frames.append(memory)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vidseq.ops.banded import banded_attention
 from vidseq.ops.flash import flash_attention, flash_gradients
-from vidseq.ops.merge import attend_beside, attend_part
+from vidseq.ops.merge import merged_attention, partial_attention
 
 LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "as it is": lambda x: x,
@@ -41,11 +41,11 @@ def slow(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]
 def check(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, gradient: Tensor) -> None:
     tight = {"rtol": 1e-4, "atol": 1e-4} if q.dtype == torch.float32 else {"rtol": 1e-10, "atol": 1e-10}
     leaves = [part.double().requires_grad_() for part in (q, k, v)]
-    read, mass = slow(*leaves, bias)
-    for ours, expected in zip(flash_attention(q, k, v, bias), (read, mass), strict=True):
+    read, logsumexp = slow(*leaves, bias)
+    for ours, expected in zip(flash_attention(q, k, v, bias), (read, logsumexp), strict=True):
         torch.testing.assert_close(ours.double(), expected, **tight)
     expected = torch.autograd.grad((read * gradient.double()).sum(), leaves)
-    ours = flash_gradients(gradient, q, k, v, bias, read.detach().to(q.dtype), mass.detach().to(q.dtype))
+    ours = flash_gradients(gradient, q, k, v, bias, read.detach().to(q.dtype), logsumexp.detach().to(q.dtype))
     for one, other in zip(ours, expected, strict=True):
         torch.testing.assert_close(one.double(), other, **tight)
 
@@ -73,14 +73,14 @@ def test_a_bias_for_many(shape: tuple[int, ...], dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_attention_beside_others_in_any_layout_of_queries(dtype: torch.dtype) -> None:
+def test_merged_attention_in_any_layout_of_queries(dtype: torch.dtype) -> None:
     """A width of two, as small heads have it, comes out of a rotation in columns."""
     q, k, v = (random(1, 4, size, 2, dtype=dtype, seed=size) for size in (7, 9, 8))
     v = torch.cat([v, v[:, :, :1]], dim=2)
-    mask, beside = torch.rand(7, 9) < 0.5, attend_part(q, k[:, :, :3], v[:, :, :3])
-    plain = attend_beside(q, k, v, mask, beside)
+    mask, other = torch.rand(7, 9) < 0.5, partial_attention(q, k[:, :, :3], v[:, :, :3])
+    plain = merged_attention(q, k, v, mask, other)
     for change in LAYOUTS.values():
-        torch.testing.assert_close(attend_beside(change(q), k, v, mask, beside), plain)
+        torch.testing.assert_close(merged_attention(change(q), k, v, mask, other), plain)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from references_gated import linear_recurrence
 from torch import Tensor
 
-from vidseq.ops.linear_scan import MIN_COUNT, MIN_LENGTH, NUMBERS, linear_scan
+from vidseq.ops.linear_scan import MIN_COUNT, MIN_LENGTH, WORK_SIZE, linear_scan
 
 
 def inputs(*shape: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, ...]:
@@ -36,7 +36,7 @@ def test_chunks_equal_the_loop_in_values_and_gradients(shape: tuple[int, int], r
     assert_equals_the_loop(inputs(*shape, *rest))
 
 
-@pytest.mark.parametrize("width", [1, NUMBERS // MIN_COUNT, NUMBERS // MIN_COUNT + 1])
+@pytest.mark.parametrize("width", [1, WORK_SIZE // MIN_COUNT, WORK_SIZE // MIN_COUNT + 1])
 @pytest.mark.parametrize(
     "num_frames", [1, 2, MIN_LENGTH * MIN_COUNT - 1, MIN_LENGTH * MIN_COUNT, MIN_LENGTH * MIN_COUNT + 1, 300]
 )

@@ -5,14 +5,14 @@ import torch
 from torch import Tensor, nn
 
 from vidseq.heads import make_head
-from vidseq.ops.live import Arranged, is_live
+from vidseq.ops.live import CachedLayout, is_live
 
 
 def twice(weight: Tensor) -> tuple[Tensor, ...]:
     return (weight * 2,)
 
 
-def test_a_frame_is_live_where_it_is_alone_and_leads_nowhere_back() -> None:
+def test_a_frame_is_live_if_it_is_alone_and_without_gradients() -> None:
     frame = torch.zeros(2, 1, 3)
     assert not is_live(frame)
     with torch.no_grad():
@@ -22,7 +22,7 @@ def test_a_frame_is_live_where_it_is_alone_and_leads_nowhere_back() -> None:
 
 
 def test_weights_are_arranged_once_and_again_when_they_have_changed() -> None:
-    arranged, weight = Arranged(twice), nn.Parameter(torch.ones(3))
+    arranged, weight = CachedLayout(twice), nn.Parameter(torch.ones(3))
     (first,) = arranged(weight)
     assert arranged(weight)[0] is first and not first.requires_grad
     with torch.no_grad():
@@ -31,12 +31,12 @@ def test_weights_are_arranged_once_and_again_when_they_have_changed() -> None:
     weight.data = torch.zeros(3)
     assert arranged(weight)[0].tolist() == [0, 0, 0]
     weight.data.add_(1)
-    arranged.forget()
+    arranged.invalidate()
     assert arranged(weight)[0].tolist() == [2, 2, 2]
 
 
 def test_changes_of_weights_made_in_inference_mode_are_seen() -> None:
-    arranged = Arranged(twice)
+    arranged = CachedLayout(twice)
     with torch.inference_mode():
         weight = torch.ones(3)
         assert arranged(weight)[0].tolist() == [2, 2, 2]

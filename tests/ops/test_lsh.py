@@ -88,7 +88,7 @@ def test_equals_transformers_reformer_with_copied_weights_and_given_buckets(caus
     torch.manual_seed(0)
     peer, x = LSHSelfAttention(config).double().eval(), torch.randn(2, 32, 8, dtype=torch.float64)
     ids = torch.stack([torch.randperm(32) // size for _ in range(2 * 2 * rounds)]).view(2, 2, rounds, 32)
-    in_rounds = ids + num_buckets * torch.arange(rounds)[:, None]  # it tells rounds apart by their buckets
+    in_rounds = ids + num_buckets * torch.arange(rounds)[:, None]  # each round has its own bucket ids
     theirs = peer(x, buckets=in_rounds).hidden_states
     q, v = (layer(x).unflatten(-1, (2, 4)).transpose(1, 2) for layer in (peer.query_key, peer.value))
     parts, mask = [q, F.normalize(q, dim=-1), v, ids], mask_of(32, 32, 32)

@@ -86,7 +86,7 @@ def test_the_largest_are_those_of_topk(size: int, count: int, seed: int, equal: 
     if equal:  # and some that may not be seen
         scores = scores.round().masked_fill_(scores < -1, -torch.inf)
     count = min(count, size)
-    values, places = largest(scores, count)
+    values, indices = largest(scores, count)
     assert torch.equal(values, scores.topk(count, dim=-1).values)
-    assert torch.equal(scores.gather(-1, places), values)
-    assert all(len(set(row)) == count for row in places.flatten(0, 1).tolist())
+    assert torch.equal(scores.gather(-1, indices), values)
+    assert all(len(set(row)) == count for row in indices.flatten(0, 1).tolist())

@@ -2,12 +2,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidseq.ops.random_blocks import draw, mix, reservoir_contents, reservoir_places
+from vidseq.ops.random_blocks import draw_blocks, hash_integers, reservoir_contents, reservoir_slots
 
 WORD = 2**64
 
 
-def mix_by_hand(*numbers: int) -> int:
+def hash_by_hand(*numbers: int) -> int:
     """Without any tensor."""
     mixed = 0
     for number in numbers:
@@ -20,26 +20,26 @@ def mix_by_hand(*numbers: int) -> int:
 
 @given(numbers=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=4))
 def test_the_hash_is_that_of_unlimited_integers(numbers: list[int]) -> None:
-    assert int(mix(*(torch.tensor(number) for number in numbers))) == mix_by_hand(*numbers)
+    assert int(hash_integers(*(torch.tensor(number) for number in numbers))) == hash_by_hand(*numbers)
 
 
 def test_the_hash_is_the_published_one() -> None:
     """SplitMix64 seeded with 0 gives 0xe220a8397b1dcdaf first."""
-    assert int(mix(0)) == 0xE220A8397B1DCDAF % 2**63
+    assert int(hash_integers(0)) == 0xE220A8397B1DCDAF % 2**63
 
 
 @given(candidates=st.integers(0, 40), count=st.integers(1, 6), block=st.integers(0, 10**6), layer=st.integers(0, 9))
-def test_different_ones_are_drawn_and_from_every_share(candidates: int, count: int, block: int, layer: int) -> None:
-    drawn, found = draw(layer, torch.tensor([block]), torch.tensor([candidates]), count)
+def test_distinct_blocks_are_drawn_one_from_each_share(candidates: int, count: int, block: int, layer: int) -> None:
+    drawn, found = draw_blocks(layer, torch.tensor([block]), torch.tensor([candidates]), count)
     numbers = drawn[found].tolist()
     assert len(set(numbers)) == len(numbers) == min(count, candidates)
     assert numbers == sorted(numbers) and all(0 <= number < candidates for number in numbers)
-    again, _ = draw(layer, torch.tensor([block + 1, block]), torch.tensor([3, candidates]), count)
+    again, _ = draw_blocks(layer, torch.tensor([block + 1, block]), torch.tensor([3, candidates]), count)
     assert again[1].equal(drawn[0])
 
 
 def test_all_candidates_are_equally_likely() -> None:
-    drawn, found = draw(1, torch.arange(60_000), torch.full((60_000,), 12), 3)
+    drawn, found = draw_blocks(1, torch.arange(60_000), torch.full((60_000,), 12), 3)
     assert bool(found.all())
     counts = drawn.flatten().bincount(minlength=12)
     assert (counts - 15_000).abs().max() < 5 * 15_000**0.5
@@ -49,9 +49,9 @@ def contents_by_hand(layer: int, count: int, size: int) -> list[list[int]]:
     """Numbers of the blocks in the reservoir after each one; -1: none."""
     held, history = [-1] * size, [[-1] * size]
     for number in range(count):
-        place = number if number < size else mix_by_hand(layer, number, -1) % (number + 1)
-        if place < size:
-            held[place] = number
+        slot = number if number < size else hash_by_hand(layer, number, -1) % (number + 1)
+        if slot < size:
+            held[slot] = number
         history.append(list(held))
     return history
 
@@ -71,9 +71,9 @@ def test_a_block_of_any_age_is_equally_likely_to_be_kept() -> None:
     """Over many hashes: 4 of 40 blocks."""
     kept = torch.zeros(40)
     for layer in range(4000):
-        places, held = reservoir_places(layer, torch.arange(40), 4).tolist(), [-1] * 4
-        for number, place in enumerate(places):
-            if 0 <= place < 4:
-                held[place] = number
+        slots, held = reservoir_slots(layer, torch.arange(40), 4).tolist(), [-1] * 4
+        for number, slot in enumerate(slots):
+            if 0 <= slot < 4:
+                held[slot] = number
         kept[held] += 1
     assert (kept - 400).abs().max() < 5 * 400**0.5

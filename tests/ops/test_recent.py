@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidseq.ops.recent import every, fits_page, last_frames, latest, with_both_sides
+from vidseq.ops.recent import every_nth, fits_page, last_frames, latest, with_surroundings
 
 
 def numbered(sizes: list[int], rows: int, dim: int) -> list[torch.Tensor]:
@@ -22,7 +22,7 @@ def test_the_last_frames_of_all_parts(sizes: list[int], count: int, dim: int) ->
 
 @given(sizes=st.lists(st.integers(0, 5), min_size=1, max_size=4), stride=st.integers(1, 5), dim=st.integers(1, 2))
 def test_every_nth_frame_of_all_parts(sizes: list[int], stride: int, dim: int) -> None:
-    views = every(numbered(sizes, 2, dim), stride, dim)
+    views = every_nth(numbered(sizes, 2, dim), stride, dim)
     assert len(views) == len(sizes)
     assert torch.cat(views, dim)[1].flatten().tolist() == [*range(sum(sizes))][::stride]
 
@@ -64,7 +64,7 @@ def test_every_part_comes_with_both_its_sides(size: int, whole_parts: int, left:
     frames = torch.arange(1.0, sum(sizes) + 1).expand(2, -1)[:, None, :, None]
     around = torch.nn.functional.pad(frames, (0, 0, side, side))
     parts = ((number, (part, 2 * part)) for number, part in enumerate(frames.split(sizes, dim=2)))
-    slabs = [*with_both_sides(parts, side)] if sizes else []
+    slabs = [*with_surroundings(parts, side)] if sizes else []
     assert [number for number, _ in slabs] == [*range(len(sizes))]
     for number, (one, other) in slabs:
         start = number * size
@@ -80,5 +80,5 @@ def test_a_part_is_made_when_the_one_before_it_is_due() -> None:
             made.append(number)
             yield number, (torch.zeros(1, 1, 3, 1),)
 
-    for number, _ in with_both_sides(parts(), 2):
+    for number, _ in with_surroundings(parts(), 2):
         assert made == [*range(min(number + 2, 4))]

@@ -9,13 +9,13 @@ def mask_of(*lengths: int, num_frames: int) -> torch.Tensor:
     return torch.arange(num_frames) < torch.tensor(lengths)[:, None]
 
 
-def test_as_many_frames_as_places_stay_as_they_are() -> None:
+def test_as_many_frames_as_points_stay_as_they_are() -> None:
     x = torch.randn(2, 9, 3, dtype=torch.float64)
     torch.testing.assert_close(resample(x, mask_of(9, 9, num_frames=9), 9), x, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("num_frames", [1, 4, 9, 10, 33, 200])
-def test_a_matrix_times_the_places_is_the_stretched_matrix_times_the_video(num_frames: int) -> None:
+def test_a_matrix_times_the_points_is_the_stretched_matrix_times_the_video(num_frames: int) -> None:
     matrix = torch.randn(5, 9, dtype=torch.float64)
     x = torch.randn(2, num_frames + 3, 3, dtype=torch.float64)
     mask = mask_of(num_frames, num_frames, num_frames=num_frames + 3)

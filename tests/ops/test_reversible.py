@@ -15,7 +15,7 @@ def attend(layer: nn.Linear, x: Tensor, memory: Tensor, count: Tensor) -> tuple[
     return output, memory + output.sum(1)[:, :2] ** 2, count + x.shape[1]
 
 
-def think(layer: nn.Linear, x: Tensor) -> Tensor:
+def feed_forward(layer: nn.Linear, x: Tensor) -> Tensor:
     return layer(x).sin()
 
 
@@ -25,7 +25,7 @@ def plain(steps: list[Step], x: Tensor) -> tuple[Tensor, list[tuple[Tensor, ...]
     for step in steps:
         output, *new = step.attend(second, *step.old)
         first = first + output
-        second = second + step.think(first)
+        second = second + step.feed_forward(first)
         states.append(tuple(new))
     return (first + second) / 2, states
 
@@ -40,7 +40,7 @@ def test_outputs_states_and_gradients_are_those_of_plain_autograd() -> None:
         steps = [
             Step(
                 lambda *parts, one=one: attend(one, *parts),
-                lambda x, two=two: think(two, x),
+                lambda x, two=two: feed_forward(two, x),
                 (memory, torch.zeros(2, dtype=torch.int64)),
                 (*one.parameters(), *two.parameters()),
             )

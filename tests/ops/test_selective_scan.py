@@ -33,7 +33,7 @@ def test_segments_equal_the_equations_in_values_and_gradients(
     results = []
     for run in (selective_scan, state_space):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "NUMBERS", numbers)
+            patch.setattr(module, "WORK_SIZE", numbers)
             y, hidden = run(*parts)
         results.append([y, hidden, *torch.autograd.grad((y**2).sum() + (hidden**3).sum(), parts)])
     for fast, slow in zip(*results, strict=True):
@@ -41,7 +41,7 @@ def test_segments_equal_the_equations_in_values_and_gradients(
 
 
 def test_gradients_equal_differences(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "NUMBERS", 12)
+    monkeypatch.setattr(module, "WORK_SIZE", 12)
     parts = list(inputs(1, 5, 2, 3))
     parts[0] = (parts[0] + 0.1).detach().requires_grad_()
     assert torch.autograd.gradcheck(selective_scan, parts)

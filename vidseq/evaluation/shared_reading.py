@@ -2,8 +2,8 @@
 
 * Features are projected once a video.
 * What begins at one frame is read once, however many lengths and queries end where: a state is asked on the way.
-* Where a head forgets, every context at least as long as its reach gives the same, so all of them are asked of one
-  reading from the video's start.
+* Where a head has a fixed context, every context at least as long as its reach gives the same, so one
+  reading from the video's start answers all of them.
 * Clips are read together by length.
 
 Nothing is approximated: a test compares each answer with that of its own clip.
@@ -91,7 +91,7 @@ def _first_frame(predictor: Predictor, request: EvalRequest) -> int:
     """Where to begin to read: from the video's start where the head has forgotten what was before."""
     head = predictor.model.head
     reach = head.context_frames
-    return 0 if head.forgets and reach is not None and request.stop - request.start >= reach else request.start
+    return 0 if head.fixed_context and reach is not None and request.stop - request.start >= reach else request.start
 
 
 def _altered_past(query_set: QuerySet, request: EvalRequest) -> object:

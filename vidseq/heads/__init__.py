@@ -1,4 +1,4 @@
-"""Temporal heads, one file each. A new head is a new file and one import line here."""
+"""Temporal heads, one file each. To add a head, write its file and import it here."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from vidseq.errors import unknown_name
 from vidseq.heads.associative import Associative
 from vidseq.heads.attention import Attention
-from vidseq.heads.base import HeadConfig, TemporalHead, num_parameters
+from vidseq.heads.base import TemporalHead, num_parameters
 from vidseq.heads.big_bird import BigBird
 from vidseq.heads.codebook import Codebook
 from vidseq.heads.compressive import Compressive
+from vidseq.heads.config import HeadConfig
 from vidseq.heads.conv import Conv
 from vidseq.heads.conv_encoder import ConvEncoder
 from vidseq.heads.dilated import Dilated
@@ -33,7 +34,7 @@ from vidseq.heads.transformer_xl import TransformerXL
 from vidseq.heads.window import Window
 
 HEADS: dict[str, type[TemporalHead]] = {head.name: head for head in TemporalHead.__subclasses__()}
-"""Every head by its name."""
+"""All heads by name."""
 
 __all__ = [
     "GRU",
@@ -73,10 +74,10 @@ __all__ = [
 
 
 def head_names(text: str) -> list[str]:
-    """Reads a list of heads, such as "conv,lstm"; "all" is every head.
+    """Parses a list of heads, such as "conv,lstm"; "all" means every head.
 
     Raises:
-        UserError: an unknown head.
+        UserError: a head is unknown.
     """
     names = list(HEADS) if text == "all" else text.split(",")
     for name in names:
@@ -92,13 +93,13 @@ def make_head(name: str, dim: int, options: Mapping[str, object] | None = None, 
         name: a key of `HEADS`.
         dim: width D of input and output.
         options: fields of the head's Config other than `dim` and `causal`; None: all defaults.
-        causal: False for offline labelling, where the head has such a form.
+        causal: False for offline labelling, if the head supports it.
 
     Returns:
         the head, in float32 on the CPU.
 
     Raises:
-        UserError: an unknown head or option, or a value that does not fit.
+        UserError: the head or an option is unknown, or a value does not fit.
     """
     if name not in HEADS:
         raise unknown_name("head", name, HEADS)

@@ -1,4 +1,4 @@
-"""The associative memory head: fast weights, written by the delta rule."""
+"""The associative memory head: fast weights that the delta rule writes."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.blocks import SEGMENT, Layer, LayerState, ResidualStack
 from vidseq.ops.delta_rule import delta_rule
 
@@ -20,11 +21,11 @@ class AssociativeConfig(HeadConfig):
     heads: int = option(4, at_least=1)
     """Memories side by side in a layer; dim must be a multiple of their number."""
     layers: int = option(1, at_least=1)
-    """Layers on top of one another: what one has read, the next can look up."""
+    """Layers on top of one another: a layer can look up what the layer below has read."""
     expansion: int = option(0, at_least=0)
-    """n: keys are made 2 n times as wide, so that a memory keeps as many times more pairs apart; 0: as they are."""
+    """n: makes keys 2 n times as wide, so a memory keeps that many times more pairs apart; 0: keeps their width."""
     write_bias: float = 0.0
-    """Initial bias of the write rate: the lower, the less a frame replaces what an untrained head holds."""
+    """Initial bias of the write rate: the lower, the less a frame replaces in an untrained head."""
 
 
 class AssociativeState(NamedTuple):
@@ -47,7 +48,7 @@ class AssociativeLayer(Layer):
         nn.init.constant_(self.rate.bias, config.write_bias)
 
     def init_state(self, batch_size: int) -> LayerState:
-        """Nothing is associated with anything."""
+        """Makes an empty memory."""
         width = self.out.in_features // self.heads
         return (self.out.weight.new_zeros(batch_size, self.heads, width * max(1, 2 * self.expansion), width),)
 
@@ -56,7 +57,7 @@ class AssociativeLayer(Layer):
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         rate = self.rate(x).sigmoid().masked_fill(~mask[..., None], 0).transpose(1, 2)
         exact = torch.promote_types(x.dtype, torch.float32)
-        with torch.autocast(x.device.type, enabled=False):  # what is almost replaced does not fit 8 bits
+        with torch.autocast(x.device.type, enabled=False):  # small rests of old values need more than half precision
             q, k = (feature_map(part.to(exact), self.expansion) for part in (q, k))
             read, memory = delta_rule(q, k, v.to(exact), rate.to(exact), state[0].to(exact))
         shown = read.to(x.dtype).transpose(1, 2).flatten(2) * F.silu(self.show(x))
@@ -64,23 +65,24 @@ class AssociativeLayer(Layer):
 
 
 class Associative(TemporalHead):
-    """A network whose weights M are rewritten by every frame: what a key led to is replaced by the frame's value.
+    """A network whose weights M every frame rewrites: the frame's value replaces what its key retrieved before.
 
         k_t = phi(W_k x_t),  q_t = phi(W_q x_t),  v_t = W_v x_t,  b_t = sigmoid(W_b x_t)
-        v'_t = M_(t-1) k_t                                            what does the memory say so far?
-        M_t = M_(t-1) + b_t (v_t - v'_t) k_t^T                        put right the share b_t of its mistake
+        v'_t = M_(t-1) k_t                                            what does the memory return so far?
+        M_t = M_(t-1) + b_t (v_t - v'_t) k_t^T                        correct a share b_t of the error
         y_t = out(M_t q_t * silu(show(x_t)))
 
-        M_t = M_(t-1) (I - b_t k_t k_t^T) + b_t v_t k_t^T             what is stored under other, orthogonal keys
-              ~~~~~~~~~~~ erase ~~~~~~~~~   ~~~ write ~~~             stays as it was
+        M_t = M_(t-1) (I - b_t k_t k_t^T) + b_t v_t k_t^T             values of orthogonal keys do not change
+              ~~~~~~~~~~~ erase ~~~~~~~~~   ~~~ write ~~~
 
     A head of key width d keeps d pairs apart. Time and memory are linear in T.
 
     Source: Schlag, Irie and Schmidhuber, arXiv:2102.11174, section 4.2; phi with `expansion`: their DPFP, section 5.3;
-    phi without: SiLU as in Yang et al., arXiv:2406.06484, whose chunks `delta_rule` uses. Here: phi ends on length 1
-    as in Yang et al. and not on sum 1, so that at b = 1 a pair is replaced exactly; what is read is gated; no short
-    convolution before q, k and v, and no network after the layer. Layers are residual behind a LayerNorm. Not causal:
-    a second memory per layer reads backwards.
+    phi without: SiLU as in Yang et al., arXiv:2406.06484, whose chunks `delta_rule` uses. Here: phi normalises to
+    length
+    1 as in Yang et al. and not to sum 1, so that at b = 1 a pair is replaced exactly; the output is gated; there is no
+    short convolution before q, k and v, and no network after the layer. Layers are residual behind a LayerNorm. Not
+    causal: a second memory per layer reads backwards.
     """
 
     name = "associative"
@@ -101,7 +103,7 @@ class Associative(TemporalHead):
         self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
 
     def init_state(self, batch_size: int) -> AssociativeState:
-        """Nothing is associated with anything."""
+        """Makes an empty memory."""
         return AssociativeState(*self.stack.init_state(batch_size))
 
     def scan(self, x: Tensor, state: AssociativeState, mask: Tensor) -> tuple[Tensor, AssociativeState]:
@@ -115,7 +117,7 @@ class Associative(TemporalHead):
 
 
 def feature_map(x: Tensor, expansion: int) -> Tensor:
-    """Turns keys and queries (..., d) to features of length 1, (..., d) or (..., 2 d expansion).
+    """Maps keys and queries (..., d) to features of length 1, (..., d) or (..., 2 d expansion).
 
     With an expansion: r = relu([x, -x]), and each feature is a product r_i r_(i + j), j from 1 to `expansion`.
     """

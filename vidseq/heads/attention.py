@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.transformer import TransformerBlock, check_heads
-from vidseq.ops.dense import causal_attention, read_by_queries
+from vidseq.ops.dense import attend_independent_queries, causal_attention
 from vidseq.ops.growing import append_frames
 from vidseq.ops.rotary import rotary_angles
 
@@ -27,20 +28,20 @@ class AttentionConfig(HeadConfig):
 
 
 class AttentionState(NamedTuple):
-    """All frames N as every layer keeps them, and how many there have been; N is that of the longest row."""
+    """Keys and values of all frames in every layer, and the number of frames. N is that of the longest row."""
 
     keys: Tensor
-    """(B, layers, heads, N, width), rotated to their positions; a shorter row is zero behind its end."""
+    """(B, layers, heads, N, width), rotated to their positions; zero behind a shorter row's end."""
     values: Tensor
     """Like `keys`."""
     position: Tensor
-    """int64 (B,): frames so far, and so where the next one stands."""
+    """int64 (B,): frames so far, which is the position of the next one."""
 
 
 class Attention(TemporalHead):
-    """A transformer whose frames attend to all frames so far: the most any head can see, at the highest price.
+    """A transformer whose frames attend to all frames so far: the widest view and the highest cost.
 
-        y_t = softmax(q_t . k_j / sqrt(d), j <= t) v_j                  q, k turned to their positions
+        y_t = softmax(q_t . k_j / sqrt(d), j <= t) v_j                  q, k rotated to their positions
 
         t │ ■ . . . .        A row is an output, a column a frame.
           │ ■ ■ . . .        T frames cost T^2 / 2 scores a layer, and the state holds every one of them.
@@ -49,7 +50,8 @@ class Attention(TemporalHead):
           ▼ ■ ■ ■ ■ ■
 
     Source: Vaswani et al., arXiv:1706.03762, eq. 1 and section 3.2.3; rotary positions: Su et al., arXiv:2104.09864.
-    Here: a decoder's blocks alone, pre-norm. Not causal: an encoder's, every frame sees the whole video.
+    Here: the blocks of a decoder only, pre-norm. Not causal: the blocks of an encoder; every frame sees the whole
+    video.
     """
 
     name = "attention"
@@ -68,7 +70,7 @@ class Attention(TemporalHead):
         self._width = config.dim // config.heads
 
     def init_state(self, batch_size: int) -> AttentionState:
-        """No frames."""
+        """Makes a state without frames."""
         return self._state_after(batch_size, 0)
 
     def _state_after(self, batch_size: int, frames: int) -> AttentionState:
@@ -97,13 +99,13 @@ class Attention(TemporalHead):
         )
         return self.last_norm(x), AttentionState(new_keys, new_values, state.position + mask.sum(dim=1))
 
-    def read(self, queries: Tensor, state: AttentionState) -> Tensor:
-        """Reads all frames with queries, without a copy of the state for each; see `TemporalHead.read`."""
+    def attend_queries(self, queries: Tensor, state: AttentionState) -> Tensor:
+        """Answers queries from all frames without copies of the state; see `TemporalHead.attend_queries`."""
         x, angles = queries, self._angles(state.position[:, None])
         valid = torch.arange(state.keys.shape[3], device=x.device) < state.position[:, None]
         for index, block in enumerate(self.blocks):
             past_k, past_v = state.keys[:, index], state.values[:, index]
-            x = block.finish(x, read_by_queries(*block.project(x, angles), [(past_k, past_v)], valid))
+            x = block.finish(x, attend_independent_queries(*block.project(x, angles), [(past_k, past_v)], valid))
         return self.last_norm(x)
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:

@@ -7,18 +7,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.heads.base import HeadConfig, TemporalHead, frames_at_once, option
-from vidseq.heads.layers.tokens import TokenLayer, TokenScan, TokenState, new_tokens, through_layers
+from vidseq.heads.base import TemporalHead, segment_length
+from vidseq.heads.config import HeadConfig, option
+from vidseq.heads.layers.tokens import TokenLayer, TokenScan, TokenState, init_tokens, run_layers
 from vidseq.heads.layers.transformer import check_heads
-from vidseq.ops.block_causal import follow
+from vidseq.ops.block_causal import append_to_block
 from vidseq.ops.block_sparse import Pattern, block_sparse_attention, block_sparse_parts
-from vidseq.ops.merge import Part, attend_part
+from vidseq.ops.merge import PartialAttention, partial_attention
 from vidseq.ops.periods import Periods
-from vidseq.ops.random_blocks import draw, reservoir_contents
+from vidseq.ops.random_blocks import draw_blocks, reservoir_contents
 from vidseq.ops.rotary import rotary_angles, rotate
 
 SEGMENT = 1024
-"""Frames that are worked on at once in a whole video where no gradients are wanted; blocks are never cut."""
+"""Frames of a part of a whole video where no gradients are wanted; parts hold whole blocks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,41 +27,41 @@ class BigBirdConfig(HeadConfig):
     """Options of the big_bird head."""
 
     block: int = option(64, at_least=1)
-    """Frames b of a block; frames of a block see the same blocks."""
+    """Frames b of a block; all frames of a block see the same blocks."""
     window: int = option(2, at_least=1)
-    """Blocks w that a frame sees, its own included; when not causal, as many to the other side."""
+    """Blocks w that a frame sees, its own included; not causal: as many on the other side."""
     random: int = option(3, at_least=1)
-    """Blocks r besides, drawn for each block and layer from those further away."""
+    """Further blocks r, drawn for each block and layer from those outside the window."""
     capacity: int = option(16, at_least=1)
-    """Blocks S of the past that a causal stream keeps to draw from: a sample of all of it."""
+    """Blocks S of the past that a causal stream keeps to draw from: a random sample of all past blocks."""
     num_global: int = option(16, at_least=1)
     """Global tokens G: learned vectors that read every frame and that every frame sees."""
     layers: int = option(2, at_least=1)
-    """Transformer blocks on top of one another; what global tokens read in one, frames see in the next."""
+    """Transformer blocks on top of one another; frames of a block see what global tokens read in the block before."""
     heads: int = option(4, at_least=1)
-    """Attention heads; dim must be a multiple of twice their number."""
+    """Attention heads; dim must be a multiple of twice their index."""
     network: int = option(0, at_least=0)
     """Width of the network on each frame; 0: four times dim."""
 
 
 class BigBirdState(NamedTuple):
-    """The blocks of the past that every layer keeps, the latest frames, and the tokens."""
+    """The past blocks that every layer keeps, the latest frames, and the tokens."""
 
     keys: Tensor
-    """(B, layers, heads, (S + w) b - 1, width): the S sampled blocks, the w - 1 latest before the one under way, and
-    the frames of that one; rotated to their positions, zero where there is none yet."""
+    """(B, layers, heads, (S + w) b - 1, width): the S sampled blocks, the w - 1 latest before the current block,
+    and the frames of that one; rotated to their positions, zero where none exists yet."""
     values: Tensor
     """Like `keys`."""
     token_keys: Tensor
-    """As in `TokenState`, like the next three."""
+    """As in `TokenState`."""
     token_values: Tensor
-    """See there."""
+    """As in `TokenState`."""
     token_read: Tensor
-    """See there."""
-    token_mass: Tensor
-    """See there."""
+    """As in `TokenState`."""
+    token_logsumexp: Tensor
+    """As in `TokenState`."""
     position: Tensor
-    """int64 (B,): frames so far, and so where the next one stands."""
+    """int64 (B,): frames so far, which is the position of the next one."""
 
 
 class BigBird(TemporalHead):
@@ -76,19 +77,19 @@ class BigBird(TemporalHead):
         │ ■ │ ■ ■ ■ . . □               G │ □ . ■ ◣ . .        G: tokens that have read blocks 1 and 2
         ▼ ■ │ □ ■ ■ ■ . .               G │ . □ . ■ ◣ .
 
-    Two layers reach everything: a token reads every frame in one, every frame sees it in the next.
+    Two layers reach every frame: a token reads all frames in one layer, and all frames see it in the next.
 
-    Causal: tokens are as of the start of a period of w blocks, all later frames being in the window (see
-    `token_layer`). A block that leaves the window may enter a reservoir, which holds S blocks, at any time equally
-    likely any of the past; random blocks are drawn from it. Both follow a fixed hash of layer and block number. So
-    reach has no limit, the state is constant, and streams are exact at any length; the price is that r blocks are
-    drawn from S, not from all.
+    Causal: frames see the tokens as of the start of a period of w blocks; all later frames are in the window (see
+    `layers.tokens`). A block that leaves the window may enter a reservoir of S blocks, which is at any time a uniform
+    sample of the past. Random blocks are drawn from it. Both choices follow a fixed hash of layer and block index. So
+    the context has no limit, the state is constant, and streams are exact at any length. The price: r blocks are drawn
+    from S, not from all.
 
-    Source: Zaheer et al., arXiv:2007.14062, section 2, BigBird-ETC: global tokens are added, and not some of the
-    frames; blocks: appendix D. Here: tokens have no position; frames have rotary ones, which scores between the two
-    leave out; the random blocks of a block are different ones, one from each r-th of the video's other blocks in
-    order of time (causal: of the reservoir), and the same for all heads; pre-norm. Not causal: the paper's form. The
-    paper has no causal one.
+    Source: Zaheer et al., arXiv:2007.14062, section 2, BigBird-ETC: global tokens are added, instead of choosing some
+    of the frames; blocks: appendix D. Here: tokens have no position; frames have rotary positions, which scores
+    between tokens and frames leave out. A block's random blocks are distinct: one from each of r equal shares of the
+    video's other blocks in order of time (causal: of the reservoir), the same for all heads. Pre-norm. Not causal: the
+    paper's form. The paper has no causal form.
     """
 
     name = "big_bird"
@@ -112,19 +113,19 @@ class BigBird(TemporalHead):
 
     @property
     def segment_frames(self) -> int:
-        """Several times as many as are kept, for those are copied from segment to segment."""
+        """Several times as many frames as the state keeps, because each segment copies them."""
         return 4 * (self.config.capacity + self.config.window) * self.config.block
 
     def init_state(self, batch_size: int) -> BigBirdState:
-        """An empty past; tokens that have read nothing but one another."""
+        """Makes an empty past and tokens that have read one another only."""
         config, weight = self.config, self.last_norm.weight
         kept = (config.capacity + config.window) * config.block - 1
         past = weight.new_zeros(batch_size, config.layers, config.heads, kept, self._width)
         position = torch.zeros(batch_size, dtype=torch.int64, device=weight.device)
-        return BigBirdState(past, past.clone(), *new_tokens(list(self.layers), self.tokens, batch_size), position)
+        return BigBirdState(past, past.clone(), *init_tokens(list(self.layers), self.tokens, batch_size), position)
 
     def scan(self, x: Tensor, state: BigBirdState, mask: Tensor) -> tuple[Tensor, BigBirdState]:
-        """Reads new frames; see `TemporalHead.scan`. Keys are counted in blocks: reservoir, window, new ones."""
+        """Reads new frames; see `TemporalHead.scan`. Blocks of keys are, in order: reservoir, window, new ones."""
         block, kept = self.config.block, self.config.capacity + self.config.window - 1
         blocks = Periods(state.position, mask, block)
         periods = Periods(state.position, mask, self.config.window * block)
@@ -133,20 +134,22 @@ class BigBird(TemporalHead):
         end = (kept + blocks.count) * block
         pasts = []
         for index, layer in enumerate(self.layers):
-            q, k, v = layer.near(x)
-            beside = tokens.see(layer, q)
+            q, k, v = layer.project_frames(x)
+            token_part = tokens.attend(layer, q)
             if layer is not self.layers[-1]:
-                tokens.read(layer, k, v)
+                tokens.update(layer, k, v)
             q, k = rotate(q, angles), rotate(k, angles)
             keys, values = (
-                follow(old[:, index].to(new.dtype), new, kept * block + blocks.offset, dim=2)
+                append_to_block(old[:, index].to(new.dtype), new, kept * block + blocks.offset, dim=2)
                 for old, new in ((state.keys, k), (state.values, v))
             )
             keys, values = (F.pad(part, (0, 0, 0, end - part.shape[2])) for part in (keys, values))
             pattern, reservoir = self.causal_pattern(index, state.position // block, blocks)
-            aside = Part(blocks.cut(beside.read), blocks.cut(beside.mass[..., None])[..., 0])
-            read = block_sparse_attention(blocks.cut(q), keys, values, pattern, block, aside)
-            x = layer.block.finish(x, blocks.glue(read))
+            other_part = PartialAttention(
+                blocks.split(token_part.read), blocks.split(token_part.logsumexp[..., None])[..., 0]
+            )
+            read = block_sparse_attention(blocks.split(q), keys, values, pattern, block, other_part)
+            x = layer.block.finish(x, blocks.join(read))
             pasts.append(
                 [self._keep(part, reservoir, blocks, state.position + mask.sum(dim=1)) for part in (keys, values)]
             )
@@ -154,45 +157,51 @@ class BigBird(TemporalHead):
         return self.last_norm(x), BigBirdState(keys, values, *tokens.state(), state.position + mask.sum(dim=1))
 
     def causal_pattern(self, layer: int, first: Tensor, blocks: Periods) -> tuple[Pattern, Tensor]:
-        """Which blocks those from number `first` (B,) on see, and which the reservoir holds before and after each.
+        """Returns the blocks that new blocks see, and the contents of the reservoir before and after each new block.
 
-        The latter is int64 (B, blocks + 1, S). Both count reservoir, window and new blocks from 0.
+        Args:
+            layer: index of the layer.
+            first: int64 (B,), index of each row's first new block.
+            blocks: the new blocks.
+
+        Returns:
+            the pattern, and int64 (B, blocks + 1, S); both index reservoir, window and new blocks from 0.
         """
         size, window, block = self.config.capacity, self.config.window, self.config.block
         new, near = torch.arange(blocks.count, device=first.device), torch.arange(window, device=first.device)
         reservoir = reservoir_contents(layer, first - window + 1, blocks.count, size)
         oldest = first[:, None] + new - window + 1  # in the window, and so how many have left it
-        place, found = draw(layer, first[:, None] + new, oldest.clamp(0, size), self.config.random)
-        random = reservoir[:, :-1].gather(2, place)
+        drawn, found = draw_blocks(layer, first[:, None] + new, oldest.clamp(0, size), self.config.random)
+        random = reservoir[:, :-1].gather(2, drawn)
         table = torch.cat([random, (size + new[:, None] + near).expand(len(first), -1, -1)], dim=2)
-        there = torch.cat([found, oldest[..., None] + near >= 0], dim=2).repeat_interleave(block, dim=2)
-        at = torch.arange(there.shape[2], device=first.device) - there.shape[2] + block  # in the block itself from 0
-        return Pattern(table, there, at <= blocks.steps[..., None]), reservoir
+        exists = torch.cat([found, oldest[..., None] + near >= 0], dim=2).repeat_interleave(block, dim=2)
+        offset = torch.arange(exists.shape[2], device=first.device) - exists.shape[2] + block  # 0: own block
+        return Pattern(table, exists, offset <= blocks.offsets[..., None]), reservoir
 
     def _keep(self, past: Tensor, reservoir: Tensor, blocks: Periods, position: Tensor) -> Tensor:
-        """What the state keeps of keys or values (B, heads, blocks * b, width) once `position` frames are read."""
+        """Selects the keys or values (B, heads, blocks * b, width) that the state keeps after `position` frames."""
         size, window, block = self.config.capacity, self.config.window, self.config.block
         kept = (size + window) * block - 1
         if bool(blocks.next.any()):
             held = reservoir[torch.arange(len(past), device=past.device), blocks.next]
             near = size + blocks.next[:, None] + torch.arange(window, device=past.device)
-            number = torch.cat([held, near], dim=1).clamp(max=past.shape[2] // block - 1)[:, None, :, None, None]
+            index = torch.cat([held, near], dim=1).clamp(max=past.shape[2] // block - 1)[:, None, :, None, None]
             in_blocks = past.unflatten(2, (-1, block))
-            past = in_blocks.gather(2, number.expand(-1, past.shape[1], -1, block, past.shape[3])).flatten(2, 3)
-        there = torch.arange(kept, device=past.device) < kept - block + 1 + position[:, None] % block
-        return past[:, :, :kept] * there[:, None, :, None]
+            past = in_blocks.gather(2, index.expand(-1, past.shape[1], -1, block, past.shape[3])).flatten(2, 3)
+        exists = torch.arange(kept, device=past.device) < kept - block + 1 + position[:, None] % block
+        return past[:, :, :kept] * exists[:, None, :, None]
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        return self.last_norm(through_layers(self.layer_noncausal, len(self.layers), self.tokens, x, mask))
+        return self.last_norm(run_layers(self.layer_noncausal, len(self.layers), self.tokens, x, mask))
 
     def layer_noncausal(
         self, index: int, x: Tensor, tokens: Tensor, mask: Tensor, last: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """A layer's frames and tokens from those it reads, (B, T, D) and (B, G, D); the last spares its tokens."""
+        """Runs a layer on frames (B, T, D) and tokens (B, G, D); the last layer leaves its tokens as they are."""
         layer, size = self.layers[index], self._part_frames
         parts, angles = x.split(size, dim=1), self._angles(torch.arange(x.shape[1], device=x.device)[None])
-        projected = [layer.near(part) for part in parts]
+        projected = [layer.project_frames(part) for part in parts]
         read = self.attend_noncausal(layer, tokens, projected, angles, self.noncausal_pattern(index, mask))
         new_x = torch.cat([layer.block.finish(*both) for both in zip(parts, read)], dim=1)
         if not last:
@@ -202,46 +211,51 @@ class BigBird(TemporalHead):
 
     @property
     def _part_frames(self) -> int:
-        """Frames of a part, whole blocks."""
-        return -(-frames_at_once(SEGMENT) // self.config.block) * self.config.block
+        """Frames of a part: whole blocks."""
+        return -(-segment_length(SEGMENT) // self.config.block) * self.config.block
 
     def noncausal_pattern(self, layer: int, mask: Tensor) -> Pattern:
-        """Which blocks those of whole videos see."""
+        """Returns the blocks that each block of whole videos sees."""
         block, side = self.config.block, self.config.window - 1
         in_blocks = F.pad(mask, (0, -mask.shape[1] % block)).unflatten(1, (-1, block))
-        count, number = (
+        count, index = (
             in_blocks.any(dim=2).sum(dim=1, keepdim=True),
             torch.arange(in_blocks.shape[1], device=mask.device),
         )
-        near = number[:, None] + torch.arange(-side, side + 1, device=mask.device)
-        first = (number - side).clamp(min=0).expand(len(mask), -1)
-        width = (number + side + 1).minimum(count) - first
-        drawn, found = draw(layer, number.expand_as(first), (count - width).clamp(min=0), self.config.random)
+        near = index[:, None] + torch.arange(-side, side + 1, device=mask.device)
+        first = (index - side).clamp(min=0).expand(len(mask), -1)
+        width = (index + side + 1).minimum(count) - first
+        drawn, found = draw_blocks(layer, index.expand_as(first), (count - width).clamp(min=0), self.config.random)
         random = drawn + (drawn >= first[..., None]) * width[..., None]  # those before the window, then those behind
         table = torch.cat([random, near.expand(len(mask), -1, -1)], dim=2)
-        there = torch.cat([found, (near >= 0) & (near < count[..., None])], dim=2)
-        table = table.clamp(0, len(number) - 1)
+        exists = torch.cat([found, (near >= 0) & (near < count[..., None])], dim=2)
+        table = table.clamp(0, len(index) - 1)
         row = torch.arange(len(mask), device=mask.device)[:, None, None]
-        valid = (in_blocks[row, table] & there[..., None]).flatten(2)
+        valid = (in_blocks[row, table] & exists[..., None]).flatten(2)
         return Pattern(table, valid, torch.ones(1, block, valid.shape[2], dtype=torch.bool, device=mask.device))
 
     def attend_noncausal(
         self, layer: TokenLayer, tokens: Tensor, projected: list[tuple[Tensor, ...]], angles: Tensor, pattern: Pattern
     ) -> list[Tensor]:
-        """What frames, of whose equal parts there are queries, keys and values (B, heads, N, width), read by a pattern
-        and in tokens (B, G, D), part by part."""
-        block, token_kv = self.config.block, layer.near(tokens, 2)
-        queries, besides, keys, values = [], [], [], []
+        """Attends from frames to the blocks of a pattern and to tokens (B, G, D), part by part.
+
+        `projected` has queries, keys and values (B, heads, N, width) of parts of equal length.
+        """
+        block, token_kv = self.config.block, layer.project_frames(tokens, 2)
+        queries, token_parts, keys, values = [], [], [], []
         for (q, k, v), turn in zip(projected, angles.split(projected[0][0].shape[2], dim=2)):
-            beside = attend_part(q, *token_kv)
-            padded = [_whole_blocks(part, block) for part in (rotate(q, turn), beside.read, beside.mass[..., None])]
-            q, read, mass = (part.unflatten(2, (-1, block)) for part in padded)
+            token_part = partial_attention(q, *token_kv)
+            padded = [
+                _whole_blocks(part, block)
+                for part in (rotate(q, turn), token_part.read, token_part.logsumexp[..., None])
+            ]
+            q, read, logsumexp = (part.unflatten(2, (-1, block)) for part in padded)
             queries.append(q)
-            besides.append(Part(read, mass[..., 0]))
+            token_parts.append(PartialAttention(read, logsumexp[..., 0]))
             keys.append(rotate(k, turn))
             values.append(v)
         all_k, all_v = (_whole_blocks(torch.cat(part, dim=2), block) for part in (keys, values))
-        read = block_sparse_parts(queries, all_k, all_v, pattern, block, besides)
+        read = block_sparse_parts(queries, all_k, all_v, pattern, block, token_parts)
         return [part.flatten(2, 3)[:, :, : q.shape[2]] for part, (q, *_) in zip(read, projected)]
 
     def _angles(self, positions: Tensor) -> Tensor:
@@ -249,6 +263,6 @@ class BigBird(TemporalHead):
 
 
 def _whole_blocks(x: Tensor, block: int) -> Tensor:
-    """Frames (B, H, T, d) up to the end of their last block."""
+    """Pads frames (B, H, T, d) to whole blocks."""
     missing = -x.shape[2] % block
     return F.pad(x, (0, 0, 0, missing)) if missing else x

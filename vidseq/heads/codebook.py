@@ -1,4 +1,4 @@
-"""The codebook head: slow memory of learned codes, with what this video had to say about each."""
+"""The codebook head: learned codes, each with the mean of this video's frames of that code."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.blocks import Layer, LayerState, ResidualStack
 from vidseq.ops.running_means import running_means
 
@@ -18,18 +19,18 @@ class CodebookConfig(HeadConfig):
     """Options of the codebook head."""
 
     codes: int = option(64, at_least=1)
-    """Code vectors K of a layer: how many kinds of frames are told apart."""
+    """Code vectors K of a layer: how many kinds of frames it distinguishes."""
     readers: int = option(4, at_least=1)
-    """Read heads R; dim must be a multiple of their number, each reads its own dim / R numbers of every code."""
+    """Read heads R; dim must be a multiple of their number. Each reads its own dim / R numbers of every code."""
     layers: int = option(1, at_least=1)
-    """Codebooks on top of one another: what one has read, the next can look up."""
+    """Codebooks on top of one another: a codebook can look up what the one below has read."""
 
 
 class CodebookState(NamedTuple):
-    """The fast part of the memory, in float32 at least; the slow part, the codes, are weights."""
+    """The fast part of the memory, at least in float32; the slow part, the codes, are weights."""
 
     mean: Tensor
-    """(B, layers, readers, codes, dim / readers): the mean of what frames of each code had to say."""
+    """(B, layers, readers, codes, dim / readers): mean value of the frames of each code."""
     frames: Tensor
     """(B, layers, codes): frames of each code so far."""
 
@@ -41,12 +42,12 @@ class CodebookLayer(Layer):
         super().__init__()
         dim = config.dim
         self.readers = config.readers
-        self.codes = nn.Parameter(torch.randn(config.codes, dim) * 3**-0.5)  # as wide as what `encode` makes
+        self.codes = nn.Parameter(torch.randn(config.codes, dim) * 3**-0.5)  # on the scale of `encode`'s outputs
         self.encode, self.value, self.query, self.show = (nn.Linear(dim, dim) for _ in range(4))
         self.read_key, self.known, self.out = (nn.Linear(dim, dim, bias=False) for _ in range(3))
 
     def init_state(self, batch_size: int) -> LayerState:
-        """No frames of any code."""
+        """Makes a memory without frames."""
         (codes, dim), exact = self.codes.shape, torch.promote_types(self.codes.dtype, torch.float32)
         shape = (batch_size, self.readers, codes, dim // self.readers)
         return self.codes.new_zeros(shape, dtype=exact), self.codes.new_zeros(batch_size, codes, dtype=exact)
@@ -60,7 +61,7 @@ class CodebookLayer(Layer):
             for part in (self.read_key(self.codes), self.known(self.codes))
         )
         encoded = self.encode(x)
-        with torch.autocast(x.device.type, enabled=False):  # counts and means of hours do not fit 8 bits
+        with torch.autocast(x.device.type, enabled=False):  # counts and means over hours need more than half precision
             assign = nearest(encoded.to(exact), self.codes.to(exact)).masked_fill(~mask[..., None], 0)
             address = (q.to(exact) @ keys.to(exact).mT * q.shape[-1] ** -0.5).softmax(dim=-1)
             read, mean, count = running_means(address, assign, v.to(exact), *state)
@@ -69,23 +70,23 @@ class CodebookLayer(Layer):
 
 
 class Codebook(TemporalHead):
-    """Codes that all videos share, each with the mean of what the frames of this video that fall to it had to say.
+    """Codes that all videos share, each with the mean value of this video's frames of that code.
 
-        k_t = argmin_k |encode(x_t) - e_k|                    which code is this frame's?
+        k_t = argmin_k |encode(x_t) - e_k|                    which code does the frame have?
         n_t[k] = n_(t-1)[k] + [k = k_t]                       its frames so far
         m_t[k] = m_(t-1)[k] + [k = k_t] (value(x_t) - m_(t-1)[k]) / n_t[k]
-        p_t = softmax_k(query(x_t) . K e_k / sqrt(d))         for every reader: by code
+        p_t = softmax_k(query(x_t) . K e_k / sqrt(d))         for every reader, by code
         y_t = out(sum_k p_t[k] (V e_k + m_t[k]) * silu(show(x_t)))
 
         slow, weights    e_1 door      e_2 chair      e_3 Frank           learned once
         fast, state      5 x ░░░░░     9 x red        2 x by the door     this video's, nothing is overwritten
 
-    Source: van den Oord et al., arXiv:1711.00937, section 3.1: the nearest code, and gradients straight through the
-    choice. Here: a frame goes to its code's place in memory instead of being replaced by the code, so the gradient of
-    the choice is that of softmax_k(-|encode(x_t) - e_k|^2 / sqrt(D)), to frames and codes alike; heads have no losses
-    of their own, so codes learn from this and from being read, without codebook and commitment losses or moving
-    averages (which would also be a state hidden on the module, moved by the order of training). Layers are residual
-    behind a LayerNorm. Not causal: a second codebook per layer reads backwards.
+    Source: van den Oord et al., arXiv:1711.00937, section 3.1: the nearest code, and a straight-through gradient.
+    Here: a frame is written to its code's slot instead of being replaced by the code. So the gradient of the choice is
+    that of softmax_k(-|encode(x_t) - e_k|^2 / sqrt(D)), to frames and codes alike. Heads have no losses of their own:
+    codes learn from this gradient and from being read, without codebook and commitment losses or moving averages
+    (which would also be state on the module that depends on the order of training). Layers are residual behind a
+    LayerNorm. Not causal: a second codebook per layer reads backwards.
     """
 
     name = "codebook"
@@ -106,7 +107,7 @@ class Codebook(TemporalHead):
         self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
 
     def init_state(self, batch_size: int) -> CodebookState:
-        """No frames of any code."""
+        """Makes a memory without frames."""
         return CodebookState(*self.stack.init_state(batch_size))
 
     def scan(self, x: Tensor, state: CodebookState, mask: Tensor) -> tuple[Tensor, CodebookState]:
@@ -120,7 +121,7 @@ class Codebook(TemporalHead):
 
 
 def nearest(x: Tensor, codes: Tensor) -> Tensor:
-    """One-hot choice of the code (K, D) nearest to each x (..., D); gradients are those of a softmax of closeness."""
-    closeness = 2 * x @ codes.T - codes.square().sum(-1)  # up to |x|^2, which does not choose
+    """Chooses the code (K, D) nearest to each x (..., D), one-hot; its gradient is that of a softmax of closeness."""
+    closeness = 2 * x @ codes.T - codes.square().sum(-1)  # without |x|^2, which is the same for all codes
     soft = (closeness * codes.shape[-1] ** -0.5).softmax(dim=-1)
     return F.one_hot(closeness.argmax(dim=-1), len(codes)).to(soft) + (soft - soft.detach())

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.blocks import advance
 from vidseq.heads.layers.conv import ConvLayer
 
@@ -20,20 +21,20 @@ class ConvConfig(HeadConfig):
     layers: int = option(8, at_least=1, at_most=24)
     """Convolutions on top of one another, with dilations 1, 2, 4, ...; each doubles the context."""
     kernel_size: int = option(3, at_least=1)
-    """Frames that one convolution looks at; odd when not causal."""
+    """Frames that a convolution reads; odd if not causal."""
     channels: int = option(64, at_least=1)
     """Width inside."""
 
 
 class ConvState(NamedTuple):
-    """The latest inputs of every layer, as far back as its convolution reaches."""
+    """The latest inputs of every layer, as many as its convolution needs."""
 
     past: Tensor
     """(B, sum over layers of (kernel_size - 1) * dilation, channels), layer by layer, oldest first."""
 
 
 class Conv(TemporalHead):
-    """Dilated convolutions over time: each layer doubles how far back an output sees.
+    """Dilated convolutions over time: each layer doubles the context of an output.
 
         x = x + mix(relu(sum_k W_k norm(x)_(t - k d) + b)),    d = 1, 2, 4, ...
 
@@ -43,13 +44,13 @@ class Conv(TemporalHead):
 
     Source: causal form: Bai et al., arXiv:1803.01271; not causal: the dilated convolutions of Lea et al.,
     arXiv:1611.05267, in the residual layer of Abu Farha and Gall, arXiv:1903.01945, eq. 1. Here: a LayerNorm before
-    each convolution, one convolution a layer. Not causal: the kernel is centred on the frame.
+    each convolution, one convolution per layer. Not causal: the kernel is centred on the frame.
     """
 
     name = "conv"
     Config = ConvConfig
     supports_noncausal = True
-    forgets = True
+    fixed_context = True
 
     def __init__(self, config: ConvConfig) -> None:
         super().__init__(config)
@@ -68,17 +69,17 @@ class Conv(TemporalHead):
 
     @property
     def context_frames(self) -> int:
-        """Current frame and the reach of all layers; half of it lies in the future when not causal."""
+        """Current frame and the reach of all layers; not causal: half of the reach lies in the future."""
         reach = sum(self._reaches)
         return 1 + (reach if self.config.causal else reach // 2)
 
     @property
     def segment_frames(self) -> int:
-        """At least as many as are kept, for those are copied from segment to segment."""
+        """At least as many frames as the state keeps, because each segment copies them."""
         return max(2048, sum(self._reaches))
 
     def init_state(self, batch_size: int) -> ConvState:
-        """Zeros, which is the padding of a convolution."""
+        """Makes zeros, the padding of a convolution."""
         return ConvState(self.into.weight.new_zeros(batch_size, sum(self._reaches), self.into.out_features))
 
     def scan(self, x: Tensor, state: ConvState, mask: Tensor) -> tuple[Tensor, ConvState]:

@@ -5,11 +5,13 @@ from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
+from einops import reduce
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
-from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.layers.blocks import advance, newest
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
+from vidseq.heads.layers.blocks import advance, last_valid
 from vidseq.ops.convolution import convolve
 
 
@@ -18,44 +20,45 @@ class ConvEncoderConfig(HeadConfig):
     """Options of the conv_encoder head."""
 
     layers: int = option(3, at_least=1, at_most=16)
-    """Levels L, each with half the frames of the one below."""
+    """Levels L, each with half the frame rate of the one below."""
     kernel_size: int = option(9, at_least=1)
-    """Frames of its level that a convolution looks at; odd when not causal."""
+    """Frames of its level that a convolution reads; odd if not causal."""
     channels: int = option(64, at_least=1)
     """Width inside."""
 
 
 class ConvEncoderState(NamedTuple):
-    """What each level keeps of its latest frames, and how many frames there have been."""
+    """The latest frames that each level keeps, and the number of frames."""
 
     encoder_past: Tensor
     """(B, layers, kernel_size - 1, channels): inputs of the encoder's convolutions, oldest first."""
     newest: Tensor
-    """(B, layers, channels): what was encoded last, which may wait for the other half of its pair."""
+    """(B, layers, channels): the last encoded frame, which may wait for the other half of its pair."""
     coarse: Tensor
-    """(B, layers, channels): what was decoded last on the level above."""
+    """(B, layers, channels): the last decoded frame of the level above."""
     decoder_past: Tensor
     """Like `encoder_past`, for the decoder."""
     position: Tensor
-    """int64 (B,): frames so far, which tells where pairs begin."""
+    """int64 (B,): frames so far, which determines where pairs begin."""
 
 
 class ConvEncoder(TemporalHead):
-    """Convolutions that halve the frame rate level by level, and others that bring it back.
+    """Convolutions that halve the frame rate level by level, and others that restore it.
 
         e_l = norm_relu(conv(p_l)),  p_(l+1) = max of pairs of e_l               encoder, l = 0, ..., L - 1
         d_l = norm_relu(conv(each frame of d_(l+1) twice)),  d_L = p_L           decoder, l = L - 1, ..., 0
 
-        level 2           ■               ■          causal: a frame above is there once its pair is complete;
-        level 1       ■       ■       ■       ■      until then the decoder repeats the one before
+        level 2           ■               ■          causal: a coarse frame exists once its pair is complete;
+        level 1       ■       ■       ■       ■      until then the decoder repeats the frame before
         level 0   ■   ■   ■   ■   ■   ■   ■   ■
 
     where norm_relu(v) = relu(v) / max of relu(v) over channels.
 
-    Source: Lea et al., arXiv:1611.05267, section 3.1 (ED-TCN). Here: the same width on all levels; the frame is added
-    to the decoder's answer. The paper's kernels are centred and pairs see the future: causal=False. Causal: kernels
-    end at the frame and the coarser levels lag behind, by 2^L - 1 frames at most; pairs begin at even positions of a
-    counter in the state, so that it streams exactly. How far an output sees depends on where in a pair it stands.
+    Source: Lea et al., arXiv:1611.05267, section 3.1 (ED-TCN). Here: all levels have the same width; the input frame
+    is added to the decoder's output. The paper's kernels are centred and its pairs see the future: causal=False.
+    Causal: kernels end at the frame and the coarser levels lag behind by at most 2^L - 1 frames. Pairs begin at even
+    positions of a counter in the state, so that the head streams exactly. The context of an output depends on its
+    position in a pair.
     """
 
     name = "conv_encoder"
@@ -78,7 +81,7 @@ class ConvEncoder(TemporalHead):
 
     @property
     def context_frames(self) -> int:
-        """Current frame and the furthest past of the frames that see furthest."""
+        """Current frame and the furthest past of the frame that sees furthest."""
         levels = range(self.config.layers)
         reach = self.config.kernel_size - 1 if self.config.causal else self.config.kernel_size // 2
         furthest = 0
@@ -93,7 +96,7 @@ class ConvEncoder(TemporalHead):
         return 1 + furthest
 
     def init_state(self, batch_size: int) -> ConvEncoderState:
-        """Zeros, which is the padding of a convolution."""
+        """Makes zeros, the padding of a convolution."""
         config, weight = self.config, self.into.weight
         past = weight.new_zeros(batch_size, config.layers, config.kernel_size - 1, config.channels)
         latest = weight.new_zeros(batch_size, config.layers, config.channels)
@@ -107,14 +110,14 @@ class ConvEncoder(TemporalHead):
         for conv, past, last in zip(self.encoder, state.encoder_past.unbind(1), state.newest.unbind(1)):
             pasts.append(advance(past, inner, masks[-1]))
             encoded = self._convolve(conv, torch.cat([past, inner], dim=1))
-            latest.append(newest(encoded, last, masks[-1]))
+            latest.append(last_valid(encoded, last, masks[-1]))
             odds.append((count % 2 == 1)[:, None, None])
             inner, pairs = _pool(encoded, last, odds[-1]), (count % 2 + masks[-1].sum(dim=1)) // 2
             masks.append(torch.arange(inner.shape[1], device=x.device) < pairs[:, None])
             count = count // 2
         for level in reversed(range(len(self.decoder))):
             last, past = state.coarse[:, level], state.decoder_past[:, level]
-            coarse.append(newest(inner, last, masks[level + 1]))
+            coarse.append(last_valid(inner, last, masks[level + 1]))
             inner = _repeat(inner, last, odds[level], masks[level].shape[1])
             decoder_pasts.append(advance(past, inner, masks[level]))
             inner = self._convolve(self.decoder[level], torch.cat([past, inner], dim=1))
@@ -133,7 +136,7 @@ class ConvEncoder(TemporalHead):
         for conv in self.encoder:
             inner = F.pad(inner.masked_fill(~valid[-1][..., None], 0), (0, 0, half, half))
             inner = self._convolve(conv, inner).masked_fill(~valid[-1][..., None], 0)
-            inner = F.pad(inner, (0, 0, 0, inner.shape[1] % 2)).unflatten(1, (-1, 2)).amax(dim=2)
+            inner = reduce(F.pad(inner, (0, 0, 0, inner.shape[1] % 2)), "b (t pair) c -> b t c", "max", pair=2)
             valid.append(valid[-1][:, ::2])
         for conv, now in zip(reversed(self.decoder), valid[-2::-1]):
             inner = inner.repeat_interleave(2, dim=1)[:, : now.shape[1]].masked_fill(~now[..., None], 0)
@@ -141,19 +144,19 @@ class ConvEncoder(TemporalHead):
         return self.last_norm(x + self.out(inner))
 
     def _convolve(self, conv: nn.Linear, x: Tensor) -> Tensor:
-        """A convolution and the paper's normalized ReLU, from x (B, kernel_size - 1 + T, C) to (B, T, C)."""
+        """Applies a convolution and the paper's normalized ReLU: x (B, kernel_size - 1 + T, C) to (B, T, C)."""
         y = F.relu(convolve(x, conv.weight, conv.bias))
         return self.dropout(y / (y.amax(dim=-1, keepdim=True) + 1e-5))
 
 
 def _convolutions(config: ConvEncoderConfig) -> list[nn.Linear]:
-    """One for every level."""
+    """Makes one convolution per level."""
     width = config.kernel_size * config.channels
     return cast("list[nn.Linear]", nn.ModuleList(nn.Linear(width, config.channels) for _ in range(config.layers)))
 
 
 def _pool(x: Tensor, last: Tensor, odd: Tensor) -> Tensor:
-    """The maximum of each pair of frames; the first pair begins with the frame before x where that was odd."""
+    """Takes the maximum of each pair of frames; at an odd position, the first pair begins with the frame before x."""
     pairs = 2 * ((x.shape[1] + 1) // 2)
     all_frames = F.pad(torch.cat([last[:, None], x], dim=1), (0, 0, 0, 1))
     whole = torch.where(odd, all_frames[:, :pairs], all_frames[:, 1 : pairs + 1])
@@ -161,6 +164,6 @@ def _pool(x: Tensor, last: Tensor, odd: Tensor) -> Tensor:
 
 
 def _repeat(x: Tensor, last: Tensor, odd: Tensor, num_frames: int) -> Tensor:
-    """Undoes `_pool`: the level above as it was known at each of its frames, after `last`."""
+    """Reverses `_pool`: gives each frame the newest frame of the level above; `last` comes before x."""
     twice = torch.cat([last[:, None], x], dim=1).repeat_interleave(2, dim=1)
     return torch.where(odd, twice[:, 2 : num_frames + 2], twice[:, 1 : num_frames + 1])

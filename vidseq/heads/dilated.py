@@ -7,11 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.transformer import TransformerBlock, check_heads
-from vidseq.ops.dense import read_by_queries
+from vidseq.ops.dense import attend_independent_queries
 from vidseq.ops.dilated import dilated_attention
-from vidseq.ops.recent import every, fits_page, last_frames, latest, page_frames
+from vidseq.ops.recent import every_nth, fits_page, last_frames, latest, page_frames
 from vidseq.ops.rotary import rotary_angles
 
 
@@ -20,11 +21,11 @@ class DilatedConfig(HeadConfig):
     """Options of the dilated head."""
 
     window: int = option(256, at_least=1)
-    """Frames a layer sees, the current one included; when not causal, as many to the other side."""
+    """Frames that a layer sees, the current one included; not causal: as many on the other side."""
     dilation: int = option(1, at_least=1)
-    """Frames from one that the first layer sees to the next."""
+    """Distance in frames between the frames that the first layer sees."""
     growth: int = option(2, at_least=1)
-    """How many times wider each layer's dilation is than that of the layer below."""
+    """Factor from one layer's dilation to the next layer's."""
     layers: int = option(2, at_least=1)
     """Transformer blocks on top of one another."""
     heads: int = option(4, at_least=1)
@@ -34,9 +35,9 @@ class DilatedConfig(HeadConfig):
 
 
 class DilatedState(NamedTuple):
-    """The latest (window - 1) * dilation frames as every layer keeps them, and how many frames there have been.
+    """Keys and values of every layer's latest (window - 1) * dilation frames, and the number of frames.
 
-    They are in two parts (see `ops.recent`), of which the first is always as long as that.
+    They come in two parts (see `ops.recent`); the first always has that length.
     """
 
     keys: Tensor
@@ -44,34 +45,34 @@ class DilatedState(NamedTuple):
     values: Tensor
     """Like `keys`."""
     page_keys: Tensor
-    """(B, layers, heads, N, width): those since."""
+    """(B, layers, heads, N, width): those of the frames since then."""
     page_values: Tensor
     """Like `page_keys`."""
     position: Tensor
-    """int64 (B,): frames so far, and so where the next one stands."""
+    """int64 (B,): frames so far, which is the position of the next one."""
 
 
 class Dilated(TemporalHead):
-    """A transformer whose frames attend to W frames, each d after the one before: far sight at a window's price.
+    """A transformer whose frames attend to every d-th frame, W in all: a long view at the cost of a window.
 
-        y_t = softmax(q_t . k_j / sqrt(d_k), j = t, t - d, ..., t - (W - 1) d) v_j      q, k turned to their positions
+        y_t = softmax(q_t . k_j / sqrt(d_k), j = t, t - d, ..., t - (W - 1) d) v_j      q, k rotated to their positions
 
         t │ ■ . . . . . .        W = 3, d = 2: a row is an output, a column a frame.
-          │ . ■ . . . . .        Even frames see even ones, odd ones odd ones: a layer of dilation 1 below
-          │ ■ . ■ . . . .        brings them together. With d = 1, 2, 4, ... sight doubles with every layer.
+          │ . ■ . . . . .        Even frames see even frames, odd ones odd frames; a layer of dilation 1
+          │ ■ . ■ . . . .        below combines them. With d = 1, 2, 4, ... each layer doubles the context.
           │ . ■ . ■ . . .
           │ ■ . ■ . ■ . .
           ▼ . ■ . ■ . ■ .
 
     Source: Beltagy et al., arXiv:2004.05150, section 3.1, "Dilated Sliding Window", and 4.1: dilation grows from the
-    lowest layers up. Here: all heads of a layer share its dilation; pre-norm, rotary positions, no global frames. Not
-    causal: W - 1 frames to either side.
+    lowest layer up. Here: all heads of a layer share its dilation; pre-norm, rotary positions, no global frames. Not
+    causal: W - 1 frames on either side.
     """
 
     name = "dilated"
     Config = DilatedConfig
     supports_noncausal = True
-    forgets = True
+    fixed_context = True
     config: DilatedConfig
 
     def __init__(self, config: DilatedConfig) -> None:
@@ -87,16 +88,16 @@ class Dilated(TemporalHead):
 
     @property
     def context_frames(self) -> int:
-        """Each layer reaches (window - 1) * dilation frames further."""
+        """Each layer adds (window - 1) * dilation frames."""
         return sum(self._pasts) + 1
 
     @property
     def segment_frames(self) -> int:
-        """Several times as many as are kept, for those are copied from segment to segment."""
+        """Several times as many frames as the state keeps, because each segment copies them."""
         return max(2048, 4 * sum(self._pasts))
 
     def init_state(self, batch_size: int) -> DilatedState:
-        """An empty past."""
+        """Makes an empty past."""
         config, weight = self.config, self.last_norm.weight
         keys = weight.new_zeros(batch_size, config.heads, sum(self._pasts), self._width)
         page = weight.new_zeros(batch_size, config.layers, config.heads, 0, self._width)
@@ -112,22 +113,22 @@ class Dilated(TemporalHead):
             x = block.finish(x, self._attend(index, q, k, v, state))
             keys.append(k)
             values.append(v)
-        return self.last_norm(x), self._take_in(state, keys, values, mask)
+        return self.last_norm(x), self._next_state(state, keys, values, mask)
 
     def _attend(self, index: int, q: Tensor, k: Tensor, v: Tensor, state: DilatedState) -> Tensor:
-        """New frames' queries on a layer's past and on their own keys."""
+        """Attends from new frames' queries to a layer's past and to the new frames."""
         num_frames, past, dilation = q.shape[2], self._pasts[index], self.dilations[index]
         in_past = torch.arange(past, device=q.device) >= past - state.position[:, None]
         old_k, old_v = (last_frames(parts, past, dim=2) for parts in self._parts(index, state))
         if num_frames == 1:  # a live frame does not copy the past
-            seen_k, seen_v = (every(parts, dilation, dim=2) for parts in (old_k, old_v))
-            return read_by_queries(q, k, v, [*zip(seen_k, seen_v)], in_past[:, ::dilation])
+            seen_k, seen_v = (every_nth(parts, dilation, dim=2) for parts in (old_k, old_v))
+            return attend_independent_queries(q, k, v, [*zip(seen_k, seen_v)], in_past[:, ::dilation])
         valid = F.pad(in_past, (0, num_frames), value=True)  # a valid frame never sees a later, invalid one
         all_k, all_v = torch.cat([*old_k, k], dim=2), torch.cat([*old_v, v], dim=2)
         return dilated_attention(q, all_k, all_v, valid, self.config.window - 1, dilation=dilation)
 
-    def _take_in(self, state: DilatedState, keys: list[Tensor], values: list[Tensor], mask: Tensor) -> DilatedState:
-        """The state after new frames, (B, heads, T, width) of every layer."""
+    def _next_state(self, state: DilatedState, keys: list[Tensor], values: list[Tensor], mask: Tensor) -> DilatedState:
+        """Makes the state after new frames from every layer's keys and values (B, heads, T, width)."""
         position = state.position + mask.sum(dim=1)
         if fits_page(state.page_keys, mask, page_frames(self.config.window), dim=3):
             page_k = torch.cat([state.page_keys, torch.stack(keys, dim=1)], dim=3)
@@ -144,12 +145,12 @@ class Dilated(TemporalHead):
         return DilatedState(new_k, new_v, page_k, page_v, position)
 
     def _parts(self, index: int, state: DilatedState) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """A layer's keys and values, each in both parts of the state."""
+        """Returns a layer's keys and values, each in the two parts of the state."""
         end = sum(self._pasts[: index + 1])
-        its = slice(end - self._pasts[index], end)
+        frames = slice(end - self._pasts[index], end)
         return (
-            (state.keys[:, :, its], state.page_keys[:, index]),
-            (state.values[:, :, its], state.page_values[:, index]),
+            (state.keys[:, :, frames], state.page_keys[:, index]),
+            (state.values[:, :, frames], state.page_values[:, index]),
         )
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:

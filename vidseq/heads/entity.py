@@ -7,12 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.blocks import Layer, LayerState, ResidualStack
 from vidseq.ops.entities import entity_scan
 
 SEGMENT = 256
-"""Frames in flight at once, which bounds the workspace of a long video."""
+"""Frames of a segment, which bounds the workspace of a long video."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,22 +21,22 @@ class EntityConfig(HeadConfig):
     """Options of the entity head."""
 
     slots: int = option(8, at_least=1)
-    """Memories S of a layer: how many things can be followed."""
+    """Memories S of a layer: how many things it can follow."""
     layers: int = option(1, at_least=1)
-    """Layers on top of one another: what one has read, the next can look up."""
+    """Layers on top of one another: a layer can look up what the layer below has read."""
     write_bias: float = -1.0
-    """Initial bias of the gates: the lower, the less a frame changes what an untrained head holds."""
+    """Initial bias of the gates: the lower, the less a frame changes the memories of an untrained head."""
 
 
 class EntityState(NamedTuple):
-    """What the memories hold."""
+    """The contents of the memories."""
 
     memory: Tensor
     """(B, layers, slots, dim), each of length 1."""
 
 
 class EntityLayer(Layer):
-    """One set of memories; names are those of the equations below."""
+    """One set of memories; the names are those of the equations below."""
 
     def __init__(self, config: EntityConfig) -> None:
         super().__init__()
@@ -45,10 +46,10 @@ class EntityLayer(Layer):
         self.u, self.v, self.w, self.h, self.r, self.q = (nn.Linear(dim, dim, bias=False) for _ in range(6))
         self.slope = nn.Parameter(torch.ones(1))
         self.phi = nn.PReLU(init=1.0)
-        nn.init.normal_(self.w.weight, std=1 / dim)  # news of about length 1, as long as a memory
+        nn.init.normal_(self.w.weight, std=1 / dim)  # new content has about length 1, like a memory
 
     def init_state(self, batch_size: int) -> LayerState:
-        """The keys themselves: what makes a thing that thing is known, nothing else."""
+        """Makes memories that hold their keys and nothing else."""
         return (F.normalize(self.keys, dim=-1).expand(batch_size, -1, -1),)
 
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
@@ -56,7 +57,7 @@ class EntityLayer(Layer):
         exact, read, memory = torch.promote_types(x.dtype, torch.float32), [], state[0]
         query = self.q(x)
         segments = (part.split(SEGMENT, dim=1) for part in (x, query, mask))
-        with torch.autocast(x.device.type, enabled=False):  # many small changes do not fit 8 bits
+        with torch.autocast(x.device.type, enabled=False):  # many small changes need more than half precision
             memory = memory.to(exact)
             for some_x, some_q, some_mask in zip(*segments):
                 frames, memory = self.update(some_x.to(exact), memory, some_mask)
@@ -66,7 +67,7 @@ class EntityLayer(Layer):
         return y, (memory.to(state[0].dtype),)
 
     def update(self, x: Tensor, memory: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """The memories (T, B, S, D) after each frame of x (B, T, D), and after each row's last valid frame."""
+        """Returns the memories (T, B, S, D) after each frame of x (B, T, D), and after each row's last valid frame."""
         weights = (self.keys, self.gate_bias, self.u.weight, self.v.weight, self.w.weight, self.slope)
         keys, bias, u, v, w, slope = (weight.to(x.dtype) for weight in weights)
         x = x.transpose(0, 1)
@@ -78,12 +79,12 @@ class EntityLayer(Layer):
 
 
 class Entity(TemporalHead):
-    """Memories that follow one thing each: a frame changes those it is about, as their keys and contents tell.
+    """Memories that follow one thing each: a frame updates the memories whose keys and contents match it.
 
         g_j = sigmoid(s_t . h_j + s_t . w_j + b_j)      is this frame about j?
-        c_j = phi(U h_j + V w_j + W s_t)                what it says of j
+        c_j = phi(U h_j + V w_j + W s_t)                what does the frame add to j?
         h_j <- h_j + g_j c_j
-        h_j <- h_j / |h_j|                              what is new makes the old fade
+        h_j <- h_j / |h_j|                              new content makes old content fade
         p_j = softmax_j(q_t . h_j)                      which memory answers?
         y_t = R phi(q_t + H sum_j p_j h_j)
 
@@ -92,11 +93,12 @@ class Entity(TemporalHead):
                    └─► (w_3, h_3) ── ...                  │
         question q_t ─────────────────────────────────────┘
 
-    Gates see contents, so this is a loop over frames; `entity_scan` makes it cheap. Time and memory are linear in T.
+    Gates depend on contents, so this is a loop over frames; `entity_scan` makes it cheap. Time and memory are linear
+    in T.
 
-    Source: Henaff et al., arXiv:1612.03969, sections 2.2 and 2.3 (output module). Here: s_t is the frame as it
-    comes out of a LayerNorm, q_t = Q s_t; gates have a bias b; phi is a PReLU with one slope; h_j starts at w_j, of
-    length 1. Layers are residual behind a LayerNorm. Not causal: other memories per layer read backwards.
+    Source: Henaff et al., arXiv:1612.03969, sections 2.2 and 2.3 (output module). Here: s_t is the frame after a
+    LayerNorm, q_t = Q s_t; gates have a bias b; phi is a PReLU with one slope; h_j starts at w_j, of length 1. Layers
+    are residual behind a LayerNorm. Not causal: a second set of memories per layer reads backwards.
     """
 
     name = "entity"
@@ -111,7 +113,7 @@ class Entity(TemporalHead):
         self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
 
     def init_state(self, batch_size: int) -> EntityState:
-        """Memories that hold their keys."""
+        """Makes memories that hold their keys."""
         return EntityState(*self.stack.init_state(batch_size))
 
     def scan(self, x: Tensor, state: EntityState, mask: Tensor) -> tuple[Tensor, EntityState]:

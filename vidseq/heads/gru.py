@@ -6,10 +6,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.layers.blocks import SEGMENT, LayerState, LiveLayer, ResidualStack, newest
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
+from vidseq.heads.layers.blocks import SEGMENT, LayerState, LiveLayer, ResidualStack, last_valid
 from vidseq.ops.gated_recurrence import gated_recurrence
-from vidseq.ops.live import Arranged
+from vidseq.ops.live import CachedLayout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +35,11 @@ class GRULayer(LiveLayer):
         super().__init__()
         self.inputs = nn.Linear(dim, 3 * dim)
         self.carry = nn.Linear(dim, 3 * dim)
-        self._live = Arranged(_transposed)
+        self._live = CachedLayout(_transposed)
 
     def init_state(self, batch_size: int) -> LayerState:
-        """Zeros: nothing has been seen."""
-        self._live.forget()
+        """Makes zeros."""
+        self._live.invalidate()
         return (self.carry.weight.new_zeros(batch_size, self.carry.in_features),)
 
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
@@ -47,17 +48,17 @@ class GRULayer(LiveLayer):
         if not torch.is_grad_enabled():
             with torch.autocast(x.device.type, enabled=False):
                 y = self._read(x.to(hidden.dtype), hidden)
-            return y, (newest(y, hidden, mask),)
+            return y, (last_valid(y, hidden, mask),)
         inputs = self.inputs(x)
-        with torch.autocast(x.device.type, enabled=False):  # frame after frame, rounding would add up
+        with torch.autocast(x.device.type, enabled=False):  # rounding errors would accumulate from frame to frame
             y = gated_recurrence(inputs.to(hidden.dtype), hidden, self.carry.weight, self.carry.bias)
-        return y, (newest(y, hidden, mask),)
+        return y, (last_valid(y, hidden, mask),)
 
     def read_live(self, x: Tensor, state: LayerState) -> LayerState:
         """See `LiveLayer`."""
         (hidden,) = state
-        of_x, of_h = self._live(self.inputs.weight, self.carry.weight)
-        inputs, gates = torch.addmm(self.inputs.bias, x, of_x), torch.addmm(self.carry.bias, hidden, of_h)
+        x_weight, hidden_weight = self._live(self.inputs.weight, self.carry.weight)
+        inputs, gates = torch.addmm(self.inputs.bias, x, x_weight), torch.addmm(self.carry.bias, hidden, hidden_weight)
         dim = hidden.shape[1]
         inputs_rz, new = inputs.split([2 * dim, dim], dim=1)
         gates_rz, carried = gates.split([2 * dim, dim], dim=1)
@@ -65,7 +66,7 @@ class GRULayer(LiveLayer):
         return (torch.lerp(new.addcmul_(r, carried).tanh_(), hidden, z),)
 
     def _read(self, x: Tensor, hidden: Tensor) -> Tensor:
-        """The same by torch's kernel, which is faster as long as there is no way back."""
+        """Reads frames by torch's kernel, which is faster where no gradients are wanted."""
         weights = [self.inputs.weight, self.carry.weight, self.inputs.bias, self.carry.bias]
         return torch.gru(x, hidden[None].contiguous(), weights, True, 1, 0.0, False, False, True)[0]
 
@@ -75,11 +76,11 @@ def _transposed(*weights: Tensor) -> tuple[Tensor, ...]:
 
 
 class GRU(TemporalHead):
-    """A recurrent network with one gate that keeps or overwrites, and one that forgets on the way to the new value.
+    """A recurrent network with one gate that keeps or overwrites, and one that resets the past in the new value.
 
-        r_t = sigmoid(W_r x_t + b_r + U_r h_(t-1) + c_r)            what of the past to use?
-        z_t = sigmoid(W_z x_t + b_z + U_z h_(t-1) + c_z)            what to keep?
-        n_t = tanh(W_n x_t + b_n + r_t * (U_n h_(t-1) + c_n))       what to write
+        r_t = sigmoid(W_r x_t + b_r + U_r h_(t-1) + c_r)            use how much of the past?
+        z_t = sigmoid(W_z x_t + b_z + U_z h_(t-1) + c_z)            keep how much?
+        n_t = tanh(W_n x_t + b_n + r_t * (U_n h_(t-1) + c_n))       the new value
         h_t = (1 - z_t) * n_t + z_t * h_(t-1)                       h ──×z──(+)──×z──(+)──►
                                                                          (1-z)n   (1-z)n
 
@@ -101,7 +102,7 @@ class GRU(TemporalHead):
         self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
 
     def init_state(self, batch_size: int) -> GRUState:
-        """Zeros: nothing has been seen."""
+        """Makes zeros."""
         return GRUState(*self.stack.init_state(batch_size))
 
     def scan(self, x: Tensor, state: GRUState, mask: Tensor) -> tuple[Tensor, GRUState]:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.layers.blocks import Layer, LayerState, ResidualStack, newest
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
+from vidseq.heads.layers.blocks import Layer, LayerState, ResidualStack, last_valid
 from vidseq.ops.hyper_recurrence import hyper_recurrence
 
 
@@ -20,9 +21,9 @@ class HyperConfig(HeadConfig):
     units: int = option(32, at_least=1)
     """Width S of the small LSTM that makes the weights of the large one."""
     embedding: int = option(4, at_least=1)
-    """Numbers in each z, from which the scales of a gate's weight rows are made."""
+    """Width of each z, from which the scales of a gate's weight rows are made."""
     forget_bias: float = 1.0
-    """Initial bias of both forget gates: the larger, the longer an untrained cell keeps what it holds."""
+    """Initial bias of both forget gates: the larger, the longer an untrained cell keeps its content."""
 
 
 class HyperState(NamedTuple):
@@ -58,7 +59,7 @@ class HyperLayer(Layer):
             self.small_inputs.bias[2 * units : 3 * units] = config.forget_bias
 
     def init_state(self, batch_size: int) -> LayerState:
-        """Zeros: nothing has been seen."""
+        """Makes zeros."""
         widths = (self.carry.in_features, self.embed.in_features)
         return tuple(self.bias.new_zeros(batch_size, width) for width in widths for _ in range(2))
 
@@ -67,24 +68,24 @@ class HyperLayer(Layer):
         hidden, cell, small_hidden, small_cell = state
         inputs, small_inputs = self.inputs(x).to(hidden.dtype), self.small_inputs(x).to(hidden.dtype)
         before = torch.cat([hidden, small_hidden], dim=-1)
-        with torch.autocast(x.device.type, enabled=False):  # frame after frame, rounding would add up
+        with torch.autocast(x.device.type, enabled=False):  # rounding errors would accumulate from frame to frame
             scale, scale_bias = self.scales()
             weights = (self.carry.weight, self.small_carry.weight, scale, scale_bias)
             both, cells, small_cells = hyper_recurrence(inputs, small_inputs, before, cell, small_cell, *weights)
         widths = (hidden.shape[-1], small_hidden.shape[-1])
-        hidden, small_hidden = newest(both, before, mask).split(widths, dim=-1)
-        new = (hidden, newest(cells, cell, mask), small_hidden, newest(small_cells, small_cell, mask))
+        hidden, small_hidden = last_valid(both, before, mask).split(widths, dim=-1)
+        new = (hidden, last_valid(cells, cell, mask), small_hidden, last_valid(small_cells, small_cell, mask))
         return both[..., : widths[0]], new
 
     def scales(self) -> tuple[Tensor, Tensor]:
-        """d as one matrix (12 D, S) and bias (12 D) of s, for both steps from s over z to d are linear."""
+        """Returns the map from s over z to d, which is linear, as one matrix (12 D, S) and bias (12 D)."""
         weight, bias = (part.unflatten(0, (12, -1)) for part in (self.embed.weight, self.embed.bias))
         scale, scale_bias = (self.scale @ weight).flatten(0, 1), (self.scale @ bias[..., None]).flatten()
         return scale, torch.cat([scale_bias[: -len(self.bias)], scale_bias[-len(self.bias) :] + self.bias])
 
 
 class Hyper(TemporalHead):
-    """An LSTM whose weights are made anew at every frame, by a smaller LSTM that watches it.
+    """An LSTM whose weights are rescaled at every frame by a smaller LSTM that reads the frame.
 
         s_t      = small LSTM([h_(t-1), x_t])                  x ──► small LSTM ──► s ──► d
         z_h      = E_h s_t + e_h,  likewise z_x, z_b                    ▲                 │ scales weights
@@ -93,11 +94,11 @@ class Hyper(TemporalHead):
         c_t      = sigmoid(f) * c_(t-1) + sigmoid(i) * tanh(g)
         h_t      = sigmoid(o) * tanh(c_t)
 
-    Every gate has z and d of its own. To scale row r of W_h by d_h[r] is to scale number r of W_h h.
+    Every gate has its own z and d. Scaling row r of W_h by d_h[r] is the same as scaling number r of W_h h.
 
     Source: Ha et al., arXiv:1609.09106, section 3.2 and appendix A.2.2. Here: z is made of s_t, so that a frame
-    already scales the weights that read it; scales start near 1, for there is no LayerNorm inside the recurrence, but
-    one before it: layers are residual behind a LayerNorm. Not causal: a second recurrence per layer reads backwards.
+    already scales the weights that read it. Scales start near 1, because the LayerNorm is before the recurrence and
+    not inside it: layers are residual behind a LayerNorm. Not causal: a second recurrence per layer reads backwards.
     """
 
     name = "hyper"
@@ -112,7 +113,7 @@ class Hyper(TemporalHead):
         self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
 
     def init_state(self, batch_size: int) -> HyperState:
-        """Zeros: nothing has been seen."""
+        """Makes zeros."""
         return HyperState(*self.stack.init_state(batch_size))
 
     def scan(self, x: Tensor, state: HyperState, mask: Tensor) -> tuple[Tensor, HyperState]:

@@ -6,9 +6,10 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.blocks import SEGMENT, LayerState, LiveLayer, ResidualStack, run_recurrent
-from vidseq.ops.live import Arranged
+from vidseq.ops.live import CachedLayout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,7 @@ class LSTMConfig(HeadConfig):
     layers: int = option(1, at_least=1)
     """Recurrences on top of one another."""
     forget_bias: float = 1.0
-    """Initial bias of the forget gate: the larger, the longer an untrained cell keeps what it holds."""
+    """Initial bias of the forget gate: the larger, the longer an untrained cell keeps its content."""
 
 
 class LSTMState(NamedTuple):
@@ -31,7 +32,7 @@ class LSTMState(NamedTuple):
 
 
 class LSTMLayer(LiveLayer):
-    """One layer of the equations below, by torch's kernels or, a live frame, by one product for all gates."""
+    """One layer of the equations below, by torch's kernel; for one live frame, by one product for all gates."""
 
     def __init__(self, dim: int, forget_bias: float) -> None:
         super().__init__()
@@ -40,11 +41,11 @@ class LSTMLayer(LiveLayer):
             _, _, bias_ih, bias_hh = self.kernel.all_weights[0]
             bias_ih[dim : 2 * dim] = forget_bias
             bias_hh[dim : 2 * dim] = 0
-        self._live = Arranged(_all_gates)
+        self._live = CachedLayout(_all_gates)
 
     def init_state(self, batch_size: int) -> LayerState:
-        """Zeros: nothing has been seen."""
-        self._live.forget()
+        """Makes zeros."""
+        self._live.invalidate()
         zeros = self.kernel.all_weights[0][0].new_zeros(batch_size, self.kernel.hidden_size)
         return zeros, zeros.clone()
 
@@ -69,17 +70,17 @@ class LSTMLayer(LiveLayer):
         return cell.tanh().mul_(o), cell
 
 
-def _all_gates(of_x: Tensor, of_h: Tensor, bias: Tensor, other_bias: Tensor) -> tuple[Tensor, Tensor]:
-    """Torch's weights of gates i, f, g, o as one (2 D, 4 D) of gates i, f, o, g, and their biases."""
+def _all_gates(x_weight: Tensor, hidden_weight: Tensor, bias: Tensor, other_bias: Tensor) -> tuple[Tensor, Tensor]:
+    """Lays out torch's weights of gates i, f, g, o as one matrix (2 D, 4 D) of gates i, f, o, g; sums the biases."""
     order = [0, 1, 3, 2]
-    weight = torch.cat([of_x, of_h], dim=1).unflatten(0, (4, -1))[order].flatten(0, 1)
+    weight = torch.cat([x_weight, hidden_weight], dim=1).unflatten(0, (4, -1))[order].flatten(0, 1)
     return weight.T.contiguous(), (bias + other_bias).unflatten(0, (4, -1))[order].flatten()
 
 
 class LSTM(TemporalHead):
-    """A recurrent network whose cell is kept or changed by gates, so that gradients reach further back.
+    """A recurrent network whose gates keep or change its cell, so that gradients reach further back.
 
-        i, f, o = sigmoid(W_ifo x_t + U_ifo h_(t-1) + b_ifo)       write, keep, show?
+        i, f, o = sigmoid(W_ifo x_t + U_ifo h_(t-1) + b_ifo)       write, keep, output?
         g       = tanh(W_g x_t + U_g h_(t-1) + b_g)                what to write
         c_t     = f * c_(t-1) + i * g                              c ──×f──(+)──×f──(+)──►
         h_t     = o * tanh(c_t)                                            i*g      i*g
@@ -104,7 +105,7 @@ class LSTM(TemporalHead):
         self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
 
     def init_state(self, batch_size: int) -> LSTMState:
-        """Zeros: nothing has been seen."""
+        """Makes zeros."""
         return LSTMState(*self.stack.init_state(batch_size))
 
     def scan(self, x: Tensor, state: LSTMState, mask: Tensor) -> tuple[Tensor, LSTMState]:

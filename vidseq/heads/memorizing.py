@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.blocks import advance
 from vidseq.heads.layers.transformer import TransformerBlock, check_heads
 from vidseq.ops.banded import banded_attention
@@ -22,13 +23,13 @@ class MemorizingConfig(HeadConfig):
     window: int = option(128, at_least=1)
     """Frames that every layer sees, the current one included."""
     memory: int = option(8192, at_least=1)
-    """Frames before the window that can be looked up; older ones are forgotten."""
+    """Frames before the window that can be retrieved; older ones are dropped."""
     neighbours: int = option(32, at_least=1)
-    """Frames that each attention head looks up."""
+    """Frames that each attention head retrieves."""
     layers: int = option(2, at_least=1)
     """Transformer blocks on top of one another."""
     memory_layer: int = option(2, at_least=1)
-    """Which of them looks things up; the first is 1."""
+    """The block that retrieves; the first is 1."""
     heads: int = option(4, at_least=1)
     """Attention heads; dim must be a multiple of twice their number."""
     network: int = option(0, at_least=0)
@@ -36,22 +37,22 @@ class MemorizingConfig(HeadConfig):
 
 
 class MemorizingState(NamedTuple):
-    """The latest window - 1 frames as every layer keeps them, and those before as the memory layer does."""
+    """The latest window - 1 frames of every layer, and the frames before them in the memory layer."""
 
     keys: Tensor
     """(B, layers, heads, window - 1, width), not rotated, oldest first."""
     values: Tensor
     """Like `keys`."""
     stored_keys: Tensor
-    """(B, heads, S, width), S the frames in the fullest row's store; a row's own come first, oldest first."""
+    """(B, heads, S, width), S frames in the fullest row's store; a row's own come first, oldest first."""
     stored_values: Tensor
     """Like `stored_keys`."""
     position: Tensor
-    """int64 (B,): frames so far, and so where the next one stands."""
+    """int64 (B,): frames so far, which is the position of the next one."""
 
 
 class Memorizing(TemporalHead):
-    """A window transformer, one of whose layers also looks up the k most similar of all frames before its window.
+    """A window transformer; one of its layers also retrieves the k most similar of all frames before its window.
 
         V_l = softmax(q_t . k_j / sqrt(d), t - W < j <= t) v_j                     as in the window head
         V_m = softmax(q_t . k_j / sqrt(d), j in top-k of t - W - M < j <= t - W) v_j
@@ -63,10 +64,10 @@ class Memorizing(TemporalHead):
 
     Gradients stop at the store, so training keeps nothing for it. V_m is 0 while the store is empty.
 
-    Source: Wu et al., arXiv:2203.08913, sections 3.1 and 3.2. Here: the search is exact. A frame enters the store the
-    moment it leaves the window, not a segment at a time, so that the window slides and any chunking gives the same.
-    Window: rotary positions; store: none, as in the paper. Keys are not normalised: a store never outlives the weights
-    that wrote it. Time grows with T * M up to the cap, space with M.
+    Source: Wu et al., arXiv:2203.08913, sections 3.1 and 3.2. Here: the search is exact. A frame enters the store when
+    it leaves the window, not a segment at a time, so the window slides and any chunking gives the same output. Rotary
+    positions in the window, none in the store, as in the paper. Keys are not normalised, because a store never
+    outlives the weights that wrote it. Time grows with T * M up to the cap, space with M.
     """
 
     name = "memorizing"
@@ -90,11 +91,11 @@ class Memorizing(TemporalHead):
 
     @property
     def context_frames(self) -> int:
-        """Each layer reaches window - 1 frames further, and one of them as far again as its store."""
+        """Each layer adds window - 1 frames, and one of them adds its store."""
         return self.config.layers * (self.config.window - 1) + self.config.memory + 1
 
     def init_state(self, batch_size: int) -> MemorizingState:
-        """An empty past."""
+        """Makes an empty past."""
         return self._state_after(batch_size, 0)
 
     def _state_after(self, batch_size: int, frames: int) -> MemorizingState:
@@ -134,13 +135,18 @@ class Memorizing(TemporalHead):
     def _look_up(
         self, q: Tensor, k: Tensor, v: Tensor, state: MemorizingState, mask: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """What each query finds before its window; and the store once the frames that left the window are in it.
+        """Returns what each query retrieves from before its window, and the store after the new frames.
 
-        q is (B, heads, T, width), k and v are those of the window before and the new frames.
+        Args:
+            q: queries of the new frames, (B, heads, T, width).
+            k: keys of the window before them and of the new frames, (B, heads, window - 1 + T, width).
+            v: values, like `k`.
+            state: before the new frames.
+            mask: bool (B, T), True = valid.
         """
         size, past = state.stored_keys.shape[2], self.config.window - 1
-        held = self._held(state.position)
-        # A row's own frames move to the end of the store, where the window goes on.
+        held = self._num_stored(state.position)
+        # Move a row's own frames to the end of the store, directly before the window.
         all_keys, all_values = (
             torch.cat([_shifted(store, held - size, size), new.detach()], dim=2)
             for store, new in ((state.stored_keys, k), (state.stored_values, v))
@@ -150,19 +156,19 @@ class Memorizing(TemporalHead):
         found = find_nearest(q, all_keys, first, lag, reach=config.memory, count=config.neighbours)
         read = nearest_attention(q, all_keys, all_values, found)
         length = mask.sum(dim=1)
-        then = self._held(state.position + length)
+        then = self._num_stored(state.position + length)
         room = int(then.max()) if len(then) else size
         inside = (torch.arange(room, device=q.device) < then[:, None])[:, None, :, None]
         keys, values = (_shifted(part, size + length - then, room).where(inside, 0) for part in (all_keys, all_values))
         return read, (keys, values)
 
-    def _held(self, position: Tensor) -> Tensor:
-        """Frames in the store once so many have been read."""
+    def _num_stored(self, position: Tensor) -> Tensor:
+        """Returns the number of frames in the store after `position` frames."""
         return (position - self.config.window + 1).clamp(0, self.config.memory)
 
 
 def _shifted(x: Tensor, start: Tensor, size: int) -> Tensor:
-    """The frames start to start + size of each row of x (B, H, N, d); any frame where there is none."""
+    """Returns the frames start to start + size of each row of x (B, H, N, d); undefined frames outside of it."""
     if bool((start == start[:1]).all()) and len(start) and 0 <= int(start[0]) <= x.shape[2] - size:
         return x.narrow(2, int(start[0]), size)
     index = (start[:, None] + torch.arange(size, device=x.device)).clamp(0, max(0, x.shape[2] - 1))

@@ -1,4 +1,4 @@
-"""The bank of memory units."""
+"""The head with a bank of memory units."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.blocks import Layer, LayerState, ResidualStack
 from vidseq.ops.slots import slot_scan
 
@@ -18,21 +19,21 @@ class MemoryConfig(HeadConfig):
     """Options of the memory head."""
 
     slots: int = option(16, at_least=1)
-    """Memory units S of a layer: how many different things can be kept apart."""
+    """Memory units S of a layer: how many things it keeps apart."""
     readers: int = option(4, at_least=1)
-    """Read heads R; dim must be a multiple of their number, each reads its own dim / R numbers of every unit."""
+    """Read heads R; dim must be a multiple of their number. Each reads its own dim / R numbers of every unit."""
     layers: int = option(1, at_least=1)
-    """Banks on top of one another: what one has read, the next can look up."""
+    """Banks on top of one another: a bank can look up what the bank below has read."""
     write_bias: float = -1.0
     """Initial bias of the write gate: the lower, the fewer frames an untrained head writes, the longer it keeps."""
 
 
 NEGLIGIBLE = 0.1
-"""A unit that gets less than this part of an even share of a write is left alone."""
+"""A unit that gets less than this share of an even split of a write is not written."""
 
 
 class MemoryState(NamedTuple):
-    """What the slots hold."""
+    """The contents of the slots."""
 
     memory: Tensor
     """(B, layers, readers, slots, dim / readers)."""
@@ -57,7 +58,7 @@ class MemoryLayer(Layer):
             self.gates.bias.copy_(torch.tensor([config.write_bias, 0.0]))  # erase: half of what is written over
 
     def init_state(self, batch_size: int) -> LayerState:
-        """Empty slots."""
+        """Makes empty slots."""
         shape = (batch_size, self.readers, self.slots, self.slot_write_keys.shape[1])
         return (self.slot_write_keys.new_zeros(shape),)
 
@@ -74,7 +75,10 @@ class MemoryLayer(Layer):
         return self.out(shown), (memory.to(state[0].dtype),)
 
     def write(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """How strongly each frame of x (B, T, D) goes into each slot, and what share a slot keeps, both (B, T, S)."""
+        """Computes how strongly each frame of x (B, T, D) is written to each slot, and the share that a slot keeps.
+
+        Both are (B, T, S).
+        """
         logits = self.write_key(x) @ self.slot_write_keys.T * self.slot_write_keys.shape[1] ** -0.5
         gate, erase = hard_sigmoid(self.gates(x)).masked_fill(~mask[..., None], 0).split(1, dim=-1)
         exact = torch.promote_types(x.dtype, torch.float32)
@@ -84,26 +88,26 @@ class MemoryLayer(Layer):
 
 
 class Memory(TemporalHead):
-    """A bank of memory units: each frame may write to a unit, units keep what they hold until it is written over.
+    """A bank of memory units: each frame may write to a unit, and a unit keeps its content until it is overwritten.
 
-        a_t = softmax_s(key(x_t) . k[s]), 0 where negligible        which unit is this about?
-        g_t, e_t = gates(x_t), each from exactly 0 to exactly 1     write it? erase what is there?
+        a_t = softmax_s(key(x_t) . k[s]), 0 where negligible        which unit does the frame belong to?
+        g_t, e_t = gates(x_t), each from exactly 0 to exactly 1     write the frame? erase the old content?
         M_t[s] = (1 - g_t e_t a_t[s]) M_(t-1)[s] + g_t a_t[s] value(x_t)
-        p_t = softmax_s(query(x_t) . (k'[s] + M_t[s]))              for every reader: by key and by content
+        p_t = softmax_s(query(x_t) . (k'[s] + M_t[s]))              for every reader, by key and by content
         y_t = out(sum_s p_t[s] M_t[s] * silu(show(x_t)))
 
         frame ──g──► unit 1 ████ Frank ████████████████████████████──┐
               ·      unit 2 ░░░░░░░░░░████ red ████░░░████ blue ███──┼─► readers ──► y
               ·      unit 3 ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░──┘
 
-    Gates and addresses that are exactly 0 write nothing, so that a fact outlasts any number of frames that don't
-    matter or are about something else.
+    Gates and addresses that are exactly 0 write nothing. So a fact outlasts any number of frames that are irrelevant
+    or belong to other units.
 
     Source: Graves et al., arXiv:1410.5401, section 3: content addressing, erase and add; slots with keys as in Henaff
-    et al., arXiv:1612.03969. Here: a frame finds its unit by the units' keys, not by their contents, and gates see the
-    frame alone: then the memory is a linear recurrence, which `slot_scan` solves in chunks instead of frame by frame.
-    Erasing is one number and not a vector; no addressing by location; readers split a unit's numbers between them.
-    Layers are residual behind a LayerNorm. Not causal: a second bank per layer reads backwards.
+    et al., arXiv:1612.03969. Here: a frame finds its unit by the units' keys, not by their contents, and gates depend
+    on the frame only. The memory is then a linear recurrence, which `slot_scan` solves in chunks, not frame by frame.
+    Erasing uses a scalar and not a vector; there is no addressing by location; readers split a unit's numbers between
+    them. Layers are residual behind a LayerNorm. Not causal: a second bank per layer reads backwards.
     """
 
     name = "memory"
@@ -124,7 +128,7 @@ class Memory(TemporalHead):
         self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
 
     def init_state(self, batch_size: int) -> MemoryState:
-        """Empty slots."""
+        """Makes empty slots."""
         return MemoryState(*self.stack.init_state(batch_size))
 
     def scan(self, x: Tensor, state: MemoryState, mask: Tensor) -> tuple[Tensor, MemoryState]:
@@ -138,7 +142,7 @@ class Memory(TemporalHead):
 
 
 def hard_sigmoid(x: Tensor) -> Tensor:
-    """A sigmoid that reaches exactly 0 and 1, at -2.4 and 2.4; gradients go on as if it did not.
+    """A sigmoid that reaches exactly 0 and 1, at -2.4 and 2.4; its gradient ignores the clipping.
 
     Source: stretched as in Louizos et al., arXiv:1712.01312, section 3.1; straight-through gradient: Bengio et al.,
     arXiv:1308.3432.

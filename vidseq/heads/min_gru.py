@@ -6,7 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.blocks import SEGMENT, Layer, LayerState, ResidualStack
 from vidseq.ops.linear_scan import linear_scan
 
@@ -16,11 +17,11 @@ class MinGRUConfig(HeadConfig):
     """Options of the min_gru head."""
 
     layers: int = option(2, at_least=1)
-    """Recurrences on top of one another; gates see what came before through the layer below alone."""
+    """Recurrences on top of one another; gates see the past through the layer below only."""
     write_bias: float = 0.0
-    """Initial bias of the gate z: the lower, the longer an untrained layer keeps what it holds."""
+    """Initial bias of the gate z: the lower, the longer an untrained layer keeps its content."""
     positive: bool = False
-    """Squeeze new values through the paper's g (appendix B.3), as its logarithms need."""
+    """Whether to pass new values through the paper's g (appendix B.3), which its logarithms need."""
 
 
 class MinGRUState(NamedTuple):
@@ -41,15 +42,15 @@ class MinGRULayer(Layer):
         nn.init.constant_(self.gate.bias, config.write_bias)
 
     def init_state(self, batch_size: int) -> LayerState:
-        """Zeros: nothing has been seen."""
+        """Makes zeros."""
         return (self.gate.weight.new_zeros(batch_size, self.gate.in_features),)
 
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads new frames; see `Layer`."""
         gate, value, (hidden,) = self.gate(x), self.value(x), state
-        exact = torch.promote_types(hidden.dtype, torch.float32)  # sums over hours do not fit 8 bits
+        exact = torch.promote_types(hidden.dtype, torch.float32)  # sums over hours need more than half precision
         if not bool(mask.all()):
-            gate = gate.masked_fill(~mask[..., None], -torch.inf)  # then z is 0, and h stays to the last bit
+            gate = gate.masked_fill(~mask[..., None], -torch.inf)  # then z is exactly 0, and h does not change
         with torch.autocast(x.device.type, enabled=False):
             gate, value = gate.to(exact), value.to(exact)
             if self.positive:
@@ -59,17 +60,17 @@ class MinGRULayer(Layer):
 
 
 class MinGRU(TemporalHead):
-    """A recurrent network whose gate sees the frame alone, so that all frames are worked out at once.
+    """A recurrent network whose gate sees the frame only, so that all frames are computed at once.
 
-        z_t  = sigmoid(W_z x_t + b_z)                   what to overwrite
-        h~_t = W_h x_t + b_h                            what to write
+        z_t  = sigmoid(W_z x_t + b_z)                   overwrite how much?
+        h~_t = W_h x_t + b_h                            the new value
         h_t  = (1 - z_t) * h_(t-1) + z_t * h~_t         h ──×(1-z)──(+)──×(1-z)──(+)──►
                                                                     z h~         z h~
 
-    Source: Feng et al., arXiv:2410.01201, section 3.1 and appendix B. Here: the recurrence is solved by `linear_scan`,
-    which multiplies out, and not in logarithms (appendix B.3), so that values may have any sign and no digits are
-    lost; layers are residual behind a LayerNorm, without the paper's convolutions and networks between them. Not
-    causal: a second recurrence per layer reads backwards.
+    Source: Feng et al., arXiv:2410.01201, section 3.1 and appendix B. Here: `linear_scan` solves the recurrence by
+    multiplying out, not in logarithms (appendix B.3), so values may have any sign and lose no digits. Layers are
+    residual behind a LayerNorm, without the paper's convolutions and networks between them. Not causal: a second
+    recurrence per layer reads backwards.
     """
 
     name = "min_gru"
@@ -85,7 +86,7 @@ class MinGRU(TemporalHead):
         self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
 
     def init_state(self, batch_size: int) -> MinGRUState:
-        """Zeros: nothing has been seen."""
+        """Makes zeros."""
         return MinGRUState(*self.stack.init_state(batch_size))
 
     def scan(self, x: Tensor, state: MinGRUState, mask: Tensor) -> tuple[Tensor, MinGRUState]:

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.blocks import advance
 from vidseq.heads.layers.conv import ConvLayer
 
@@ -18,19 +19,19 @@ class MSTCNConfig(HeadConfig):
     """Options of the ms_tcn head."""
 
     stages: int = option(4, at_least=1)
-    """Networks of convolutions, each of which refines what the one before it found."""
+    """Networks of convolutions; each refines the result of the one before it."""
     layers: int = option(10, at_least=1, at_most=24)
     """Convolutions of a stage, with dilations 1, 2, 4, ..."""
     kernel_size: int = option(3, at_least=1)
-    """Frames that one convolution looks at; odd when not causal."""
+    """Frames that a convolution reads; odd if not causal."""
     channels: int = option(64, at_least=1)
     """Width inside."""
     labels: int = option(16, at_least=2)
-    """Soft labels of a frame, which are all that a stage sees of the one before it."""
+    """Soft labels of a frame: all that a stage sees of the one before it."""
 
 
 class MSTCNState(NamedTuple):
-    """The latest inputs of every layer, as far back as its convolution reaches."""
+    """The latest inputs of every layer, as many as its convolution needs."""
 
     past: Tensor
     """(B, stages, sum over layers of (kernel_size - 1) * dilation, channels), layer by layer, oldest first."""
@@ -50,11 +51,11 @@ class Stage(nn.Module):
 
     @property
     def reaches(self) -> list[int]:
-        """Frames beside the current one that each layer looks at."""
+        """Frames that each layer reads besides the current one."""
         return [layer.reach for layer in self.layers]
 
     def forward(self, x: Tensor, past: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Reads new frames after the past (B, sum of reaches, C); returns the new past too."""
+        """Reads new frames after the past (B, sum of reaches, C); also returns the new past."""
         inner, new_pasts = self.into(x), []
         for norm, layer, before in zip(self.norms, self.layers, past.split(self.reaches, dim=1)):
             normed = norm(inner)
@@ -72,7 +73,7 @@ class Stage(nn.Module):
 
 
 class MSTCN(TemporalHead):
-    """Stages of dilated convolutions: each corrects the labels of the one before it, seeing nothing but them.
+    """Stages of dilated convolutions: each corrects the labels of the one before it and sees only those labels.
 
         h     = h + mix(relu(sum_k W_k norm(h)_(t - k d) + b)),    d = 1, 2, 4, ...       a layer of a stage
         y_1   = x + stage_1(x)
@@ -84,13 +85,13 @@ class MSTCN(TemporalHead):
     Source: Abu Farha and Gall, arXiv:1903.01945, section 3, eq. 1 to 5. Here: a head gives D features and not classes,
     so a stage adds to the features of the one before; its soft labels are learned without a loss of their own; a
     LayerNorm before each convolution. The paper's stages see the future: causal=False. Causal: kernels end at the
-    frame, then it streams exactly.
+    frame, so the head streams exactly.
     """
 
     name = "ms_tcn"
     Config = MSTCNConfig
     supports_noncausal = True
-    forgets = True
+    fixed_context = True
     config: MSTCNConfig
 
     def __init__(self, config: MSTCNConfig) -> None:
@@ -104,17 +105,17 @@ class MSTCN(TemporalHead):
 
     @property
     def context_frames(self) -> int:
-        """Current frame and the reach of all layers; half of it lies in the future when not causal."""
+        """Current frame and the reach of all layers; not causal: half of the reach lies in the future."""
         reach = len(self.stages) * sum(self.stages[0].reaches)
         return 1 + (reach if self.config.causal else reach // 2)
 
     @property
     def segment_frames(self) -> int:
-        """At least as many as a stage keeps, for those are copied from segment to segment."""
+        """At least as many frames as a stage keeps, because each segment copies them."""
         return max(2048, sum(self.stages[0].reaches))
 
     def init_state(self, batch_size: int) -> MSTCNState:
-        """Zeros, which is the padding of a convolution."""
+        """Makes zeros, the padding of a convolution."""
         config, reach = self.config, sum(self.stages[0].reaches)
         return MSTCNState(self.last_norm.weight.new_zeros(batch_size, config.stages, reach, config.channels))
 
@@ -135,5 +136,5 @@ class MSTCN(TemporalHead):
         return self.last_norm(y)
 
     def _seen(self, index: int, y: Tensor) -> Tensor:
-        """What a stage reads: the frames, or the labels that the stage before gives them."""
+        """Returns a stage's input: the frames, or the soft labels of the stage before."""
         return self.labels[index - 1](y).softmax(dim=-1) if index else y

@@ -7,7 +7,8 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.transformer import TransformerBlock, check_heads
 from vidseq.ops.linear_attention import Sums, causal_linear_attention, empty_sums, linear_attention
 from vidseq.ops.random_features import log_positive_features, orthogonal_directions
@@ -21,7 +22,7 @@ class PerformerConfig(HeadConfig):
     features: int = option(256, at_least=1)
     """Random features m of an attention head: the more, the closer to softmax attention."""
     redraw_every: int = option(0, at_least=0)
-    """In training, features are drawn anew after so many batches of videos; 0: never. In evaluation they stay."""
+    """In training, new features are drawn after this many batches of videos; 0: never. In evaluation they stay."""
     layers: int = option(2, at_least=1)
     """Transformer blocks on top of one another."""
     heads: int = option(4, at_least=1)
@@ -31,7 +32,7 @@ class PerformerConfig(HeadConfig):
 
 
 class PerformerState(NamedTuple):
-    """Sums over all frames, of one size for ever, and how many frames there have been."""
+    """Sums over all frames, of constant size, and the number of frames."""
 
     values: Tensor
     """S = sum of phi(k_j) v_j / e^top, (B, layers, heads, features, width)."""
@@ -40,11 +41,11 @@ class PerformerState(NamedTuple):
     top: Tensor
     """The largest log sum phi(k_j) so far, (B, layers, heads)."""
     position: Tensor
-    """int64 (B,): frames so far, and so where the next one stands."""
+    """int64 (B,): frames so far, which is the position of the next one."""
 
 
 class Performer(TemporalHead):
-    """A transformer whose attention to all the past is estimated by random features, in constant memory.
+    """A transformer that estimates attention to the whole past by random features, in constant memory.
 
         phi(x) = exp(w x - |x|^2 / 2) / sqrt(m),    m random w, orthogonal       E[phi(q) . phi(k)] = exp(q . k)
         S_t    = S_(t-1) + phi(k_t) v_t             z_t = z_(t-1) + phi(k_t)
@@ -55,10 +56,10 @@ class Performer(TemporalHead):
         q    ──► y_1   y_2   y_3   y_4
 
     Source: Choromanski et al., arXiv:2009.14794: positive features: lemma 1; orthogonal: section 2.4; causal: section
-    2.2 and appendix B.1. Here: q and k are turned to their positions and divided by d^(1/4); no constant is added to
-    features; sums carry a running maximum instead of a maximum over all keys, which would know the future. In training
-    `redraw_every` counts the batches whose videos all start anew, as sums of old features don't fit new ones. Not
-    causal: S and z of the whole video. Cost: T m d, and m d numbers to keep.
+    2.2 and appendix B.1. Here: q and k are rotated to their positions and divided by d^(1/4); no constant is added to
+    features; sums carry a running maximum instead of a maximum over all keys, which would depend on the future. In
+    training, `redraw_every` counts only batches in which all videos begin, because sums of old features do not fit new
+    ones. Not causal: S and z of the whole video. Cost: time T m d, and m d numbers of state.
     """
 
     name = "performer"
@@ -82,7 +83,7 @@ class Performer(TemporalHead):
         self.register_buffer("begun", torch.zeros((), dtype=torch.int64))  # batches since features were drawn
 
     def init_state(self, batch_size: int) -> PerformerState:
-        """Sums of nothing."""
+        """Makes empty sums."""
         config, weight = self.config, self.last_norm.weight
         shape = (batch_size, config.layers, config.heads, config.features)
         sums = empty_sums(weight.new_empty(*shape, self._width), weight.new_empty(shape))
@@ -97,7 +98,7 @@ class Performer(TemporalHead):
         for index, block in enumerate(self.blocks):
             q, k, v = block.project(x, angles)
             exact = torch.promote_types(x.dtype, torch.float32)
-            with torch.autocast(x.device.type, enabled=False):  # sums over hours do not fit 8 bits
+            with torch.autocast(x.device.type, enabled=False):  # sums over hours need more than half precision
                 old = Sums(*(part[:, index].to(exact) for part in state[:3]))
                 read, sums = causal_linear_attention(
                     q.to(exact), k.to(exact), v.to(exact), mask, old, self._log_features(index, exact)
@@ -121,11 +122,11 @@ class Performer(TemporalHead):
         return self.last_norm(x)
 
     def _begin(self) -> None:
-        """In training, counts batches of new videos and draws new features when it is time."""
+        """In training, counts batches of new videos and draws new features after `redraw_every` of them."""
         if not self.training or self.config.redraw_every == 0:
             return
         if int(self.begun) >= self.config.redraw_every:
-            self.directions = self._draw(None).to(self.directions)  # a new tensor: the old one may await its backward
+            self.directions = self._draw(None).to(self.directions)  # a new tensor: a backward pass may need the old
             self.begun = torch.zeros_like(self.begun)
         self.begun = self.begun + 1
 

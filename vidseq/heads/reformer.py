@@ -7,17 +7,19 @@ from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.transformer import TransformerBlock, check_heads
 from vidseq.ops.lsh import Table, causal_lsh_attention, hash_buckets, lsh_attention
 from vidseq.ops.reversible import Step, run_reversibly
 from vidseq.ops.rotary import rotary_angles, rotate
 
 SEGMENT = 2048
-"""Frames that are projected at once."""
+"""Frames that are projected at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +29,11 @@ class ReformerConfig(HeadConfig):
     buckets: int = option(16, at_least=2)
     """Buckets of a round of hashing; even."""
     rounds: int = option(4, at_least=1)
-    """Rounds of hashing: the more, the less likely that two similar frames never meet."""
+    """Rounds of hashing: the more, the less likely that two similar frames never share a bucket."""
     window: int = option(32, at_least=1)
-    """Frames W of its bucket that a frame sees in a round; when not causal, as many to the other side."""
+    """Frames W of its bucket that a frame sees per round; not causal: as many on the other side."""
     reversible: bool = False
-    """True: the backward pass makes the layers' inputs anew instead of remembering them; twice the forward's time."""
+    """True: the backward pass recomputes the layers' inputs instead of storing them, for twice the forward's time."""
     layers: int = option(2, at_least=1)
     """Transformer blocks on top of one another."""
     heads: int = option(4, at_least=1)
@@ -41,20 +43,20 @@ class ReformerConfig(HeadConfig):
 
 
 class ReformerState(NamedTuple):
-    """The latest frames of every bucket, as every layer keeps them, and how many frames there have been."""
+    """The latest frames of every bucket in every layer, and the number of frames."""
 
     keys: Tensor
     """(B, layers, heads, rounds, buckets, window, width), rotated, the newest last; zeros where there are fewer."""
     values: Tensor
     """Like `keys`."""
     filled: Tensor
-    """int64 (B, layers, heads, rounds, buckets): how many of a bucket's W there are."""
+    """int64 (B, layers, heads, rounds, buckets): frames in each bucket, at most W."""
     position: Tensor
-    """int64 (B,): frames so far, and so where the next one stands."""
+    """int64 (B,): frames so far, which is the position of the next one."""
 
 
 class Reformer(TemporalHead):
-    """A transformer whose frames attend to frames of a similar kind, which hashing finds, however long ago.
+    """A transformer whose frames attend to similar frames of any age, which hashing finds.
 
         k_t = q_t / |q_t|,  h_r(q) = argmax([q R_r; -q R_r])          queries are keys; R_r random: round r
         y_t = softmax over all rounds r of q_t . k_j,  h_r(q_j) = h_r(q_t), the W latest j < t
@@ -64,14 +66,15 @@ class Reformer(TemporalHead):
                                          bucket 3 │ d e h i │
 
     Source: Kitaev et al., arXiv:2001.04451: hashing: section 2, eq. 4 and 5; rounds: eq. 6; shared queries and keys,
-    and a frame that sees itself only if it is alone: section 2. Here: in the paper sorted frames are cut into chunks,
-    and a frame sees its own chunk and the one before. Where chunks end depends on every frame's bucket, later ones
-    too: so whole-clip chunks can't stream exactly, and even their causal form lets the future decide what is seen.
-    Instead a frame sees its nearest W in sorted order, which lets `causal=True` stream exactly: the state is a hash
-    table of the latest W of each bucket, and a rare kind of frame stays for ever. Not causal: W to either side, over
-    the whole clip. Hashed is q before it is turned to its position. As in the authors' code scores are not divided by
-    sqrt(d), and a frame found in two rounds counts twice. R is drawn once, from a fixed seed. With `reversible`
-    (section 3) both streams begin as x and end as their mean. Cost: T log T + T W d.
+    and a frame that sees itself only if it is alone: section 2. Here: the paper cuts sorted frames into chunks, and a
+    frame sees its own chunk and the one before. The chunk borders depend on every frame's bucket, later ones too. So
+    chunks over a whole clip cannot stream exactly, and even their causal form depends on the future. Instead a frame
+    sees its nearest W in sorted order. With `causal=True` this streams exactly: the state is a hash table of the
+    latest W of each bucket, and frames of a rare kind stay for ever. Not causal: W on either side, over the whole
+    clip. q is hashed before it is rotated. As in the authors' code, scores are not divided by sqrt(d), and a frame
+    found in two rounds counts twice. R is drawn once, from a fixed seed. With `reversible` (section 3) both streams
+    begin as x and end as their mean. Cost: T log T + T W d.
+    end as their mean. Cost: T log T + T W d.
     """
 
     name = "reformer"
@@ -89,7 +92,7 @@ class Reformer(TemporalHead):
         if config.reversible and config.dropout:
             raise UserError(
                 f"reformer head with reversible=True expects dropout 0, got {config.dropout}. "
-                f"What is made anew must be the same."
+                f"Recomputed layers must give the same values. Use dropout 0 or reversible=False."
             )
         self._width = config.dim // config.heads
         dim, heads, network = config.dim, config.heads, config.network
@@ -103,11 +106,11 @@ class Reformer(TemporalHead):
 
     @property
     def segment_frames(self) -> int:
-        """Several times as many as are kept, for those are sorted again with every segment."""
+        """Several times as many frames as the state keeps, because each segment sorts those again."""
         return max(4096, 8 * self.config.buckets * self.config.window)
 
     def init_state(self, batch_size: int) -> ReformerState:
-        """Empty buckets."""
+        """Makes empty buckets."""
         config, weight = self.config, self.last_norm.weight
         shape = (batch_size, config.layers, config.heads, config.rounds, config.buckets)
         keys = weight.new_zeros(*shape, config.window, self._width)
@@ -148,10 +151,12 @@ class Reformer(TemporalHead):
     def _run(
         self, x: Tensor, attend: Callable[..., tuple[Tensor, ...]], old: list[tuple[Tensor, ...]]
     ) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
-        """All layers, one after another, residual in one of two ways."""
+        """Runs all layers, with plain or with reversible residual connections."""
         if self.config.reversible:
             steps = [
-                Step(functools.partial(self._merged, attend, index), block.think, part, tuple(block.parameters()))
+                Step(
+                    functools.partial(self._merged, attend, index), block.feed_forward, part, tuple(block.parameters())
+                )
                 for index, (block, part) in enumerate(zip(self.blocks, old))
             ]
             y, new = run_reversibly(steps, x)
@@ -167,14 +172,14 @@ class Reformer(TemporalHead):
     def _merged(
         self, attend: Callable[..., tuple[Tensor, ...]], index: int, x: Tensor, *table: Tensor
     ) -> tuple[Tensor, ...]:
-        """What frames read as a layer's output, which is what reversible layers add."""
+        """Returns a layer's output before the residual connection, which reversible layers add themselves."""
         read, *new = attend(index, x, *table)
-        return self.blocks[index].merge(read), *new
+        return self.blocks[index].project_output(read), *new
 
     def _project(self, index: int, x: Tensor, angles: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Queries, keys (both rotated), values and buckets, at least in single precision."""
+        """Projects to queries, keys (both rotated), values and buckets, at least in single precision."""
         block = self.blocks[index]
-        qv = block.qkv(block.attention_norm(x)).unflatten(-1, (2, block.heads, -1)).permute(2, 0, 3, 1, 4)
+        qv = rearrange(block.qkv(block.attention_norm(x)), "b t (two h d) -> two b h t d", two=2, h=block.heads)
         q, v = qv.to(torch.promote_types(x.dtype, torch.float32)).unbind()
         with torch.autocast(x.device.type, enabled=False):
             buckets = hash_buckets(q.detach(), self.rotations[index].to(q.dtype))
@@ -186,5 +191,5 @@ class Reformer(TemporalHead):
 
 
 def _like(part: Tensor, other: Tensor) -> Tensor:
-    """Numbers in another's precision; counts as they are."""
+    """Casts floating-point tensors to another's dtype, and leaves counts as they are."""
     return part.to(other.dtype) if part.is_floating_point() else part

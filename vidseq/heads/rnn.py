@@ -1,4 +1,4 @@
-"""The recurrent neural network of the lecture."""
+"""The plain recurrent neural network head."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.heads.base import HeadConfig, TemporalHead, option
-from vidseq.heads.layers.blocks import SEGMENT, Layer, LayerState, ResidualStack, newest, run_recurrent
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
+from vidseq.heads.layers.blocks import SEGMENT, Layer, LayerState, ResidualStack, last_valid, run_recurrent
 from vidseq.ops.plain_recurrence import plain_recurrence
 
 
@@ -28,32 +29,32 @@ class RNNState(NamedTuple):
 
 
 class RNNLayer(Layer):
-    """One layer of the equations below, by torch's kernel where there is no way back."""
+    """One layer of the equations below, by torch's kernel where no gradients are wanted."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.kernel = nn.RNN(dim, dim, batch_first=True)
-        nn.init.orthogonal_(self.kernel.all_weights[0][1])  # W: neither shrinks nor grows what it carries
+        nn.init.orthogonal_(self.kernel.all_weights[0][1])  # W: keeps the norm of h
         self.show = nn.Linear(dim, dim, bias=False)
 
     def init_state(self, batch_size: int) -> LayerState:
-        """Zeros: nothing has been seen."""
+        """Makes zeros."""
         return (self.show.weight.new_zeros(batch_size, self.kernel.hidden_size),)
 
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads new frames; see `Layer`."""
         if not torch.is_grad_enabled():
-            hiddens, new_state = run_recurrent(self.kernel, x, state, mask)
-            return self.show(hiddens), new_state
+            hidden_values, new_state = run_recurrent(self.kernel, x, state, mask)
+            return self.show(hidden_values), new_state
         (hidden,), (u, w, b, c) = state, self.kernel.all_weights[0]
         inputs = F.linear(x, u, b + c)
-        with torch.autocast(x.device.type, enabled=False):  # frame after frame, rounding would add up
-            hiddens = plain_recurrence(inputs.to(hidden.dtype), hidden, w)
-        return self.show(hiddens), (newest(hiddens, hidden, mask),)
+        with torch.autocast(x.device.type, enabled=False):  # rounding errors would accumulate from frame to frame
+            hidden_values = plain_recurrence(inputs.to(hidden.dtype), hidden, w)
+        return self.show(hidden_values), (last_valid(hidden_values, hidden, mask),)
 
 
 class RNN(TemporalHead):
-    """The plain recurrence: what is remembered is rewritten at every frame.
+    """The plain recurrence: every frame rewrites the whole memory.
 
         h_t = tanh(W h_(t-1) + U x_t + b)          h ──W──(+)──tanh──┬──W──(+)──tanh──┬──►
         y_t = V h_t                                      U x_1       V y_1  U x_2     V y_2
@@ -75,7 +76,7 @@ class RNN(TemporalHead):
         self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
 
     def init_state(self, batch_size: int) -> RNNState:
-        """Zeros: nothing has been seen."""
+        """Makes zeros."""
         return RNNState(*self.stack.init_state(batch_size))
 
     def scan(self, x: Tensor, state: RNNState, mask: Tensor) -> tuple[Tensor, RNNState]:

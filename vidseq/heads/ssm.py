@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.blocks import Layer, LayerState, ResidualStack, advance
 from vidseq.ops.selective_scan import selective_scan
 
@@ -20,19 +21,19 @@ class SSMConfig(HeadConfig):
     layers: int = option(2, at_least=1)
     """State spaces on top of one another."""
     states: int = option(8, at_least=1)
-    """Numbers N that are kept of every channel; time and memory of a stream grow with it."""
+    """Numbers N of state per channel; time and memory of a stream grow with it."""
     expand: int = option(1, at_least=1)
-    """Channels E inside, in multiples of dim."""
+    """Inner channels E, in multiples of dim."""
     kernel_size: int = option(4, at_least=1)
-    """Frames that the convolution before the state space looks at."""
+    """Frames that the convolution before the state space reads."""
 
 
 MIN_STEP, MAX_STEP = 1e-3, 1e-1
-"""Step widths of an untrained head: channels remember for some 10 to 1,000 frames."""
+"""Step widths of an untrained head; its channels then remember some 10 to 1,000 frames."""
 
 
 class SSMState(NamedTuple):
-    """What the state spaces hold, and the latest inputs of the convolutions."""
+    """The contents of the state spaces, and the latest inputs of the convolutions."""
 
     hidden: Tensor
     """(B, layers, states, E)."""
@@ -61,7 +62,7 @@ class SSMLayer(Layer):
             self.step.bias.copy_(width + (-(-width).expm1()).log())  # the inverse of softplus
 
     def init_state(self, batch_size: int) -> LayerState:
-        """Zeros: nothing has been seen."""
+        """Makes zeros."""
         past = self.taps.new_zeros(batch_size, len(self.taps) - 1, self.taps.shape[1])
         return self.log_a.new_zeros(batch_size, *self.log_a.shape), past
 
@@ -73,7 +74,7 @@ class SSMLayer(Layer):
         inner = F.silu(self.convolve(torch.cat([past, inner], dim=1)))
         step, b, c = self.select(inner).split(self.sizes, dim=-1)
         delta = F.softplus(self.step(step)).masked_fill(~mask[..., None], 0)
-        exact = torch.promote_types(hidden.dtype, torch.float32)  # sums over hours do not fit 8 bits
+        exact = torch.promote_types(hidden.dtype, torch.float32)  # sums over hours need more than half precision
         with torch.autocast(x.device.type, enabled=False):
             parts = (delta, inner, -self.log_a.to(exact).exp(), b, c, hidden)
             y, new_hidden = selective_scan(*(part.to(exact) for part in parts))
@@ -81,7 +82,7 @@ class SSMLayer(Layer):
         return self.out(shown), (new_hidden.to(hidden.dtype), new_past)
 
     def convolve(self, x: Tensor) -> Tensor:
-        """Each channel on its own, from x (B, kernel_size - 1 + T, E) to (B, T, E)."""
+        """Convolves each channel on its own, x (B, kernel_size - 1 + T, E) to (B, T, E)."""
         num_frames = x.shape[1] - len(self.taps) + 1
         y: Tensor = self.taps_bias
         for index, tap in enumerate(self.taps):
@@ -90,17 +91,17 @@ class SSMLayer(Layer):
 
 
 class SSM(TemporalHead):
-    """A selective state space: N numbers a channel decay at their own rates, and each frame chooses what goes in.
+    """A selective state space: N numbers per channel decay at their own rates, and each frame chooses what it writes.
 
         x, g  = W_in x_t;   x = silu(conv(x))                 the latest 4 frames of each channel
-        d     = softplus(W_d x + b_d)                         step width: 0 skips the frame, large forgets all before
-        b, c  = W_b x, W_c x                                  what to write to, what to read from
+        d     = softplus(W_d x + b_d)                         step width: 0 skips the frame, large clears the past
+        b, c  = W_b x, W_c x                                  where to write, where to read
         h_t   = exp(d A) * h_(t-1) + d b x                    h ──×exp(dA)──(+)──×exp(dA)──(+)──►
         y_t   = W_out ((c . h_t + D * x) * silu(g))                        d b x          d b x
 
     Source: Gu and Dao, arXiv:2312.00752, algorithm 2 and section 3.4; diagonal A = -1, ..., -N: Gu et al.,
     arXiv:2206.11893 (S4D-Real). Here: b is scaled by d instead of integrated over the step, as in the paper's code;
-    by default E = D and N = 8, not 2 D and 16; h is made segment by segment by `selective_scan`. Layers are residual
+    by default E = D and N = 8, not 2 D and 16; `selective_scan` computes h segment by segment. Layers are residual
     behind a LayerNorm. Not causal: a second state space per layer reads backwards.
     """
 
@@ -117,7 +118,7 @@ class SSM(TemporalHead):
         self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
 
     def init_state(self, batch_size: int) -> SSMState:
-        """Zeros: nothing has been seen."""
+        """Makes zeros."""
         return SSMState(*self.stack.init_state(batch_size))
 
     def scan(self, x: Tensor, state: SSMState, mask: Tensor) -> tuple[Tensor, SSMState]:

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.heads.base import HeadConfig, TemporalHead, option
+from vidseq.heads.base import TemporalHead
+from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.blocks import advance
 from vidseq.heads.layers.transformer import TransformerBlock, check_heads
 from vidseq.ops.relative_banded import relative_banded_attention
@@ -19,7 +20,7 @@ class TransformerXLConfig(HeadConfig):
     """Options of the transformer_xl head."""
 
     memory: int = option(256, at_least=0)
-    """Earlier frames M that a layer remembers and every frame sees."""
+    """Earlier frames M that a layer remembers; every frame sees them."""
     layers: int = option(2, at_least=1)
     """Transformer blocks on top of one another."""
     heads: int = option(4, at_least=1)
@@ -29,10 +30,10 @@ class TransformerXLConfig(HeadConfig):
 
 
 class TransformerXLState(NamedTuple):
-    """The memory: the latest frames as every layer keeps them, and how many frames there have been."""
+    """The memory: keys and values of the latest frames in every layer, and the number of frames."""
 
     keys: Tensor
-    """(B, layers, heads, memory, width), oldest first; they know no position."""
+    """(B, layers, heads, memory, width), oldest first, without positions."""
     values: Tensor
     """Like `keys`."""
     position: Tensor
@@ -40,7 +41,7 @@ class TransformerXLState(NamedTuple):
 
 
 class TransformerXL(TemporalHead):
-    """A transformer that remembers its layers' earlier frames, and scores frames by how long ago they were.
+    """A transformer that remembers its layers' earlier frames, and whose scores depend on how long ago a frame was.
 
         A(t, j) = (q_t + u) . k_j  +  (q_t + v) . W_R R_(t-j)           R: sinusoids of the distance t - j
         y_t     = softmax(A(t, j) / sqrt(d), t - M <= j <= t) v_j
@@ -49,16 +50,16 @@ class TransformerXL(TemporalHead):
         . . . ────┼──► ■ ■ ■ ─┼──► ■ ■ ■                  see L M frames back, over any number of segments.
 
     Source: Dai et al., arXiv:1901.02860, section 3.2 (memory), 3.3 (relative positions) and appendix B (shift). Here:
-    a frame sees its M latest frames, whichever segment they were in; in the paper the first frame of a segment sees
-    fewer than the last, and outputs depend on where segments begin. So streams may be cut anywhere. The paper's stop
-    of the gradient is where a caller detaches the state between two scans; within a scan gradients pass, as within the
-    paper's segment. Kept are keys and values and not the hidden frames they are made of, so a step makes none anew.
-    Pre-norm. Cost: T M d.
+    a frame sees its M latest frames, in whichever segment they were. In the paper, the first frame of a segment sees
+    fewer than the last, and outputs depend on where segments begin; here a stream can be cut anywhere. The paper's
+    stop of the gradient is where a caller detaches the state between two scans; within a scan gradients pass, as
+    within the paper's segment. The memory holds keys and values and not the hidden frames, so a step does not
+    recompute them. Pre-norm. Cost: T M d.
     """
 
     name = "transformer_xl"
     Config = TransformerXLConfig
-    forgets = True
+    fixed_context = True
     config: TransformerXLConfig
 
     def __init__(self, config: TransformerXLConfig) -> None:
@@ -75,11 +76,11 @@ class TransformerXL(TemporalHead):
 
     @property
     def context_frames(self) -> int:
-        """Each layer reaches a memory further."""
+        """Each layer adds its memory."""
         return self.config.layers * self.config.memory + 1
 
     def init_state(self, batch_size: int) -> TransformerXLState:
-        """An empty memory."""
+        """Makes an empty memory."""
         config, weight = self.config, self.last_norm.weight
         keys = weight.new_zeros(batch_size, config.layers, config.heads, config.memory, self._width)
         position = torch.zeros(batch_size, dtype=torch.int64, device=weight.device)

@@ -1,1 +1,1 @@
-"""Kernels that heads share, one function each; every one has a slow, obvious twin in tests/references.py."""
+"""Kernels that heads share, one function each. Each has a slow, obvious reference in tests/references.py."""

@@ -9,7 +9,7 @@ from torch.autograd.function import once_differentiable
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor, dilation: int = 1) -> Tensor:
-    """Convolves frames that carry their past with them.
+    """Convolves frames whose input starts with the past that they need.
 
         y_t = bias + sum_k W_k x_(t + k dilation),    k = 0, ..., K - 1
 
@@ -17,7 +17,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor, dilation: int = 1) -> Tens
         x: (B, (K - 1) * dilation + T, C).
         weight: all W_k side by side, oldest first, (D, K * C).
         bias: (D,).
-        dilation: frames from one that an output looks at to the next.
+        dilation: distance in frames between the frames of one output.
 
     Returns:
         (B, T, D).
@@ -27,16 +27,16 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor, dilation: int = 1) -> Tens
     in_place = x.dtype == weight.dtype and x.dtype in (torch.float32, torch.float64)
     if x.device.type == "cpu" and in_place and num_frames > 1 and not torch.is_autocast_enabled("cpu"):
         return cast("Tensor", _Convolve.apply(x, weight, bias, dilation))
-    looked_at = torch.cat([x.narrow(1, tap * dilation, num_frames) for tap in range(taps)], dim=-1)
-    return F.linear(looked_at, weight, bias)
+    inputs = torch.cat([x.narrow(1, tap * dilation, num_frames) for tap in range(taps)], dim=-1)
+    return F.linear(inputs, weight, bias)
 
 
 class _Convolve(torch.autograd.Function):
-    """Adds up a product for each of the K in place: neither makes nor remembers a copy of x for each of them."""
+    """Adds up the products of the K taps in place, without copies of x for each tap."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, dilation: int) -> Tensor:
-        """A video after the other."""
+        """Convolves one video after the other."""
         ctx.save_for_backward(x, weight)
         ctx.dilation = dilation
         first, *others = weight.split(x.shape[2], dim=1)
@@ -51,13 +51,13 @@ class _Convolve(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """The same products turned around."""
+        """Adds up the transposed products."""
         x, weight = ctx.saved_tensors
         taps, num_frames = weight.split(x.shape[2], dim=1), gradient.shape[1]
-        of_x, of_weight = torch.zeros_like(x), torch.zeros_like(weight)
-        for row, frames, of_frames in zip(gradient, x, of_x):
-            for number, (tap, of_tap) in enumerate(zip(taps, of_weight.split(x.shape[2], dim=1))):
+        grad_x, grad_weight = torch.zeros_like(x), torch.zeros_like(weight)
+        for row, frames, grad_frames in zip(gradient, x, grad_x):
+            for number, (tap, grad_tap) in enumerate(zip(taps, grad_weight.split(x.shape[2], dim=1))):
                 part = slice(number * ctx.dilation, number * ctx.dilation + num_frames)
-                of_frames[part].addmm_(row, tap)
-                of_tap.addmm_(row.T, frames[part])
-        return of_x, of_weight, gradient.sum(dim=(0, 1)), None
+                grad_frames[part].addmm_(row, tap)
+                grad_tap.addmm_(row.T, frames[part])
+        return grad_x, grad_weight, gradient.sum(dim=(0, 1)), None

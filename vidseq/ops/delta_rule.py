@@ -5,21 +5,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 CHUNK = 64
-"""Frames whose mutual influence is worked out at once; time and memory grow with d + CHUNK for a frame."""
+"""Frames whose mutual influence is solved at once; time and memory grow with d + CHUNK per frame."""
 SEGMENT = 16 * CHUNK
-"""Frames in flight at once, which bounds the workspace of a long video."""
+"""Frames of a segment, which bounds the workspace of a long video."""
 
 
 def delta_rule(q: Tensor, k: Tensor, v: Tensor, rate: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-    """Stores key/value pairs in a matrix M, each in place of what its key led to before, and reads after each write.
+    """Stores key/value pairs in a matrix M; a pair replaces the value of its key. Reads after each write.
 
-        new_t  = rate_t (v_t - M_(t-1)^T k_t)       what is not yet known
+        new_t  = rate_t (v_t - M_(t-1)^T k_t)       what M lacks
         M_t    = M_(t-1) + k_t new_t^T
         read_t = M_t^T q_t
 
     Within a chunk that starts from M_0, new_t + rate_t sum_(j < t) (k_t . k_j) new_j = rate_t (v_t - M_0^T k_t): a
-    triangular system that is the same for every M_0. So all chunks are solved at once for v and for k, and contents
-    are only made where chunks meet.
+    triangular system with the same matrix for every M_0. So all chunks are solved at once for v and for k, and M is
+    only computed at the chunk borders.
 
     Source: Schlag et al., arXiv:2102.11174, section 4.2; in chunks: Yang et al., arXiv:2406.06484, section 3.
 
@@ -42,7 +42,7 @@ def delta_rule(q: Tensor, k: Tensor, v: Tensor, rate: Tensor, memory: Tensor) ->
 
 
 def _scan_segment(q: Tensor, k: Tensor, v: Tensor, rate: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-    """`delta_rule` on few enough frames to solve all their chunks at once; tensors are (B, H, chunks, C, ...)."""
+    """Runs `delta_rule` on one segment, all chunks at once; tensors are (B, H, chunks, C, ...)."""
     num_frames = q.shape[2]
     chunk = min(CHUNK, num_frames)
     q, k, v, rate = (F.pad(part, (0, 0, 0, -num_frames % chunk)).unflatten(2, (-1, chunk)) for part in (q, k, v, rate))

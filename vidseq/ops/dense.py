@@ -1,4 +1,4 @@
-"""Causal attention on every key so far."""
+"""Causal attention to all keys so far."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 BLOCK = 512
-"""Queries whose mask is made at once, which bounds the workspace of a long chunk."""
+"""Queries of a block, which bounds the mask of a long chunk."""
 
 
 def causal_attention(q: Tensor, k: Tensor, v: Tensor, valid: Tensor) -> Tensor:
-    """Softmax attention of every query on its own key and all keys before it.
+    """Softmax attention of every query to its own key and all keys before it.
 
         keys     ├────past────┼──queries' own──┤
         queries               ├────────────────┤
@@ -42,15 +42,17 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, valid: Tensor) -> Tensor:
     return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
 
 
-def read_by_queries(q: Tensor, k: Tensor, v: Tensor, past: Sequence[tuple[Tensor, Tensor]], valid: Tensor) -> Tensor:
-    """Softmax attention of every query on the past and on its own key alone; queries do not see each other.
+def attend_independent_queries(
+    q: Tensor, k: Tensor, v: Tensor, past: Sequence[tuple[Tensor, Tensor]], valid: Tensor
+) -> Tensor:
+    """Softmax attention of every query to the past and to its own key; queries do not see each other.
 
     Args:
         q: queries, (B, H, Q, d).
         k: their own keys, like `q`.
         v: their own values, like `q`.
-        past: keys and values that all of them see, each (B, H, N, d), in parts, which need not lie in one place.
-        valid: bool (B, all parts' N), False for keys that must not be seen.
+        past: keys and values that all queries see, each (B, H, N, d), in parts, which may be separate tensors.
+        valid: bool (B, N of all parts), False for keys that must not be seen.
 
     Returns:
         (B, H, Q, d).

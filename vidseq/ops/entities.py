@@ -1,4 +1,4 @@
-"""Memories whose gates see what they hold: frame after frame by nature, so each frame must be cheap."""
+"""Memories whose gates depend on their contents: a loop over frames in which each frame is cheap."""
 
 from typing import Any
 
@@ -14,18 +14,18 @@ def entity_scan(
     """Lets every frame update every memory h_j.
 
         g_j  = sigmoid(x_t . h_j + matches_tj)                      is this frame about j?
-        c_j  = prelu(weight h_j + constant_j + news_t)              what is there to say?
+        c_j  = prelu(weight h_j + constant_j + news_t)              new content
         h_j <- (h_j + g_j c_j) / |h_j + g_j c_j|
 
-    Backward is written by hand: two passes of few operations a frame, all else on all frames at once.
+    The backward pass is written by hand: few operations per frame in two loops, and the rest on all frames at once.
 
     Source: Henaff et al., arXiv:1612.03969, section 2.2; prelu with one slope.
 
     Args:
         x: frames, (T, B, d); T at least 1.
-        matches: what else speaks for each memory, (T, B, S).
-        news: what a frame brings for all memories, (T, B, d).
-        constant: what a memory brings for all frames, (S, d).
+        matches: the rest of the gates' logits, (T, B, S).
+        news: what a frame adds to the candidates of all memories, (T, B, d).
+        constant: what a memory adds to its candidates at all frames, (S, d).
         weight: (d, d).
         slope: of the prelu below 0, (1,).
         memory: before the first frame, (B, S, d).
@@ -37,6 +37,8 @@ def entity_scan(
 
 
 class _EntityScan(torch.autograd.Function):
+    """Entity memories; time is the first dimension inside."""
+
     @staticmethod
     def forward(
         ctx: Any,
@@ -48,12 +50,12 @@ class _EntityScan(torch.autograd.Function):
         slope: Tensor,
         start: Tensor,
     ) -> Tensor:
-        """Five small operations and one matrix product a frame."""
+        """Runs five small operations and one matrix product per frame."""
         num_frames, (batch, slots, dim) = len(x), start.shape
         x, weight, below = x.contiguous(), weight.contiguous(), float(slope.detach())
         memories = start.new_empty(num_frames + 1, batch, slots, dim)
         memories[0] = start
-        inner = news[:, :, None] + constant  # becomes what goes into the prelu
+        inner = news[:, :, None] + constant  # becomes the input of the prelu
         gates = matches[..., None].clone()
         norms = torch.empty_like(gates)
         change, weight_t = torch.empty_like(start), weight.T.contiguous()
@@ -79,40 +81,29 @@ class _EntityScan(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
-        """From the last frame to the first: through the norm, the gate and the candidate."""
+        """Runs from the last frame to the first, through the norm, the gate and the candidate."""
         x, weight, slope, memories, inner, gates, norms = ctx.saved_tensors
         to_match = F.leaky_relu(inner, float(slope)).mul_(gates * (1 - gates))
         to_inner = (inner > 0).to(inner.dtype).mul_(1 - slope).add_(slope).mul_(gates)
-        of_matches, changes = torch.empty_like(gates), torch.empty_like(inner)
+        grad_matches, changes = torch.empty_like(gates), torch.empty_like(inner)
         total, product, dot = (torch.zeros_like(part) for part in (memories[0], memories[0], gates[0]))
-        of_inner = torch.empty_like(total)
-        flat_total, flat_inner = total.flatten(0, 1), of_inner.flatten(0, 1)
-        frames = (
-            part.unbind(0)
-            for part in (
-                x[:, :, None],
-                gradients[0],
-                memories[1:],
-                norms,
-                to_match,
-                to_inner,
-                of_matches,
-                changes,
-                changes.flatten(1, 2),
-            )
-        )
-        for frame, gradient, after, norm, match, into, of_match, change, row in reversed(list(zip(*frames))):
+        grad_inner = torch.empty_like(total)
+        flat_total, flat_inner = total.flatten(0, 1), grad_inner.flatten(0, 1)
+        parts = (x[:, :, None], gradients[0], memories[1:], norms, to_match, to_inner, grad_matches, changes)
+        frames = [part.unbind(0) for part in (*parts, changes.flatten(1, 2))]
+        for frame, gradient, after, norm, match, into, grad_match, change, row in reversed([*zip(*frames)]):
             total += gradient
             torch.mul(after, total, out=product)
             torch.sum(product, dim=-1, keepdim=True, out=dot)
             torch.addcmul(total, after, dot, value=-1, out=change).div_(norm)
             torch.mul(change, match, out=product)
-            torch.sum(product, dim=-1, keepdim=True, out=of_match)
-            torch.mul(change, into, out=of_inner)
+            torch.sum(product, dim=-1, keepdim=True, out=grad_match)
+            torch.mul(change, into, out=grad_inner)
             torch.addmm(row, flat_inner, weight, out=flat_total)
-            total.addcmul_(of_match, frame)
-        of_slope = (changes * inner.clamp_(max=0)).mul_(gates).sum().view(1)
-        of_inners = changes.mul_(to_inner)
-        of_x = (of_matches.mT @ memories[:-1]).squeeze(2)
-        of_weight = of_inners.flatten(0, 2).T @ memories[:-1].flatten(0, 2)
-        return of_x, of_matches[..., 0], of_inners.sum(2), of_inners.sum((0, 1)), of_weight, of_slope, total
+            total.addcmul_(grad_match, frame)
+        grad_slope = (changes * inner.clamp_(max=0)).mul_(gates).sum().view(1)
+        grad_inners = changes.mul_(to_inner)
+        grad_x = (grad_matches.mT @ memories[:-1]).squeeze(2)
+        grad_weight = grad_inners.flatten(0, 2).T @ memories[:-1].flatten(0, 2)
+        grad_constant = grad_inners.sum((0, 1))
+        return grad_x, grad_matches[..., 0], grad_inners.sum(2), grad_constant, grad_weight, grad_slope, total

@@ -1,7 +1,7 @@
-"""Torch's fast attention kernel for CPUs, which knows the mass of its softmax, behind a check that it lacks.
+"""Torch's fast attention kernel for CPUs, which also returns the logsumexp, with a check that it lacks.
 
-The kernel is private to torch: it makes its output in the layout of the queries and then writes rows of numbers that
-lie next to one another. `F.scaled_dot_product_attention` therefore never calls it on other layouts; neither do these.
+The kernel is private to torch. It makes its output in the layout of the queries and then writes contiguous rows. So
+`F.scaled_dot_product_attention` never calls it on other layouts, and neither do these functions.
 """
 
 import torch
@@ -14,14 +14,14 @@ def flash_attention(
     """Softmax attention without gradients.
 
     Args:
-        q: queries, (B, H, T, d), with any strides, as the others.
+        q: queries, (B, H, T, d), with any strides, like the other tensors.
         k: keys, (B, H, N, d), N at least 1.
         v: values, like `k`.
-        bias: added to the scores, what broadcasts to (B, H, T, N); None: nothing.
+        bias: added to the scores; broadcasts to (B, H, T, N); None: nothing.
         scale: of the products of queries and keys; None: one over the square root of d.
 
     Returns:
-        what was read (B, H, T, d), and the log of the sum of the exponentials of the scores (B, H, T).
+        output (B, H, T, d), and the log of the sum of the exponentials of the scores (B, H, T).
     """
     kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     mask = None if bias is None else _in_rows(bias)
@@ -35,22 +35,22 @@ def flash_gradients(
     v: Tensor,
     bias: Tensor,
     read: Tensor,
-    mass: Tensor,
+    logsumexp: Tensor,
     *,
     scale: float | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of q, k and v, given that of what was read.
+    """Computes the gradients of q, k and v from the gradient of the output.
 
-    With the read and the mass of a softmax over more keys than these, it finds the true weights of these.
+    Output and logsumexp may be those of a softmax over more keys than these; the weights of these keys are then right.
 
     Args:
         gradient: like `read`.
         q: as in `flash_attention`, like all up to `bias`.
-        k: see there.
-        v: see there.
-        bias: see there.
-        read: (B, H, T, d).
-        mass: (B, H, T).
+        k: see `flash_attention`.
+        v: see `flash_attention`.
+        bias: see `flash_attention`.
+        read: output, (B, H, T, d).
+        logsumexp: (B, H, T).
         scale: as in `flash_attention`.
 
     Returns:
@@ -58,9 +58,9 @@ def flash_gradients(
     """
     kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
     rows = [_in_rows(part) for part in (gradient, q, k, v, read)]
-    return kernel(*rows, mass.contiguous(), 0.0, False, attn_mask=_in_rows(bias), scale=scale)
+    return kernel(*rows, logsumexp.contiguous(), 0.0, False, attn_mask=_in_rows(bias), scale=scale)
 
 
 def _in_rows(x: Tensor) -> Tensor:
-    """The same numbers, those of the last dimension next to one another."""
+    """Makes the last dimension contiguous."""
     return x if x.stride(-1) == 1 else x.contiguous()

@@ -5,9 +5,9 @@ from torch import Tensor
 
 
 def append_frames(past: Tensor, count: Tensor, new: Tensor, mask: Tensor, dim: int = 1) -> Tensor:
-    """Puts each row's valid new frames behind those it has.
+    """Appends each row's valid new frames to its stored ones.
 
-    Rows may have different numbers of frames: a row's come first, zeros fill it up to the longest.
+    Rows may have different numbers of frames: a row's frames come first, and zeros fill it up to the longest row.
 
         past  a b c .  + new  d e   ->  a b c d e
               A . . .         D .       A D . . .
@@ -17,10 +17,10 @@ def append_frames(past: Tensor, count: Tensor, new: Tensor, mask: Tensor, dim: i
         count: int64 (B,), frames of each row.
         new: T frames that follow, like `past`.
         mask: bool (B, T), a row's valid frames first.
-        dim: where frames are counted.
+        dim: dimension of the frames.
 
     Returns:
-        like `past`, with room for the frames of the row that is now the longest.
+        like `past`, as long as the new longest row.
     """
     size, added = past.shape[dim], mask.sum(dim=1)
     after = count + added

@@ -19,14 +19,14 @@ def hyper_recurrence(
     scale: Tensor,
     scale_bias: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Runs a small LSTM that scales the weight rows of a large one, over frames whose input products are made.
+    """Runs a small LSTM that scales the weight rows of a large one, over frames whose input products are precomputed.
 
         small  = LSTM cell of (small_inputs_t + small_weight [h_(t-1), s_(t-1)]), gives s_t
         d      = scale s_t + scale_bias, three vectors d_h, d_x, d_b
         large  = LSTM cell of (d_h * (weight h_(t-1)) + d_x * inputs_t + d_b), gives h_t
 
-    Going back, slopes are made for all frames at once before and weight gradients after, so that a frame takes some
-    ten operations.
+    The backward pass computes slopes for all frames at once before, and weight gradients after, so that a frame takes
+    some ten operations.
 
     Args:
         inputs: (B, T, 4 D); gates in the order o, i, f, g, here and below.
@@ -48,24 +48,24 @@ def hyper_recurrence(
 
 
 class _Cell(NamedTuple):
-    """An LSTM cell at every frame, and what going back needs of it; time first."""
+    """An LSTM cell at every frame, with what its backward pass needs; time first."""
 
     gates: Tensor
     """o, i, f, g, (T, B, 4 N)."""
     cells: Tensor
-    """c, from before the first frame, (1 + T, B, N)."""
+    """c, starting before the first frame, (1 + T, B, N)."""
     shown: Tensor
     """tanh(c), (T, B, N)."""
 
     @classmethod
     def empty(cls, cell: Tensor, num_frames: int) -> "_Cell":
-        """Room for frames after a cell (B, N)."""
+        """Allocates frames after a cell (B, N)."""
         batch, width = cell.shape
         gates = cell.new_empty(num_frames, batch, 4 * width)
         return cls(gates, _with_room_after(cell, num_frames), cell.new_empty(num_frames, batch, width))
 
     def steps(self, hidden: Sequence[Tensor]) -> Callable[[int], None]:
-        """A function that turns frame t's sums of gates into gates, c and h; writes h to hidden[t + 1]."""
+        """Returns a function that turns frame t's gate sums into gates, c and h; it writes h to hidden[t + 1]."""
         width = self.shown.shape[-1]
         sigmoids, (o, i, f, g) = self.gates[..., : 3 * width].unbind(0), self._each()
         cells, shown = self.cells.unbind(0), self.shown.unbind(0)
@@ -79,41 +79,42 @@ class _Cell(NamedTuple):
 
         return step
 
-    def steps_back(self, of_hidden: Sequence[Tensor], of_cells: Tensor) -> tuple[Tensor, Callable[[int], None]]:
-        """The gradient of the gates' sums (T, B, 4 N), and a function that fills in frame t.
+    def steps_back(self, grad_hidden: Sequence[Tensor], grad_cells: Tensor) -> tuple[Tensor, Callable[[int], None]]:
+        """Returns the gradient of the gate sums (T, B, 4 N), and a function that fills in frame t.
 
-        It reads the gradient of h from of_hidden[t + 1], and adds to that of c, (1 + T, B, N), at t + 1 and t.
+        The function reads the gradient of h from grad_hidden[t + 1], and adds to that of c, (1 + T, B, N), at t + 1
+        and t.
         """
         o, i, f, g = self.gates.chunk(4, dim=-1)
         slopes = [self.shown * o * (1 - o), g * i * (1 - i), self.cells[:-1] * f * (1 - f), i * (1 - g**2)]
-        of_gates = torch.stack(slopes, dim=2)
-        of_o, of_rest = of_gates[:, :, 0].unbind(0), of_gates[:, :, 1:].unbind(0)
-        through, keep, of_cell = (o * (1 - self.shown**2)).unbind(0), self._each()[2], of_cells.unbind(0)
+        grad_gates = torch.stack(slopes, dim=2)
+        grad_o, grad_rest = grad_gates[:, :, 0].unbind(0), grad_gates[:, :, 1:].unbind(0)
+        through, keep, grad_cell = (o * (1 - self.shown**2)).unbind(0), self._each()[2], grad_cells.unbind(0)
 
         def step(t: int) -> None:
-            now = of_cell[t + 1].addcmul_(of_hidden[t + 1], through[t])
-            of_o[t].mul_(of_hidden[t + 1])
-            of_rest[t].mul_(now[:, None])
-            of_cell[t].addcmul_(now, keep[t])
+            now = grad_cell[t + 1].addcmul_(grad_hidden[t + 1], through[t])
+            grad_o[t].mul_(grad_hidden[t + 1])
+            grad_rest[t].mul_(now[:, None])
+            grad_cell[t].addcmul_(now, keep[t])
 
-        return of_gates.flatten(2), step
+        return grad_gates.flatten(2), step
 
     def _each(self) -> list[tuple[Tensor, ...]]:
         return [part.unbind(0) for part in self.gates.chunk(4, dim=-1)]
 
 
 def _with_room_after(first: Tensor, num_frames: int) -> Tensor:
-    """(1 + T, B, N), of which only the first is filled in."""
+    """Allocates (1 + T, B, N) and fills in the first."""
     return torch.cat([first[None], first.new_empty(num_frames, *first.shape)])
 
 
 def _from_zeros(gradient: Tensor) -> Tensor:
-    """The gradient of frames (B, T, N) as (1 + T, B, N), to which the frame before the first is added."""
+    """Lays out the gradient of frames (B, T, N) as (1 + T, B, N), with zeros for the frame before the first."""
     return torch.cat([torch.zeros_like(gradient[:, :1]), gradient], dim=1).transpose(0, 1).contiguous()
 
 
 class _HyperRecurrence(torch.autograd.Function):
-    """Time comes first inside, so that a frame lies together."""
+    """HyperLSTM recurrence; time is the first dimension inside, so that a frame is contiguous."""
 
     @staticmethod
     def forward(
@@ -152,37 +153,37 @@ class _HyperRecurrence(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, of_both: Tensor, of_cells: Tensor, of_small_cells: Tensor) -> tuple[Tensor, ...]:
-        """From the last frame to the first."""
+    def backward(ctx: Any, grad_both: Tensor, grad_cells: Tensor, grad_small_cells: Tensor) -> tuple[Tensor, ...]:
+        """Runs from the last frame to the first."""
         inputs, both, product, scales, weight, small_weight, scale, *cells = ctx.saved_tensors
         large, small = _Cell(*cells[:3]), _Cell(*cells[3:])
         dim, (d_h, d_x, _) = weight.shape[1], scales.chunk(3, dim=-1)
-        of_both, of_cells, of_small_cells = map(_from_zeros, (of_both, of_cells, of_small_cells))
-        of_seen, of_h, of_s = of_both.unbind(0), of_both[..., :dim].unbind(0), of_both[..., dim:].unbind(0)
-        of_gates, large_steps = large.steps_back(of_h, of_cells)
-        of_small_gates, small_steps = small.steps_back(of_s, of_small_cells)
+        grad_both, grad_cells, grad_small_cells = map(_from_zeros, (grad_both, grad_cells, grad_small_cells))
+        grad_seen, grad_h, grad_s = grad_both.unbind(0), grad_both[..., :dim].unbind(0), grad_both[..., dim:].unbind(0)
+        grad_gates, large_steps = large.steps_back(grad_h, grad_cells)
+        grad_small_gates, small_steps = small.steps_back(grad_s, grad_small_cells)
         inputs = inputs.transpose(0, 1)
-        of_scales = torch.stack([product, inputs, torch.ones_like(inputs)], dim=2)  # times the gates' gradients
-        of_product = d_h.clone(memory_format=torch.contiguous_format)  # likewise
-        gates, small_gates, products = of_gates.unbind(0), of_small_gates.unbind(0), of_product.unbind(0)
-        frames, rows = of_scales.unbind(0), of_scales.flatten(2).unbind(0)
+        grad_scales = torch.stack([product, inputs, torch.ones_like(inputs)], dim=2)  # times the gates' gradients
+        grad_product = d_h.clone(memory_format=torch.contiguous_format)  # likewise
+        gates, small_gates, products = grad_gates.unbind(0), grad_small_gates.unbind(0), grad_product.unbind(0)
+        frames, rows = grad_scales.unbind(0), grad_scales.flatten(2).unbind(0)
         for t in reversed(range(len(product))):
             large_steps(t)
             frames[t].mul_(gates[t][:, None])
             products[t].mul_(gates[t])
-            of_s[t + 1].addmm_(rows[t], scale)
+            grad_s[t + 1].addmm_(rows[t], scale)
             small_steps(t)
-            of_seen[t].addmm_(small_gates[t], small_weight)
-            of_h[t].addmm_(products[t], weight)
-        all_scales, all_small = of_scales.flatten(2).flatten(0, 1), of_small_gates.flatten(0, 1)
+            grad_seen[t].addmm_(small_gates[t], small_weight)
+            grad_h[t].addmm_(products[t], weight)
+        all_scales, all_small = grad_scales.flatten(2).flatten(0, 1), grad_small_gates.flatten(0, 1)
         seen = both[:-1].flatten(0, 1)
         return (
-            (of_gates * d_x).transpose(0, 1),
-            of_small_gates.transpose(0, 1),
-            of_both[0],
-            of_cells[0],
-            of_small_cells[0],
-            of_product.flatten(0, 1).T @ seen[:, :dim],
+            (grad_gates * d_x).transpose(0, 1),
+            grad_small_gates.transpose(0, 1),
+            grad_both[0],
+            grad_cells[0],
+            grad_small_cells[0],
+            grad_product.flatten(0, 1).T @ seen[:, :dim],
             all_small.T @ seen,
             all_scales.T @ both[1:, :, dim:].flatten(0, 1),
             all_scales.sum(dim=0),

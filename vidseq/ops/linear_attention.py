@@ -1,4 +1,4 @@
-"""Attention through features of queries and keys: the past is a sum, so time and memory are linear in the frames."""
+"""Attention by features of queries and keys: the past is a sum, so time and memory are linear in the frames."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,13 +9,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 CHUNK = 64
-"""Frames that are compared with one another directly; all before them are in the sums."""
+"""Frames that are compared with one another directly; earlier frames are in the sums."""
 SEGMENT = 4 * CHUNK
-"""Frames whose features are made at once; few, so that they stay in a processor's cache."""
+"""Frames whose features are made at a time, few enough to fit the processor's cache."""
 
 
 class Sums(NamedTuple):
-    """What is known of all keys read so far; features are divided by e^top so that none overflows."""
+    """Sums over all keys so far; features are divided by e^top so that none overflows."""
 
     values: Tensor
     """Sum of phi(k_j) v_j, (B, H, m, d)."""
@@ -26,7 +26,7 @@ class Sums(NamedTuple):
 
 
 def empty_sums(values: Tensor, weights: Tensor) -> Sums:
-    """Sums before the first frame, from tensors of the right shape and type."""
+    """Makes the sums before the first frame, like tensors of the right shape and dtype."""
     top = torch.full_like(weights[..., 0], torch.finfo(weights.dtype).min)
     return Sums(torch.zeros_like(values), torch.zeros_like(weights), top)
 
@@ -38,21 +38,21 @@ def causal_linear_attention(
 
         y_t = sum_(j <= t) phi(q_t) . phi(k_j) v_j / sum_(j <= t) phi(q_t) . phi(k_j)
 
-    Chunk by chunk: frames of a chunk are compared directly, what lies before is read from the sums. Features are only
-    made for the chunk in hand. A feature may be as large as e^|w|^2 or vanish; so keys are divided by the sum of their
-    features, frame t by the largest such sum up to t, and the sums by the largest before the chunk, rescaled as it
-    grows. No frame's scale depends on a later frame, and the scale cancels in y, so streaming stays exact.
+    Frames of a chunk are compared directly; earlier frames are read from the sums. Features exist only for the current
+    chunk. A feature may be as large as e^|w|^2 or vanish. So keys are divided by the sum of their features, frame t by
+    the largest such sum up to t, and the sums by the largest before the chunk, rescaled as it grows. No frame's scale
+    depends on a later frame, and the scale cancels in y, so streaming is exact.
 
     Args:
         q: queries, (B, H, T, d).
         k: keys, like `q`.
         v: values, like `q`.
         valid: bool (B, T), a row's valid frames first.
-        sums: of the frames before; not changed.
-        log_features: makes (B, H, t, d) to the logarithms of positive features, (B, H, t, m).
+        sums: of the earlier frames; not changed.
+        log_features: maps (B, H, t, d) to the logarithms of positive features, (B, H, t, m).
 
     Returns:
-        y (B, H, T, d), anything where invalid, and the new sums.
+        y (B, H, T, d), undefined where invalid, and the new sums.
     """
     reads, total, top = [], _joined(sums), sums.top
     parts = (part.split(SEGMENT, dim=2) for part in (q, k, v))
@@ -63,7 +63,7 @@ def causal_linear_attention(
 
 
 def _joined(sums: Sums) -> Tensor:
-    """Sums of phi(k_j) [v_j, 1], so that one product reads both, (B, H, m, d + 1)."""
+    """Returns sums of phi(k_j) [v_j, 1], (B, H, m, d + 1), so that one product reads both."""
     return torch.cat([sums.values, sums.weights[..., None]], dim=-1)
 
 
@@ -76,7 +76,7 @@ def _scan_segment(
     top: Tensor,
     log_features: Callable[[Tensor], Tensor],
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """`causal_linear_attention` on a few chunks at once; tensors are (B, H, chunks, C, ...)."""
+    """Runs `causal_linear_attention` on one segment, all chunks at once; tensors are (B, H, chunks, C, ...)."""
     num_frames = q.shape[2]
     chunk = min(CHUNK, num_frames)
     v = F.pad(v, (0, 1), value=1)
@@ -90,7 +90,7 @@ def _scan_segment(
     first = torch.cat([top[..., None], last[..., :-1]], dim=2)  # before each chunk
 
     ahead = torch.ones(chunk, chunk, dtype=torch.bool, device=q.device).triu(1)
-    share = (scale[..., None, :] - tops[..., None]).masked_fill_(ahead, -torch.inf).exp_()  # from t's scale to j's
+    share = (scale[..., None, :] - tops[..., None]).masked_fill_(ahead, -torch.inf).exp_()  # scale of j over that of t
     written = phi_k.mT @ (v * (scale - last[..., None]).exp()[..., None])
     starts = []
     for new, kept in zip(written.unbind(2), (first - last).exp()[..., None, None].unbind(2)):
@@ -106,10 +106,10 @@ def _scan_segment(
 def linear_attention(
     q: Tensor, k: Tensor, v: Tensor, valid: Tensor, log_features: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """Attends from every frame to all valid ones, past and future; arguments as in `causal_linear_attention`.
+    """Attends from every frame to all valid frames, past and future; arguments as in `causal_linear_attention`.
 
     Returns:
-        y (B, H, T, d), anything where invalid.
+        y (B, H, T, d), undefined where invalid.
     """
     num_features = log_features(k[:, :, :1]).shape[-1]
     total = v.new_zeros(*v.shape[:2], num_features, v.shape[-1] + 1)
@@ -133,7 +133,7 @@ class _Scaled(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, log_phi: Tensor) -> tuple[Tensor, Tensor]:
-        """One pass makes the features; the largest of them tells the sum."""
+        """Makes the features in one pass and the sum from the largest of them."""
         phi = log_phi.softmax(dim=-1)
         scale = log_phi.amax(dim=-1) - phi.amax(dim=-1).log()
         ctx.save_for_backward(phi)
@@ -141,14 +141,17 @@ class _Scaled(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, of_phi: Tensor, of_scale: Tensor) -> Tensor:
-        """That of a softmax, and of a log of a sum of exponentials."""
+    def backward(ctx: Any, grad_phi: Tensor, grad_scale: Tensor) -> Tensor:
+        """Adds the gradients of a softmax and of a log of a sum of exponentials."""
         (phi,) = ctx.saved_tensors
-        return torch._softmax_backward_data(of_phi, phi, -1, phi.dtype).addcmul_(phi, of_scale[..., None])
+        return torch._softmax_backward_data(grad_phi, phi, -1, phi.dtype).addcmul_(phi, grad_scale[..., None])
 
 
 def _scaled(log_phi: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys' features divided by their sum, (B, H, ..., m), and its logarithm, (B, H, ...), the least where invalid."""
+    """Returns keys' features divided by their sum, (B, H, ..., m), and the log of that sum, (B, H, ...).
+
+    The log is the least number where a key is invalid.
+    """
     phi, scale = _Scaled.apply(log_phi)
     return phi, scale if bool(valid.all()) else scale.masked_fill(~valid[:, None], torch.finfo(scale.dtype).min)
 

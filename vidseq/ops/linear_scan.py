@@ -7,21 +7,21 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-NUMBERS = 2**14
-"""Numbers that one operation should work on: enough to outweigh its call, few enough to stay in a cache."""
+WORK_SIZE = 2**14
+"""Numbers per operation: enough to outweigh its call, few enough to fit a cache."""
 MIN_COUNT = 8
-"""With fewer chunks than this, to read every chunk twice costs more than calls for single frames."""
+"""With fewer chunks than this, reading every chunk twice costs more than a call per frame."""
 MIN_LENGTH = 16
-"""Frames of the shortest chunk worth making."""
+"""Frames of the shortest useful chunk."""
 
 
 def linear_scan(keep: Tensor, new: Tensor, before: Tensor) -> Tensor:
-    """Solves h_t = keep_t h_(t-1) + new_t, number by number.
+    """Solves h_t = keep_t h_(t-1) + new_t, elementwise.
 
-    The video is cut into chunks that are worked on side by side: first each as if nothing had been before it, which
-    gives what a chunk keeps and adds, then from chunk to chunk, then each from where it really starts:
+    The video is cut into chunks that run side by side. First each chunk runs as if it were the first, which gives what
+    it keeps and adds; then the starts are computed from chunk to chunk; then each chunk runs from its true start:
 
-        chunk 1   ■ ■ ■ ■ ─┐            all chunks take their first frame at once, then their second, ...
+        chunk 1   ■ ■ ■ ■ ─┐            all chunks run their first frame at once, then their second, ...
         chunk 2   ■ ■ ■ ■ ─┤ starts
         chunk 3   ■ ■ ■ ■ ─┘
 
@@ -39,29 +39,29 @@ def linear_scan(keep: Tensor, new: Tensor, before: Tensor) -> Tensor:
 
 
 class _LinearScan(torch.autograd.Function):
-    """The gradient of a linear recurrence is the same recurrence, from the last frame to the first."""
+    """Linear recurrence; its gradient is the same recurrence, from the last frame to the first."""
 
     @staticmethod
     def forward(ctx: Any, keep: Tensor, new: Tensor, before: Tensor) -> Tensor:
-        """Solves it."""
-        h = run(keep, new, before)
+        """Runs the recurrence."""
+        h = scan_forward(keep, new, before)
         ctx.save_for_backward(keep, h, before)
         return h
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """of_new_t = gradient_t + keep_(t+1) of_new_(t+1)."""
+        """Computes grad_new_t = gradient_t + keep_(t+1) grad_new_(t+1), and the other gradients from it."""
         keep, h, before = ctx.saved_tensors
-        of_new = run_backwards(keep, gradient, torch.zeros_like(before))
-        of_keep = torch.empty_like(of_new)
-        torch.mul(of_new[:, 1:], h[:, :-1], out=of_keep[:, 1:])
-        torch.mul(of_new[:, 0], before, out=of_keep[:, 0])
-        return of_keep, of_new, keep[:, 0] * of_new[:, 0]
+        grad_new = scan_backward(keep, gradient, torch.zeros_like(before))
+        grad_keep = torch.empty_like(grad_new)
+        torch.mul(grad_new[:, 1:], h[:, :-1], out=grad_keep[:, 1:])
+        torch.mul(grad_new[:, 0], before, out=grad_keep[:, 0])
+        return grad_keep, grad_new, keep[:, 0] * grad_new[:, 0]
 
 
-def run(keep: Tensor, new: Tensor, before: Tensor) -> Tensor:
-    """`linear_scan` without gradients, for autograd functions."""
+def scan_forward(keep: Tensor, new: Tensor, before: Tensor) -> Tensor:
+    """Runs `linear_scan` without gradients, for autograd functions."""
     h = torch.empty_like(new, memory_format=torch.contiguous_format)
     num_chunks = _num_chunks(new)
     whole = new.shape[1] - new.shape[1] % num_chunks
@@ -70,13 +70,13 @@ def run(keep: Tensor, new: Tensor, before: Tensor) -> Tensor:
     return h
 
 
-def run_backwards(keep: Tensor, gradient: Tensor, after: Tensor) -> Tensor:
-    """Its gradient: g_t = gradient_t + keep_(t+1) g_(t+1).
+def scan_backward(keep: Tensor, gradient: Tensor, after: Tensor) -> Tensor:
+    """Runs the backward recurrence g_t = gradient_t + keep_(t+1) g_(t+1).
 
     Args:
         keep: as in `linear_scan`.
         gradient: of h after every frame, (B, T, ...).
-        after: what later frames add to the last, (B, ...).
+        after: gradient that later frames add to the last one, (B, ...).
 
     Returns:
         g, like `gradient`.
@@ -92,20 +92,20 @@ def run_backwards(keep: Tensor, gradient: Tensor, after: Tensor) -> Tensor:
 
 
 def _num_chunks(new: Tensor) -> int:
-    """Chunks that are worked on side by side."""
-    num_chunks = min(NUMBERS // max(1, new[:, :1].numel()), new.shape[1] // MIN_LENGTH)
+    """Returns the number of chunks that run side by side."""
+    num_chunks = min(WORK_SIZE // max(1, new[:, :1].numel()), new.shape[1] // MIN_LENGTH)
     return num_chunks if num_chunks >= MIN_COUNT else 1
 
 
 def _run_frames(frames: Sequence[Sequence[Tensor]], before: Tensor) -> Tensor:
-    """Frame by frame, from lists of keep, new and h, which is written; returns the last frame."""
+    """Runs frame by frame on lists of keep, new and h, and writes h; returns the last frame."""
     for keep, new, h in zip(*frames):
         before = torch.addcmul(new, keep, before, out=h)
     return before
 
 
 def _run_chunks(parts: Sequence[Tensor], before: Tensor, num_chunks: int, direction: int) -> Tensor:
-    """Chunks side by side, from keep, new and h, which is written; returns the last frame."""
+    """Runs chunks side by side on keep, new and h, and writes h; returns the last frame."""
     size = (num_chunks, parts[0].shape[1] // num_chunks)
     frames = [part.unflatten(1, size).unbind(2)[::direction] for part in parts]
     starts = before[:, None]

@@ -1,4 +1,4 @@
-"""What makes a single live frame cheap: weights that lie as a product with one row reads them fastest."""
+"""A cache of weights in the memory layout that is fastest for a single live frame."""
 
 from collections.abc import Callable
 
@@ -7,34 +7,34 @@ from torch import Tensor
 
 
 def is_live(x: Tensor) -> bool:
-    """Whether x (B, T, D) is one frame a row, read without gradients and in its own type."""
+    """Whether x (B, T, D) has one frame per row and is read without gradients and without autocast."""
     return x.shape[1] == 1 and not torch.is_grad_enabled() and not torch.is_autocast_enabled(x.device.type)
 
 
-class Arranged:
-    """Weights arranged in another way, made anew when they have changed.
+class CachedLayout:
+    """Weights in another layout, recomputed when the weights change.
 
-    A change is seen by where weights lie and how often they were written to, which torch counts. What is written
-    behind its back, through `.data`, is seen after `forget`.
+    It detects a change by the weights' addresses and by how often they were written to, which torch counts. Writes
+    through `.data` are not counted and need `invalidate`.
 
     Args:
-        arrange: makes of the weights what is wanted.
+        arrange: makes the layout from the weights.
     """
 
     def __init__(self, arrange: Callable[..., tuple[Tensor, ...]]) -> None:
         self._arrange = arrange
-        self.forget()
+        self.invalidate()
 
-    def forget(self) -> None:
-        """Arranges the weights anew when they are next asked for."""
+    def invalidate(self) -> None:
+        """Recomputes the layout at the next call."""
         self._known: list[tuple[int, int]] = []
         self._arranged: tuple[Tensor, ...] = ()
 
     def __call__(self, *weights: Tensor) -> tuple[Tensor, ...]:
-        """The weights, arranged."""
+        """Returns the weights in the new layout."""
         try:
             known = [(weight.data_ptr(), weight._version) for weight in weights]
-        except RuntimeError:  # weights made in inference mode, whose changes are not counted
+        except RuntimeError:  # weights made in inference mode, whose writes are not counted
             return self._arrange(*weights)
         if known != self._known:
             with torch.no_grad():

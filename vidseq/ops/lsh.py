@@ -1,35 +1,36 @@
-"""Attention among frames that were hashed to the same bucket, for likely neighbours only."""
+"""Attention among frames with the same hash bucket, which are likely neighbours."""
 
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor
 
 from vidseq.ops.lsh_blocks import Round, Stored, attend_in_rounds
 
 SEGMENT = 2048
-"""Frames that are hashed at once."""
+"""Frames that are hashed at a time."""
 FAST_DEVICE = "cpu"
-"""Where attention runs block by block; on others torch's own operations do."""
-ONLY_IF_ALONE = 1e3
-"""Taken from the score of a frame with itself, so that it sees itself only where there is nothing else. Where there is
-nothing else, scores lose as many digits as this has."""
+"""Device on which attention runs block by block; other devices use torch's own operations."""
+SELF_PENALTY = 1e3
+"""Subtracted from the score of a frame with itself, so that it sees itself only where it sees nothing else. There,
+scores lose as many digits as this has."""
 
 
 class Table(NamedTuple):
-    """The latest frames of every bucket: what streaming must keep."""
+    """The latest frames of every bucket: the state of a stream."""
 
     keys: Tensor
-    """(B, H, rounds, buckets, W, d), the newest last; zeros where a bucket has held fewer."""
+    """(B, H, rounds, buckets, W, d), the newest last; zeros where a bucket has fewer."""
     values: Tensor
     """Like `keys`."""
     filled: Tensor
-    """int64 (B, H, rounds, buckets): how many of the W there are."""
+    """int64 (B, H, rounds, buckets): frames of each bucket, at most W."""
 
 
 def hash_buckets(x: Tensor, rotations: Tensor) -> Tensor:
-    """Hashes vectors so that those with a small angle between them are likely to fall into the same bucket.
+    """Hashes vectors so that two with a small angle between them are likely to share a bucket.
 
     Source: Kitaev et al., arXiv:2001.04451, section 2: h(x) = argmax([x R; -x R]).
 
@@ -41,11 +42,11 @@ def hash_buckets(x: Tensor, rotations: Tensor) -> Tensor:
         int64 (B, H, rounds, T), from 0 to buckets - 1.
     """
     rounds, half = rotations.shape[1], rotations.shape[3]
-    at_once = rotations.transpose(1, 2).flatten(2)  # (H, d, rounds * buckets / 2)
+    all_rotations = rearrange(rotations, "h rounds d half -> h d (rounds half)")
     found = []
     for part in x.split(SEGMENT, dim=2):
-        turned = (part @ at_once).unflatten(-1, (rounds, half))
-        found.append(torch.cat([turned, -turned], dim=-1).argmax(dim=-1))
+        rotated = (part @ all_rotations).unflatten(-1, (rounds, half))
+        found.append(torch.cat([rotated, -rotated], dim=-1).argmax(dim=-1))
     return torch.cat(found, dim=2).transpose(2, 3)
 
 
@@ -54,8 +55,8 @@ def lsh_attention(
 ) -> Tensor:
     """Softmax attention of every frame on the frames of its buckets, past and future.
 
-    Frames are sorted by bucket and then by time, and see the `window` frames before and after them that are in the
-    same bucket. Several rounds of hashing are merged by their sums of exponentials:
+    Frames are sorted by bucket and then by time. Each sees the `window` frames before and after it that are in the
+    same bucket. The rounds of hashing are merged by their sums of exponentials:
 
         sorted by bucket   │ 1 1 1 │ 2 2 │ 3 3 3 3 │        y = sum_r exp(z_r - log sum_s exp z_s) y_r
         by time in each    │ a c f │ b g │ d e h i │        z_r: log of the sum of exponentials of round r
@@ -65,12 +66,12 @@ def lsh_attention(
         k: keys, like `q`.
         v: values, like `q`.
         buckets: int64 (B, H, rounds, T).
-        num_buckets: how many there are.
+        num_buckets: number of buckets.
         mask: bool (B, T), True = valid.
-        window: frames to each side.
+        window: frames on each side.
 
     Returns:
-        (B, H, T, d), anything where invalid.
+        (B, H, T, d), undefined where invalid.
     """
     batch, heads, num_rounds, _ = buckets.shape
     ids = buckets.masked_fill(~mask[:, None, None], num_buckets)
@@ -82,9 +83,9 @@ def lsh_attention(
 def causal_lsh_attention(
     q: Tensor, k: Tensor, v: Tensor, buckets: Tensor, mask: Tensor, table: Table
 ) -> tuple[Tensor, Table]:
-    """Like `lsh_attention`, but on the W latest earlier frames of a bucket, which no later frame can change.
+    """Like `lsh_attention`, but to the W latest earlier frames of a bucket, which no later frame can change.
 
-    What is in the table sorts before the new frames of its bucket, so a stream may be cut anywhere.
+    Frames of the table sort before the new frames of their bucket, so a stream can be cut anywhere.
 
     Args:
         q: queries, (B, H, T, d).
@@ -95,7 +96,7 @@ def causal_lsh_attention(
         table: the latest frames of every bucket; not changed.
 
     Returns:
-        (B, H, T, d), anything where invalid, and the new table.
+        (B, H, T, d), undefined where invalid, and the new table.
     """
     if q.shape[2] == 1:
         return _next_frame(q, k, v, buckets, mask, table)
@@ -105,20 +106,20 @@ def causal_lsh_attention(
     every = torch.arange(num_buckets, device=q.device)
     newest, stored = torch.arange(window, device=q.device) - window, num_buckets * window
     rounds: list[Round] = []
-    chosen, there = [], []
+    chosen, exists = [], []
     for index in range(num_rounds):
         filled = table.filled[:, :, index].flatten(0, 1)
         old_ids = torch.where(newest >= -filled[..., None], every[:, None], -1)
         one, order = _sort(torch.cat([old_ids.flatten(1), ids[:, :, index].flatten(0, 1)], dim=1), stored)
         ends = torch.searchsorted(one.ids, every.expand(len(one.ids), -1).contiguous(), right=True)
         latest = (ends[..., None] + newest).clamp(min=0).flatten(1)
-        its_own = one.ids.gather(1, latest).unflatten(1, (-1, window)) == every[:, None]
+        same_bucket = one.ids.gather(1, latest).unflatten(1, (-1, window)) == every[:, None]
         rounds.append(one)
         chosen.append(order.gather(1, latest))
-        there.append(its_own & (ends[..., None] >= -newest))
+        exists.append(same_bucket & (ends[..., None] >= -newest))
     old_k, old_v = (part.flatten(0, 1).flatten(2, 3) for part in table[:2])  # (N, rounds, stored, d)
     read = _attend(q, k, v, rounds, [*zip(old_k.unbind(1), old_v.unbind(1))], window, 0)
-    latest, kept = torch.stack(chosen, dim=1), torch.stack(there, dim=1)
+    latest, kept = torch.stack(chosen, dim=1), torch.stack(exists, dim=1)
     keys, values = (
         _newer(old, new, latest).view_as(part.flatten(0, 1)).masked_fill(~kept[..., None], 0)
         for old, new, part in zip((old_k, old_v), (k, v), table)
@@ -128,8 +129,8 @@ def causal_lsh_attention(
 
 
 def _newer(old: Tensor, new: Tensor, index: Tensor) -> Tensor:
-    """What the table holds next of keys or values: of what it held, (N, rounds, P, d), and behind that new frames,
-    (N, T, d), those of an index (N, rounds, P). All rounds at once, for gradients are as large as all that is new."""
+    """Selects the table's next keys or values, by indices (N, rounds, P) into the old ones (N, rounds, P, d) and then
+    the new frames (N, T, d). It works on all rounds at once, because gradients are as large as all new frames."""
     size = old.shape[2]
     from_new = _rows(new, (index - size).clamp(min=0).flatten(1)).view_as(old)
     from_old = old.gather(2, index.clamp(max=size - 1)[..., None].expand_as(old))
@@ -137,14 +138,14 @@ def _newer(old: Tensor, new: Tensor, index: Tensor) -> Tensor:
 
 
 def _next_frame(q: Tensor, k: Tensor, v: Tensor, buckets: Tensor, mask: Tensor, table: Table) -> tuple[Tensor, Table]:
-    """`causal_lsh_attention` of one frame, which reads its own bucket of every round and sorts nothing."""
+    """Runs `causal_lsh_attention` on one frame: reads its own bucket of every round and sorts nothing."""
     batch, heads, num_rounds, _, window, _ = table.keys.shape
     where = (*torch.meshgrid(*(torch.arange(n, device=q.device) for n in (batch, heads, num_rounds)), indexing="ij"),)
     where = (*where, buckets[..., 0])
     keys, values, filled = (part[where] for part in table)  # (B, H, rounds, W, d) and (B, H, rounds)
     seen = torch.arange(window, device=q.device) >= window - filled[..., None]
     scores = (keys @ q[:, :, None].mT)[..., 0].masked_fill(~seen, -torch.inf)
-    alone = ((q * k).sum(dim=-1, keepdim=True) - ONLY_IF_ALONE).expand(-1, -1, num_rounds, -1)
+    alone = ((q * k).sum(dim=-1, keepdim=True) - SELF_PENALTY).expand(-1, -1, num_rounds, -1)
     weights = torch.cat([scores, alone], dim=-1).flatten(2).softmax(dim=-1)
     k, v = (part[:, :, None].expand(-1, -1, num_rounds, -1, -1) for part in (k, v))
     keys, values = (torch.cat([old, new], dim=3) for old, new in ((keys, k), (values, v)))
@@ -157,9 +158,9 @@ def _next_frame(q: Tensor, k: Tensor, v: Tensor, buckets: Tensor, mask: Tensor, 
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, rounds: list[Round], tables: Stored, before: int, after: int) -> Tensor:
-    """Attention of frames (N, T, d) on near ones of the same bucket, and on what each round has stored."""
+    """Attends from frames (N, T, d) to near frames of the same bucket, and to the stored frames of each round."""
     if q.device.type == FAST_DEVICE:
-        return attend_in_rounds(q, k, v, rounds, tables, before, after, ONLY_IF_ALONE)
+        return attend_in_rounds(q, k, v, rounds, tables, before, after, SELF_PENALTY)
     parts = []
     for index, one in enumerate(rounds):
         queries, *some_kv = (_rows(part, one.source) for part in (q, k, v))
@@ -173,8 +174,10 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, rounds: list[Round], tables: Stored
 
 
 def _sort(ids: Tensor, stored: int = 0) -> tuple[Round, Tensor]:
-    """Sorts (N, L) frames, the first `stored` of them from a table, by bucket, then by time; and says in which order,
-    (N, L)."""
+    """Sorts (N, L) frames, of which the first `stored` are from a table, by bucket and then by time.
+
+    Returns the round, and the order (N, L).
+    """
     order = ids.argsort(dim=1, stable=True)
     place = torch.empty_like(order).scatter_(1, order, torch.arange(ids.shape[1], device=ids.device).expand_as(ids))
     old, new = place.split([stored, ids.shape[1] - stored], dim=1)
@@ -182,15 +185,15 @@ def _sort(ids: Tensor, stored: int = 0) -> tuple[Round, Tensor]:
 
 
 def _rows(x: Tensor, index: Tensor) -> Tensor:
-    """Row n's own choice of x (N, L, d): (N, K) indices give (N, K, d)."""
+    """Gathers row n's own indices from x (N, L, d): (N, K) indices give (N, K, d)."""
     first = torch.arange(len(x), device=x.device)[:, None] * x.shape[1]
     return x.flatten(0, 1).index_select(0, (index + first).flatten()).view(*index.shape, x.shape[2])
 
 
 def _in_buckets(q: Tensor, k: Tensor, v: Tensor, ids: Tensor, before: int, after: int) -> tuple[Tensor, Tensor]:
-    """Attention of sorted frames (N, L, d) on near ones of the same bucket, by overlapping blocks as in `banded`.
+    """Attends from sorted frames (N, L, d) to near frames of the same bucket, by overlapping blocks as in `banded`.
 
-    Returns what was read (N, L, d), and the logarithm of the sum of exponentials (N, L, 1).
+    Returns the output (N, L, d), and the log of the sum of exponentials (N, L, 1).
     """
     length, reach = q.shape[1], before + after
     block = min(length, max(32, (reach + 1) // 2))
@@ -201,7 +204,7 @@ def _in_buckets(q: Tensor, k: Tensor, v: Tensor, ids: Tensor, before: int, after
     k, v = (F.pad(part, (0, 0, before, after + padding)).unfold(1, block + reach, block) for part in (k, v))
     ahead = torch.arange(block + reach, device=q.device) - torch.arange(block, device=q.device)[:, None]
     near = (ahead >= 0) & (ahead <= reach)
-    scores = q @ k - ONLY_IF_ALONE * (ahead == before)
+    scores = q @ k - SELF_PENALTY * (ahead == before)
     scores = scores.masked_fill((mine[..., None] != theirs[:, :, None]) | ~near, -torch.inf)
     total = scores.logsumexp(dim=-1, keepdim=True)
     read = (scores - total).exp() @ v.transpose(2, 3)
@@ -209,6 +212,6 @@ def _in_buckets(q: Tensor, k: Tensor, v: Tensor, ids: Tensor, before: int, after
 
 
 def _merge(rounds: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """One answer from those of all rounds, as if one softmax had run over all that they saw."""
+    """Merges the outputs of all rounds into one softmax over all keys that they saw."""
     reads, totals = (torch.stack(parts) for parts in zip(*rounds))
     return (totals.softmax(dim=0) * reads).sum(dim=0)

@@ -1,4 +1,4 @@
-"""Rows that are out of step, cut into the same periods of time."""
+"""Periods of time into which rows at different positions are cut."""
 
 import torch
 import torch.nn.functional as F
@@ -6,12 +6,12 @@ from torch import Tensor
 
 
 def shift(x: Tensor, by: Tensor, size: int) -> Tensor:
-    """Moves each row's frames in time: frame t of row b goes to t + by[b], zeros fill the gaps.
+    """Shifts each row's frames in time: frame t of row b goes to t + by[b], and zeros fill the gaps.
 
     Args:
         x: (B, H, T, d).
         by: int64 (B,), may be negative.
-        size: frames of the result; what falls outside is lost.
+        size: frames of the result; frames outside of it are dropped.
 
     Returns:
         (B, H, size, d).
@@ -28,11 +28,11 @@ def shift(x: Tensor, by: Tensor, size: int) -> Tensor:
 
 
 class Periods:
-    """Where the frames of a chunk stand in periods of so many frames, each row from its own first frame on.
+    """The periods of a fixed number of frames that a chunk covers, each row counted from its own first frame.
 
         frames a b c d e, two before them, period 3:    (0 0 a) (b c d) (e 0 0)
 
-    Frames that all stay within the period under way are not cut, nor padded: a live frame costs one frame.
+    If all frames are in the current period, they are neither cut nor padded: a live frame costs one frame.
 
     Args:
         position: int64 (B,), frames of each row before this chunk.
@@ -44,27 +44,27 @@ class Periods:
         self.num_frames, self._period, self.offset = mask.shape[1], period, position % period
         furthest = int(self.offset.max()) + self.num_frames if len(mask) else self.num_frames
         self.count = -(-furthest // period)
-        """Periods that the chunk touches."""
+        """Number of periods that the chunk touches."""
         self.next = (self.offset + mask.sum(dim=1)) // period
-        """int64 (B,): the period of each row's next frame, counted from that of its first here."""
-        self.borders = furthest // period
-        """Ends of periods that the row in front reaches, `count` or one less; invalid frames count."""
-        self.valid = self.cut(mask[:, None, :, None].to(torch.uint8))[:, 0, ..., 0] > 0
-        """Bool (B, count, frames): which are valid frames."""
+        """int64 (B,): period of each row's next frame, counted from that of its first frame here."""
+        self.num_ends = furthest // period
+        """Number of period ends that the furthest row reaches, `count` or one less; invalid frames count."""
+        self.valid = self.split(mask[:, None, :, None].to(torch.uint8))[:, 0, ..., 0] > 0
+        """Bool (B, count, frames), True for valid frames."""
 
     @property
-    def steps(self) -> Tensor:
-        """Where the frames that `cut` gives stand in their period, int64 (B or 1, frames)."""
+    def offsets(self) -> Tensor:
+        """Offsets in their period of the frames that `split` returns, int64 (B or 1, frames)."""
         if self.count > 1:
             return torch.arange(self._period, device=self.offset.device)[None]
         return self.offset[:, None] + torch.arange(self.num_frames, device=self.offset.device)
 
-    def cut(self, x: Tensor) -> Tensor:
-        """Frames (B, H, T, d) as (B, H, count, frames, d), with zeros where a period has none here."""
+    def split(self, x: Tensor) -> Tensor:
+        """Splits frames (B, H, T, d) to (B, H, count, frames, d), with zeros where a period has no frame here."""
         if self.count == 1:
             return x[:, :, None]
         return shift(x, self.offset, self.count * self._period).unflatten(2, (-1, self._period))
 
-    def glue(self, x: Tensor) -> Tensor:
-        """The way back."""
+    def join(self, x: Tensor) -> Tensor:
+        """Reverses `split`."""
         return shift(x.flatten(2, 3), -self.offset, self.num_frames) if self.count > 1 else x[:, :, 0]

@@ -7,14 +7,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 SEGMENT = 512
-"""Frames that are worked on at once, so that what is made of them stays in a processor's cache."""
+"""Frames of a segment, so that its tensors fit the processor's cache."""
 
 
 def plain_recurrence(inputs: Tensor, hidden: Tensor, weight: Tensor) -> Tensor:
-    """Runs h = tanh(inputs_t + W h) over frames whose input products are already made.
+    """Runs h = tanh(inputs_t + W h) over frames whose input products are precomputed.
 
-    Written by hand, for autograd would make a gradient of W at every frame, and keep nodes of its own for each. Here a
-    frame takes two operations either way, and the gradient of W is one product at the end.
+    The backward pass is written by hand, because autograd would make a gradient of W and a graph node at every frame.
+    Here a frame takes two operations in either direction, and the gradient of W is one product at the end.
 
     Args:
         inputs: (B, T, D).
@@ -28,7 +28,7 @@ def plain_recurrence(inputs: Tensor, hidden: Tensor, weight: Tensor) -> Tensor:
 
 
 class _PlainRecurrence(torch.autograd.Function):
-    """Time comes first inside, so that a frame lies together."""
+    """Plain recurrence; time is the first dimension inside, so that a frame is contiguous."""
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, hidden: Tensor, weight: Tensor) -> Tensor:
@@ -44,16 +44,16 @@ class _PlainRecurrence(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
-        """From the last frame to the first."""
+        """Runs from the last frame to the first."""
         hiddens, weight = ctx.saved_tensors
         totals = gradient.transpose(0, 1).clone(
             memory_format=torch.contiguous_format
         )  # h's gradients, then those of the inputs
-        of_next, of_weight = torch.zeros_like(hiddens[0]), torch.zeros_like(weight)
+        grad_next, grad_weight = torch.zeros_like(hiddens[0]), torch.zeros_like(weight)
         parts = (part.split(SEGMENT) for part in (totals, hiddens[1:], hiddens[:-1]))
-        for of_inputs, after, before in reversed([*zip(*parts)]):
+        for grad_inputs, after, before in reversed([*zip(*parts)]):
             slopes = after.square().neg_().add_(1)
-            for total, slope in zip(reversed(of_inputs.unbind(0)), reversed(slopes.unbind(0))):
-                of_next = total.addmm_(of_next, weight).mul_(slope)
-            of_weight.addmm_(of_inputs.flatten(0, 1).T, before.flatten(0, 1))
-        return totals.transpose(0, 1), of_next @ weight, of_weight
+            for total, slope in zip(reversed(grad_inputs.unbind(0)), reversed(slopes.unbind(0))):
+                grad_next = total.addmm_(grad_next, weight).mul_(slope)
+            grad_weight.addmm_(grad_inputs.flatten(0, 1).T, before.flatten(0, 1))
+        return totals.transpose(0, 1), grad_next @ weight, grad_weight

@@ -1,4 +1,4 @@
-"""Random features: vectors whose products estimate the exponential that softmax attention is made of."""
+"""Random features: vectors whose products estimate the exponential of softmax attention."""
 
 import torch
 from torch import Tensor
@@ -7,15 +7,15 @@ from torch import Tensor
 def orthogonal_directions(num_features: int, dim: int, generator: torch.Generator | None = None) -> Tensor:
     """Draws Gaussian vectors that are orthogonal to one another within every group of `dim`.
 
-    Each is distributed like an independent Gaussian vector, so estimates stay unbiased; that they keep away from each
-    other makes their errors smaller.
+    Each is distributed like an independent Gaussian vector, so estimates stay unbiased; orthogonality makes their
+    errors smaller.
 
     Source: Choromanski et al., arXiv:2009.14794, section 2.4.
 
     Args:
         num_features: vectors m; any number.
         dim: their width d.
-        generator: where chance comes from; None: torch's own.
+        generator: random number generator; None: torch's own.
 
     Returns:
         float64 (m, d).
@@ -24,18 +24,19 @@ def orthogonal_directions(num_features: int, dim: int, generator: torch.Generato
     for start in range(0, num_features, dim):
         gaussian = torch.randn(dim, dim, generator=generator, dtype=torch.float64)
         basis, triangle = torch.linalg.qr(gaussian)
-        basis = basis * triangle.diagonal().sign()  # else some directions would be likelier than others
+        basis = basis * triangle.diagonal().sign()  # otherwise some directions would be more likely than others
         lengths = torch.randn(dim, dim, generator=generator, dtype=torch.float64).norm(dim=1)
         groups.append((basis.T * lengths[:, None])[: num_features - start])
     return torch.cat(groups)
 
 
 def log_positive_features(x: Tensor, directions: Tensor) -> Tensor:
-    """The logarithms of features phi with E[phi(q) . phi(k)] = m exp(q . k / sqrt(d)).
+    """Computes the logarithms of features phi with E[phi(q) . phi(k)] = m exp(q . k / sqrt(d)).
 
         log phi(x) = w . x' - |x'|^2 / 2,    x' = x / d^(1/4),    for every direction w
 
-    Source: Choromanski et al., arXiv:2009.14794, lemma 1; logarithms, for only differences of them are safe to raise.
+    Source: Choromanski et al., arXiv:2009.14794, lemma 1; logarithms, because only their differences can be raised
+    safely.
 
     Args:
         x: queries or keys, (..., d).

@@ -1,10 +1,10 @@
-"""The latest frames of a stream, in two parts, so that a live frame need not copy all of them.
+"""The latest frames of a stream in two parts, so that a live frame does not copy all of them.
 
-    long   a b c d e f g h        what there was when the page was last full
-    page   i j                    what has come since
+    long   a b c d e f g h        the frames when the page was last full
+    page   i j                    the frames since then
 
-The next frame k gives the same long part and the page i j k: neither is ever written to, so an older state keeps what
-it had, and two streams may go on from one state. A full page and the long part make a new long part.
+The next frame k gives the same long part and the page i j k. Neither part is ever written to, so older states stay
+valid, and two streams can continue from one state. A full page and the long part make a new long part.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,36 +16,36 @@ from torch import Tensor
 Own = TypeVar("Own")
 
 PAGE = 64
-"""Frames of a page at most. With more, a live frame copies more, with fewer a long part is made more often."""
+"""Largest page. With a larger one a live frame copies more; with a smaller one long parts are made more often."""
 
 
 def page_frames(size: int) -> int:
-    """How long a page may get, where `size` frames are kept."""
+    """Returns the largest page of a stream that keeps `size` frames."""
     return min(PAGE, size // 4)
 
 
-def fits_page(page: Tensor, mask: Tensor, most: int, dim: int = 1) -> bool:
-    """Whether new frames can go to the page, at whose frames all rows are in step.
+def fits_page(page: Tensor, mask: Tensor, max_frames: int, dim: int = 1) -> bool:
+    """Whether new frames fit the page and are valid in all rows.
 
     Args:
         page: (B, ..., N, ...) with its frames at `dim`.
         mask: bool (B, T) of the new frames, True = valid.
-        most: frames that the page may have.
+        max_frames: largest page.
         dim: where frames are counted.
     """
-    return page.shape[dim] + mask.shape[1] <= most and bool(mask.all())
+    return page.shape[dim] + mask.shape[1] <= max_frames and bool(mask.all())
 
 
 def last_frames(parts: Sequence[Tensor], count: int, dim: int = 1) -> list[Tensor]:
-    """Views of the last frames of some that follow one another.
+    """Returns views of the last frames of consecutive parts.
 
     Args:
         parts: oldest first, each (B, ..., N, ...) with its frames at `dim`.
-        count: how many; fewer where there are not as many.
-        dim: where frames are counted.
+        count: number of frames; fewer if the parts have fewer.
+        dim: dimension of the frames.
 
     Returns:
-        what belongs to them of each part, maybe nothing.
+        the frames of each part that are among them, possibly none.
     """
     views = []
     for part in reversed(parts):
@@ -55,16 +55,16 @@ def last_frames(parts: Sequence[Tensor], count: int, dim: int = 1) -> list[Tenso
     return views[::-1]
 
 
-def every(parts: Sequence[Tensor], stride: int, dim: int = 1) -> list[Tensor]:
-    """Views of the first of some frames that follow one another, and of every `stride`-th after it.
+def every_nth(parts: Sequence[Tensor], stride: int, dim: int = 1) -> list[Tensor]:
+    """Returns views of the first frame of consecutive parts and of every `stride`-th frame after it.
 
     Args:
         parts: as in `last_frames`.
         stride: at least 1.
-        dim: where frames are counted.
+        dim: dimension of the frames.
 
     Returns:
-        what belongs to them of each part, maybe nothing.
+        the frames of each part that are among them, possibly none.
     """
     views, start = [], 0
     for part in parts:
@@ -74,24 +74,24 @@ def every(parts: Sequence[Tensor], stride: int, dim: int = 1) -> list[Tensor]:
     return views
 
 
-def latest(parts: Sequence[Tensor], mask: Tensor, most: int, dim: int = 1) -> Tensor:
-    """Each row's latest frames, of which the newest may be padding.
+def latest(parts: Sequence[Tensor], mask: Tensor, max_frames: int, dim: int = 1) -> Tensor:
+    """Returns each row's latest frames, of which the newest may be padding.
 
     Args:
         parts: as in `last_frames`; not changed.
         mask: bool (B, T) for the last T frames, a row's valid ones first; all before them are valid.
-        most: how many to keep; fewer where there are not as many.
-        dim: where frames are counted.
+        max_frames: number of frames to keep; fewer if the parts have fewer.
+        dim: dimension of the frames.
 
     Returns:
-        the latest frames up to each row's last valid one, a copy like `parts`. Where a row has fewer of them than the
-        rest, anything comes before.
+        the latest frames up to each row's last valid one, a copy like `parts`. A row with fewer frames than the others
+        starts with undefined ones.
     """
     if bool(mask.all()):
-        return torch.cat(last_frames(parts, most, dim), dim=dim)
+        return torch.cat(last_frames(parts, max_frames, dim), dim=dim)
     frames = torch.cat(list(parts), dim=dim)
     count = frames.shape[dim]
-    size = min(most, count)
+    size = min(max_frames, count)
     index = mask.sum(dim=1, keepdim=True) + torch.arange(size, device=frames.device) + (count - mask.shape[1] - size)
     shape, target = [1] * frames.ndim, list(frames.shape)
     shape[0], shape[dim] = index.shape
@@ -99,15 +99,15 @@ def latest(parts: Sequence[Tensor], mask: Tensor, most: int, dim: int = 1) -> Te
     return frames.gather(dim, index.clamp(min=0).view(shape).expand(target))
 
 
-def with_both_sides(parts: Iterable[tuple[Own, Sequence[Tensor]]], side: int) -> Iterator[tuple[Own, list[Tensor]]]:
-    """The parts of whole videos, each with the frames around it. A part is asked for when the one before it is due.
+def with_surroundings(parts: Iterable[tuple[Own, Sequence[Tensor]]], side: int) -> Iterator[tuple[Own, list[Tensor]]]:
+    """Yields the parts of whole videos, each with the frames around it, on demand.
 
     Args:
-        parts: what belongs to a part alone, and tensors of it, each (B, H, N, d), N at least `side` but for the last.
+        parts: data of a part, and its tensors, each (B, H, N, d), N at least `side` except in the last.
         side: frames before and after.
 
     Yields:
-        what belongs to a part alone, and its tensors, (B, H, side + N + side, d), zero beyond the video.
+        data of a part, and its tensors, (B, H, side + N + side, d), zero beyond the video.
     """
     before: list[_Cut | None] = []
     here: tuple[Own, list[_Cut]] | None = None
@@ -124,13 +124,13 @@ def with_both_sides(parts: Iterable[tuple[Own, Sequence[Tensor]]], side: int) ->
 
 
 class _Cut(NamedTuple):
-    """A part in pieces: cut once, for otherwise the backward pass would put whole parts together for each slice."""
+    """A part, cut into pieces once: otherwise the backward pass would build a whole part for each slice."""
 
     pieces: tuple[Tensor, ...]
     first: tuple[Tensor, ...]
-    """Those with the frames that belong to the part before it, too."""
+    """Pieces with the frames that the part before also needs."""
     last: tuple[Tensor, ...]
-    """Those with the frames that belong to the part after it, too."""
+    """Pieces with the frames that the part after also needs."""
 
 
 def _cut(x: Tensor, side: int) -> _Cut:
@@ -143,12 +143,12 @@ def _cut(x: Tensor, side: int) -> _Cut:
 
 def _slab(before: _Cut | None, here: _Cut, after: _Cut | None, side: int) -> Tensor:
     x = here.pieces[0]
-    known = () if after is None else after.first
-    missing = side - sum(part.shape[2] for part in known)
+    following = () if after is None else after.first
+    missing = side - sum(part.shape[2] for part in following)
     earlier = (_zeros(x, side),) if before is None else before.last
-    return torch.cat([*earlier, *here.pieces, *known, _zeros(x, missing)], dim=2)
+    return torch.cat([*earlier, *here.pieces, *following, _zeros(x, missing)], dim=2)
 
 
 def _zeros(x: Tensor, frames: int) -> Tensor:
-    """So many frames like those of x (B, H, N, d)."""
+    """Makes frames of zeros like those of x (B, H, N, d)."""
     return x.new_zeros(*x.shape[:2], frames, x.shape[3])

@@ -1,28 +1,28 @@
-"""Attention within a band whose scores also depend on how far away a frame is, by learned vectors for distances."""
+"""Attention within a band whose scores also depend on the distance of a frame, by a learned vector per distance."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 SEGMENT = 2048
-"""Queries in flight at once, which bounds the workspace of a long video."""
+"""Queries that are processed at a time, which bounds the workspace of a long video."""
 
 
 def relative_banded_attention(
     q_content: Tensor, q_position: Tensor, k: Tensor, v: Tensor, positions: Tensor, valid: Tensor
 ) -> Tensor:
-    """Softmax attention of every query on the key at its own place and the R keys before.
+    """Softmax attention of every query to the key at its own position and the R keys before.
 
         score(i, j) = (q_content_i . k_j + q_position_i . positions_(i - j)) / sqrt(d),    0 <= i - j <= R
 
-    As in `banded_attention`, blocks of queries meet overlapping slabs of keys, so T x T is never made.
+    As in `banded_attention`, blocks of queries meet overlapping slabs of keys, so the T x T matrix never exists.
 
     Args:
-        q_content: queries for what a frame holds, (B, H, T, d).
-        q_position: queries for where it stands, (B, H, T, d).
+        q_content: queries for the content of a frame, (B, H, T, d).
+        q_position: queries for its distance, (B, H, T, d).
         k: keys, (B, H, R + T, d); that of query i is at R + i.
         v: values, like `k`.
-        positions: keys of distances, the furthest, R, first and 0 last, (H, R + 1, d).
+        positions: keys of the distances R to 0, in this order, (H, R + 1, d).
         valid: bool (B, R + T), False for keys that must not be seen; a query's own key must be valid.
 
     Returns:
@@ -50,10 +50,10 @@ def relative_banded_attention(
 
 
 def skew(scores: Tensor) -> Tensor:
-    """Moves row i to the right by i places, so that a column is a key and no longer a distance.
+    """Shifts row i to the right by i columns, so that columns stand for keys and no longer for distances.
 
         a b c        a b c · ·
-        d e f   ──►  · d e f ·        · is minus infinity: out of the band
+        d e f   ──►  · d e f ·        · is minus infinity: outside the band
         g h i        · · g h i
 
     Source: the relative shift of Dai et al., arXiv:1901.02860, appendix B, here for a band.

@@ -1,17 +1,17 @@
-"""Running means of groups that frames are sorted into, read at every frame without a loop over frames."""
+"""Running means of groups of frames, read at every frame without a loop over frames."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 CHUNK = 64
-"""Frames whose mutual influence is worked out at once; time and memory grow with d + CHUNK for a frame."""
+"""Frames whose mutual influence is computed at once; time and memory grow with d + CHUNK per frame."""
 
 
 def running_means(
     address: Tensor, assign: Tensor, value: Tensor, mean: Tensor, count: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Sorts frames into groups k and reads the means of the groups after each frame.
+    """Assigns frames to groups k and reads the means of the groups after each frame.
 
         count_t[k] = count_(t-1)[k] + assign_t[k]
         total_t[k] = total_(t-1)[k] + assign_t[k] value_t
@@ -19,10 +19,10 @@ def running_means(
         read_t     = sum_k address_t[k] mean_t[k]
 
     From the start of a chunk, mean_t[k] = (total_0[k] + sum_j assign_j[k] value_j) / max(1, count_t[k]): linear
-    attention. Means are carried from chunk to chunk, which stay as large as a value; float32 counts 16 million frames.
+    attention. Chunks pass on means, which stay as large as a value; float32 counts 16 million frames.
 
     Args:
-        address: how each reader R looks at the groups, (B, R, T, K).
+        address: weights of the groups for each reader R, (B, R, T, K).
         assign: 1 for a frame's group, else 0; all 0 where a frame is invalid, (B, T, K).
         value: (B, R, T, d).
         mean: before the first frame, (B, R, K, d); zero for a group without frames.

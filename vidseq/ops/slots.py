@@ -1,4 +1,4 @@
-"""A bank of memory slots that is written and read at every frame, without a loop over frames."""
+"""A bank of memory slots that frames write and read, without a loop over frames."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 CHUNK = 16
-"""Frames whose mutual influence is worked out at once; memory and time grow with slots x CHUNK for a frame."""
+"""Frames whose mutual influence is computed at once; time and memory grow with slots x CHUNK per frame."""
 SEGMENT = 128 * CHUNK
-"""Frames in flight at once, which bounds the workspace of a long video."""
+"""Frames of a segment, which bounds the workspace of a long video."""
 
 
 def slot_scan(
@@ -17,16 +17,16 @@ def slot_scan(
 ) -> tuple[Tensor, Tensor]:
     """Writes frames into slots and reads the slots after each write.
 
-    With slots s, frames t and readers r, each of whom owns a part of every slot's content M:
+    With slots s, frames t and readers r; each reader has its own part of every slot's content M:
 
         M_t[s] = keep_t[s] M_(t-1)[s] + write_t[s] value_t                   write
         p_t[s] = softmax_s(query_t . (slot_keys[s] + M_t[s]) / sqrt(d))      address by key and by content
         read_t = sum_s p_t[s] M_t[s]                                         read
 
-    M_t is linear in the values written since the start of a chunk, M_t[s] = A_t[s] M_0[s] + sum_j W_tj[s] value_j,
-    where A and W are products of `keep`. So both the addressing and the reading are products of small matrices, and
-    contents are only made where chunks meet. The products are multiplied out, without logarithms or quotients, so that
-    full erasures lose no digits.
+    M_t is linear in the values written since the start of a chunk: M_t[s] = A_t[s] M_0[s] + sum_j W_tj[s] value_j,
+    where A and W are products of `keep`. So addressing and reading are products of small matrices, and contents are
+    only computed at the chunk borders. Products are multiplied out, without logarithms or quotients, so that full
+    erasures lose no digits.
 
     Args:
         query: (B, R, T, d).
@@ -52,7 +52,7 @@ def slot_scan(
 def _scan_segment(
     query: Tensor, value: Tensor, write: Tensor, keep: Tensor, slot_keys: Tensor, memory: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """`slot_scan` on few enough frames to work on all their chunks at once; n counts chunks, t and j their frames."""
+    """Runs `slot_scan` on one segment, all chunks at once; n counts chunks, t and j their frames."""
     num_frames = query.shape[2]
     chunk = min(CHUNK, num_frames)
     num_chunks = -(-num_frames // chunk)
@@ -82,16 +82,16 @@ def _scan_segment(
 
 
 class _Weights(torch.autograd.Function):
-    """How much of frame j's value is in slot s after frame t.
+    """Weight of frame j's value in slot s after frame t.
 
         W_t[s, j] = keep_t[s] W_(t-1)[s, j] + [t = j] write_t[s]
 
-    Written by hand, for autograd would keep a copy of W for every frame of a chunk.
+    Written by hand, because autograd would keep a copy of W for every frame of a chunk.
     """
 
     @staticmethod
     def forward(ctx: Any, write: Tensor, keep: Tensor) -> Tensor:
-        """Makes W (B, n, t, S, j) from (B, n, t, S) twice."""
+        """Computes W (B, n, t, S, j) from write and keep (B, n, t, S)."""
         weights = torch.diag_embed(write.transpose(2, 3), dim1=2, dim2=4)
         frames, shares = weights.unbind(2), keep[..., None].unbind(2)
         for now, before, share in zip(frames[1:], frames, shares[1:]):
@@ -101,19 +101,19 @@ class _Weights(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
-        """The same recurrence, from the last frame to the first."""
+        """Runs the same recurrence from the last frame to the first."""
         weights, keep = ctx.saved_tensors
         total = gradients[0].clone(memory_format=torch.contiguous_format)
         frames, shares = total.unbind(2), keep[..., None].unbind(2)
         for frame in reversed(range(len(frames) - 1)):
             frames[frame].addcmul_(frames[frame + 1], shares[frame + 1])
-        of_write = total.diagonal(dim1=2, dim2=4).transpose(2, 3)
-        of_keep = torch.einsum("bntsj,bntsj->bnts", total[:, :, 1:], weights[:, :, :-1])
-        return of_write, F.pad(of_keep, (0, 0, 1, 0))
+        grad_write = total.diagonal(dim1=2, dim2=4).transpose(2, 3)
+        grad_keep = torch.einsum("bntsj,bntsj->bnts", total[:, :, 1:], weights[:, :, :-1])
+        return grad_write, F.pad(grad_keep, (0, 0, 1, 0))
 
 
 def _contents_at_chunks(kept: Tensor, written: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-    """Contents before each chunk (B, n, R, S, d) and after the last, from what a chunk keeps (B, n, S) and writes."""
+    """Returns the contents before each chunk (B, n, R, S, d) and after the last, from kept shares and new values."""
     starts = []
     for share, new in zip(kept[:, :, None, :, None].unbind(1), written.unbind(1)):
         starts.append(memory)

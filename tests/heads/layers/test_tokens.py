@@ -1,4 +1,4 @@
-"""What heads with global tokens share."""
+"""Tests of the layers with global tokens."""
 
 import pytest
 import torch

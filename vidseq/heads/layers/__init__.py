@@ -1,1 +1,1 @@
-"""Layers that several heads share."""
+"""Blocks and layers that several heads share."""

@@ -1,4 +1,4 @@
-"""What heads share: a residual stack of layers, and the plumbing around torch's recurrent kernels."""
+"""A residual stack of streaming layers, and helpers for torch's recurrent kernels and for states."""
 
 import abc
 import itertools
@@ -11,20 +11,20 @@ from torch import Tensor, nn
 from vidseq.ops.live import is_live
 from vidseq.ops.recent import latest
 
-#: A layer's memory: tensors, batch first.
+#: A layer's state: tensors, batch first.
 LayerState = tuple[Tensor, ...]
 
 
 SEGMENT = 1024
-"""Frames that recurrent heads read at once where no gradients are wanted."""
+"""Frames of a segment of recurrent heads where no gradients are wanted."""
 
 
 class Layer(nn.Module, abc.ABC):
-    """One layer of a head that streams: x (B, T, D) and a state in, y (B, T, D) and the new state out."""
+    """One layer of a streaming head: takes x (B, T, D) and a state, returns y (B, T, D) and the new state."""
 
     @abc.abstractmethod
     def init_state(self, batch_size: int) -> LayerState:
-        """What the layer knows before the first frame."""
+        """Makes the state before the first frame."""
 
     @abc.abstractmethod
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
@@ -32,19 +32,19 @@ class Layer(nn.Module, abc.ABC):
 
 
 class LiveLayer(Layer):
-    """A layer whose output is the first part of its state, and that reads a live frame in few calls."""
+    """A layer whose output is the first tensor of its state, with a fast path for one live frame."""
 
     @abc.abstractmethod
     def read_live(self, x: Tensor, state: LayerState) -> LayerState:
-        """The state after x (B, D), one valid frame a row."""
+        """Returns the state after x (B, D), one valid frame per row."""
 
 
 class ResidualStack(nn.Module):
-    """Layers on top of one another, each behind a LayerNorm and around a residual, so that depth trains.
+    """A stack of layers. Each follows a LayerNorm and has a residual connection, so that deep stacks train.
 
         x = x + layer(norm(x))    for every layer;    y = norm(x) at the end
 
-    Not causal: every layer has a twin that reads the video backwards, and both are added.
+    Not causal: every layer has a second one that reads the video backwards; their outputs are added.
     """
 
     def __init__(self, dim: int, layers: Iterable[Layer], *, dropout: float, backward: Iterable[Layer] = ()) -> None:
@@ -57,7 +57,7 @@ class ResidualStack(nn.Module):
         self._live = all(isinstance(layer, LiveLayer) for layer in self.layers)
 
     def init_state(self, batch_size: int) -> LayerState:
-        """The layers' states, one after another: each tensor (B, layers, ...)."""
+        """Makes the stacked states of all layers, each tensor (B, layers, ...)."""
         return _stack_states([layer.init_state(batch_size) for layer in self.layers])
 
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
@@ -72,7 +72,7 @@ class ResidualStack(nn.Module):
         return self.last_norm(x), _stack_states(states)
 
     def _read_live(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
-        """A live frame, of which some rows may have none."""
+        """Reads one live frame per row; the mask is False for rows that have none."""
         x, states, whole = x.squeeze(1), [], bool(mask.all())
         layers = cast("list[LiveLayer]", self.layers)
         for norm, layer, old in zip(self.norms, layers, zip(*(part.unbind(1) for part in state))):
@@ -93,19 +93,19 @@ class ResidualStack(nn.Module):
 
 
 def _stack_states(states: list[LayerState]) -> LayerState:
-    if len(states) == 1:  # a live frame copies nothing
-        return tuple(_on_its_own(part).unsqueeze(1) for part in states[0])
+    if len(states) == 1:  # one layer: a live frame copies nothing
+        return tuple(_own_storage(part).unsqueeze(1) for part in states[0])
     return tuple(torch.stack(parts, dim=1) for parts in zip(*states))
 
 
-def _on_its_own(part: Tensor) -> Tensor:
-    """A part of a state, copied where it is a view, which would keep all frames that it was taken from."""
+def _own_storage(part: Tensor) -> Tensor:
+    """Copies a state's tensor if it is a view of a larger one, which it would keep in memory."""
     alone = part.untyped_storage().nbytes() == part.numel() * part.element_size()
     return part if alone else part.clone()
 
 
 def reverse_valid(x: Tensor, mask: Tensor) -> Tensor:
-    """Turns each row's valid frames around and leaves its padding where it is.
+    """Reverses each row's valid frames and leaves its padding in place.
 
     Args:
         x: (B, T, D).
@@ -123,8 +123,8 @@ def reverse_valid(x: Tensor, mask: Tensor) -> Tensor:
 def run_recurrent(kernel: nn.RNNBase, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
     """Runs one of torch's one-layer recurrences so that padding never advances its state.
 
-    Rows that end are left out from there on, so the kernel runs once for every length there is. (Torch's own way,
-    packed sequences, calls it frame by frame on CPUs, some twenty times slower.)
+    Rows that have ended are left out, so the kernel runs once per distinct length. (Torch's packed sequences call it
+    frame by frame on CPUs, which is about twenty times slower.)
 
     Args:
         kernel: nn.RNN, nn.LSTM or nn.GRU with one layer and `batch_first=True`.
@@ -133,7 +133,7 @@ def run_recurrent(kernel: nn.RNNBase, x: Tensor, state: LayerState, mask: Tensor
         mask: bool (B, T), a row's valid frames first.
 
     Returns:
-        the hidden values (B, T, D), anything where invalid, and the new state.
+        the hidden values (B, T, D), undefined where invalid, and the new state.
     """
     if bool(mask.all()):
         y, after = kernel(x, _as_torch(tuple(part[None].contiguous() for part in state)))
@@ -141,7 +141,7 @@ def run_recurrent(kernel: nn.RNNBase, x: Tensor, state: LayerState, mask: Tensor
     lengths = mask.sum(dim=1)
     ends = lengths[lengths > 0].unique().tolist()
     widths = [end - start for start, end in itertools.pairwise([0, *ends, x.shape[1]])]
-    *parts, padding = x.split(widths, dim=1)  # split once: a slice a part would make the backward pass quadratic
+    *parts, padding = x.split(widths, dim=1)  # one split: a slice per part makes the backward pass quadratic
     ys = []
     for part, end in zip(parts, ends):
         rows = (lengths >= end).nonzero()[:, 0]
@@ -152,7 +152,7 @@ def run_recurrent(kernel: nn.RNNBase, x: Tensor, state: LayerState, mask: Tensor
 
 
 def _as_torch(state: LayerState) -> Tensor | LayerState:
-    """Torch wants a lone tensor without its tuple."""
+    """Unpacks a tuple of one tensor, as torch's kernels expect."""
     return state[0] if len(state) == 1 else state
 
 
@@ -160,16 +160,16 @@ def _as_tuple(state: Tensor | LayerState) -> LayerState:
     return (state,) if isinstance(state, Tensor) else state
 
 
-def newest(y: Tensor, before: Tensor, mask: Tensor) -> Tensor:
-    """Picks each row's value after its latest valid frame.
+def last_valid(y: Tensor, before: Tensor, mask: Tensor) -> Tensor:
+    """Picks each row's value after its last valid frame.
 
     Args:
         y: values after every frame, (B, T, ...).
-        before: value before the first, (B, ...), for rows without a valid frame.
+        before: value before the first frame, (B, ...), for rows without a valid frame.
         mask: bool (B, T), a row's valid frames first.
 
     Returns:
-        (B, ...), maybe a view that keeps all frames alive, so copy it into the state.
+        (B, ...). It may be a view that keeps all frames in memory, so copy it into the state.
     """
     if bool(mask.all()):
         return y[:, -1]
@@ -179,13 +179,13 @@ def newest(y: Tensor, before: Tensor, mask: Tensor) -> Tensor:
 
 
 def advance(past: Tensor, new: Tensor, mask: Tensor, dim: int = 1) -> Tensor:
-    """Moves a row of the latest frames on: drops the oldest, takes in the valid new ones.
+    """Updates the latest frames: drops the oldest and appends the valid new ones.
 
     Args:
         past: the P latest frames, oldest first, (B, ..., P, ...) with P at `dim`; not changed.
         new: T frames that follow, like `past`.
         mask: bool (B, T), a row's valid frames first.
-        dim: where frames are counted.
+        dim: dimension of the frames.
 
     Returns:
         the P latest valid frames, like `past`.

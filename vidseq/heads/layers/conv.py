@@ -1,4 +1,4 @@
-"""The layer that every convolution head is made of."""
+"""The layer of the convolution heads."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from vidseq.ops.convolution import convolve
 
 
 class ConvLayer(nn.Module):
-    """A dilated convolution, a ReLU, and a product with a matrix, on frames that carry their past with them."""
+    """A dilated convolution, a ReLU and a linear map. The input carries the past frames that the convolution needs."""
 
     def __init__(self, channels: int, kernel_size: int, dilation: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The block that every attention head is made of."""
+"""The block of the attention heads."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from vidseq.ops.rotary import rotate_qkv
 
 
 class TransformerBlock(nn.Module):
-    """Attention of a kind that its head chooses, then a network on each frame, both pre-norm and residual.
+    """Attention, which the head computes, then a feed-forward network on each frame; both pre-norm and residual.
 
     Source: Vaswani et al., arXiv:1706.03762; pre-norm: Xiong et al., arXiv:2002.04745; rotary positions: Su et al.,
     arXiv:2104.09864.
@@ -18,7 +18,7 @@ class TransformerBlock(nn.Module):
     Args:
         dim: width D.
         heads: attention heads.
-        dropout: share of each part's output that is dropped in training.
+        dropout: share of the output of attention and of the network that is dropped in training.
         network: width of the network; 0: four times `dim`.
     """
 
@@ -37,39 +37,42 @@ class TransformerBlock(nn.Module):
     def project(
         self, x: Tensor, angles: Tensor, past: Sequence[tuple[Tensor, Tensor]] = ()
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys (both rotated) and values of x (B, T, D), each (B, heads, T, width).
+        """Projects x (B, T, D) to queries, keys (both rotated) and values, each (B, heads, T, width).
 
-        Angles are those of the frames, (B or 1, 1, T, width / 2). Keys and values come behind those of the past, which
-        are given in parts.
+        Args:
+            x: frames, (B, T, D).
+            angles: of the frames' positions, (B or 1, 1, T, width / 2).
+            past: keys and values of earlier frames in parts, put before those of x.
         """
+        # Plain torch, here and below: for one live frame, einops costs more than the operation itself.
         qkv = self.qkv(self.attention_norm(x)).unflatten(-1, (3, self.heads, -1))  # (B, T, 3, heads, width)
         return rotate_qkv(qkv, angles[:, 0], past)
 
-    def merge(self, read: Tensor) -> Tensor:
-        """What attention read, (B, heads, T, width), as a layer's output (B, T, D)."""
+    def project_output(self, read: Tensor) -> Tensor:
+        """Projects the output of attention, (B, heads, T, width), to (B, T, D)."""
         return self.attention_out(read.transpose(1, 2).flatten(2))
 
-    def think(self, x: Tensor) -> Tensor:
-        """The network on each frame of x (B, T, D)."""
+    def feed_forward(self, x: Tensor) -> Tensor:
+        """Applies the feed-forward network to each frame of x (B, T, D)."""
         return self.narrow(F.gelu(self.widen(self.network_norm(x))))
 
-    def add_read(self, x: Tensor, read: Tensor) -> Tensor:
-        """Adds what attention read, (B, heads, T, width), to x (B, T, D)."""
-        return x + self.dropout(self.merge(read))
+    def add_attention(self, x: Tensor, read: Tensor) -> Tensor:
+        """Adds the output of attention, (B, heads, T, width), to x (B, T, D)."""
+        return x + self.dropout(self.project_output(read))
 
     def finish(self, x: Tensor, read: Tensor) -> Tensor:
-        """Adds what attention read, (B, heads, T, width), to x (B, T, D), then the network's thoughts on it."""
-        x = self.add_read(x, read)
-        return x + self.dropout(self.think(x))
+        """Adds the output of attention, (B, heads, T, width), to x (B, T, D), then that of the network."""
+        x = self.add_attention(x, read)
+        return x + self.dropout(self.feed_forward(x))
 
 
 def check_heads(name: str, dim: int, heads: int) -> None:
-    """Raises the error of a width that attention heads cannot share and turn.
+    """Checks that attention heads can share and rotate the width.
 
     Args:
-        name: of the head whose options these are.
+        name: of the head with these options.
         dim: width D.
-        heads: attention heads; each needs pairs of numbers.
+        heads: attention heads; each has an even width.
 
     Raises:
         UserError: `dim` is not a multiple of twice `heads`.
