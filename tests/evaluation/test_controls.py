@@ -1,10 +1,14 @@
 """Controls by name, what "all" stands for, and controls that are registered later."""
 
+import ast
+import inspect
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import vidseq
 from vidseq.baselines.baseline import Baseline
 from vidseq.baselines.control import Parameter, read_count
 from vidseq.baselines.registry import BASELINES
@@ -15,6 +19,8 @@ from vidseq.evaluation.answering import one_at_a_time
 from vidseq.evaluation.controls import choose_controls, find_control, known_controls
 from vidseq.evaluation.evaluator import evaluate
 from vidseq.evaluation.input_controls import INPUT_CONTROLS, InputControl, Shuffled, SwappedPast
+
+PACKAGE = Path(vidseq.__file__).parent
 
 
 def test_queries_at_one_time_share_one_order():
@@ -140,3 +146,23 @@ def test_one_query_at_a_time(query_set, planted_model):
         evaluate(one_at_a_time(lambda f, p, q: np.zeros(next(sizes))), dataset, store, "test")
     with pytest.raises(UserError, match="finite scores from the model, got NaN or infinity for 60 of 60"):
         evaluate(one_at_a_time(lambda f, p, q: np.full(4, np.nan)), dataset, store, "test")
+
+
+#: The default list of `vidseq compare`.
+MAY_LIST_CONTROLS = {PACKAGE / "comparison" / "compare.py"}
+
+
+def control_literals(source: str) -> list[str]:
+    """Names of controls that a file writes as strings."""
+    strings = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    return [name for name in known_controls() if name in strings]
+
+
+def test_only_a_controls_own_file_writes_its_name():
+    own = {(inspect.getfile(control), name) for name, control in known_controls().items()}
+    paths = [path for path in PACKAGE.rglob("*.py") if path not in MAY_LIST_CONTROLS]
+    assert {(str(path), name) for path in paths for name in control_literals(path.read_text())} == own
+
+
+def test_a_literal_is_found():
+    assert control_literals('x = row["control"] == "blind"') == ["blind"]

@@ -13,7 +13,7 @@ from vidseq.audit.findings import accuracy_of
 from vidseq.baselines.majority import Majority
 from vidseq.reporting.figures import FONT, plain_axis
 
-#: Colours that the colour-blind tell apart (Okabe and Ito), by how much of the past an entry sees.
+#: Colours that colour-blind readers can distinguish (Okabe and Ito), by how much of the past an entry sees.
 COLORS = {"nothing": "#666666", "present": "#E69F00", "short": "#56B4E9", "long": "#0072B2"}
 _LEGEND = {"nothing": "no frame", "present": "the newest frame", "short": "a short window", "long": "all of the past"}
 

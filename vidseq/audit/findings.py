@@ -38,7 +38,7 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How much past a family needs, as far as the probes can tell."""
+    """How much past a family needs, as far as the probes show."""
 
     family: str
     needs: str

@@ -46,7 +46,7 @@ def accuracy_table(rows: pd.DataFrame, short_seconds: float) -> pd.DataFrame:
 
 
 def summary(alarms: Sequence[Alarm], verdicts: Sequence[Verdict]) -> str:
-    """One sentence that tells how it stands."""
+    """One sentence on all families and alarms."""
     parts = []
     for needs, headline in HEADLINES.items():
         families = [verdict.family for verdict in verdicts if verdict.needs == needs]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from vidseq.evaluation.input_controls import Blind
 from vidseq.evaluation.intervals import Interval, bootstrap_means, expanded_tails
 from vidseq.evaluation.pairing import PairedAnswers, pair_answers
 
@@ -71,7 +72,7 @@ def summarise_certificates(rows: pd.DataFrame, *, num_samples: int = 500) -> Cer
     table = _certificates(rows, paired)
     seconds = table["model_certificate_seconds"].to_numpy(float)
     known = table["reach_seconds"].notna().to_numpy()
-    blind = paired.place("blind")
+    blind = paired.place(Blind.name)
     guessed = np.zeros(len(table), bool) if blind is None else paired.answers.to_numpy()[:, blind] == 1
     hidden = (table["evidence_age_seconds"] >= paired.seconds.min()).to_numpy()
     unseen, chance, alarm = _unseen(table[hidden], None if blind is None else guessed[hidden], num_samples)

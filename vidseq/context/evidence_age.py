@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import optimize
 
 from vidseq.errors import UserError
+from vidseq.evaluation.input_controls import Blind
 from vidseq.evaluation.intervals import FewGroupsWarning, Interval, accuracy_interval, expanded_tails
 from vidseq.evaluation.pairing import context_names
 
@@ -100,7 +101,7 @@ def memory_horizon(rows: pd.DataFrame, *, num_samples: int = 100) -> MemoryHoriz
         the horizon; None without the control, or with too few queries of known evidence or too little spread in age.
     """
     known = _longest_with_evidence(rows)
-    blind = rows[(rows["control"] == "blind") & rows["query"].isin(known["query"])]
+    blind = rows[(rows["control"] == Blind.name) & rows["query"].isin(known["query"])]
     ages = known["evidence_age_seconds"].to_numpy(float)
     if not len(blind) or len(known) < _MIN_FITTED or len(np.unique(ages)) < 3:
         return None

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from vidseq.evaluation.input_controls import Blind, Shuffled
 from vidseq.evaluation.intervals import FewGroupsWarning, Interval, bootstrap_mean
 from vidseq.evaluation.pairing import PairedAnswers
 
@@ -17,7 +18,7 @@ def gain(paired: PairedAnswers) -> Interval | None:
 
 def order_gain(paired: PairedAnswers) -> Interval | None:
     """Accuracy with the past in order minus that with the past shuffled; None without the control `shuffled`."""
-    shuffled = paired.place("shuffled")
+    shuffled = paired.place(Shuffled.name)
     return None if shuffled is None else _difference(paired, paired.full, shuffled)
 
 
@@ -41,7 +42,7 @@ def area(paired: PairedAnswers) -> Interval | None:
     Contexts of finite length count; everything has no place on the axis. None without the control `blind` or with
     fewer than two such contexts.
     """
-    blind = paired.place("blind")
+    blind = paired.place(Blind.name)
     finite = np.isfinite(paired.seconds) & (paired.seconds > 0)
     if blind is None or finite.sum() < 2 or np.ptp(paired.seconds[finite]) == 0:
         return None
@@ -68,7 +69,7 @@ def leak_index(rows: pd.DataFrame, *, num_samples: int = 2000) -> Interval | Non
     Returns:
         the mean difference; None without the control, or where no query's evidence lies that far back.
     """
-    blind = rows[rows["control"] == "blind"].set_index(["run", "seed", "query"])["correct"].astype(float)
+    blind = rows[rows["control"] == Blind.name].set_index(["run", "seed", "query"])["correct"].astype(float)
     unseen = rows[(rows["control"] == "") & (rows["context_seconds"] <= rows["evidence_age_seconds"])]
     unseen = unseen[pd.MultiIndex.from_frame(unseen[["run", "seed", "query"]]).isin(blind.index)]
     if not len(unseen):

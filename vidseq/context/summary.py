@@ -11,6 +11,7 @@ from vidseq.context.evidence_age import AgePoint, MemoryHorizon, evidence_age_cu
 from vidseq.context.gains import area, gain, leak_index, order_gain, overload_loss, peak_context
 from vidseq.errors import UserError
 from vidseq.evaluation.accuracy_curve import ContextCurve, context_curve, eligible_rows, eligible_seconds
+from vidseq.evaluation.input_controls import Blind, LastFrame
 from vidseq.evaluation.intervals import Interval
 from vidseq.evaluation.pairing import pair_answers
 from vidseq.progress import progress
@@ -114,7 +115,7 @@ def summary_text_table(summaries: Sequence[ContextSummary]) -> pd.DataFrame:
                 "family": summary.family,
                 "queries": summary.curve.num_queries,
                 "groups": summary.curve.num_groups,
-                "blind": _percent(summary.curve.controls.get("blind")),
+                Blind.name: _percent(summary.curve.controls.get(Blind.name)),
                 "last frame": _percent(_last_frame(summary)),
                 "all past": _percent(summary.full),
                 "gain": _percent(summary.gain),
@@ -174,7 +175,7 @@ def _summarise(rows: pd.DataFrame, longest: float, num_samples: int, about: dict
 
 def _last_frame(summary: ContextSummary) -> Interval | None:
     points = {point.context: point.accuracy for point in summary.curve.points}
-    return points.get("1f", summary.curve.controls.get("last_frame"))
+    return points.get("1f", summary.curve.controls.get(LastFrame.name))
 
 
 def _percent(interval: Interval | None) -> str:
@@ -202,8 +203,8 @@ def _record(summary: ContextSummary) -> dict[str, object]:
         "shortest_history": curve.shortest_history,
     }
     intervals = {
-        "blind": curve.controls.get("blind"),
-        "last_frame": _last_frame(summary),
+        Blind.name: curve.controls.get(Blind.name),
+        LastFrame.name: _last_frame(summary),
         "full": summary.full,
         "gain": summary.gain,
         "order_gain": summary.order_gain,

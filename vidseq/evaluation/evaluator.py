@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vidseq.data.dataset import Dataset
     from vidseq.features.store import FeatureStore
 
-#: What is done to the scores (C,) of an answer before it is marked, such as a `LogitAdjustment`.
+#: Changes the scores (C,) of an answer before it is scored, such as a `LogitAdjustment`.
 Adjust = Callable[[np.ndarray], np.ndarray]
 #: Columns that a query brings along as they are.
 _TAKEN_FROM_QUERY = (
@@ -66,7 +66,7 @@ def evaluate(
         train_split: what baselines learn from.
         batch_size: most queries in one call.
         limit: only the first so many queries; None: all.
-        adjust: what is done to all scores before they are marked; answers in words have none.
+        adjust: changes the scores of every answer before it is scored; answers in words have none.
 
     Returns:
         rows, see `vidseq.evaluation.rows.Row`; for answers in words also the columns of `WordScore`.
@@ -130,17 +130,17 @@ def ask_model(
     advance: Callable[[int], object] | None = None,
     adjust: Adjust | None = None,
 ) -> list[pd.DataFrame]:
-    """The rows of a model at contexts and under the controls that ask it.
+    """Returns the rows of a model at contexts and under input controls.
 
     Args:
         predict: the model.
-        exam: what to ask.
+        query_set: what to ask.
         contexts: how much of the past to show.
-        controls: names; those that ask no model are left out.
+        controls: names; baselines are left out.
         run: what to write into the rows.
         batch_size: most queries in one call, of a model that is not ours.
         share: False: nothing is shared between contexts.
-        advance: told how many more pasts are done; None: there is a progress bar.
+        advance: called with how many more pasts are done; None: a progress bar is shown.
         adjust: see `evaluate`.
 
     Raises:
@@ -160,7 +160,7 @@ def ask_model(
 def answer_baselines(
     query_set: QuerySet, controls: Sequence[str], training: Sequence[Query], run: Run, adjust: Adjust | None = None
 ) -> list[pd.DataFrame]:
-    """The rows of baselines, one table for each baseline and kind of query.
+    """Returns the rows of baselines, one table for each baseline and kind of query.
 
     Args:
         query_set: what to answer.

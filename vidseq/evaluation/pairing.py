@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vidseq.errors import UserError
+from vidseq.evaluation.input_controls import LastFrame
 from vidseq.evaluation.intervals import BootstrapSamples, bootstrap_means
 
 
@@ -53,7 +54,7 @@ class PairedAnswers:
     def last_frame(self) -> int | None:
         """The column of the newest frame alone, as a context or as a control."""
         place = self.place("1f")
-        return self.place("last_frame") if place is None else place
+        return self.place(LastFrame.name) if place is None else place
 
 
 def pair_answers(rows: pd.DataFrame, *, num_samples: int = 2000) -> PairedAnswers:

@@ -17,7 +17,7 @@ class EvalRequest:
     """One query to answer from one past."""
 
     number: int
-    """The query, by place in the exam."""
+    """The query, by its index in the query set."""
     context: Context
     control: str
     start: int

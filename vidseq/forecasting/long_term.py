@@ -1,10 +1,10 @@
-"""Long-term anticipation: what will happen in the next minutes, scored as published and without its two crutches.
+"""Long-term anticipation: the labels of the next minutes, scored as published and in two harder ways.
 
 The published measure (Abu Farha et al., arXiv:1804.00892) observes the first part of a video and predicts the next
-part of the *whole* video's length; the accuracy of each class, over all test videos of a split together, is averaged
-over the classes that occur. Two things make it look easier than it is, so two more numbers stand beside it: in most
-videos nothing changes for a while, so what comes *after the first transition* is scored alone; and a horizon in shares
-of the video tells a method how long the video is, so it can also be a multiple of what was *observed*.
+part of the *whole* video's length. The accuracy of each class over all test videos of a split is averaged over the
+classes that occur. Two things make this easier than it looks. In most videos nothing changes for a while, so frames
+*after the first transition* are also scored alone. A horizon in shares of the video reveals the video's length, so it
+can also be a multiple of what was *observed*.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,11 +16,11 @@ import pandas as pd
 from vidseq.errors import UserError
 from vidseq.evaluation.rows import UNNAMED_RUN, Run
 
-#: Shares of the video that are observed, and then predicted, in the published tables.
+#: Shares of the video that the published tables observe, and then predict.
 OBSERVED, PREDICTED = (0.2, 0.3), (0.1, 0.2, 0.3, 0.5)
-#: Multiples of what was observed, for a horizon that tells nothing about the video's length.
+#: Multiples of what was observed, for horizons that do not depend on the video's length.
 MULTIPLES = (0.5, 1.0, 1.5, 2.5)
-#: Which frames count: all that are predicted, or those after the first true change of label.
+#: The frames that are scored: all that are predicted, or those after the first true change of label.
 PARTS = ("all", "after_transition")
 
 #: The classes of the observed frames, (o,), and how many frames are wanted, to the classes of those, (frames,); fewer
@@ -49,7 +49,7 @@ class Horizon:
 
 #: The eight cells of the published tables.
 HORIZONS = tuple(Horizon(observed, predicted) for observed in OBSERVED for predicted in PREDICTED)
-#: The same without telling the length of the video.
+#: The same with horizons that do not depend on the length of the video.
 OBSERVED_HORIZONS = tuple(Horizon(observed, multiple, True) for observed in OBSERVED for multiple in MULTIPLES)
 
 
@@ -62,7 +62,7 @@ def evaluate_long_term(
     horizons: Iterable[Horizon] = HORIZONS,
     run: Run = UNNAMED_RUN,
 ) -> pd.DataFrame:
-    """Scores forecasts on the test videos of a split; each is asked once for each share observed, at the farthest.
+    """Scores forecasts on the test videos of a split; each observed share is asked once, for its farthest horizon.
 
     Args:
         forecast: the method, or one for each video.
@@ -162,7 +162,7 @@ def long_term_table(rows: pd.DataFrame, by: Sequence[str] = ("run",)) -> pd.Data
 
     Args:
         rows: of `evaluate_long_term`.
-        by: the columns to tell lines apart.
+        by: the columns that a line has one value of.
     """
     lines = []
     for names, part in rows.groupby([*by, "part", "of_observed"], sort=False):

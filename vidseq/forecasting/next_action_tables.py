@@ -1,4 +1,4 @@
-"""Next actions beside n-gram chains of past labels: a chain chosen without the test, and models told from it."""
+"""Next actions beside n-gram chains of past labels: a chain chosen on training data, and differences to it."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,20 +15,20 @@ from vidseq.evaluation.intervals import FewGroupsWarning, accuracy_interval, pai
 from vidseq.evaluation.rows import UNNAMED_RUN
 from vidseq.features.store import FeatureStore
 
-#: Of the training groups, so many choose.
+#: Share of the training groups that the chain is chosen on.
 HELD_OUT = 0.15
 
 
 def next_actions_of(dataset: Dataset, split: str, anticipation_seconds: float = 1.0) -> list[Query]:
-    """The next actions of a split's videos; errors as in `queries_of_split`."""
+    """Returns the next actions of a split's videos; errors as in `queries_of_split`."""
     return queries_of_split(dataset, split, dataset.next_action_queries(anticipation_seconds))
 
 
 def best_chain(dataset: Dataset, store: FeatureStore, chains: Sequence[str], anticipation_seconds: float = 1.0) -> str:
-    """The chain that is right most often on held-out groups of the training split; of equal ones the first.
+    """Returns the chain that is right most often on held-out training groups; of equal ones the first.
 
     Args:
-        dataset: its training split alone is looked at.
+        dataset: only its training split is used.
         store: the times of its frames.
         chains: controls such as "ngram:2".
         anticipation_seconds: how long before it an action is asked.
@@ -45,12 +45,12 @@ def best_chain(dataset: Dataset, store: FeatureStore, chains: Sequence[str], ant
 def next_action_table(
     models: Mapping[str, pd.DataFrame], controls: Mapping[str, pd.DataFrame], against: Sequence[str]
 ) -> pd.DataFrame:
-    """Models, controls, and how much better each model is than some of the controls, on the same queries.
+    """Compares models and controls on the same queries: their scores, and differences of models to some controls.
 
     Args:
         models: rows by name, each of one context, any seeds.
         controls: likewise, each answered once a query or more.
-        against: the controls that models are told from.
+        against: the controls to compute differences to.
 
     Returns:
         the columns by, top-1, top-5 and class-mean top-5 (recall): percent with 95% intervals over groups.
@@ -62,10 +62,10 @@ def next_action_table(
 
 
 def _measured(rows: pd.DataFrame, baseline: pd.DataFrame | None = None) -> dict[str, str]:
-    """Three numbers with intervals, or how much higher they are than a baseline's."""
+    """Returns three numbers with intervals, or their differences to a baseline's."""
     found = {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FewGroupsWarning)  # who prints the table tells their number
+        warnings.simplefilter("ignore", FewGroupsWarning)  # the caller prints their number
         for name, k in (("top-1", 1), ("top-5", 5)):
             right = [part.assign(correct=part["rank"] <= k) for part in (rows, baseline) if part is not None]
             found[name] = paired_difference(*right) if baseline is not None else accuracy_interval(right[0])

@@ -22,6 +22,7 @@ from vidseq.context.report.axes import (
 )
 from vidseq.context.report.lines import Style
 from vidseq.evaluation.accuracy_curve import ContextCurve
+from vidseq.evaluation.input_controls import Blind
 from vidseq.evaluation.intervals import Interval
 from vidseq.reporting.figures import FONT
 
@@ -134,6 +135,6 @@ def _draw_point(axis: Axes, x: float, interval: Interval, style: Style) -> None:
 
 
 def _mark_blind(axis: Axes, curves: Mapping[str, ContextCurve]) -> None:
-    blind = [curve.controls["blind"].mean for curve in curves.values() if "blind" in curve.controls]
+    blind = [curve.controls[Blind.name].mean for curve in curves.values() if Blind.name in curve.controls]
     if blind:
         axis.axhline(100 * float(np.mean(blind)), color=GREY, lw=0.9, ls=(0, (1, 2)), zorder=1)

@@ -23,6 +23,7 @@ from vidseq.context.report.axes import (
     write_labels,
 )
 from vidseq.context.report.lines import Group, Style, curves_of
+from vidseq.evaluation.input_controls import Blind
 from vidseq.reporting.figures import FONT
 
 _WIDE = (0.115, 0.18, 0.64, 0.66)
@@ -48,10 +49,12 @@ def evidence_age_figure(title: str, group: Group, styles: Mapping[str, Style]) -
             axis.fill_between(x, low, high, color=style.color, alpha=0.14, lw=0)
             axis.plot(x, mean, color=style.color, lw=1.7, marker=style.marker, ms=3.6)
             labels.append(end_label(item.line, mean[-1], style.color, 0))
-        blind = [item.all_queries.controls["blind"].mean for item in summaries if "blind" in item.all_queries.controls]
+        blind = [
+            item.all_queries.controls[Blind.name].mean for item in summaries if Blind.name in item.all_queries.controls
+        ]
         if blind:
             axis.axhline(100 * float(np.mean(blind)), color=GREY, lw=0.9, ls=(0, (1, 2)), zorder=1)
-            labels.append(Label(100 * float(np.mean(blind)), "blind", GREY))
+            labels.append(Label(100 * float(np.mean(blind)), Blind.name, GREY))
         axis.set_xscale("log", base=2)
         points = summaries[0].evidence_age
         # Ages within the first second are one bin, which has no place on a log axis.

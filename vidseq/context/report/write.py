@@ -21,6 +21,7 @@ from vidseq.context.report.words import findings
 from vidseq.context.summary import ContextSummary, summarise
 from vidseq.errors import UserError
 from vidseq.evaluation.cross_validation import num_splits
+from vidseq.evaluation.input_controls import Blind
 from vidseq.evaluation.rows import MODES, check_rows, write_rows
 from vidseq.files import atomic_write
 from vidseq.progress import progress
@@ -146,7 +147,7 @@ def _accuracy_pictures(name: str, title: str, group: Group, styles: dict[str, St
             if eligible
             else "All queries: where there is less past than a context, all there is was shown."
         )
-        blind = " Dotted: the control blind." if any("blind" in curve.controls for curve in curves.values()) else ""
+        blind = " Dotted: the control blind." if any(Blind.name in curve.controls for curve in curves.values()) else ""
         best = " Dashed: the ceiling, the best accuracy possible." if ceiling else ""
         has_full = group.mode != "density" and not np.isfinite(first.points[-1].seconds)
         step = " The dotted step leads to all of the past, which has no one length." if has_full else ""
