@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vidseq.features import CnnBackbone, CnnConfig, FeatureStore, extract_features
+from vidseq.features import BackboneConfig, FeatureStore, extract_features, make_backbone
 from vidseq.processes import all_values, run_jobs
 from vidseq.video import Size, VideoReader, VideoWriter, exact_rate, probe, resize, sample_times
 
@@ -39,7 +39,7 @@ class Job:
 
     path: Path
     fps: float
-    config: CnnConfig
+    config: BackboneConfig
     workers: int = 1
     copies: int = 1
     cpus: int | None = None
@@ -75,7 +75,7 @@ def decode_and_resize(job: Job) -> Timing:
 
 def cnn(job: Job) -> Timing:
     """Runs the CNN on frames that are in memory."""
-    backbone = CnnBackbone(job.config)
+    backbone = make_backbone(job.config)
     with VideoReader(job.path, size=backbone.size) as reader:
         images = next(reader.sample(job.fps, end=min(8.0, reader.info.duration_seconds), chunk=64)).images
     num = len(sample_times(probe(job.path).duration_seconds, job.fps))
@@ -90,9 +90,8 @@ def plain_loop(job: Job) -> Timing:
     """What a first script does: decord, one frame at a time, through eager torch."""
     import decord
 
-    backbone = CnnBackbone(
-        CnnConfig(backbone=job.config.backbone, weights=job.config.weights, engine="torch", batch_size=1, device="cpu")
-    )
+    plain = replace(job.config, engine="torch", precision="float32", batch_size=1, device="cpu")
+    backbone = make_backbone(plain)
     started = _now()
     reader = decord.VideoReader(str(job.path))
     step = reader.get_avg_fps() / job.fps
@@ -104,7 +103,7 @@ def plain_loop(job: Job) -> Timing:
 
 def ours(job: Job) -> Timing:
     """`vidseq features`, several copies one after another; compiling the CNN is not counted, starting workers is."""
-    backbone = CnnBackbone(job.config)
+    backbone = make_backbone(job.config)
     backbone(np.zeros((job.config.batch_size, job.config.input_size, job.config.input_size, 3), np.uint8))
     with tempfile.TemporaryDirectory() as folder:
         store = FeatureStore.create_in(folder, backbone.fingerprint(job.fps))
@@ -202,7 +201,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3, help="how often each row is run")
     parser.add_argument("--workers", action="store_true", help="also measure two processes")
     options = parser.parse_args()
-    config = CnnConfig(
+    config = BackboneConfig(
         backbone=options.backbone, weights=options.weights, engine=options.engine, precision=options.precision
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -5,7 +5,7 @@ from .classroom.generator import generate as generate
 from .data.dataset import Dataset as Dataset
 from .errors import UserError as UserError
 from .evaluation.evaluator import evaluate as evaluate
-from .features.cnn import build_backbone as build_backbone
+from .features.registry import build_backbone as build_backbone
 from .features.store import FeatureStore as FeatureStore
 from .heads import HEADS as HEADS
 from .heads import make_head as make_head

@@ -6,7 +6,7 @@ from vidseq.data.dataset import write_dataset
 from vidseq.data.features import extract_dataset_features, import_dataset_features
 from vidseq.data.schema import DatasetInfo, Video
 from vidseq.errors import UserError
-from vidseq.features.cnn import build_backbone
+from vidseq.features.registry import build_backbone
 
 
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"workers": 0}])

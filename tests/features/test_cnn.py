@@ -1,5 +1,6 @@
 import copy
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import torchvision
 from torch import nn
 
 from vidseq.errors import UserError
-from vidseq.features.cnn import BACKBONES, build_backbone, make_network
+from vidseq.features.cnn import make_network
+from vidseq.features.registry import BACKBONES, build_backbone
 from vidseq.video.resizing import Size, resize
 
 CATEGORIES = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
@@ -17,7 +19,7 @@ CATEGORIES = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.meta["categories"
 @pytest.mark.parametrize("name", BACKBONES)
 def test_mean_is_what_the_network_classifies(name, noise):
     """The mean-pooled features are the input of the network's own first linear layer, whatever stands between."""
-    network, _ = make_network(name, "random")
+    network, _ = make_network(BACKBONES[name], "random")
     row = BACKBONES[name]
     backbone = build_backbone(name, weights="random", engine="torch", device="cpu", input_size=64)
     seen = []
@@ -47,7 +49,7 @@ def test_grid_cells_say_where_things_are(photos):
     backbone = build_backbone(pooling="2x2", engine="torch", device="cpu")
     image = resize(photos["palace"], Size())
     upper, lower = backbone(image).reshape(2, -1)
-    network, _ = make_network("efficientnet_lite0", "pretrained")
+    network, _ = make_network(BACKBONES["efficientnet_lite0"], "pretrained")
     maps = network.extract_features((torch.from_numpy(image).permute(0, 3, 1, 2).float() - 127) / 128)
     expected = nn.functional.adaptive_avg_pool2d(maps, 2)[0]
     np.testing.assert_allclose(upper.reshape(2, -1), expected[:, 0].T, rtol=1e-3, atol=1e-4)
@@ -58,7 +60,7 @@ def test_grid_cells_say_where_things_are(photos):
 def test_default_backbone_knows_a_photo(photos, label):
     """Pretrained weights, range of pixels and order of colours (which a palace does not depend on) are right."""
     backbone = build_backbone()
-    network, _ = make_network("efficientnet_lite0", "pretrained")
+    network, _ = make_network(BACKBONES["efficientnet_lite0"], "pretrained")
     image = resize(photos[label], backbone.size)
 
     def probabilities(image):
@@ -75,7 +77,7 @@ def test_padding_that_follows_the_size_equals_the_fixed_one(photos):
     """The default backbone takes any size, and at 224 gives what the published network gives."""
     from efficientnet_lite_pytorch import EfficientNet
 
-    network, _ = make_network("efficientnet_lite0", "pretrained")
+    network, _ = make_network(BACKBONES["efficientnet_lite0"], "pretrained")
     fixed = EfficientNet.from_name("efficientnet-lite0").eval()
     fixed.load_state_dict(network.state_dict())
     images = (torch.from_numpy(resize(photos["daisy"], Size())).permute(0, 3, 1, 2).float() - 127) / 128
@@ -91,7 +93,7 @@ def test_whole_pictures_of_any_shape():
 
 
 def test_local_weights(tmp_path, noise):
-    network, _ = make_network("resnet18", "random")
+    network, _ = make_network(BACKBONES["resnet18"], "random")
     with torch.no_grad():
         network.get_submodule("layer4.1.bn2").weight.add_(0.5)
     torch.save(network.state_dict(), tmp_path / "mine.pth")
@@ -104,10 +106,9 @@ def test_local_weights(tmp_path, noise):
 def test_pretrained_comes_from_the_torch_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
-    network, _ = make_network("mobilenet_v3_small", "random")
-    torch.save(
-        network.state_dict(), tmp_path / "checkpoints" / BACKBONES["mobilenet_v3_small"].weights.rsplit("/", 1)[-1]
-    )
+    network, _ = make_network(BACKBONES["mobilenet_v3_small"], "random")
+    url = torchvision.models.get_model_weights("mobilenet_v3_small").DEFAULT.url
+    torch.save(network.state_dict(), tmp_path / "checkpoints" / url.rsplit("/", 1)[-1])
     assert build_backbone("mobilenet_v3_small", engine="torch").fingerprint(4).weights != "random-seed0"
 
 
@@ -162,3 +163,9 @@ def test_images_are_checked(images):
     with pytest.raises(UserError, match=r"Backbone expects uint8 images \(N, H, W, 3\), got"):
         backbone(images)
     assert backbone(np.zeros((0, 64, 64, 3), np.uint8)).shape == (0, 512)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_other_processes_can_make_every_cnn(name):
+    assert pickle.loads(pickle.dumps(BACKBONES[name])) is not None
+    assert BACKBONES[name].name == name

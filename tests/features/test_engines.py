@@ -8,7 +8,7 @@ import pytest
 
 from vidseq.errors import UserError
 from vidseq.features import engines
-from vidseq.features.cnn import BACKBONES, build_backbone
+from vidseq.features.registry import BACKBONES, build_backbone
 from vidseq.video.resizing import Size, resize
 
 
@@ -147,5 +147,5 @@ def test_bf16_needs_a_cpu_that_has_it(monkeypatch):
             return ["FP32"]
 
     monkeypatch.setattr(engines, "_import_openvino", lambda: types.SimpleNamespace(Core=Core))
-    with pytest.raises(UserError, match="Precision bf16 expects a CPU that has it"):
+    with pytest.raises(UserError, match="Precision bf16 expects a CPU that supports it, got one that does not"):
         build_backbone("resnet18", weights="random", engine="openvino", precision="bf16")

@@ -12,8 +12,8 @@ from color_backbone import ColorBackbone
 
 from vidseq.errors import FingerprintError, UserError
 from vidseq.features import store as store_module
-from vidseq.features.cnn import build_backbone
 from vidseq.features.extract import extract_features
+from vidseq.features.registry import build_backbone
 from vidseq.features.store import DiskFullError, FeatureStore
 from vidseq.video.reader import VideoReader
 from vidseq.video.writer import VideoWriter

@@ -12,7 +12,7 @@ import torch
 from vidseq.checkpoint import load_model, save_model
 from vidseq.cli import main
 from vidseq.errors import ModelError, UserError
-from vidseq.features.cnn import build_backbone
+from vidseq.features.registry import build_backbone
 from vidseq.inference.offline import predict_video, video_features
 from vidseq.inference.request import PredictionRequest
 from vidseq.inference.run import predict_sources

@@ -13,8 +13,8 @@ from video_kinds import KINDS, needs_decord
 
 from vidseq.cli import main
 from vidseq.errors import UserError
-from vidseq.features.cnn import build_backbone
 from vidseq.features.extract import extract_features
+from vidseq.features.registry import build_backbone
 from vidseq.features.store import FeatureStore
 from vidseq.video.probing import probe
 from vidseq.video.reader import VideoReader

@@ -28,7 +28,7 @@ def describe(path: Path | None = None) -> str:
 def describe_installation() -> str:
     """Versions, the device that "auto" takes, and what can be named on the command line."""
     from vidseq.device import choose_device
-    from vidseq.features.cnn import BACKBONES
+    from vidseq.features import BACKBONES
     from vidseq.heads import HEADS
     from vidseq.importers import IMPORTERS
     from vidseq.tasks import TASKS

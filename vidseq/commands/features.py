@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from vidseq.features.cnn_config import CnnConfig
+from vidseq.features.backbone_config import BackboneConfig
 
 
 def features(
     data: Path,
-    cnn: CnnConfig,
+    cnn: BackboneConfig,
     *,
     fps: str = "4",
     decoder: Literal["auto", "decord", "pyav"] = "auto",
@@ -21,7 +21,7 @@ def features(
 
     Args:
         data: folder of the data set.
-        cnn: which CNN, and how it is run.
+        cnn: which backbone, and how it runs.
         fps: frames a second to sample, such as 4 or 30000/1001.
         decoder: auto is decord where its times agree with the packet index, PyAV elsewhere; pyav notices more damage.
         workers: videos at the same time.
@@ -32,14 +32,14 @@ def features(
     """
     from vidseq.data.dataset import Dataset
     from vidseq.data.features import extract_dataset_features, import_dataset_features
-    from vidseq.features.cnn import CnnBackbone
+    from vidseq.features.registry import make_backbone
 
     dataset = Dataset.load(data)
     if source is not None:
         report = import_dataset_features(dataset, source, cnn.backbone, fps)
     else:
         report = extract_dataset_features(
-            dataset, CnnBackbone(cnn), fps, decoder=decoder, workers=workers, limit=limit, skip_bad=skip_bad
+            dataset, make_backbone(cnn), fps, decoder=decoder, workers=workers, limit=limit, skip_bad=skip_bad
         )
     print(report.summary())
     return 1 if report.failed else 0

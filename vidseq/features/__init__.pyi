@@ -1,12 +1,13 @@
+from .backbone_config import BackboneConfig as BackboneConfig
 from .base import Backbone as Backbone
-from .cnn import BACKBONES as BACKBONES
-from .cnn import CnnBackbone as CnnBackbone
-from .cnn import build_backbone as build_backbone
-from .cnn_config import CnnConfig as CnnConfig
+from .cnn import Cnn as Cnn
 from .external import external_fingerprint as external_fingerprint
 from .external import import_features as import_features
 from .extract import extract_features as extract_features
 from .fingerprint import Fingerprint as Fingerprint
+from .registry import BACKBONES as BACKBONES
+from .registry import build_backbone as build_backbone
+from .registry import make_backbone as make_backbone
 from .report import ExtractReport as ExtractReport
 from .store import FeatureStore as FeatureStore
 from .store import VideoFeatures as VideoFeatures

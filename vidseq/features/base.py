@@ -1,10 +1,12 @@
-"""The one interface of what turns frames into features."""
+"""The interface of backbones, which turn frames into features."""
 
 import abc
 from fractions import Fraction
+from typing import Protocol
 
 import numpy as np
 
+from vidseq.features.backbone_config import BackboneConfig
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.video.resizing import Size
 
@@ -13,15 +15,15 @@ class Backbone(abc.ABC):
     """A per-frame network: images in, one vector a frame out. Frames do not see each other."""
 
     name: str
-    """What it is called on the command line and in fingerprints."""
+    """Its name on the command line and in fingerprints."""
     dim: int
     """Width D of a feature vector."""
     size: Size
-    """How large it wants images, and what of them."""
+    """The size of its input images, and which part of a frame they show."""
     batch_size: int
-    """Images at a time that run best."""
+    """The number of images at a time that runs best."""
     side_by_side: int = 1
-    """How many calls, from as many threads, it serves at the same time."""
+    """The number of calls, from as many threads, that it serves at the same time."""
 
     @abc.abstractmethod
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -36,7 +38,7 @@ class Backbone(abc.ABC):
 
     @abc.abstractmethod
     def fingerprint(self, fps: Fraction | float | str, decoder: str = "auto") -> Fingerprint:
-        """The fingerprint of features that it makes of frames sampled at `fps`.
+        """Returns the fingerprint of features that it makes of frames sampled at `fps`.
 
         Args:
             fps: frames a second.
@@ -44,4 +46,19 @@ class Backbone(abc.ABC):
         """
 
     def limit_threads(self, threads: int) -> None:  # noqa: B027 - most backbones have nothing to limit
-        """Uses no more than so many CPU threads from now on; several processes may share the machine."""
+        """Limits the CPU threads that it uses from now on, since several processes may share the machine."""
+
+
+class BackboneEntry(Protocol):
+    """What `BACKBONES` holds: a row of `Cnn`, or a class of `Backbone` with the class method `build`."""
+
+    @property
+    def name(self) -> str:
+        """Its name on the command line and in fingerprints."""
+
+    def build(self, config: BackboneConfig) -> Backbone:
+        """Makes the backbone with the options of a config.
+
+        Raises:
+            UserError: an option that does not fit, or weights that cannot be had.
+        """

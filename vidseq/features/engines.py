@@ -1,4 +1,4 @@
-"""What runs a CNN: torch anywhere, OpenVINO on CPUs, where it is several times as fast."""
+"""The engines that run a CNN: torch anywhere, and OpenVINO on CPUs, where it is several times as fast."""
 
 import abc
 import contextlib
@@ -17,13 +17,13 @@ from torch import nn
 from vidseq.device import choose_device
 from vidseq.errors import UserError, unknown_name
 from vidseq.features.ahead import map_side_by_side
-from vidseq.features.cnn_config import CnnConfig
+from vidseq.features.backbone_config import BackboneConfig
 from vidseq.processes import num_cpus
 
 PRECISIONS = ("float32", "bf16")
-#: Compiled networks kept at a time: one an image size, and one more for single images.
+#: The compiled networks that are kept: one an image size, and one more for single images.
 COMPILED_KEPT = 6
-#: Batches that OpenVINO runs at the same time at most: each holds activations of its own.
+#: The most batches that OpenVINO runs at the same time: each holds activations of its own.
 MAX_PARALLEL = 4
 
 
@@ -37,9 +37,9 @@ class Engine(abc.ABC):
 
     name: str
     side_by_side: int = 1
-    """How many batches, from as many threads, run at the same time."""
+    """The number of batches, from as many threads, that run at the same time."""
 
-    def __init__(self, network: nn.Module, config: CnnConfig) -> None:
+    def __init__(self, network: nn.Module, config: BackboneConfig) -> None:
         if config.precision not in PRECISIONS:
             raise unknown_name("precision", config.precision, PRECISIONS)
         self.network = network.eval().requires_grad_(False)
@@ -48,24 +48,24 @@ class Engine(abc.ABC):
         self.threads = config.threads
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Runs all images, a batch at a time: uint8 (N, H, W, 3) to float32 (N, D)."""
+        """Turns images, uint8 (N, H, W, 3), into features, float32 (N, D), a batch at a time."""
         batches = [images[start : start + self.batch_size] for start in range(0, len(images), self.batch_size)]
         return np.concatenate(list(map_side_by_side(self._run, batches, min(self.side_by_side, len(batches)))))
 
     @abc.abstractmethod
     def limit_threads(self, threads: int) -> None:
-        """Uses no more than so many CPU threads from now on."""
+        """Limits the CPU threads that it uses from now on."""
 
     @abc.abstractmethod
     def _run(self, images: np.ndarray) -> np.ndarray: ...
 
 
 class TorchEngine(Engine):
-    """Eager torch on any device; images are channels-last as they come."""
+    """Eager torch on any device; images are channels-last."""
 
     name = "torch"
 
-    def __init__(self, network: nn.Module, config: CnnConfig) -> None:
+    def __init__(self, network: nn.Module, config: BackboneConfig) -> None:
         super().__init__(network, config)
         self.device = choose_device(config.device)
         self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -73,7 +73,7 @@ class TorchEngine(Engine):
             self.limit_threads(config.threads)
 
     def limit_threads(self, threads: int) -> None:
-        """Limits torch as a whole: it knows no smaller unit."""
+        """Limits the threads of torch as a whole, since it has no smaller unit."""
         self.threads = threads
         torch.set_num_threads(threads)
 
@@ -87,32 +87,34 @@ class TorchEngine(Engine):
 
 
 class OpenVinoEngine(Engine):
-    """OpenVINO on CPU: a static network is compiled for each image size met, the last few are kept.
+    """OpenVINO on CPUs: it compiles a static network for each image size, and keeps the last few.
 
-    Batches run side by side, each on its share of the threads: where something else keeps a CPU busy, such as
-    decoding, a batch goes on at full speed beside it instead of waiting for the slower half of its threads.
+    Batches run side by side, each on its share of the threads: where decoding keeps a CPU busy, a batch on another CPU
+    goes on at full speed, instead of waiting for the slower half of its threads.
     """
 
     name = "openvino"
 
-    def __init__(self, network: nn.Module, config: CnnConfig) -> None:
+    def __init__(self, network: nn.Module, config: BackboneConfig) -> None:
         super().__init__(network, config)
         self.openvino = _import_openvino()
         self.core = self.openvino.Core()
         if self.precision == "bf16" and "BF16" not in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise UserError("Precision bf16 expects a CPU that has it, got one that has not. Use precision float32.")
+            raise UserError(
+                "Precision bf16 expects a CPU that supports it, got one that does not. Use precision float32."
+            )
         self._compiled: OrderedDict[tuple[int, ...], _Compiled] = OrderedDict()
         self._compiling = threading.Lock()
         self.limit_threads(config.threads or num_cpus())
 
     def limit_threads(self, threads: int) -> None:
-        """Takes effect by compiling anew."""
+        """Limits the CPU threads; networks are compiled anew for it."""
         self.threads = threads
         self.side_by_side = min(threads, MAX_PARALLEL)
         self._compiled.clear()
 
     def _run(self, images: np.ndarray) -> np.ndarray:
-        num = 1 if len(images) == 1 else self.batch_size  # a stream asks frame by frame: no padding for it
+        num = 1 if len(images) == 1 else self.batch_size  # a stream comes frame by frame: no padding for it
         if len(images) < num:
             padding = np.zeros((num - len(images), *images.shape[1:]), np.uint8)
             batch = np.concatenate([images, padding])
@@ -145,7 +147,7 @@ class OpenVinoEngine(Engine):
 
 
 class _Compiled:
-    """A network for one shape of batch, with the requests that nobody uses just now."""
+    """A network for one shape of batch, with the requests that are free."""
 
     def __init__(self, model: object) -> None:
         self.model = model
@@ -153,7 +155,7 @@ class _Compiled:
 
     @contextlib.contextmanager
     def request(self) -> Iterator[object]:
-        """Lends a request, a new one where all are in use."""
+        """Lends a free request, or a new one."""
         try:
             request = self._free.pop()
         except IndexError:
@@ -182,10 +184,10 @@ def choose_engine(name: str, device: str) -> str:
 
 
 def _converted(network: nn.Module, shape: tuple[int, ...]) -> object:
-    """The network as OpenVINO's model for images of this height and width.
+    """Converts the network to a model of OpenVINO for images of this height and width.
 
-    Tracing is deprecated in torch but takes 2 s where `torch.export` takes 6; its warnings are about branches
-    on sizes, which are right here since every size is traced anew.
+    Tracing is deprecated in torch but takes 2 s where `torch.export` takes 6. Its warnings are about branches on
+    sizes, which are right here, since every size is traced anew.
     """
     frontend_module = importlib.import_module("openvino.frontend")
     decoder_module = importlib.import_module("openvino.frontend.pytorch.ts_decoder")
@@ -199,7 +201,7 @@ def _converted(network: nn.Module, shape: tuple[int, ...]) -> object:
 
 
 def _import_openvino() -> types.ModuleType:
-    """Imports OpenVINO without its usage reports: it sends one at every import, unless the reporter is missing."""
+    """Imports OpenVINO without its usage reports: it sends one at every import unless the reporter is missing."""
     if "openvino" in sys.modules or "openvino_telemetry" in sys.modules:
         return importlib.import_module("openvino")
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Finding and reading the weights of a CNN: a local file, the torch cache, a download when online."""
+"""Weights of a CNN: from a local file, from the cache of torch, or by a download."""
 
 import hashlib
 import pickle
@@ -16,19 +16,19 @@ from vidseq.errors import UserError
 from vidseq.files import atomic_path
 from vidseq.progress import progress
 
-#: Seconds without an answer after which a download is given up, so that being offline never looks like a hang.
+#: A download ends after so many seconds without an answer, so that being offline does not look like a hang.
 DOWNLOAD_TIMEOUT_SECONDS = 15
 DOWNLOAD_CHUNK_BYTES = 1 << 18
-#: Under these keys training scripts like to nest the weights proper.
+#: The keys under which training scripts nest the weights.
 WRAPPERS = ("state_dict", "model", "model_state", "net")
 
 
 def load_weights(module: nn.Module, path: Path | str, *, optional: str) -> None:
-    """Puts weights from a file into a network.
+    """Loads weights from a file into a network. No code of the file runs.
 
     Args:
         module: the network.
-        path: a `.safetensors` file, or whatever `torch.save` wrote of a state dict; never unpickles code.
+        path: a `.safetensors` file, or a state dict as `torch.save` writes it.
         optional: start of the names of the classifier, which may be missing or of another size.
 
     Raises:
@@ -54,7 +54,7 @@ def load_weights(module: nn.Module, path: Path | str, *, optional: str) -> None:
 
 
 def weights_hash(path: Path | str) -> str:
-    """The short SHA-256 of a weights file, for fingerprints."""
+    """Returns the short SHA-256 of a weights file, for fingerprints."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as file:
         while chunk := file.read(1 << 20):
@@ -63,14 +63,17 @@ def weights_hash(path: Path | str) -> str:
 
 
 def cached_or_downloaded(url: str, backbone: str) -> Path:
-    """The weights at `url` from the torch cache, which a download fills first if it must.
+    """Finds the weights of a URL in the cache of torch, and downloads them if they are not there.
 
     Args:
-        url: where they are published; the file name ends in the start of its SHA-256, as torchvision's do.
-        backbone: whose they are, for messages.
+        url: the address; the file name ends in the start of the file's SHA-256, as torchvision's do.
+        backbone: the name of the backbone, for messages.
+
+    Returns:
+        the file.
 
     Raises:
-        UserError: not in the cache and not to be had; says where to put them.
+        UserError: the weights are not in the cache and cannot be downloaded; the message says where to put them.
     """
     name = url.rsplit("/", 1)[-1]
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
@@ -127,7 +130,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 def _load_pickled_tensors(path: Path) -> object:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about pickle protocols: what cannot be read raises, too
+        warnings.simplefilter("ignore")  # they are about pickle protocols; an unreadable file raises anyway
         return torch.load(path, "cpu", weights_only=True)
 
 
@@ -136,5 +139,5 @@ def _fits(own: dict[str, Tensor], name: str, value: Tensor) -> bool:
 
 
 def _counter(name: str) -> bool:
-    """Batch normalisation counts its training batches; old files lack that, and it changes no output."""
+    """Says whether a weight is batch normalisation's count of batches: old files lack it, and outputs ignore it."""
     return name.endswith("num_batches_tracked")

@@ -49,7 +49,7 @@ def predict_sources(
         out: where rows go, by ending; None: one JSON object a line to `say`.
         save_video: where the annotated video goes; a folder where there are several.
         live: say each row as soon as it is known.
-        weights: of the backbone, see `CnnConfig`.
+        weights: of the backbone, see `BackboneConfig`.
         device: where to compute.
         skip_bad: go on without damaged frames.
         say: takes a line of output.

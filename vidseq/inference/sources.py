@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vidseq.errors import ModelError
 from vidseq.features.base import Backbone
-from vidseq.features.cnn import BACKBONES, build_backbone
+from vidseq.features.registry import BACKBONES, build_backbone
 from vidseq.model import VideoReasoner
 from vidseq.video.live import is_live
 
