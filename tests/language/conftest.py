@@ -15,7 +15,7 @@ BEGIN, END = 0, 1
 
 
 class Prefix(NamedTuple):
-    """What has been read so far."""
+    """Tokens read so far."""
 
     tokens: Tensor
     """(N, L), the beginning included."""
@@ -64,7 +64,9 @@ class Tables:
 
     def log_prob(self, row: int, tokens: tuple[int, ...]) -> float:
         """The chain rule, spelt out."""
-        return sum(math.log(self.probabilities(row, tokens[:place])[token]) for place, token in enumerate(tokens))
+        return sum(
+            math.log(self.probabilities(row, tokens[:position])[token]) for position, token in enumerate(tokens)
+        )
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ def tokens(num_bins: int = 6) -> ActionTokens:
 
 def test_bins_are_equally_wide_in_the_logarithm() -> None:
     made = tokens()  # edges at 1, 2, 4, 8, 16 seconds
-    numbers = [made.encode((("cut", seconds),))[1] - made.first_duration for seconds in (0.01, 1.5, 2, 7.9, 8, 16, 99)]
-    assert numbers == [0, 1, 2, 3, 4, 5, 5]
+    bins = [made.encode((("cut", seconds),))[1] - made.first_duration for seconds in (0.01, 1.5, 2, 7.9, 8, 16, 99)]
+    assert bins == [0, 1, 2, 3, 4, 5, 5]
     assert made.seconds(made.first_duration + 2) == pytest.approx(math.sqrt(8))
     assert made.seconds(made.first_duration + 2, 0.0) == pytest.approx(2)
 

@@ -19,7 +19,7 @@ TEXTS = [[4, 5, 6, END], [END], [5, END], [UNKNOWN, 4, 4, 4, 6, END]]
 def make_decoder(cell: str, **options: object) -> Decoder:
     torch.manual_seed(0)
     decoder = Decoder(NUM_TOKENS, 16, context_dim=8, cell=cell, **options).double().eval()  # type: ignore[arg-type]
-    with torch.no_grad():  # far from uniform, so that a wrong place would be seen
+    with torch.no_grad():  # far from uniform, so that a wrong position would be seen
         for parameter in decoder.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
     return decoder.requires_grad_(False)
@@ -88,7 +88,7 @@ def test_a_later_token_changes_nothing_before_it(decoder: Decoder) -> None:
     assert (first[:, 3, FIRST_PIECE:] - second[:, 3, FIRST_PIECE:]).abs().max() > 1e-3
 
 
-def test_what_cannot_be_written_has_no_probability(decoder: Decoder) -> None:
+def test_forbidden_tokens_have_no_probability(decoder: Decoder) -> None:
     log_probs = decoder(pad_tokens(TEXTS), contexts())
     assert bool((log_probs[..., list(NEVER_WRITTEN)] == -torch.inf).all())
     assert bool(log_probs[..., [UNKNOWN, *range(END, NUM_TOKENS)]].isfinite().all())
@@ -97,8 +97,8 @@ def test_what_cannot_be_written_has_no_probability(decoder: Decoder) -> None:
 def test_the_context_decides(decoder: Decoder) -> None:
     tokens = torch.tensor([[4, 5, END], [4, 5, END]])
     log_probs = decoder(tokens, contexts(2))
-    for place in range(3):
-        assert (log_probs[0, place, END:] - log_probs[1, place, END:]).abs().max() > 1e-3
+    for position in range(3):
+        assert (log_probs[0, position, END:] - log_probs[1, position, END:]).abs().max() > 1e-3
 
 
 def test_beam_search_finds_the_decoders_likeliest_sequence(decoder: Decoder) -> None:
@@ -113,7 +113,7 @@ def test_beam_search_finds_the_decoders_likeliest_sequence(decoder: Decoder) -> 
         assert item[0].log_prob == pytest.approx(float(log_probs.max()), abs=1e-5)
 
 
-def test_a_state_can_be_gone_on_from_twice(decoder: Decoder) -> None:
+def test_two_sequences_can_continue_from_one_state(decoder: Decoder) -> None:
     state = decoder.init_state(contexts(1))
     _, after = decoder.step(torch.tensor([BEGIN]), state)
     first, _ = decoder.step(torch.tensor([4]), after)
@@ -134,17 +134,17 @@ def test_scheduled_sampling_reads_its_own_tokens() -> None:
     decoder = make_decoder("lstm")
     tokens, context = torch.full((400, 4), 4), contexts(1).expand(400, -1)
     torch.manual_seed(0)
-    mixed = decoder._mixed(tokens, context, 0.5)
+    mixed = decoder._sampled_inputs(tokens, context, 0.5)
     assert bool((mixed[:, 0] == BEGIN).all())
     assert not bool(torch.isin(mixed[:, 1:], torch.tensor(NEVER_WRITTEN)).any())
     first = decoder(torch.tensor([[4]]), context[:1])[0, 0].exp()
     expected = 0.5 * (1 - float(first[4]))
     assert float((mixed[:, 1] != 4).double().mean()) == pytest.approx(expected, abs=0.08)
-    own = decoder._mixed(tokens, context, 1.0)[:, 1].bincount(minlength=NUM_TOKENS) / 400
+    own = decoder._sampled_inputs(tokens, context, 1.0)[:, 1].bincount(minlength=NUM_TOKENS) / 400
     torch.testing.assert_close(own, first, rtol=0, atol=0.08)  # drawn, and not the likeliest
     assert float(first.max()) < 0.8
     torch.manual_seed(0)
-    assert bool((decoder._mixed(tokens, context, 1e-9)[:, 1:] == 4).all())
+    assert bool((decoder._sampled_inputs(tokens, context, 1e-9)[:, 1:] == 4).all())
     assert float(decoder.loss(tokens, context, own_share=1.0)) != pytest.approx(float(decoder.loss(tokens, context)))
     assert not any(part.requires_grad for part in [mixed])
 

@@ -30,10 +30,10 @@ def test_the_same_texts_give_the_same_vocabulary() -> None:
     assert first.pieces == second.pieces == ("a", "b", "c")
     assert len(first) == 7
     assert PieceVocabulary.build(["b a", "c a"], min_count=2).pieces == ("a",)
-    assert [first.name_of(number) for number in range(5)] == ["<padding>", "<unknown>", "<begin>", "<end>", "a"]
+    assert [first.name_of(index) for index in range(5)] == ["<padding>", "<unknown>", "<begin>", "<end>", "a"]
 
 
-def test_what_makes_no_sense_is_refused() -> None:
+def test_wrong_vocabularies_are_refused() -> None:
     with pytest.raises(UserError, match=r"expects the unit word or character, got 'syllable'\."):
         PieceVocabulary((), "syllable")
     with pytest.raises(ValueError, match=r"expects every piece once, got 'a' twice\. Remove one\."):

@@ -43,7 +43,7 @@ def test_an_odd_width_is_refused() -> None:
         QuestionEncoder(9, 7)
 
 
-def test_texts_asked_many_times_are_told_apart_and_agree() -> None:
+def test_repeated_texts_are_encoded_alike_and_distinct_ones_differ() -> None:
     encoder = QuestionEncoder(9, 8).eval()
     tokens = torch.tensor([[2, 3, 0], [4, 0, 0], [2, 3, 0], [0, 0, 0], [5, 6, 7], [4, 0, 0]])
     together = encoder(tokens)

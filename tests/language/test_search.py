@@ -13,7 +13,8 @@ from scipy import stats
 from torch import Tensor
 
 from vidseq.errors import UserError
-from vidseq.language.search import Completion, Writer, beam_search, greedy, narrowed, sample, select_rows
+from vidseq.language.sampling import filter_log_probs
+from vidseq.language.search import Completion, Writer, beam_search, greedy, sample, select_rows
 
 
 def _load_tables() -> ModuleType:
@@ -74,9 +75,9 @@ def test_greedy_is_beam_search_of_width_one(num_tokens: int, max_length: int, se
     chosen = greedy(writer, tables.start(*rows))
     beams = beam_search(writer, tables.start(*rows), width=1, length_power=0)
     assert chosen == [found[0] for found in beams]
-    for row, item in zip(rows, chosen):  # and both take the likeliest token at every place
-        for place, token in enumerate(item.tokens):
-            assert token == int(tables.probabilities(row, item.tokens[:place]).argmax())
+    for row, item in zip(rows, chosen):  # and both take the likeliest token at every position
+        for position, token in enumerate(item.tokens):
+            assert token == int(tables.probabilities(row, item.tokens[:position]).argmax())
 
 
 @settings(max_examples=25)
@@ -139,7 +140,9 @@ def test_a_temperature_towards_zero_is_greedy(seed: int) -> None:
 @given(st.integers(2, 8), st.integers(1, 8), st.floats(0.05, 1.0), st.integers(0, 10_000))
 def test_top_k_and_nucleus_never_leave_their_sets(num_tokens: int, top_k: int, top_p: float, seed: int) -> None:
     log_probs = torch.randn(3, num_tokens, generator=torch.Generator().manual_seed(seed)).mul(2).log_softmax(-1)
-    for row, by_rank, by_mass in zip(log_probs, narrowed(log_probs, top_k=top_k), narrowed(log_probs, top_p=top_p)):
+    for row, by_rank, by_mass in zip(
+        log_probs, filter_log_probs(log_probs, top_k=top_k), filter_log_probs(log_probs, top_p=top_p)
+    ):
         order = row.argsort(descending=True).tolist()
         assert set(by_rank.isfinite().nonzero()[:, 0].tolist()) == set(order[:top_k])
         nucleus: set[int] = set()
@@ -161,26 +164,26 @@ def test_draws_stay_in_the_sets() -> None:
     tables = Tables(8, seed=1)
     (drawn,) = sample(tables.writer(3), tables.start(0), num_samples=300, top_k=2, top_p=0.8)
     for item in drawn:
-        for place, token in enumerate(item.tokens):
-            assert token in np.argsort(-tables.probabilities(0, item.tokens[:place]))[:2]
+        for position, token in enumerate(item.tokens):
+            assert token in np.argsort(-tables.probabilities(0, item.tokens[:position]))[:2]
 
 
 class Count(NamedTuple):
-    place: Tensor
+    position: Tensor
     ends_at: Tensor
 
 
 def ends_at(tokens: Tensor, state: Count) -> tuple[Tensor, Count]:
-    """Ends each row where its state says, and writes token 2 before, or 3 half as likely."""
+    """Ends each row where its state does, and writes token 2 before, or 3 half as likely."""
     log_probs = torch.full((len(tokens), 4), -torch.inf)
-    ends = state.place == state.ends_at
+    ends = state.position == state.ends_at
     log_probs[ends, END] = 0.0
     log_probs[~ends, 2], log_probs[~ends, 3] = math.log(2 / 3), math.log(1 / 3)
-    return log_probs, Count(state.place + 1, state.ends_at)
+    return log_probs, Count(state.position + 1, state.ends_at)
 
 
 @pytest.mark.parametrize("how", ["greedy", "sample", "beam"])
-def test_an_end_is_met_at_every_place(how: str) -> None:
+def test_an_end_is_reached_at_every_position(how: str) -> None:
     writer = Writer(ends_at, 0, END, max_length=5)
     start = Count(torch.zeros(7, dtype=torch.long), torch.arange(7))
     found: list[Completion]
@@ -190,10 +193,10 @@ def test_an_end_is_met_at_every_place(how: str) -> None:
         found = [row[0] for row in sample(writer, start, top_k=1)]
     else:
         found = [row[0] for row in beam_search(writer, start, width=3)]
-    for place, item in enumerate(found):
-        assert item.tokens == ((2,) * place + (END,))[:5]
-        assert item.finished == (place < 5)
-        assert item.log_prob == pytest.approx(min(place, 5) * math.log(2 / 3))
+    for position, item in enumerate(found):
+        assert item.tokens == ((2,) * position + (END,))[:5]
+        assert item.finished == (position < 5)
+        assert item.log_prob == pytest.approx(min(position, 5) * math.log(2 / 3))
 
 
 def test_what_is_banned_is_never_written(tables: Any) -> None:

@@ -3,11 +3,11 @@ import pytest
 from vidseq.language.vocabulary import UNKNOWN, Vocabulary, split_words
 
 
-def test_words_and_marks_are_told_apart() -> None:
+def test_words_and_punctuation_are_split() -> None:
     assert split_words("What's Ann's 2nd colour, now?") == ["what's", "ann's", "2nd", "colour", ",", "now", "?"]
 
 
-def test_unknown_words_share_one_number() -> None:
+def test_unknown_words_share_one_id() -> None:
     vocabulary = Vocabulary.build(["Who is it?", "who was it"])
     assert vocabulary.words == ("?", "is", "it", "was", "who")
     assert len(vocabulary) == 7

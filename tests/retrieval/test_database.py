@@ -9,7 +9,7 @@ from vidseq.errors import DataError, FingerprintError, UserError
 from vidseq.retrieval import Database, build_database
 
 
-def test_chunks_are_keyed_by_their_means_and_go_on_as_they_did(world, tmp_path) -> None:
+def test_chunks_are_keyed_by_their_means_and_keep_their_continuations(world, tmp_path) -> None:
     dataset, store = world
     database = build_database(dataset, store, tmp_path / "db", chunk=3)
     assert [(video.video, video.group, video.chunks) for video in database.videos] == [
@@ -29,7 +29,7 @@ def test_chunks_are_keyed_by_their_means_and_go_on_as_they_did(world, tmp_path) 
         np.testing.assert_array_equal(database.values(np.array([[chunk]]))[0, 0], features[start : start + 6])
         assert database.seconds[chunk] == start / 4
     assert database.groups.tolist() == [0, 0, 0, 0, 2, 2, 2]
-    assert [database.group_number(name) for name in "abcde"] == [0, 0, 1, -1, 2]
+    assert [database.group_index(name) for name in "abcde"] == [0, 0, 1, -1, 2]
 
 
 def test_features_made_in_another_way_are_refused_by_the_field(world, tmp_path) -> None:
@@ -40,7 +40,7 @@ def test_features_made_in_another_way_are_refused_by_the_field(world, tmp_path) 
         Database.open(tmp_path / "db", dataclasses.replace(fingerprint, fps="8"))
 
 
-def test_it_is_there_whole_or_not_at_all(world, tmp_path, monkeypatch) -> None:
+def test_a_database_is_written_whole_or_not_at_all(world, tmp_path, monkeypatch) -> None:
     dataset, store = world
 
     def full(*arguments: object, **options: object) -> None:

@@ -43,16 +43,14 @@ def test_planted_neighbours_are_found(name: str) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(groups=st.lists(st.integers(0, 3), min_size=1, max_size=30), count=st.integers(1, 8), seed=st.integers(0, 99))
-def test_what_is_outside_a_group_is_found_however_much_of_the_group_is_nearer(
-    groups: list[int], count: int, seed: int
-) -> None:
+def test_keys_outside_a_group_are_found_even_if_the_group_is_nearer(groups: list[int], count: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     keys = rng.normal(size=(len(groups), 5)) + 9 * np.array(groups)[:, None]
     queries, without = rng.normal(size=(5, 5)) + 9 * np.arange(5)[:, None], np.array([0, 1, 2, 3, -1])
     expected = np.full((5, count), -1)
     for row, group in enumerate(without):
-        others = [number for number, own in enumerate(groups) if own != group]
-        nearest = sorted(others, key=lambda number: float(np.linalg.norm(keys[number] - queries[row])))[:count]
+        others = [index for index, own in enumerate(groups) if own != group]
+        nearest = sorted(others, key=lambda index: float(np.linalg.norm(keys[index] - queries[row])))[:count]
         expected[row, : len(nearest)] = nearest
     found = search_outside(make_index("exact", keys), queries, count, np.array(groups), without)
     np.testing.assert_array_equal(found, expected)

@@ -1,4 +1,4 @@
-"""What comes next after what was done: learnt from labels, background left aside."""
+"""The next action after all previous ones: learned from labels, without background."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_all_that_was_done_matters_not_only_the_last():
     assert next_after(order)[[1, 2]] == pytest.approx([0.49, 0.49], abs=0.03)
 
 
-def test_twice_is_told_from_once():
+def test_done_twice_differs_from_done_once():
     order = ActionOrder.fit([runs(1, 0, 1, 0, 1, 2)] * 30, 3, background=0)
     assert next_after(order, 1)[1] > 0.9
     assert next_after(order, 1, 1)[[1, 2]] == pytest.approx([0.5, 0.5], abs=0.1)  # twice and three times are the same

@@ -72,12 +72,12 @@ def test_chunks_do_not_matter(sizes):
     assert found == SegmentDecoder(model()).step(scores).tolist()
 
 
-def test_the_future_does_not_change_what_was_said_online():
+def test_the_future_does_not_change_online_labels():
     scores = log_probabilities(3, 40)
     changed = scores.copy()
     changed[20:] = log_probabilities(4, 20)
-    said = [SegmentDecoder(model()).step(version)[:20].tolist() for version in (scores, changed)]
-    assert said[0] == said[1]
+    labels = [SegmentDecoder(model()).step(version)[:20].tolist() for version in (scores, changed)]
+    assert labels[0] == labels[1]
 
 
 def test_flicker_goes():

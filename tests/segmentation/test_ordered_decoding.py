@@ -76,11 +76,11 @@ def test_chunks_do_not_matter():
     assert found == OrderedDecoder(*known).step(scores).tolist()
 
 
-def test_the_future_does_not_change_what_was_said_online():
+def test_the_future_does_not_change_online_labels():
     scores = log_probabilities(3, 40)
     changed = np.concatenate([scores[:20], log_probabilities(4, 20)])
-    said = [OrderedDecoder(*models()).step(version)[:20].tolist() for version in (scores, changed)]
-    assert said[0] == said[1]
+    labels = [OrderedDecoder(*models()).step(version)[:20].tolist() for version in (scores, changed)]
+    assert labels[0] == labels[1]
 
 
 def test_a_narrow_beam_finds_nearly_the_best():
@@ -94,7 +94,7 @@ def test_a_narrow_beam_finds_nearly_the_best():
         assert wide - 2 < narrow <= wide + 1e-9
 
 
-def test_what_was_done_is_not_done_again():
+def test_a_done_action_is_not_repeated():
     """Three things in any order, then a fourth: where two look alike, the one is meant that has not been done."""
     training = [np.repeat([*order, 3], 20) for order in itertools.permutations(range(3))] * 5
     true = training[0]

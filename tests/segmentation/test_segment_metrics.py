@@ -45,11 +45,11 @@ def slow_edit_distance(one, other):
 
 def slow_runs(labels, background):
     runs = []
-    for place, label in enumerate(labels):
-        if place and labels[place - 1] == label:
-            runs[-1][1].add(place)
+    for position, label in enumerate(labels):
+        if position and labels[position - 1] == label:
+            runs[-1][1].add(position)
         else:
-            runs.append((label, {place}))
+            runs.append((label, {position}))
     return [run for run in runs if run[0] != background]
 
 
@@ -59,7 +59,7 @@ def slow_counts(predicted, true, overlap, background):
     found, right, wrong = set(), 0, 0
     for label, frames in slow_runs(predicted, background):
         scores = [len(frames & other) / len(frames | other) * (label == name) for name, other in theirs]
-        best = max(range(len(scores)), key=lambda place: (scores[place], -place)) if scores else None
+        best = max(range(len(scores)), key=lambda position: (scores[position], -position)) if scores else None
         if best is not None and scores[best] >= overlap and best not in found:
             found.add(best)
             right += 1

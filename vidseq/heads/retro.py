@@ -128,7 +128,7 @@ class Retro(TemporalHead):
         """Excludes the videos' own groups from retrieval; see `TemporalHead.name_videos`."""
         if self.database is None:
             return state
-        return state._replace(group=self.database.group_numbers(videos, state.group.device))
+        return state._replace(group=self.database.group_indices(videos, state.group.device))
 
     def init_state(self, batch_size: int) -> RetroState:
         """Makes an empty past."""

@@ -1,9 +1,9 @@
-"""Actions and how long they last as tokens, so that a long-term plan is generated text.
+"""Actions and their durations as tokens, so that a long-term plan is generated text.
 
     begin  wash 12s..14s  cut 30s..36s  mix 8s..9s  end
 
-A label is always followed by a duration. Durations are a distribution, not a point: a mixture of logistic curves over
-the logarithm of the seconds, cut into bins that are equally wide there.
+A duration always follows a label. A duration is a distribution, not a point: a mixture of logistic curves over the
+logarithm of the seconds, in bins of equal width on that scale.
 """
 
 import math
@@ -18,21 +18,21 @@ from vidseq.errors import UserError
 from vidseq.language.pieces import END, FIRST_PIECE
 from vidseq.language.vocabulary import UNKNOWN
 
-#: No duration is less likely than this before all are made to sum to one.
+#: Smallest probability of a bin before normalisation.
 _MIN_VALUE = 1e-6
 
 
 class ActionTokens:
-    """Numbers for labels and for bins of durations; 0 to 3 are as in `PieceVocabulary`.
+    """Token ids of labels and of bins of durations; ids 0 to 3 are as in `PieceVocabulary`.
 
     Args:
         labels: the actions.
-        shortest_seconds: where the second bin begins; what is shorter falls into the first.
-        longest_seconds: where the last bin begins; what is longer falls into it.
-        num_bins: bins of durations, at least 2.
+        shortest_seconds: start of the second bin; shorter durations fall into the first.
+        longest_seconds: start of the last bin; longer durations fall into it.
+        num_bins: bins of durations, at least 3.
 
     Raises:
-        UserError: no label, or bins that make no sense.
+        UserError: there is no label, or the bins do not fit.
     """
 
     def __init__(
@@ -47,58 +47,58 @@ class ActionTokens:
         self.num_bins = num_bins
         self.step = math.log(longest_seconds / shortest_seconds) / (num_bins - 2)
         self.log_shortest = math.log(shortest_seconds)
-        self._numbers = {label: number for number, label in enumerate(self.labels, start=FIRST_PIECE)}
+        self._ids = {label: index for index, label in enumerate(self.labels, start=FIRST_PIECE)}
         self.first_duration = FIRST_PIECE + len(self.labels)
 
     def __len__(self) -> int:
-        """Numbers in use."""
+        """Number of token ids."""
         return self.first_duration + self.num_bins
 
-    def encode(self, future: Future, most: int | None = None) -> list[int]:
-        """Turns a future into tokens, with the end if all of it is there.
+    def encode(self, future: Future, max_actions: int | None = None) -> list[int]:
+        """Encodes a future as tokens, with the end token if the future is complete.
 
         Args:
             future: labels with seconds.
-            most: only so many actions; None: all.
+            max_actions: number of actions to encode; None: all.
         """
-        kept = future[:most]
+        kept = future[:max_actions]
         tokens = [token for label, seconds in kept for token in (self._label(label), self._duration(seconds))]
         return tokens if len(kept) < len(future) else [*tokens, END]
 
-    def decode(self, tokens: Sequence[int], places: Sequence[float] | None = None) -> Future:
-        """Turns tokens into a future; a label without a duration at the very end is left out.
+    def decode(self, tokens: Sequence[int], fractions: Sequence[float] | None = None) -> Future:
+        """Decodes tokens to a future; drops a last label without a duration.
 
         Args:
-            tokens: labels and durations by turns, perhaps an end.
-            places: where in its bin each duration lies, from 0 to 1 on a logarithmic scale; None: in the middle.
+            tokens: alternating labels and durations, possibly with an end.
+            fractions: position of each duration in its bin, from 0 to 1 on a logarithmic scale; None: the middle.
         """
         pairs = zip(tokens[::2], tokens[1::2])
         found = [(label, duration) for label, duration in pairs if label != END and duration != END]
-        where = [0.5] * len(found) if places is None else places
+        fractions = [0.5] * len(found) if fractions is None else fractions
         return tuple(
-            (self.labels[label - FIRST_PIECE], self.seconds(duration, place))
-            for (label, duration), place in zip(found, where)
+            (self.labels[label - FIRST_PIECE], self.seconds(duration, fraction))
+            for (label, duration), fraction in zip(found, fractions)
         )
 
-    def seconds(self, token: int, place: float = 0.5) -> float:
-        """The seconds of a duration token at a place in its bin."""
-        return math.exp(self.log_shortest + self.step * (token - self.first_duration - 1 + place))
+    def seconds(self, token: int, fraction: float = 0.5) -> float:
+        """Returns the seconds of a duration token at a fraction of its bin."""
+        return math.exp(self.log_shortest + self.step * (token - self.first_duration - 1 + fraction))
 
     def _label(self, label: str) -> int:
-        return self._numbers.get(label, UNKNOWN)
+        return self._ids.get(label, UNKNOWN)
 
     def _duration(self, seconds: float) -> int:
-        bin_number = 1 + math.floor((math.log(max(seconds, 1e-9)) - self.log_shortest) / self.step)
-        return self.first_duration + min(max(bin_number, 0), self.num_bins - 1)
+        bin_index = 1 + math.floor((math.log(max(seconds, 1e-9)) - self.log_shortest) / self.step)
+        return self.first_duration + min(max(bin_index, 0), self.num_bins - 1)
 
 
 class NextActionToken(nn.Module):
-    """What the cell says to log-probabilities: of a duration behind a label, else of a label or the end.
+    """Maps the cell's output to log-probabilities: of a duration after a label, otherwise of a label or the end.
 
     Args:
         dim: width D of the cell.
         tokens: labels and bins.
-        components: curves in the mixture.
+        components: curves of the mixture.
 
     Source: discretised logistic mixtures, Salimans et al., arXiv:1701.05517, section 2.1; here: of log seconds.
     """
@@ -108,14 +108,14 @@ class NextActionToken(nn.Module):
         self.first_duration, self.num_bins = tokens.first_duration, tokens.num_bins
         self.label = nn.Linear(dim, len(tokens.labels) + 1)
         self.duration = nn.Linear(dim, 3 * components)
-        with torch.no_grad():  # curves spread over all bins, each a few bins wide
+        with torch.no_grad():  # curves that cover all bins, each a few bins wide
             centres = (torch.arange(components) + 0.5) / components * (self.num_bins - 1)
             self.duration.bias.copy_(
                 torch.cat([torch.zeros(components), centres, torch.full((components,), math.log(3.0))])
             )
 
     def forward(self, y: Tensor, read: Tensor) -> Tensor:
-        """What was said (..., D) after tokens (...) to (..., V)."""
+        """Maps outputs (..., D) after tokens (...) to log-probabilities (..., V)."""
         labels = self.label(y).log_softmax(dim=-1)
         as_label = F.pad(labels, (END, self.num_bins), value=-torch.inf)
         as_duration = F.pad(self.durations(y), (self.first_duration, 0), value=-torch.inf)
@@ -123,7 +123,7 @@ class NextActionToken(nn.Module):
         return torch.where(after_label[..., None], as_duration, as_label)
 
     def durations(self, y: Tensor) -> Tensor:
-        """Log-probabilities of the bins, (..., bins)."""
+        """Computes log-probabilities of the bins, (..., bins)."""
         weight, centre, log_width = self.duration(y).float().chunk(3, dim=-1)
         edges = torch.arange(1, self.num_bins, device=y.device, dtype=weight.dtype)  # the outer bins are open
         below = torch.sigmoid((edges[:, None] - centre[..., None, :]) / log_width.exp()[..., None, :])

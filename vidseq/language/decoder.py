@@ -1,4 +1,4 @@
-"""The autoregressive decoder: one token after another, each from those before it and from a context."""
+"""The autoregressive decoder: it writes each token from those before it and a context."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -12,30 +12,30 @@ from vidseq.heads import make_head
 from vidseq.language.pieces import BEGIN, NEVER_WRITTEN
 from vidseq.language.vocabulary import PADDING
 
-#: What reads the tokens so far, and the head that does it.
+#: Cells that read the tokens so far, and the heads that implement them.
 CELLS = {"lstm": "lstm", "transformer": "attention"}
-#: How tokens become vectors.
+#: Embeddings of tokens.
 EMBEDDINGS = ("learned", "one_hot")
 
 
 class DecoderState(NamedTuple):
-    """What a decoder keeps of N sequences that it is writing; never changed in place."""
+    """State of a decoder that writes N sequences; never changed in place."""
 
     context: Tensor
-    """What they are written from, (N, D)."""
+    """Projected contexts, (N, D)."""
     cell: Any
-    """What the cell has read so far: a NamedTuple of tensors, N first."""
+    """The cell's state: a NamedTuple of tensors, N first."""
 
 
 class OneHot(nn.Module):
-    """Tokens to vectors with a 1 at the token's place: nothing is learnt here.
+    """Maps tokens to one-hot vectors, without parameters.
 
     Args:
-        num_tokens: numbers in use.
-        dim: width of the vectors, at least as many.
+        num_tokens: number of token ids.
+        dim: width of the vectors, at least `num_tokens`.
 
     Raises:
-        UserError: too narrow.
+        UserError: `dim` is too small.
     """
 
     def __init__(self, num_tokens: int, dim: int) -> None:
@@ -48,16 +48,16 @@ class OneHot(nn.Module):
         self.dim = dim
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """long (...) to float (..., D)."""
+        """Maps long (...) to float (..., D)."""
         return F.one_hot(tokens, self.dim).to(torch.get_default_dtype())
 
 
 class NextToken(nn.Module):
-    """What the cell says to log-probabilities of the next token; `NEVER_WRITTEN` have none.
+    """Maps the cell's output to log-probabilities of the next token; tokens in `NEVER_WRITTEN` have none.
 
     Args:
         dim: width D of the cell.
-        num_tokens: numbers in use V.
+        num_tokens: number of token ids V.
     """
 
     def __init__(self, dim: int, num_tokens: int) -> None:
@@ -69,7 +69,7 @@ class NextToken(nn.Module):
         self.num_tokens = num_tokens
 
     def forward(self, y: Tensor, read: Tensor) -> Tensor:
-        """What was said (..., D) after tokens (...) to (..., V)."""
+        """Maps outputs (..., D) after tokens (...) to log-probabilities (..., V)."""
         log_probs = self.classifier(y).log_softmax(dim=-1)
         never = log_probs.new_full((*y.shape[:-1], self.num_tokens), -torch.inf)
         return never.index_copy(-1, self.written, log_probs)
@@ -80,23 +80,23 @@ class Decoder(nn.Module):
 
         c ──────┬──────────┬──────────┐
                 ▼          ▼          ▼
-        begin ─►cell─► w_1 ─►cell─► w_2 ─►cell─► end          every arrow up: log-probabilities of the next token
+        begin ─►cell─► w_1 ─►cell─► w_2 ─►cell─► end          every cell outputs log-probabilities of the next token
 
-    The cell is a temporal head over tokens, so that writing token by token and reading a whole sequence at once
-    (teacher forcing) are one computation. The context is added to every token that is read.
+    The cell is a temporal head over tokens. So writing token by token and reading a whole sequence at once (teacher
+    forcing) are one computation. The context is added to every token that the cell reads.
 
     Args:
-        num_tokens: numbers in use V: 0 is padding, 2 the beginning.
+        num_tokens: number of token ids V: 0 is padding, 2 the beginning.
         dim: width D of the cell.
         context_dim: width of the context.
         cell: one of `CELLS`.
         cell_options: the head's own options, such as {"layers": 2}.
         embedding: one of `EMBEDDINGS`.
         dropout: share of channels dropped in training, of embeddings and before the classifier.
-        next_token: what the cell says, and the token read last, to log-probabilities; None: a softmax over all tokens.
+        next_token: maps the cell's output and the last token to log-probabilities; None: a softmax over all tokens.
 
     Raises:
-        UserError: an unknown cell, embedding or option, or one that does not fit.
+        UserError: a cell, embedding or option is unknown or does not fit.
     """
 
     def __init__(
@@ -124,11 +124,11 @@ class Decoder(nn.Module):
         self.next_token = next_token or NextToken(dim, num_tokens)
 
     def init_state(self, context: Tensor) -> DecoderState:
-        """What is known before the beginning has been read, of N sequences with contexts (N, context_dim)."""
+        """Makes the state before the first token of N sequences, from contexts (N, context_dim)."""
         return DecoderState(self.from_context(context), self.cell.init_state(len(context)))
 
     def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-        """Reads one token of each sequence and says what may follow.
+        """Reads one token of each sequence and predicts the next.
 
         Args:
             tokens: the newest, long (N,); `BEGIN` at first.
@@ -138,25 +138,25 @@ class Decoder(nn.Module):
             log-probabilities of the next token, (N, V), and the new state.
         """
         y, cell = self.cell.step(self._read(tokens, state.context)[:, None], state.cell)
-        return self._say(y[:, 0], tokens), DecoderState(state.context, cell)
+        return self._predict(y[:, 0], tokens), DecoderState(state.context, cell)
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
-        """Says what may stand at every place of sequences, given what stands before it there (teacher forcing).
+        """Predicts every token of sequences from the tokens before it (teacher forcing).
 
         Args:
             tokens: long (N, L), 0 behind the last.
             context: (N, context_dim).
 
         Returns:
-            log-probabilities (N, L, V); those at place i depend on tokens before i alone.
+            log-probabilities (N, L, V); those at position i depend only on tokens before i.
         """
-        return self._after(before(tokens), context)
+        return self._after(shift_right(tokens), context)
 
     def log_prob(self, tokens: Tensor, context: Tensor) -> Tensor:
-        """Log-probability of whole sequences, the sum of those of their tokens (the chain rule).
+        """Computes the log-probability of whole sequences, the sum of those of their tokens (the chain rule).
 
         Args:
-            tokens: long (N, L), 0 behind the last; without an end at its end, a sequence stands for all that begin so.
+            tokens: long (N, L), 0 behind the last; without an end token, a sequence stands for all that start with it.
             context: (N, context_dim).
 
         Returns:
@@ -165,45 +165,45 @@ class Decoder(nn.Module):
         return token_log_probs(self(tokens, context), tokens).sum(dim=1)
 
     def loss(self, tokens: Tensor, context: Tensor, *, label_smoothing: float = 0.0, own_share: float = 0.0) -> Tensor:
-        """Negative log-likelihood a token, the mean over all tokens; zero where there is none.
+        """Computes the mean negative log-likelihood over all tokens; zero where there is none.
 
         Args:
             tokens: long (N, L), 0 behind the last.
             context: (N, context_dim).
-            label_smoothing: share of the target's probability that is spread over all tokens that may follow.
-            own_share: how often the decoder reads its own sample in place of the token that should stand there.
+            label_smoothing: share of the target's probability that is spread over all possible tokens.
+            own_share: probability that the decoder reads its own sample instead of the true token.
 
         Source: scheduled sampling, Bengio et al., arXiv:1506.03099, section 2.4; samples are drawn from torch's
-        random state, and take no gradient, as there.
+        random state and take no gradient, as there.
         """
-        read = self._mixed(tokens, context, own_share) if own_share > 0 else before(tokens)
+        read = self._sampled_inputs(tokens, context, own_share) if own_share > 0 else shift_right(tokens)
         return sequence_loss(self._after(read, context), tokens, label_smoothing=label_smoothing)
 
     def _after(self, read: Tensor, context: Tensor) -> Tensor:
-        """Log-probabilities (N, L, V) after each of the tokens read, (N, L)."""
+        """Computes log-probabilities (N, L, V) after each of the tokens read, (N, L)."""
         x = self._read(read, self.from_context(context)[:, None])
-        return self._say(self.cell(x), read)
+        return self._predict(self.cell(x), read)
 
     def _read(self, tokens: Tensor, context: Tensor) -> Tensor:
         return self.dropout(self.embedding(tokens).to(context.dtype)) + context
 
-    def _say(self, y: Tensor, read: Tensor) -> Tensor:
+    def _predict(self, y: Tensor, read: Tensor) -> Tensor:
         return self.next_token(self.dropout(self.norm(y)), read).float()
 
     @torch.no_grad()
-    def _mixed(self, tokens: Tensor, context: Tensor, own_share: float) -> Tensor:
-        """What is read where some tokens are the decoder's own, each drawn after what it has read so far."""
+    def _sampled_inputs(self, tokens: Tensor, context: Tensor, own_share: float) -> Tensor:
+        """Makes inputs in which some tokens are the decoder's own, each drawn given the inputs before it."""
         state = self.init_state(context)
         read = [torch.full_like(tokens[:, 0], BEGIN)] if tokens.shape[1] else []
         for true in tokens[:, :-1].unbind(dim=1):
             log_probs, state = self.step(read[-1], state)
-            own = torch.multinomial(log_probs.exp(), 1)[:, 0]
-            read.append(torch.where(torch.rand(own.shape, device=own.device) < own_share, own, true))
+            sampled = torch.multinomial(log_probs.exp(), 1)[:, 0]
+            read.append(torch.where(torch.rand(sampled.shape, device=sampled.device) < own_share, sampled, true))
         return torch.stack(read, dim=1) if read else tokens
 
 
-def before(tokens: Tensor) -> Tensor:
-    """What stands before each token: long (N, L) moved on by one, the beginning first."""
+def shift_right(tokens: Tensor) -> Tensor:
+    """Shifts tokens, long (N, L), right by one, with the beginning first: the input of teacher forcing."""
     return F.pad(tokens, (1, 0), value=BEGIN)[:, :-1] if tokens.shape[1] else tokens
 
 
@@ -214,12 +214,12 @@ def token_log_probs(log_probs: Tensor, tokens: Tensor) -> Tensor:
 
 
 def sequence_loss(log_probs: Tensor, tokens: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy over all tokens but padding; zero, not NaN, where there is none.
+    """Computes the mean cross-entropy over all tokens but padding; zero, not NaN, where there is none.
 
     Args:
-        log_probs: (N, L, V), -infinity where a token cannot stand.
+        log_probs: (N, L, V), -infinity for impossible tokens.
         tokens: long (N, L).
-        label_smoothing: share of the target's probability that is spread over all tokens that can stand there.
+        label_smoothing: share of the target's probability that is spread over all possible tokens.
     """
     is_token = tokens != PADDING
     count = is_token.sum().clamp(min=1)

@@ -1,4 +1,4 @@
-"""Question texts to vectors."""
+"""Encoding of question texts as vectors."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ from vidseq.language.vocabulary import PADDING, UNKNOWN
 
 
 def pad_tokens(texts: Sequence[Sequence[int]]) -> Tensor:
-    """Puts texts of different lengths into one tensor.
+    """Pads texts of different lengths to one tensor.
 
     Args:
-        texts: the word numbers of each text; a text may be empty.
+        texts: the word ids of each text; a text may be empty.
 
     Returns:
         long (N, W), 0 behind the last word; W is at least 1.
@@ -28,13 +28,13 @@ def pad_tokens(texts: Sequence[Sequence[int]]) -> Tensor:
 class QuestionEncoder(nn.Module):
     """Reads a question in both directions and keeps the strongest response of each channel.
 
-    An empty text gives zeros. In training some words are made unknown, so that a new word does not upset the model.
+    An empty text gives zeros. In training some words are replaced by unknown, so that the model tolerates new words.
 
     Args:
-        vocab_size: numbers in use, padding and unknown included.
+        vocab_size: number of word ids, padding and unknown included.
         dim: width D of the vectors; even.
         dropout: share of channels dropped in training, of words and of vectors.
-        word_dropout: share of words made unknown in training.
+        word_dropout: share of words replaced by unknown in training.
 
     Source: Conneau et al., arXiv:1705.02364, section 3.2.2 (BiLSTM with max pooling).
     """
@@ -61,16 +61,16 @@ class QuestionEncoder(nn.Module):
         filled = torch.nonzero((flat != PADDING).any(dim=1)).squeeze(1)
         vectors = self.embedding.weight.new_zeros(flat.shape[0], self.embedding.embedding_dim)
         if len(filled):
-            encoded = self._encode_each_once(flat.index_select(0, filled))
+            encoded = self._encode_distinct(flat.index_select(0, filled))
             vectors = vectors.to(encoded.dtype).index_copy(0, filled, encoded)
         return vectors.reshape(*tokens.shape[:-1], vectors.shape[-1])
 
-    def _encode_each_once(self, tokens: Tensor) -> Tensor:
-        """Evaluation asks few texts many times; in training each has its own dropout."""
+    def _encode_distinct(self, tokens: Tensor) -> Tensor:
+        """Encodes distinct texts once in evaluation, which repeats few texts; in training each has its own dropout."""
         if self.training:
             return self._encode(tokens)
-        texts, places = tokens.unique(dim=0, return_inverse=True)
-        return self._encode(texts).index_select(0, places)
+        texts, index = tokens.unique(dim=0, return_inverse=True)
+        return self._encode(texts).index_select(0, index)
 
     def _encode(self, tokens: Tensor) -> Tensor:
         lengths = (tokens != PADDING).sum(dim=1)

@@ -1,4 +1,4 @@
-"""The tree that a beam search grows, and a picture of it."""
+"""The tree of a beam search, and a figure of it."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from torch import Tensor
 from vidseq.errors import UserError
 from vidseq.language.search import Completion, Writer, beam_search
 
-#: Of an Okabe-Ito palette: the best sequence, what was kept, what was not.
+#: Colours of the Okabe-Ito palette: the best sequence, kept ones, dropped ones.
 _BEST, _KEPT, _DROPPED = "#D55E00", "#0072B2", "#999999"
 
 
@@ -19,29 +19,29 @@ class Node:
     """One completion of a sequence by one token."""
 
     parent: int | None
-    """Which node it completes; None: the beginning."""
+    """Index of the node that it extends; None: the beginning."""
     depth: int
     """Tokens so far."""
     token: int
     log_prob: float
-    """Of the whole sequence up to here."""
+    """Log-probability of the whole sequence up to here."""
     kept: bool
-    """Whether the search went on from it, or set it aside as ended."""
+    """Whether the search continued from it or collected it as ended."""
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Everything that a beam search looked at: of each kept sequence its likeliest completions."""
+    """All nodes that a beam search considered: the most likely extensions of each kept sequence."""
 
     nodes: list[Node]
     completions: list[Completion]
-    """What it found, best first."""
+    """Completions that it found, best first."""
     best: list[int]
-    """The nodes of the best completion, from its first token on."""
+    """Nodes of the best completion, from its first token on."""
 
 
 def grow_tree(writer: Writer, state: Any, *, width: int, num_best: int = 1, length_power: float = 0.6) -> Tree:
-    """Runs a beam search on one row and keeps what it looked at: `width` completions of every kept sequence.
+    """Runs a beam search on one row and records `width` extensions of every kept sequence.
 
     Args:
         writer: the model.
@@ -50,95 +50,96 @@ def grow_tree(writer: Writer, state: Any, *, width: int, num_best: int = 1, leng
         num_best: see `beam_search`.
         length_power: see `beam_search`.
     """
-    growth = _Growth(width, writer.end)
+    builder = _TreeBuilder(width, writer.end)
     (found,) = beam_search(
-        writer, state, width=width, num_best=num_best, length_power=length_power, watch=growth.watch
+        writer, state, width=width, num_best=num_best, length_power=length_power, observer=builder.observe
     )
-    return Tree(growth.nodes, found, growth.path_of(found[0].tokens) if found else [])
+    return Tree(builder.nodes, found, builder.path(found[0].tokens) if found else [])
 
 
 @dataclass
-class _Growth:
-    """Turns what a beam search tells of its steps into nodes."""
+class _TreeBuilder:
+    """Makes nodes from the steps of a beam search."""
 
     width: int
     end: int
     nodes: list[Node] = field(default_factory=list)
     _beams: dict[int, int | None] = field(default_factory=lambda: {0: None})
-    """The node that each beam stands at."""
+    """Last node of each beam."""
     _depth: int = 0
 
-    def watch(self, totals: Tensor, chosen: Tensor) -> None:
-        """See `vidseq.language.search.Watch`."""
+    def observe(self, totals: Tensor, chosen: Tensor) -> None:
+        """Adds the nodes of one step; see `vidseq.language.search.Observer`."""
         self._depth += 1
         num_tokens = totals.shape[-1]
-        kept = [number for number in chosen[0].tolist() if number >= 0]
+        kept = [index for index in chosen[0].tolist() if index >= 0]
         made: dict[int, int] = {}
         for beam, parent in self._beams.items():
             ranked = totals[0, beam].sort(descending=True, stable=True).indices[: self.width].tolist()
-            own = [number % num_tokens for number in kept if number // num_tokens == beam]
+            own = [index % num_tokens for index in kept if index // num_tokens == beam]
             for token in dict.fromkeys([*ranked, *own]):
                 log_prob = float(totals[0, beam, token])
                 if log_prob > -math.inf:
                     made[beam * num_tokens + token] = len(self.nodes)
                     self.nodes.append(Node(parent, self._depth, token, log_prob, token in own))
-        places = list(enumerate(chosen[0].tolist()))
         self._beams = {
-            place: made[number] for place, number in places if number >= 0 and number % num_tokens != self.end
+            beam: made[index]
+            for beam, index in enumerate(chosen[0].tolist())
+            if index >= 0 and index % num_tokens != self.end
         }
 
-    def path_of(self, tokens: tuple[int, ...]) -> list[int]:
-        """The nodes that spell these tokens."""
+    def path(self, tokens: tuple[int, ...]) -> list[int]:
+        """Returns the nodes of these tokens."""
         path: list[int] = []
         for token in tokens:
             parent = path[-1] if path else None
             path.append(
                 next(
-                    number
-                    for number, node in enumerate(self.nodes)
+                    index
+                    for index, node in enumerate(self.nodes)
                     if node.parent == parent and node.token == token and node.kept
                 )
             )
         return path
 
 
-def draw_tree(tree: Tree, name_of: Callable[[int], str], *, title: str = "", least: float = 0.001) -> Any:
-    """Draws a tree from left to right: the best sequence, what else was kept, and in grey what was not.
+def draw_tree(tree: Tree, name_of: Callable[[int], str], *, title: str = "", min_probability: float = 0.001) -> Any:
+    """Draws a tree from left to right: the best sequence, other kept ones, and dropped ones in grey.
 
     Args:
         tree: see `grow_tree`.
         name_of: the text of a token.
-        title: what is being written, such as the question.
-        least: sequences of a lower probability are left out, but for the best.
+        title: such as the question.
+        min_probability: less likely sequences are left out, except for the best.
 
     Returns:
         the matplotlib figure.
 
     Raises:
-        UserError: an empty tree.
+        UserError: the tree is empty.
     """
     from matplotlib.figure import Figure
 
     if not tree.nodes:
         raise UserError("A picture of a tree expects at least one node, got none.")
-    shown = [n for n, node in enumerate(tree.nodes) if math.exp(node.log_prob) >= least or n in tree.best]
-    heights = _heights({number: tree.nodes[number] for number in shown})
-    rows, depth = len(set(heights.values())), max(tree.nodes[number].depth for number in shown)
+    shown = [n for n, node in enumerate(tree.nodes) if math.exp(node.log_prob) >= min_probability or n in tree.best]
+    heights = _heights({index: tree.nodes[index] for index in shown})
+    rows, depth = len(set(heights.values())), max(tree.nodes[index].depth for index in shown)
     figure = Figure(figsize=(1.6 + 1.7 * depth, max(1.6, 0.8 + 0.26 * rows)), layout="constrained")
     axes = figure.subplots()
-    roots = [heights[number] for number in shown if tree.nodes[number].parent is None]
+    roots = [heights[index] for index in shown if tree.nodes[index].parent is None]
     top, best = sum(roots) / len(roots), set(tree.best)
     axes.plot(0, top, "o", color=_KEPT, markersize=4)
-    for number in shown:
-        node, height = tree.nodes[number], heights[number]
-        color = _BEST if number in best else _KEPT if node.kept else _DROPPED
+    for index in shown:
+        node, height = tree.nodes[index], heights[index]
+        color = _BEST if index in best else _KEPT if node.kept else _DROPPED
         start = top if node.parent is None else heights[node.parent]
         bend = node.depth - 0.75
         style: dict[str, Any] = {"color": color, "zorder": 2 if node.kept else 1}
         axes.plot(
             [node.depth - 1, bend, node.depth],
             [start, height, height],
-            linewidth=1.8 if number in best else 0.9,
+            linewidth=1.8 if index in best else 0.9,
             **style,
         )
         text = f"{name_of(node.token)}  {_percent(node.log_prob)}"
@@ -156,23 +157,23 @@ def draw_tree(tree: Tree, name_of: Callable[[int], str], *, title: str = "", lea
 
 
 def _heights(nodes: Mapping[int, Node]) -> dict[int, float]:
-    """Leaves get a row each, in order; a node stands in the middle of its completions."""
+    """Assigns heights: leaves get a row each, in order; a node is in the middle of its extensions."""
     children: dict[int | None, list[int]] = {}
-    for number, node in nodes.items():
-        children.setdefault(node.parent, []).append(number)
+    for index, node in nodes.items():
+        children.setdefault(node.parent, []).append(index)
     heights: dict[int, float] = {}
     next_row = 0
 
-    def place(number: int) -> float:
+    def set_height(index: int) -> float:
         nonlocal next_row
-        below = [place(child) for child in children.get(number, [])]
+        below = [set_height(child) for child in children.get(index, [])]
         if not below:
             next_row += 1
-        heights[number] = sum(below) / len(below) if below else float(next_row - 1)
-        return heights[number]
+        heights[index] = sum(below) / len(below) if below else float(next_row - 1)
+        return heights[index]
 
     for root in children[None]:
-        place(root)
+        set_height(root)
     return heights
 
 

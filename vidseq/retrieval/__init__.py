@@ -1,4 +1,4 @@
-"""Features of other videos, cut into chunks, on disk and searched: what the retro head can retrieve from."""
+"""Databases of chunks of features of other videos, and their search; the retro head retrieves from them."""
 
 from lazy_loader import attach_stub
 

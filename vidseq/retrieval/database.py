@@ -1,12 +1,12 @@
-"""A database of chunks: features of many videos in one folder, found by their means.
+"""A database of chunks: features of many videos in one folder, searched by the means of the chunks.
 
 ```
 <database>/
-  frames.npy       float16 (frames, F): all videos' features, one video after another, read by mmap
+  frames.npy       float16 (frames, F): features of all videos, one video after another, read by mmap
   keys.npy         float32 (chunks, F): the mean of each chunk
-  rows.npy         int64 (chunks,): where in frames.npy a chunk begins; its continuation comes right behind it
-  seconds.npy      float64 (chunks,): when in its video it begins
-  database.json    the features' fingerprint, the chunks' length, the videos with their groups and counts
+  rows.npy         int64 (chunks,): first row of a chunk in frames.npy; its continuation follows it directly
+  seconds.npy      float64 (chunks,): start of the chunk in its video
+  database.json    the features' fingerprint, the chunk length, the videos with their groups and counts
 ```
 """
 
@@ -39,12 +39,12 @@ class DatabaseVideo:
     video: str
     group: str
     chunks: int
-    """How many of the database's chunks are its own; they stand together, in the order of the videos."""
+    """Number of its chunks in the database; they are contiguous, in the order of the videos."""
 
 
 @dataclass(frozen=True)
 class Database:
-    """Chunks of videos with what followed them; made by `build_database`."""
+    """Chunks of videos with their continuations; made by `build_database`."""
 
     folder: Path
     dataset: str
@@ -58,22 +58,22 @@ class Database:
     keys: np.ndarray
     """float32 (C, F), mapped from disk: the mean of each chunk's frames."""
     rows: np.ndarray
-    """int64 (C,): chunk and continuation are the 2 m frames from here on."""
+    """int64 (C,): chunk and continuation are the 2 m frames from this row on."""
     seconds: np.ndarray
-    """float64 (C,): when in its video a chunk begins."""
+    """float64 (C,): start of each chunk in its video."""
 
     @staticmethod
     def open(folder: Path | str, fingerprint: Fingerprint | None = None) -> "Database":
         """Opens a database.
 
         Args:
-            folder: what `build_database` wrote.
-            fingerprint: of the features that shall be looked up in it; None: not checked.
+            folder: written by `build_database`.
+            fingerprint: of the features that will be searched for; None: not checked.
 
         Raises:
-            FileNotFoundError: the folder is no database.
+            FileNotFoundError: the folder is not a database.
             DataError: its files are damaged or of another version.
-            FingerprintError: it was built from features that were made in another way; names the field.
+            FingerprintError: it was built from other features; the message names the field that differs.
         """
         return open_database(Path(folder), fingerprint)
 
@@ -81,10 +81,10 @@ class Database:
         return len(self.rows)
 
     def check(self, fingerprint: Fingerprint) -> None:
-        """Raises an error if features of this fingerprint cannot be looked up here.
+        """Checks that features with this fingerprint can be searched for.
 
         Raises:
-            FingerprintError: names the first field that differs.
+            FingerprintError: the message names the first field that differs.
         """
         try:
             fingerprint.check(self.fingerprint)
@@ -93,51 +93,51 @@ class Database:
 
     @cached_property
     def groups(self) -> np.ndarray:
-        """The number of each chunk's group, int64 (C,); videos of one group share a number."""
-        numbers = [self._group_numbers[video.group] for video in self.videos]
-        return np.repeat(np.array(numbers, dtype=np.int64), [video.chunks for video in self.videos])
+        """Group index of each chunk, int64 (C,); videos of one group share an index."""
+        indices = [self._group_indices[video.group] for video in self.videos]
+        return np.repeat(np.array(indices, dtype=np.int64), [video.chunks for video in self.videos])
 
-    def group_number(self, video: str) -> int:
-        """The number of a video's group; -1 for a video that is not in the database."""
-        return self._numbers_by_video.get(video, -1)
+    def group_index(self, video: str) -> int:
+        """Returns the index of a video's group; -1 for a video that is not in the database."""
+        return self._group_by_video.get(video, -1)
 
     def video_of(self, chunk: int) -> str:
-        """The video that a chunk is from."""
+        """Returns the video of a chunk."""
         ends = np.cumsum([video.chunks for video in self.videos])
         return self.videos[int(np.searchsorted(ends, chunk, side="right"))].video
 
     def values(self, chunks: np.ndarray) -> np.ndarray:
-        """The frames of chunks (...,) and their continuations, float16 (..., 2 m, F)."""
+        """Returns the frames of chunks (...,) and their continuations, float16 (..., 2 m, F)."""
         found: np.ndarray = self.frames[self.rows[chunks][..., None] + np.arange(2 * self.chunk)]
         return found
 
     @cached_property
-    def _group_numbers(self) -> dict[str, int]:
-        return {group: number for number, group in enumerate(dict.fromkeys(video.group for video in self.videos))}
+    def _group_indices(self) -> dict[str, int]:
+        return {group: index for index, group in enumerate(dict.fromkeys(video.group for video in self.videos))}
 
     @cached_property
-    def _numbers_by_video(self) -> dict[str, int]:
-        return {video.video: self._group_numbers[video.group] for video in self.videos}
+    def _group_by_video(self) -> dict[str, int]:
+        return {video.video: self._group_indices[video.group] for video in self.videos}
 
 
 def build_database(
     dataset: Dataset, store: FeatureStore, out: Path | str, *, split: str = "train", chunk: int = 16
 ) -> Database:
-    """Builds a database of a split's videos, whole or not at all.
+    """Builds a database of a split's videos, completely or not at all.
 
     Args:
         dataset: its videos and groups.
         store: their features.
         out: a folder that does not exist yet.
-        split: which videos; models may be trained and tested with a database of "train".
-        chunk: frames m of a chunk; a video's chunks begin at its frames 0, m, 2 m, ... and count where 2 m follow.
+        split: of the data set; models can be trained and tested with a database of "train".
+        chunk: frames m of a chunk. Chunks begin at frames 0, m, 2 m, ... of a video and need 2 m frames each.
 
     Returns:
         the database, opened.
 
     Raises:
-        UserError: `out` exists, or `chunk` is no length.
-        DataError: an unknown split, features are missing, or no video is as long as two chunks.
+        UserError: `out` exists, or `chunk` is below 1.
+        DataError: the split is unknown, features are missing, or no video has two chunks.
     """
     out = Path(out)
     if chunk < 1:
@@ -174,7 +174,7 @@ def build_database(
 
 
 def _write_arrays(store: FeatureStore, counts: dict[str, int], chunk: int, folder: Path) -> None:
-    """Writes the arrays; frames go straight to disk, for they may be more than fit into memory."""
+    """Writes the arrays; frames go directly to disk, because they may exceed the memory."""
     lengths = {name: (count + 1) * chunk if count else 0 for name, count in counts.items()}
     shape = (sum(lengths.values()), store.dim)
     frames = np.lib.format.open_memmap(folder / "frames.npy", mode="w+", dtype=np.float16, shape=shape)
@@ -197,7 +197,7 @@ def _write_arrays(store: FeatureStore, counts: dict[str, int], chunk: int, folde
 
 
 def open_database(folder: Path, fingerprint: Fingerprint | None) -> Database:
-    """Reads and checks what `Database.open` opens."""
+    """Reads and checks a database for `Database.open`."""
     header = _read_header(folder)
     try:
         if (header["format"], header["version"]) != (FORMAT, FORMAT_VERSION):
@@ -236,7 +236,7 @@ def _read_header(folder: Path) -> dict[str, Any]:
         ) from None
     try:
         header = json.loads(data.decode())
-    except ValueError as error:  # no JSON, and no text
+    except ValueError as error:  # not JSON, or not text
         raise DataError(f"{folder / HEADER} expects JSON, got {error}. Build the database again.") from error
     if not isinstance(header, dict):
         raise DataError(f"{folder / HEADER} expects a JSON object, got {data[:20]!r}. Build the database again.")

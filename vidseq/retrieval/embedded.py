@@ -1,4 +1,4 @@
-"""A database as a head sees it: brought to the head's width, and searched there."""
+"""A database in the space of a head: its frames are projected to the head's width, and searched there."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,22 +11,22 @@ from vidseq.features.fingerprint import Fingerprint
 from vidseq.retrieval.database import Database
 from vidseq.retrieval.search import SearchIndex, check_search, make_index, search_outside
 
-#: Frames that are embedded at once.
+#: Frames that are embedded at a time.
 BLOCK_FRAMES = 16_384
 
 
 class EmbeddedDatabase(nn.Module):
-    """A database in the space of a model's projected features, which is where a head can compare.
+    """A database in the space of a model's projected features, in which a head compares chunks.
 
-    The projection is learnt, so `embed` is to be called again when it has changed. Nothing is saved with a model.
+    The projection is learned, so `embed` must be called again after it has changed. A model saves none of it.
 
     Args:
-        folder: what `vidseq database build` wrote.
+        folder: written by `vidseq database build`.
         search: a key of `SEARCHES`.
-        chunk: frames of a chunk as the head counts them.
+        chunk: frames of a chunk of the head.
 
     Raises:
-        UserError: chunks of another length, or an unknown search.
+        UserError: the database has chunks of another length, or the search is unknown.
         FileNotFoundError, DataError: see `Database.open`.
     """
 
@@ -47,15 +47,15 @@ class EmbeddedDatabase(nn.Module):
 
     @torch.no_grad()
     def embed(self, project: Callable[[Tensor], Tensor], like: Tensor, fingerprint: Fingerprint | None) -> None:
-        """Projects all frames, and makes the index of the chunks' means.
+        """Projects all frames, and makes the search index of the chunks' means.
 
         Args:
             project: features (N, F) to (N, D).
-            like: a tensor of the head, for type and device.
-            fingerprint: of the features that `project` is for; None: not known.
+            like: a tensor of the head, for dtype and device.
+            fingerprint: of the features that `project` takes; None: not known.
 
         Raises:
-            FingerprintError: the database was built from other features; names the field.
+            FingerprintError: the database was built from other features; the message names the field.
         """
         if fingerprint is not None:
             self.database.check(fingerprint)
@@ -68,40 +68,40 @@ class EmbeddedDatabase(nn.Module):
         self._index = make_index(self._search, self._means())
 
     def _means(self) -> np.ndarray:
-        """Float32 (C, D)."""
+        """Returns the means of the chunks, float32 (C, D)."""
         rows = torch.from_numpy(np.array(self.database.rows)).to(self.frames.device)
         ahead = torch.arange(self.database.chunk, device=rows.device)
         parts = [self.frames[part[:, None] + ahead].float().mean(1) for part in rows.split(1024)]
         return torch.cat(parts).cpu().numpy()
 
-    def group_numbers(self, videos: Sequence[str], device: torch.device) -> Tensor:
-        """What `retrieve` shall leave out for each video, int64 (B,)."""
-        return torch.tensor([self.database.group_number(video) for video in videos], dtype=torch.int64, device=device)
+    def group_indices(self, videos: Sequence[str], device: torch.device) -> Tensor:
+        """Returns the group that `retrieve` excludes for each video, int64 (B,)."""
+        return torch.tensor([self.database.group_index(video) for video in videos], dtype=torch.int64, device=device)
 
     @torch.no_grad()
     def retrieve(self, means: Tensor, without: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """Finds the chunks that are most like others.
+        """Finds the most similar chunks.
 
         Args:
             means: of the frames of each chunk, projected, (B, n, D).
-            without: int64 (B,), the group whose videos each row may not see; -1 for none.
-            count: how many to find.
+            without: int64 (B,), group whose videos a row must not retrieve; -1 for none.
+            count: number of chunks to find.
 
         Returns:
-            frames of chunks and continuations, (B, n, count, 2 m, D), and which of them there are, bool (B, n, count).
+            frames of chunks and continuations, (B, n, count, 2 m, D), and which of them exist, bool (B, n, count).
 
         Raises:
-            UserError: before `embed`.
+            UserError: `embed` has not been called.
         """
         if self._index is None:
             raise UserError(
                 "A head with a database expects it to be embedded before it reads, got frames first. "
                 "Call prepare() of the model."
             )
-        left_out = without[:, None].expand(means.shape[:2]).flatten().cpu().numpy()
+        excluded = without[:, None].expand(means.shape[:2]).flatten().cpu().numpy()
         queries = means.flatten(0, 1).float().cpu().numpy()
-        numbers = search_outside(self._index, queries, count, self.database.groups, left_out)
-        found = torch.from_numpy(numbers).to(means.device).unflatten(0, means.shape[:2])
-        rows = torch.from_numpy(self.database.rows[numbers.clip(min=0)]).to(means.device).view_as(found)
+        indices = search_outside(self._index, queries, count, self.database.groups, excluded)
+        found = torch.from_numpy(indices).to(means.device).unflatten(0, means.shape[:2])
+        rows = torch.from_numpy(self.database.rows[indices.clip(min=0)]).to(means.device).view_as(found)
         ahead = torch.arange(2 * self.database.chunk, device=means.device)
         return self.frames[rows[..., None] + ahead], found >= 0

@@ -1,4 +1,4 @@
-"""Nearest keys by Euclidean distance, behind one small interface: in memory, or by FAISS."""
+"""Search for the nearest keys by Euclidean distance: one interface, in memory or by FAISS."""
 
 import abc
 import math
@@ -10,12 +10,12 @@ import torch
 
 from vidseq.errors import UserError, unknown_name
 
-#: Distances in flight at once, which bounds the workspace whatever the number of queries.
+#: Distances of a block, which bounds the workspace for any number of queries.
 BLOCK_DISTANCES = 2**22
 
 
 class SearchIndex(abc.ABC):
-    """Keys that can be searched.
+    """A search index of keys.
 
     Args:
         keys: (N, D), kept as float32.
@@ -31,24 +31,24 @@ class SearchIndex(abc.ABC):
 
         Args:
             queries: (M, D).
-            count: how many to find.
+            count: number of keys to find.
 
         Returns:
-            numbers of keys, int64 (M, count), the nearest first; -1 where there are no more.
+            indices of keys, int64 (M, count), the nearest first; -1 where there are no more.
         """
         found = np.full((len(queries), count), -1, dtype=np.int64)
-        most = min(count, self.num_keys)
-        if most and len(queries):
-            found[:, :most] = self._search(np.ascontiguousarray(queries, dtype=np.float32), most)
+        available = min(count, self.num_keys)
+        if available and len(queries):
+            found[:, :available] = self._search(np.ascontiguousarray(queries, dtype=np.float32), available)
         return found
 
     @abc.abstractmethod
     def _search(self, queries: np.ndarray, count: int) -> np.ndarray:
-        """Like `search`, with 1 to `num_keys` keys to find, and a query at least."""
+        """Like `search`, for 1 to `num_keys` keys and at least one query."""
 
 
 class ExactIndex(SearchIndex):
-    """Compares with every key, in memory, without any other package."""
+    """Exact search in memory, without any other package."""
 
     name = "exact"
 
@@ -68,7 +68,7 @@ class ExactIndex(SearchIndex):
 
 
 class FaissIndex(SearchIndex):
-    """Compares with every key, by FAISS (IndexFlatL2)."""
+    """Exact search by FAISS (IndexFlatL2)."""
 
     name = "faiss"
 
@@ -83,10 +83,10 @@ class FaissIndex(SearchIndex):
 
 
 class FaissIVFIndex(SearchIndex):
-    """Sorts keys into cells and compares with those of the nearest cells alone, by FAISS (IndexIVFFlat).
+    """Approximate search by FAISS (IndexIVFFlat): sorts keys into cells and searches the nearest cells only.
 
-    About 4 sqrt(N) cells, of which an eighth is looked into: near neighbours may be missed, about 6 times less is
-    compared.
+    It has about 4 sqrt(N) cells and searches an eighth of them: it compares about 6 times fewer keys and may miss some
+    near neighbours.
     """
 
     name = "faiss_ivf"
@@ -94,7 +94,7 @@ class FaissIVFIndex(SearchIndex):
     def __init__(self, keys: np.ndarray) -> None:
         super().__init__(keys)
         faiss, keys = _faiss(), np.ascontiguousarray(keys, dtype=np.float32)
-        num_cells = max(1, min(int(4 * math.sqrt(len(keys))), len(keys) // 39))  # FAISS wants 39 keys a cell
+        num_cells = max(1, min(int(4 * math.sqrt(len(keys))), len(keys) // 39))  # FAISS needs 39 keys per cell
         self._cells = faiss.IndexFlatL2(keys.shape[1])
         self._index = faiss.IndexIVFFlat(self._cells, keys.shape[1], num_cells)
         self._index.nprobe = max(1, math.ceil(num_cells / 8))
@@ -108,14 +108,14 @@ class FaissIVFIndex(SearchIndex):
 
 
 SEARCHES: dict[str, type[SearchIndex]] = {index.name: index for index in (ExactIndex, FaissIndex, FaissIVFIndex)}
-"""Every way of searching by its name."""
+"""All search indices by name."""
 
 
 def check_search(name: str) -> None:
-    """Refuses the name of a search that does not exist.
+    """Checks the name of a search.
 
     Raises:
-        UserError: it is no key of `SEARCHES`.
+        UserError: it is not a key of `SEARCHES`.
     """
     if name not in SEARCHES:
         raise unknown_name("search", name, SEARCHES)
@@ -125,7 +125,7 @@ def make_index(name: str, keys: np.ndarray) -> SearchIndex:
     """Makes an index of keys (N, D).
 
     Raises:
-        UserError: an unknown name, or FAISS is not installed.
+        UserError: the name is unknown, or FAISS is not installed.
     """
     check_search(name)
     return SEARCHES[name](keys)
@@ -134,21 +134,21 @@ def make_index(name: str, keys: np.ndarray) -> SearchIndex:
 def search_outside(
     index: SearchIndex, queries: np.ndarray, count: int, groups: np.ndarray, without: np.ndarray
 ) -> np.ndarray:
-    """Finds the nearest keys that are not of a query's own group.
+    """Finds the nearest keys outside each query's own group.
 
     Args:
         index: of N keys.
         queries: (M, D).
-        count: how many to find.
-        groups: the group of each key, int64 (N,).
-        without: the group to leave out for each query, int64 (M,); -1 for none.
+        count: number of keys to find.
+        groups: group of each key, int64 (N,).
+        without: group to exclude for each query, int64 (M,); -1 for none.
 
     Returns:
         as `SearchIndex.search`.
     """
     sizes = np.bincount(groups, minlength=int(without.max(initial=-1)) + 1)  # a group may have no key at all
-    most = int(sizes[without[without >= 0]].max(initial=0))  # so many may have to be passed over
-    found = index.search(queries, count + most)
+    max_excluded = int(sizes[without[without >= 0]].max(initial=0))  # this many results may have to be dropped
+    found = index.search(queries, count + max_excluded)
     outside = (found >= 0) & (groups[found] != without[:, None])
     first = np.argsort(~outside, axis=1, kind="stable")[:, :count]
     kept: np.ndarray = np.take_along_axis(np.where(outside, found, -1), first, axis=1)
@@ -156,7 +156,7 @@ def search_outside(
 
 
 def _faiss() -> Any:
-    """FAISS, which is an optional package."""
+    """Imports FAISS, which is an optional package."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of its own wrapper, on newer Pythons

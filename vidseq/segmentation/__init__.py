@@ -1,4 +1,4 @@
-"""Frame scores to segments, offline and online, and the metrics of segments."""
+"""Segmentation: from frame scores to segments, offline and online, and segment metrics."""
 
 from lazy_loader import attach_stub
 

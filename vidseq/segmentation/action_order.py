@@ -1,7 +1,7 @@
-"""What is done next, given all that has been done: learnt from sequences of labels alone, no picture needed.
+"""A model of the next action given all previous ones, learned from sequences of labels without any picture.
 
-People who prepare a meal do most things once. A chain of labels forgets what was done three actions ago and lets them
-cut the tomato twice; a model of what has been done, and done last, does not.
+People who prepare a meal do most things once. A Markov chain of labels forgets what was done three actions ago and
+lets them cut the tomato twice. A model of the set of done actions and the last one does not.
 """
 
 from collections.abc import Sequence
@@ -12,32 +12,32 @@ from sklearn.linear_model import LogisticRegression
 
 from vidseq.errors import UserError
 
-#: A class that was done more often counts as done so often.
+#: Largest count of a class: more often counts as this often.
 MAX_SHARE_DONE = 2
-#: How freely weights may grow (the inverse of the pull towards zero), set on held-out 50 Salads labels.
+#: Inverse strength of the L2 penalty of the regression, chosen on held-out 50 Salads labels.
 _FREEDOM = 2.0
-#: Share of certainty that is spread evenly over all that could come next, so that nothing is impossible.
+#: Probability that is spread evenly over all possible next actions, so that none is impossible.
 _DOUBT = 0.02
-#: Imagined occurrences of background, and of none, after every action.
+#: Pseudo-counts of background, and of no background, after every action.
 _PSEUDO_COUNT = 0.5
 
 
 @dataclass(frozen=True)
 class ActionOrder:
-    """Which of C classes comes next, by what has been done before; background is no action and may lie between."""
+    """Probabilities of the next of C classes given the previous ones; background may come in between."""
 
     weights: np.ndarray
-    """Of a logistic regression from `_tell`, (C + 1, 3 C + 1); the last row is for the end."""
+    """Weights of a logistic regression on `_encode_history`, (C + 1, 3 C + 1); the last row is that of the end."""
     bias: np.ndarray
-    """(C + 1,); -inf for a class that never comes."""
+    """(C + 1,); -inf for a class that never occurs."""
     log_background: np.ndarray
-    """Log-probability that what follows is there at once, or background first, by what was done last, (C + 1, 2)."""
+    """Log-probability of no background, and of background, after each last action, (C + 1, 2)."""
     background: int | None
-    """The class that is no action."""
+    """Class that is no action."""
 
     @property
     def num_classes(self) -> int:
-        """C."""
+        """Number of classes C."""
         return len(self.bias) - 1
 
     @classmethod
@@ -45,14 +45,14 @@ class ActionOrder:
         """Learns from training videos.
 
         Args:
-            videos: the class of each frame, (T,) a video; frames below 0 have no label and are passed over.
+            videos: class of each frame, (T,) per video; frames below 0 have no label and are skipped.
             num_classes: C.
-            background: the class that is no action, if there is one.
+            background: class that is no action, if there is one.
 
         Raises:
-            UserError: no action at all, or a class that does not exist.
+            UserError: there is no action, or a class does not exist.
         """
-        told: list[np.ndarray] = []
+        histories: list[np.ndarray] = []
         following: list[int] = []
         background_first = np.full((num_classes + 1, 2), _PSEUDO_COUNT)
         for segments in map(_segments, videos):
@@ -64,7 +64,7 @@ class ActionOrder:
                     behind_background = 1
                     continue
                 background_first[last, behind_background] += 1
-                told.append(_tell(done, np.array([last])))
+                histories.append(_encode_history(done, np.array([last])))
                 following.append(label)
                 if label < num_classes:
                     done[0, label], last, behind_background = min(done[0, label] + 1, MAX_SHARE_DONE), label, 0
@@ -74,19 +74,19 @@ class ActionOrder:
         if background is None:
             shares[:] = 1, 0
         with np.errstate(divide="ignore"):
-            return cls(*_regress(np.concatenate(told), following, num_classes + 1), np.log(shares), background)
+            return cls(*_regress(np.concatenate(histories), following, num_classes + 1), np.log(shares), background)
 
     def log_next(self, done: np.ndarray, last: np.ndarray) -> np.ndarray:
-        """How likely each class is as the next action.
+        """Computes the log-probability of each class as the next action.
 
         Args:
             done: how often each class has been done, at most `MAX_SHARE_DONE` times, int (N, C).
-            last: which one was done last, int (N,); C where nothing has been done.
+            last: last action, int (N,); C where there is none.
 
         Returns:
-            log-probabilities (N, C + 1), that of the end last; -inf for background.
+            log-probabilities (N, C + 1), the last one that of the end; -inf for background.
         """
-        scores = _tell(done, last) @ self.weights.T + self.bias
+        scores = _encode_history(done, last) @ self.weights.T + self.bias
         likely = np.exp(scores - scores.max(axis=1, keepdims=True))
         possible = np.ones(len(self.bias))
         if self.background is not None:
@@ -97,25 +97,25 @@ class ActionOrder:
             )
 
 
-def _tell(done: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """What the regression is told: done once or more, twice or more, and last: (N, 3 C + 1)."""
+def _encode_history(done: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Encodes histories for the regression: done at least once, at least twice, and last, (N, 3 C + 1)."""
     return np.concatenate([done >= 1, done >= MAX_SHARE_DONE, np.eye(done.shape[1] + 1)[last]], axis=1)
 
 
-def _regress(told: np.ndarray, following: Sequence[int], num_outcomes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (outcomes, what is told) and bias (outcomes,) of a logistic regression; -inf for what never follows."""
-    model = LogisticRegression(C=_FREEDOM, max_iter=1000).fit(told, following)
+def _regress(histories: np.ndarray, following: Sequence[int], num_outcomes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Fits weights (outcomes, features) and bias (outcomes,) of a logistic regression; -inf for missing outcomes."""
+    model = LogisticRegression(C=_FREEDOM, max_iter=1000).fit(histories, following)
     coefficients, intercepts = model.coef_, model.intercept_
-    if len(model.classes_) == 2:  # then they are the second one's against the first
+    if len(model.classes_) == 2:  # then the coefficients are those of the second class against the first
         coefficients = np.concatenate([0 * coefficients, coefficients])
         intercepts = np.concatenate([0 * intercepts, intercepts])
-    weights, bias = np.zeros((num_outcomes, told.shape[1])), np.full(num_outcomes, -np.inf)
+    weights, bias = np.zeros((num_outcomes, histories.shape[1])), np.full(num_outcomes, -np.inf)
     weights[model.classes_], bias[model.classes_] = coefficients, intercepts
     return weights, bias
 
 
 def _segments(labels: np.ndarray) -> np.ndarray:
-    """The labels of the segments in order, frames without one passed over."""
+    """Returns the labels of the segments in order; skips frames without a label."""
     known = np.asarray(labels)
     known = known[known >= 0]
     return known[np.flatnonzero(np.diff(known, prepend=-1))]

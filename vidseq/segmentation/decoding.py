@@ -1,8 +1,8 @@
-"""From a score for each frame to segments: the likeliest sequence of labels and lengths, learnt from training labels.
+"""From frame scores to segments: the most likely sequence of labels and lengths, learned from training labels.
 
-A frame classifier flickers: it cuts one action into many. How long actions last and what follows what is known from
-training, and with it the best segmentation is found by dynamic programming over whole segments (a semi-Markov model,
-after Sarawagi and Cohen, NeurIPS 2004): offline from the whole video, online from the past alone.
+A frame classifier flickers: it splits one action into many. Training labels give the durations of actions and their
+order. With them, dynamic programming over whole segments finds the best segmentation (a semi-Markov model, after
+Sarawagi and Cohen, NeurIPS 2004): offline from the whole video, online from the past only.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from scipy import stats
 
 from vidseq.errors import UserError
 
-#: Lengths are told apart no better than this: standard deviation of their logarithm.
+#: Smallest standard deviation of the logarithm of a length.
 _MIN_SPREAD = 0.3
-#: Imagined occurrences of every start and of every pair of labels, so that none is impossible.
+#: Pseudo-counts of every start and of every pair of labels, so that none is impossible.
 _PSEUDO_COUNT = 0.5
 #: Longest segment that is considered, as a multiple of the longest in training.
 _MAX_LENGTH = 2.0
@@ -24,7 +24,7 @@ _MAX_LENGTH = 2.0
 
 @dataclass(frozen=True)
 class SegmentModel:
-    """How long each class lasts, and what follows what; C classes, lengths in frames up to L."""
+    """Lengths of each class and transitions between classes; C classes, lengths in frames up to L."""
 
     log_start: np.ndarray
     """Log-probability that a video starts with a class, (C,)."""
@@ -33,11 +33,11 @@ class SegmentModel:
     log_length: np.ndarray
     """Log-probability of each length 1..L, log-normal, (L, C)."""
     log_survival: np.ndarray
-    """Log-probability of lasting at least so long, (L, C)."""
+    """Log-probability of at least each length, (L, C)."""
 
     @property
     def num_classes(self) -> int:
-        """How many classes there are."""
+        """Number of classes C."""
         return len(self.log_start)
 
     @classmethod
@@ -45,22 +45,22 @@ class SegmentModel:
         """Counts starts, pairs and lengths in training videos.
 
         Args:
-            videos: the class of each frame, (T,) a video; frames below 0 have no label and end a segment.
+            videos: class of each frame, (T,) per video; frames below 0 have no label and end a segment.
             num_classes: C.
 
         Raises:
-            UserError: no segment at all, or a class that does not exist.
+            UserError: there is no segment, or a class does not exist.
         """
         start, follow = np.full(num_classes, _PSEUDO_COUNT), np.full((num_classes, num_classes), _PSEUDO_COUNT)
         lengths: list[list[int]] = [[] for _ in range(num_classes)]
         for labels in videos:
             _count(np.asarray(labels), start, follow, lengths)
-        found = [length for of_class in lengths for length in of_class]
+        found = [length for class_lengths in lengths for length in class_lengths]
         if not found:
             raise UserError("A segment model expects training videos with labels, got none.")
         np.fill_diagonal(follow, 0.0)
         grid = np.arange(1, int(np.ceil(_MAX_LENGTH * max(found))) + 1)
-        laws = [_length_law(of_class or found) for of_class in lengths]
+        laws = [_length_law(class_lengths or found) for class_lengths in lengths]
         with np.errstate(divide="ignore"):
             return cls(
                 np.log(start / start.sum()),
@@ -71,12 +71,12 @@ class SegmentModel:
 
 
 class SegmentDecoder:
-    """Reads scores frame by frame and knows, after each, the best segmentation so far.
+    """Reads scores frame by frame and keeps the best segmentation so far.
 
     Args:
         model: from training labels.
-        score_weight: how much a frame's log-probability counts. Well below 1: neighbouring frames say the same thing.
-        follow_weight: how much starts and pairs of labels count; 0 leaves only lengths.
+        score_weight: weight of a frame's log-probability; well below 1, because neighbouring frames are correlated.
+        follow_weight: weight of starts and pairs of labels; 0 leaves only lengths.
     """
 
     def __init__(self, model: SegmentModel, *, score_weight: float = 0.2, follow_weight: float = 0.5) -> None:
@@ -90,12 +90,12 @@ class SegmentDecoder:
         possible = np.isfinite(model.log_follow)
         self._follow = np.where(possible, follow_weight * np.where(possible, model.log_follow, 0.0), -np.inf)
         longest = len(model.log_length)
-        # Newest first: row k is where a segment of length k + 1 that includes the newest frame would start.
+        # Newest first: row k is the start of a segment of length k + 1 that includes the newest frame.
         self._enter = np.full((longest, model.num_classes), -np.inf)
         self._next_enter = follow_weight * model.log_start
 
     def step(self, log_probabilities: np.ndarray) -> np.ndarray:
-        """Reads new frames; gives each the class that it has in the best segmentation of what came up to it.
+        """Reads new frames; returns the class of each in the best segmentation up to it.
 
         Args:
             log_probabilities: of the classes, (N, C).
@@ -104,13 +104,13 @@ class SegmentDecoder:
             classes, (N,).
 
         Raises:
-            UserError: another shape, or NaN.
+            UserError: the shape is wrong, or there is NaN.
         """
         scores = checked_scores(log_probabilities, self._model.num_classes)
         return np.array([self._advance(row)[0].max(axis=0).argmax() for row in scores], dtype=int)
 
     def _advance(self, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Reads one frame; gives the best scores (L, C) of segments still open, and of those that end with it."""
+        """Reads one frame; returns the best scores (L, C) of open segments, and of segments that end with it."""
         self._enter = np.concatenate([self._next_enter[None], self._enter[:-1]])
         self._enter += self._score_weight * score
         closed = self._enter + self._model.log_length
@@ -134,7 +134,7 @@ def decode_segments(
         the class of each frame, (T,).
 
     Raises:
-        UserError: another shape, or NaN.
+        UserError: the shape is wrong, or there is NaN.
     """
     scores = checked_scores(log_probabilities, model.num_classes)
     decoder = SegmentDecoder(model, score_weight=score_weight, follow_weight=follow_weight)
@@ -163,14 +163,14 @@ def _count(labels: np.ndarray, start: np.ndarray, follow: np.ndarray, lengths: l
         raise UserError(f"A segment model expects classes below {len(start)}, got {labels.max()}.")
     edges = np.flatnonzero(np.diff(labels, prepend=np.nan, append=np.nan) != 0)
     runs = [(int(labels[first]), int(last - first)) for first, last in pairwise(edges)]
-    for place, (label, length) in enumerate(runs):
+    for position, (label, length) in enumerate(runs):
         if label < 0:
             continue
         lengths[label].append(length)
-        if place == 0:
+        if position == 0:
             start[label] += 1
-        elif runs[place - 1][0] >= 0:
-            follow[runs[place - 1][0], label] += 1
+        elif runs[position - 1][0] >= 0:
+            follow[runs[position - 1][0], label] += 1
 
 
 def _length_law(lengths: Sequence[int]) -> stats.rv_continuous:
@@ -179,10 +179,10 @@ def _length_law(lengths: Sequence[int]) -> stats.rv_continuous:
 
 
 def checked_scores(log_probabilities: np.ndarray, num_classes: int) -> np.ndarray:
-    """Scores of frames, (T, C), as float64.
+    """Checks scores of frames, (T, C), and returns them as float64.
 
     Raises:
-        UserError: another shape, or NaN.
+        UserError: the shape is wrong, or there is NaN.
     """
     scores = np.asarray(log_probabilities, dtype=np.float64)
     if scores.ndim != 2 or scores.shape[1] != num_classes or np.isnan(scores).any():

@@ -1,7 +1,7 @@
 """Frame-label metrics: accuracy, edit score and segmental F1 (Lea et al., CVPR 2017). All are fractions in [0, 1].
 
-Every choice that changes the number is a named argument: which label is background, and whether F1 is averaged over
-videos or pooled. Frames whose true label is `UNLABELLED` are cut out of both sequences before anything is counted.
+Every choice that changes a value is a named argument: the background label, and whether F1 is averaged over videos or
+pooled. Frames whose true label is `UNLABELLED` are removed from both sequences before anything is counted.
 """
 
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ import numpy as np
 
 from vidseq.errors import UserError
 
-#: The true label of a frame that nobody labelled.
+#: True label of a frame without a label.
 UNLABELLED = -100
-#: Overlaps (intersection over union) at which F1 is told.
+#: Overlaps (intersection over union) at which F1 is reported.
 OVERLAPS = (0.10, 0.25, 0.50)
 #: How F1 is averaged. `per_video`: F1 of each video, then the mean (Lea et al.); `pooled`: counts over all videos.
 F1_AVERAGES = ("per_video", "pooled")
 
 
 class Runs(NamedTuple):
-    """Maximal stretches of one label: `labels`, first frames `starts`, and `ends`, one past the last; each (S,)."""
+    """Maximal runs of one label: `labels`, first frames `starts`, and `ends`, one past the last; each (S,)."""
 
     labels: np.ndarray
     starts: np.ndarray
@@ -36,17 +36,17 @@ class Counts(NamedTuple):
 
     @property
     def f1(self) -> float:
-        """2 TP / (2 TP + FP + FN); 0 where nothing was found and nothing was there, as Lea et al. have it."""
+        """2 TP / (2 TP + FP + FN); 0 where all counts are 0, as in Lea et al."""
         total = 2 * self.true_positives + self.false_positives + self.false_negatives
         return 2 * self.true_positives / total if total else 0.0
 
 
 def runs_of(labels: np.ndarray, background: int | None = None) -> Runs:
-    """Cuts frame labels into runs.
+    """Splits frame labels into runs.
 
     Args:
         labels: class of each frame, (T,).
-        background: class whose runs are left out; None: all stay.
+        background: class whose runs are left out; None: all runs are kept.
     """
     labels = np.asarray(labels)
     changes = np.flatnonzero(np.diff(labels)) + 1
@@ -57,62 +57,62 @@ def runs_of(labels: np.ndarray, background: int | None = None) -> Runs:
 
 
 def frame_accuracy(predicted: np.ndarray, true: np.ndarray) -> float:
-    """The share of labelled frames that are right, background included; NaN where no frame is labelled."""
+    """Computes the share of labelled frames that are right, background included; NaN where no frame is labelled."""
     predicted, true = _labelled(predicted, true)
     return float((predicted == true).mean()) if len(true) else float("nan")
 
 
 def edit_score(predicted: np.ndarray, true: np.ndarray, background: int | None = None) -> float:
-    """One minus the edit distance between the two orders of segments, over the longer one's number of segments.
+    """Computes one minus the edit distance of the two orders of segments, over the longer number of segments.
 
     Args:
         predicted: class of each frame, (T,).
         true: class of each frame, (T,).
-        background: class left out of both; None: all stay.
+        background: class left out of both; None: none.
     """
     predicted, true = _labelled(predicted, true)
-    ours, theirs = runs_of(predicted, background).labels, runs_of(true, background).labels
-    longest = max(len(ours), len(theirs))
-    return 1 - edit_distance(ours, theirs) / longest if longest else 1.0
+    predicted_runs, true_runs = runs_of(predicted, background).labels, runs_of(true, background).labels
+    longest = max(len(predicted_runs), len(true_runs))
+    return 1 - edit_distance(predicted_runs, true_runs) / longest if longest else 1.0
 
 
 def edit_distance(one: np.ndarray, other: np.ndarray) -> int:
-    """Levenshtein distance: the fewest insertions, deletions and substitutions that turn `one` into `other`."""
+    """Computes the Levenshtein distance: the fewest insertions, deletions and substitutions from `one` to `other`."""
     previous = np.arange(len(other) + 1)
     for row, item in enumerate(one, start=1):
         step = np.concatenate([[row], np.minimum(previous[1:] + 1, previous[:-1] + (np.asarray(other) != item))])
-        # An insertion costs one a place: subtracting the place makes the running minimum do all of them at once.
-        places = np.arange(len(other) + 1)
-        previous = np.minimum.accumulate(step - places) + places
+        # An insertion costs one per column. With the column subtracted, a running minimum does all insertions at once.
+        columns = np.arange(len(other) + 1)
+        previous = np.minimum.accumulate(step - columns) + columns
     return int(previous[-1])
 
 
 def segment_counts(predicted: np.ndarray, true: np.ndarray, overlap: float, background: int | None = None) -> Counts:
     """Matches predicted segments, in order, with the true segment of their class that they overlap most.
 
-    A true segment is found once; what else lands on it is a false positive.
+    A true segment is matched once; further predictions on it are false positives.
 
     Args:
         predicted: class of each frame, (T,).
         true: class of each frame, (T,).
-        overlap: the least intersection over union of a match, in (0, 1].
-        background: class left out of both; None: all stay.
+        overlap: smallest intersection over union of a match, in (0, 1].
+        background: class left out of both; None: none.
     """
     predicted, true = _labelled(predicted, true)
-    ours, theirs = runs_of(predicted, background), runs_of(true, background)
-    if not len(theirs.labels):
-        return Counts(0, len(ours.labels), 0)
-    found = np.zeros(len(theirs.labels), bool)
+    predicted_runs, true_runs = runs_of(predicted, background), runs_of(true, background)
+    if not len(true_runs.labels):
+        return Counts(0, len(predicted_runs.labels), 0)
+    found = np.zeros(len(true_runs.labels), bool)
     true_positives = 0
-    for label, start, end in zip(*ours):
-        shared = np.minimum(end, theirs.ends) - np.maximum(start, theirs.starts)
-        union = np.maximum(end, theirs.ends) - np.minimum(start, theirs.starts)
-        score = np.where(theirs.labels == label, shared / union, 0.0)
+    for label, start, end in zip(*predicted_runs):
+        shared = np.minimum(end, true_runs.ends) - np.maximum(start, true_runs.starts)
+        union = np.maximum(end, true_runs.ends) - np.minimum(start, true_runs.starts)
+        score = np.where(true_runs.labels == label, shared / union, 0.0)
         best = int(score.argmax())
         if score[best] >= overlap and not found[best]:
             found[best] = True
             true_positives += 1
-    return Counts(true_positives, len(ours.labels) - true_positives, len(theirs.labels) - true_positives)
+    return Counts(true_positives, len(predicted_runs.labels) - true_positives, len(true_runs.labels) - true_positives)
 
 
 def segment_f1(
@@ -122,17 +122,17 @@ def segment_f1(
     background: int | None = None,
     average: str = "per_video",
 ) -> float:
-    """Segmental F1 over videos.
+    """Computes segmental F1 over videos.
 
     Args:
-        predicted: a video each, class of each frame.
-        true: the same videos, in the same order.
-        overlap: the least intersection over union of a match.
-        background: class left out; None: all stay.
+        predicted: class of each frame, one array per video.
+        true: the same videos in the same order.
+        overlap: smallest intersection over union of a match.
+        background: class left out; None: none.
         average: one of `F1_AVERAGES`.
 
     Raises:
-        UserError: no video, or an average that does not exist.
+        UserError: there is no video, or the average does not exist.
     """
     if average not in F1_AVERAGES:
         raise UserError(f"F1 expects an average among {', '.join(F1_AVERAGES)}, got '{average}'.")
@@ -140,14 +140,14 @@ def segment_f1(
         raise UserError(
             f"F1 expects as many predicted as true videos, at least one, got {len(predicted)}, {len(true)}."
         )
-    counts = [segment_counts(ours, theirs, overlap, background) for ours, theirs in zip(predicted, true)]
+    counts = [segment_counts(labels, true_labels, overlap, background) for labels, true_labels in zip(predicted, true)]
     if average == "per_video":
         return float(np.mean([count.f1 for count in counts]))
     return pooled_f1(counts)
 
 
 def pooled_f1(counts: Sequence[Counts]) -> float:
-    """F1 of counts summed over videos."""
+    """Computes F1 of counts summed over videos."""
     return Counts(*(sum(column) for column in zip(*counts))).f1
 
 

@@ -97,7 +97,7 @@ class SequenceTask(FutureTask):
         Args:
             decoded: what they are written from, (N, D).
             num_futures: how many of each row, K.
-            temperature: see `vidseq.language.search.narrowed`.
+            temperature: see `vidseq.language.sampling.filter_log_probs`.
             generator: what they are drawn with; None: torch's own.
 
         Returns:
