@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.generator import make_lessons
+from vidseq.classroom.generator import plan_videos
 
 
 @pytest.fixture(scope="session")
@@ -13,15 +13,15 @@ def config():
 
 
 @pytest.fixture(scope="session")
-def lessons(config):
-    """A generated set, by video: enough that chance and not chance can be told apart."""
-    made = [lesson for index in range(300) for lesson in make_lessons(config, "train", index)]
-    return {lesson.world.video: lesson for lesson in made}
+def videos(config):
+    """A generated set, by video: enough to distinguish an effect from chance."""
+    made = [planned for index in range(300) for planned in plan_videos(config, "train", index)]
+    return {planned.world.video: planned for planned in made}
 
 
 @pytest.fixture(scope="session")
-def records(lessons):
-    return {video: lesson.world.record() for video, lesson in lessons.items()}
+def records(videos):
+    return {video: planned.world.record() for video, planned in videos.items()}
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vidseq.classroom.actions import NEXT_RING, RING_OF
-from vidseq.classroom.ceiling import Past, context_grid
+from vidseq.classroom.ceiling import ObservedHistory, context_grid
 from vidseq.classroom.record import Fact, Record
 from vidseq.classroom.scripts import ACTIVITIES, HABITS, TURNS, decided_by, tables, transition_probability
 
@@ -68,45 +68,47 @@ def test_forecast_equals_enumeration_over_every_world(hidden_steps, rng):
             for _ in range(5):
                 path.append(int(rng.choice(len(ACTIVITIES), p=truth[path[-1]])))
             paths.append([ACTIVITIES[k] for k in path])
-        forecast = Past(record_of(paths), NOISE).forecast("child0", 0.0, 34.0)
+        forecast = ObservedHistory(record_of(paths), NOISE).forecast("child0", 0.0, 34.0)
         expected = enumerated_forecast(paths, hidden_steps)
         np.testing.assert_allclose([forecast[activity] for activity in ACTIVITIES], expected, atol=1e-12)
 
 
-def test_nothing_seen_leaves_a_third_and_a_card_seen_leaves_only_whim():
+def test_no_evidence_leaves_a_third_and_a_card_leaves_only_noise():
     facts = record_of([["draw"]]).facts
-    prior = Past(Record(facts), NOISE).ceiling("child0", 4.0, 1.0)
+    prior = ObservedHistory(Record(facts), NOISE).ceiling("child0", 4.0, 1.0)
     assert prior == pytest.approx((1 - NOISE) / 3 + NOISE / 17)
     shown = Record((*facts, Fact(0.5, 1.0, "teacher", "card", "moon")))
-    assert Past(shown, NOISE).ceiling("child0", 4.0, 3.0) == pytest.approx(prior)
-    assert Past(shown, NOISE).ceiling("child0", 4.0, 3.2) == pytest.approx(1 - NOISE + NOISE / 17)
+    assert ObservedHistory(shown, NOISE).ceiling("child0", 4.0, 3.0) == pytest.approx(prior)
+    assert ObservedHistory(shown, NOISE).ceiling("child0", 4.0, 3.2) == pytest.approx(1 - NOISE + NOISE / 17)
 
 
-def test_windows_see_what_a_cut_record_shows(lessons, records, rng):
-    asked = [item for lesson in lessons.values() for item in lesson.asked if item.ask.kind == "next"]
-    for k in rng.permutation(len(asked))[:150]:
-        query, video = asked[k].query, asked[k].query.video
-        world = lessons[video].world
-        child = next(child.child for child in world.children if child.shirt == asked[k].ask.subject)
+def test_a_window_equals_a_cut_record(videos, records, rng):
+    queries = [item for planned in videos.values() for item in planned.queries if item.question.kind == "next"]
+    for k in rng.permutation(len(queries))[:150]:
+        query, video = queries[k].query, queries[k].query.video
+        world = videos[video].world
+        child = next(child.child for child in world.children if child.shirt == queries[k].question.subject)
         for context, ceiling in query.ceiling:
             cut = records[video].window(query.time - context, query.time)
-            assert Past(cut, world.noise).ceiling(child, query.time, 1e6) == pytest.approx(ceiling, abs=2e-6)
+            assert ObservedHistory(cut, world.noise).ceiling(child, query.time, 1e6) == pytest.approx(
+                ceiling, abs=2e-6
+            )
 
 
 @pytest.mark.parametrize("cause", ["current", "cue", "habit", None])
-def test_mean_ceiling_is_what_the_best_forecast_scores(lessons, records, cause):
+def test_mean_ceiling_is_what_the_best_forecast_scores(videos, records, cause):
     """Calibration, at every context: queries whose cause is shown, and those that nobody can know."""
     by_context = {}
-    for video, lesson in lessons.items():
-        past = Past(records[video], lesson.world.noise)
-        shirts = {child.shirt: child.child for child in lesson.world.children}
-        for item in lesson.asked:
-            if item.ask.kind == "next" and item.query.cause == cause:
-                for place, (context, ceiling) in enumerate(item.query.ceiling):
+    for video, planned in videos.items():
+        past = ObservedHistory(records[video], planned.world.noise)
+        shirts = {child.shirt: child.child for child in planned.world.children}
+        for item in planned.queries:
+            if item.question.kind == "next" and item.query.cause == cause:
+                for position, (context, ceiling) in enumerate(item.query.ceiling):
                     start = item.query.time - context
-                    forecast = past.forecast(shirts[item.ask.subject], start, item.query.time)
+                    forecast = past.forecast(shirts[item.question.subject], start, item.query.time)
                     hit = max(forecast, key=forecast.get) == item.query.answer
-                    key = "all" if place == len(item.query.ceiling) - 1 else context
+                    key = "all" if position == len(item.query.ceiling) - 1 else context
                     by_context.setdefault(key, []).append((hit, ceiling))
     for found in by_context.values():
         hits, ceilings = np.array(found, dtype=float).T
@@ -116,8 +118,10 @@ def test_mean_ceiling_is_what_the_best_forecast_scores(lessons, records, cause):
     assert len(by_context) > 6
 
 
-def test_ceilings_rise_with_context(lessons):
-    curves = [item.query.ceiling for lesson in lessons.values() for item in lesson.asked if item.query.cause == "cue"]
+def test_ceilings_rise_with_context(videos):
+    curves = [
+        item.query.ceiling for planned in videos.values() for item in planned.queries if item.query.cause == "cue"
+    ]
     full = np.mean([curve[-1][1] for curve in curves])
     assert full > 0.93
     assert np.mean([curve[0][1] for curve in curves]) < 0.4
@@ -130,16 +134,16 @@ def test_the_context_grid_runs_from_one_frame_to_everything():
     assert context_grid(3600.0, 1.0)[-2:] == (2048.0, 3600.0)
 
 
-def test_which_habits_are_asked_about_tells_nothing_of_them(lessons):
+def test_the_choice_of_habit_queries_reveals_nothing(videos):
     """Had a child to come back to the very same activity first, the way round its habit takes would show."""
     turns = [0, 0, 0]
-    for lesson in lessons.values():
-        scripts = {child.shirt: child.steps for child in lesson.world.children}
-        for item in lesson.asked:
+    for planned in videos.values():
+        scripts = {child.shirt: child.steps for child in planned.world.children}
+        for item in planned.queries:
             if item.query.cause == "habit":
-                before = next(s for s in scripts[item.ask.subject] if s.start <= item.query.time < s.end)
-                (ring, place), (following, turned) = RING_OF[before.action], RING_OF[item.query.answer]
-                turns[(turned - place) % 3] += following == NEXT_RING[ring]
+                before = next(s for s in scripts[item.question.subject] if s.start <= item.query.time < s.end)
+                (ring, position), (following, turned) = RING_OF[before.action], RING_OF[item.query.answer]
+                turns[(turned - position) % 3] += following == NEXT_RING[ring]
     expected = sum(turns) / 3
     assert expected > 60
     assert sum((count - expected) ** 2 / expected for count in turns) < 30, turns

@@ -19,13 +19,13 @@ MEMORY = ("who", "color_then", "first_last", "hidden", "count", "order", "who_di
 
 
 @pytest.fixture(scope="module")
-def asked(lessons):
+def queries(videos):
     """Memory questions by family, twins left out: their answers depend on those of their originals."""
     by_family = defaultdict(list)
-    for video, lesson in lessons.items():
+    for video, planned in videos.items():
         if not video.endswith("_twin"):
-            for item in lesson.asked:
-                by_family[item.query.family].append((lesson.world, item))
+            for item in planned.queries:
+                by_family[item.query.family].append((planned.world, item))
     return by_family
 
 
@@ -55,8 +55,10 @@ def by_answers(items):
 
 
 def kind_of(item):
-    ask = item.ask
-    return (ask.kind, *sorted((ask.subject, ask.which))) if ask.kind.startswith(("shown", "first_")) else ask.kind
+    question = item.question
+    if question.kind.startswith(("shown", "first_")):
+        return (question.kind, *sorted((question.subject, question.which)))
+    return question.kind
 
 
 def best_guess(counts):
@@ -64,14 +66,14 @@ def best_guess(counts):
 
 
 @pytest.mark.parametrize("family", MEMORY)
-def test_the_question_alone_tells_nothing(asked, family):
-    accuracy, limit = score(words_of(asked[family]), asked[family])
+def test_the_question_alone_reveals_nothing(queries, family):
+    accuracy, limit = score(words_of(queries[family]), queries[family])
     assert accuracy < limit
 
 
 @pytest.mark.parametrize("family", MEMORY)
-def test_time_length_and_number_of_events_tell_nothing(asked, records, family):
-    items = asked[family]
+def test_time_length_and_number_of_events_reveal_nothing(queries, records, family):
+    items = queries[family]
     clock = [
         (
             item.query.time,
@@ -88,20 +90,20 @@ def test_time_length_and_number_of_events_tell_nothing(asked, records, family):
 
 
 @pytest.mark.parametrize("family", MEMORY)
-def test_the_last_frame_tells_nothing(asked, config, family):
-    encoder, items = SymbolicEncoder(config), asked[family]
+def test_the_last_frame_reveals_nothing(queries, config, family):
+    encoder, items = SymbolicEncoder(config), queries[family]
     frames = np.stack([encoder.frame(world, item.query.time) for world, item in items])
     accuracy, limit = score(np.hstack([words_of(items), frames]), items)
     assert accuracy < limit
 
 
 @pytest.mark.parametrize("family", MEMORY)
-def test_a_context_shorter_than_the_evidence_age_tells_nothing(asked, records, family):
+def test_a_context_shorter_than_the_evidence_age_reveals_nothing(queries, records, family):
     """On what is seen after the evidence. Left out: the "first" of several; the later ones rule an answer out."""
     items = [
         (world, item)
-        for world, item in asked[family]
-        if item.query.evidence and not (item.ask.which == "first" and item.query.tier == "interference")
+        for world, item in queries[family]
+        if item.query.evidence and not (item.question.which == "first" and item.query.tier == "interference")
     ]
     kinds = ("name", "card", "television", "color", "box", "holds", "signal")
     seen = []
@@ -109,7 +111,7 @@ def test_a_context_shorter_than_the_evidence_age_tells_nothing(asked, records, f
         start = max(end for _, end in item.query.evidence)
         window = records[world.video].window(start, item.query.time)
         facts = [fact for fact in window.facts if fact.attribute in kinds]
-        assert answer(window, item.ask, item.query.time) in (UNKNOWN, "0")
+        assert answer(window, item.question, item.query.time) in (UNKNOWN, "0")
         seen.append(Counter(f"{fact.attribute} {fact.value}" for fact in facts))
     names = sorted({name for counts in seen for name in counts})
     features = np.array([[counts[name] for name in names] for counts in seen], dtype=float)
@@ -118,25 +120,25 @@ def test_a_context_shorter_than_the_evidence_age_tells_nothing(asked, records, f
 
 
 @pytest.mark.parametrize("family", MEMORY)
-def test_the_past_of_another_video_tells_nothing(asked, records, family):
+def test_the_past_of_another_video_reveals_nothing(queries, records, family):
     """An answerer with perfect memory, but of a video that was swapped in; the present is its own."""
-    items = [(world, item) for world, item in asked[family] if item.query.answer not in (UNKNOWN, "0")]
+    items = [(world, item) for world, item in queries[family] if item.query.answer not in (UNKNOWN, "0")]
     hits = 0
     for k, (world, item) in enumerate(items):
         other = records[items[(k + len(items) // 2) % len(items)][0].video]
         time = item.query.time
         present = records[world.video].window(time - 0.3, time)
         swapped = Record(tuple(sorted((*other.window(0.0, time - 0.3).facts, *present.facts))))
-        hits += answer(swapped, item.ask, time) == item.query.answer
+        hits += answer(swapped, item.question, time) == item.query.answer
     prior = np.mean([best_guess(counts) for counts in by_answers(items).values()])
     assert hits / len(items) < prior + 4 * np.sqrt(prior * (1 - prior) / len(items))
 
 
-def test_with_the_order_of_the_past_destroyed_order_and_overwriting_cannot_be_told(asked, records, rng):
+def test_without_the_order_of_the_past_order_and_overwriting_are_unknown(queries, records, rng):
     items = [
         (world, item)
         for family in ("order", "first_last", "color_then", "hidden")
-        for world, item in asked[family]
+        for world, item in queries[family]
         if (family == "order" and item.query.evidence) or item.query.tier == "overwrite"
     ]
     hits = 0
@@ -144,16 +146,16 @@ def test_with_the_order_of_the_past_destroyed_order_and_overwriting_cannot_be_to
         facts = [fact for fact in records[world.video].facts if fact.end < item.query.time]
         starts = rng.permutation([fact.start for fact in facts])
         moved = [type(f)(float(s), float(s + 0.01), f.entity, f.attribute, f.value) for f, s in zip(facts, starts)]
-        hits += answer(Record(tuple(sorted(moved))), item.ask, item.query.time + 1) == item.query.answer
+        hits += answer(Record(tuple(sorted(moved))), item.question, item.query.time + 1) == item.query.answer
     assert len(items) > 300
     assert hits / len(items) < 0.5 + 4 * 0.5 / np.sqrt(len(items))
 
 
 @pytest.mark.parametrize("family", MEMORY)
-def test_answers_are_balanced_within_family_and_surface_form(asked, family):
+def test_answers_are_balanced_within_family_and_surface_form(queries, family):
     """Every answer that a question can have is about as frequent as the others (chi-squared, generously)."""
     for counts in {
-        kind_of(item): c for (_, item), c in zip(asked[family], by_answers(asked[family]).values())
+        kind_of(item): c for (_, item), c in zip(queries[family], by_answers(queries[family]).values())
     }.values():
         expected = counts.total() / len(counts)
         if expected > 20:
@@ -175,15 +177,15 @@ def test_splits_differ_in_script_layout_and_appearance(config):
     assert len(set(scripts)) == len(scripts)
 
 
-def test_the_probes_do_see_what_there_is_to_see(asked, records):
+def test_the_probes_do_see_what_there_is_to_see(queries, records):
     """Else their blindness would mean nothing: given the evidence, the same probe answers."""
     for family in ("color_then", "who"):
-        items = [(world, item) for world, item in asked[family] if item.query.evidence]
+        items = [(world, item) for world, item in queries[family] if item.query.evidence]
         seen = [records[world.video].only(item.query.evidence).facts for world, item in items]
-        told = [
+        facts_of = [
             {f"{f.attribute} {f.value}" for f in facts if f.entity not in ("rug", "table", "door")} for facts in seen
         ]
-        names = sorted(set().union(*told))
-        features = np.array([[name in facts for name in names] for facts in told], dtype=float)
+        names = sorted(set().union(*facts_of))
+        features = np.array([[name in facts for name in names] for facts in facts_of], dtype=float)
         accuracy, limit = score(np.hstack([words_of(items), features]), items)
         assert accuracy > limit + 0.2

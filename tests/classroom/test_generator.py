@@ -66,7 +66,7 @@ def test_the_number_of_workers_changes_nothing(symbolic, tmp_path):
     assert contents(generate(tmp_path / "again", SYMBOLIC, workers=2)) == contents(symbolic)
 
 
-def test_generation_goes_on_where_it_was_stopped(pixels, monkeypatch):
+def test_generation_continues_where_it_was_stopped(pixels, monkeypatch):
     before = contents(pixels)
     lost = next((pixels / "videos").glob("train*"))
     lost.unlink()
@@ -114,10 +114,10 @@ def test_another_configuration_or_a_strange_folder_is_refused(symbolic, tmp_path
 
 
 def test_answers_can_be_sentences(symbolic, tmp_path):
-    told = Dataset.load(generate(tmp_path / "told", dataclasses.replace(SYMBOLIC, answers="sentences")))
-    assert "answer_words" in told.info.tasks and "answer" not in told.info.labels
+    written = Dataset.load(generate(tmp_path / "written", dataclasses.replace(SYMBOLIC, answers="sentences")))
+    assert "answer_words" in written.info.tasks and "answer" not in written.info.labels
     plain = Dataset.load(symbolic)
-    pairs = [(short, long) for short, long in zip(plain.queries, told.queries) if short.kind == "question"]
+    pairs = [(short, long) for short, long in zip(plain.queries, written.queries) if short.kind == "question"]
     assert len(pairs) > 50
     for short, long in pairs:
         doing = ACTIONS[short.answer].doing if short.answer in ACTIONS else short.answer

@@ -1,15 +1,15 @@
 from collections import defaultdict
 
-from vidseq.classroom.generator import make_lessons
+from vidseq.classroom.generator import plan_videos
 from vidseq.classroom.staging import scene_at
 
 
-def test_pairs_share_present_and_question_but_not_the_answer(lessons):
+def test_pairs_share_present_and_question_but_not_the_answer(videos):
     pairs = defaultdict(list)
-    for lesson in lessons.values():
-        for item in lesson.asked:
+    for planned in videos.values():
+        for item in planned.queries:
             if item.query.pair is not None:
-                pairs[item.query.pair].append((lesson.world, item.query))
+                pairs[item.query.pair].append((planned.world, item.query))
     assert len(pairs) > 100
     for (world, query), (other, twin) in pairs.values():
         assert world.video != other.video
@@ -20,7 +20,7 @@ def test_pairs_share_present_and_question_but_not_the_answer(lessons):
 
 
 def test_a_twin_differs_in_its_past_alone(config):
-    first, second = make_lessons(config, "train", 0)
+    first, second = plan_videos(config, "train", 0)
     assert second.world.video == first.world.video + "_twin"
     one, other = first.world, second.world
     assert [child.steps for child in one.children] == [child.steps for child in other.children]

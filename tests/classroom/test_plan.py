@@ -45,8 +45,8 @@ def test_worlds_of_any_length_and_number_of_children_keep_the_rules(seconds, chi
         for hold in world.holds:
             holder = next(child for child in world.children if child.child == hold.child)
             assert holder.tag is not None and holder.tag[1] < hold.start
-        for probe in world.probes:
-            assert probe.over <= probe.time - MIN_AGE_SECONDS + 1e-3
+        for target in world.targets:
+            assert target.end <= target.time - MIN_AGE_SECONDS + 1e-3
         signals = sorted((*world.rings, *world.flashes))
         assert all(a[1] < b[0] for a, b in itertools.pairwise(signals))
 

@@ -7,27 +7,29 @@ import pytest
 
 from vidseq.classroom.answers import UNKNOWN, answer
 from vidseq.classroom.config import FAMILIES, ClassroomConfig
-from vidseq.classroom.generator import dataset_info, make_lessons
+from vidseq.classroom.generator import dataset_info, plan_videos
 from vidseq.classroom.palette import ZONE_WORDS
 from vidseq.classroom.plan import MIN_AGE_SECONDS
 from vidseq.classroom.queries import PRESENT_SECONDS, certificate_seconds
 from vidseq.classroom.record import merge
-from vidseq.classroom.wording import _FORMS, word
+from vidseq.classroom.wording import _FORMS, phrase_question
 
 MEMORY = ("who", "color_then", "first_last", "hidden", "count", "order", "who_did")
 
 
 @pytest.fixture(scope="module")
-def scored(lessons, records):
+def scored(videos, records):
     """(query, answer from everything, from the evidence and the present, from all but the evidence) by family."""
     by_family = defaultdict(list)
-    for video, lesson in lessons.items():
-        for item in lesson.asked:
+    for video, planned in videos.items():
+        for item in planned.queries:
             query = item.query
             present = (query.time - PRESENT_SECONDS, query.time)
             kept = records[video].only(merge([*query.evidence, present]))
             blanked = records[video].without(query.evidence)
-            answers = [answer(r, item.ask, query.time, lesson.world.noise) for r in (records[video], kept, blanked)]
+            answers = [
+                answer(r, item.question, query.time, planned.world.noise) for r in (records[video], kept, blanked)
+            ]
             by_family[query.family].append((query, *answers))
     return by_family
 
@@ -45,7 +47,7 @@ def test_evidence_decides_the_answer(scored, family):
 
 
 @pytest.mark.parametrize("cause", ["current", "cue", "habit"])
-def test_evidence_decides_the_next_action_but_for_whims(scored, cause):
+def test_evidence_decides_the_next_action_except_for_noise(scored, cause):
     rows = [row for row in scored["next_action"] if row[0].cause == cause]
     assert len(rows) > 150
     assert np.mean([everything == query.answer for query, everything, _, _ in rows]) > 0.9
@@ -106,14 +108,14 @@ def test_every_answer_is_a_label_and_every_question_has_words(scored, config):
             assert query.question and "{" not in query.question and "  " not in query.question
 
 
-def test_questions_have_several_surface_forms(lessons, rng):
+def test_questions_have_several_surface_forms(videos, rng):
     assert all(len(forms) >= 3 for forms in _FORMS.values())
-    item = next(item for lesson in lessons.values() for item in lesson.asked if item.ask.kind == "name_at")
-    said = {word(item.ask, rng) for _ in range(50)}
-    assert len(said) == 3 and all(ZONE_WORDS[item.ask.subject] in form for form in said)
+    item = next(item for planned in videos.values() for item in planned.queries if item.question.kind == "name_at")
+    forms = {phrase_question(item.question, rng) for _ in range(50)}
+    assert len(forms) == 3 and all(ZONE_WORDS[item.question.subject] in form for form in forms)
 
 
-def test_a_family_can_be_asked_alone():
+def test_a_single_family_can_be_generated():
     config = ClassroomConfig(families=("hidden",), questions_per_video=2, pair_fraction=0.0)
-    (lesson,) = make_lessons(config, "train", 0)
-    assert {item.query.family for item in lesson.asked} == {"hidden"}
+    (planned,) = plan_videos(config, "train", 0)
+    assert {item.query.family for item in planned.queries} == {"hidden"}

@@ -28,7 +28,7 @@ def test_rings_lead_to_one_another_and_every_action_has_a_zone():
 
 
 @pytest.mark.parametrize("ring", range(len(RINGS)))
-def test_every_table_is_a_bijection_and_all_together_say_nothing(ring):
+def test_every_table_is_a_bijection_and_all_together_reveal_nothing(ring):
     for table in tables(DECIDED_BY[ring], ring):
         after = {follow(action.name, table) for action in RINGS[ring]}
         assert after == {action.name for action in RINGS[NEXT_RING[ring]]}
@@ -58,7 +58,7 @@ def test_every_value_that_is_shown_commands_another_turn():
     assert len({shown_table(programme) for programme in ("rocket", "fish", "clown")}) == 3
 
 
-def test_without_noise_a_script_does_what_card_programme_and_habit_say(rng):
+def test_without_noise_a_script_follows_card_programme_and_habit(rng):
     steps = draw_script(0.2, 600.0, NO_SHOWS, {4: HABITS[3]}, (4.5, 7.0), 0.0, rng)
     commands = {"card": shown_table("star"), "television": shown_table("fish"), "habit": HABITS[3]}
     assert [step.action for step in steps[:2]] == ["come_in", "hang_up_coat"]
@@ -70,7 +70,7 @@ def test_without_noise_a_script_does_what_card_programme_and_habit_say(rng):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_card_counts_only_if_it_shows_before_the_child_makes_up_its_mind(seed):
+def test_a_card_counts_only_if_it_shows_before_the_child_decides(seed):
     rng = np.random.default_rng(seed)
     cards = tuple(Show(0.1 + 2.5 * k, 2.0 + 2.5 * k, ("star", "moon", "heart")[k % 3]) for k in range(240))
     steps = draw_script(0.2, 600.0, {**NO_SHOWS, "card": cards}, {4: HABITS[0]}, (4.5, 7.0), 0.0, rng)
@@ -81,10 +81,10 @@ def test_a_card_counts_only_if_it_shows_before_the_child_makes_up_its_mind(seed)
     assert len(card_steps) > 15
 
 
-def test_durations_tell_nothing_about_actions(lessons):
+def test_durations_reveal_nothing_about_actions(videos):
     by_action = {}
-    for lesson in lessons.values():
-        for child in lesson.world.children:
+    for planned in videos.values():
+        for child in planned.world.children:
             for step in child.steps[:-1]:
                 by_action.setdefault(step.action, []).append(step.end - step.start)
     means = {action: np.mean(values) for action, values in by_action.items()}

@@ -36,16 +36,16 @@ def test_the_future_never_shows():
 
 def test_children_walk_without_jumps():
     world = draw_world(CONFIG, "train", 1)
-    places = {}
+    positions = {}
     for time in np.arange(0.0, world.seconds, 0.05):
         for figure in scene_at(world, float(time)).figures:
-            place = np.array([figure.x, figure.depth])
-            assert (place >= 0).all() and (place <= 1).all()
-            assert np.abs(place - places.get(figure.figure, place)).max() < 0.08
-            places[figure.figure] = place
+            position = np.array([figure.x, figure.depth])
+            assert (position >= 0).all() and (position <= 1).all()
+            assert np.abs(position - positions.get(figure.figure, position)).max() < 0.08
+            positions[figure.figure] = position
 
 
-def test_scenes_show_what_the_record_says():
+def test_scenes_show_the_facts_of_the_record():
     world = draw_world(CONFIG, "train", 2)
     record = world.record()
     for time in np.arange(0.3, world.seconds, 0.37):

@@ -1,4 +1,4 @@
-"""The generated classroom: videos whose every answer, and the reason for it, is known."""
+"""The generated classroom: videos in which the answer to every question, and its evidence, is known."""
 
 from lazy_loader import attach_stub
 

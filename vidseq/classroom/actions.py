@@ -1,4 +1,4 @@
-"""What children can do, where they do it, and in which order activities lead to one another."""
+"""Actions of the children, their zones, and the order of activities."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ class Action:
     name: str
     """The label in `segments.csv`."""
     zone: str
-    """Where it happens: one of `palette.ZONES`."""
+    """Zone of the action: one of `palette.ZONES`."""
     doing: str
-    """How a question or a caption says it."""
+    """Wording in questions and captions."""
 
 
-#: Activities come in rings of three. From each ring a child goes on to the ring that `NEXT_RING` says; to *which* of
-#: its three activities is decided as `DECIDED_BY` says. `scripts` tells why rings of equal size matter.
+#: Activities form rings of three. From each ring a child continues to the ring given by `NEXT_RING`; `DECIDED_BY` says
+#: what chooses among its three activities. `scripts` explains why rings have equal sizes.
 RINGS: tuple[tuple[Action, Action, Action], ...] = (
     (
         Action("build_blocks", "rug", "building with blocks"),
@@ -50,20 +50,20 @@ RINGS: tuple[tuple[Action, Action, Action], ...] = (
     ),
 )
 
-#: Four rings lead in a circle, the other two to one another; only by whim does a child change sides.
+#: Four rings form a cycle, and two another one; a child changes between them only by noise.
 NEXT_RING = (1, 2, 3, 0, 5, 4)
 
-#: What decides the way from each ring to the next: the teacher's card, the television programme, this child's own
-#: habit, or nothing but the current action.
+#: What decides the activity in the next ring: the teacher's card, the television programme, the child's own habit, or
+#: the current action only.
 DECIDED_BY = ("card", "current", "television", "current", "habit", "current")
 
-#: The two activities of arriving, before the rings: at the door, with the name tag showing, then at the coat rack.
+#: The two activities before the rings: at the door, with the name tag visible, then at the coat rack.
 ARRIVAL = (Action("come_in", "door", "coming in"), Action("hang_up_coat", "coats", "hanging up a coat"))
 
-#: Every action by name.
+#: All actions by name.
 ACTIONS: dict[str, Action] = {action.name: action for action in (*ARRIVAL, *(a for ring in RINGS for a in ring))}
 
-#: (ring, place in the ring) of each action of the rings.
+#: (ring, position in the ring) of each action of the rings.
 RING_OF: dict[str, tuple[int, int]] = {
-    action.name: (ring, place) for ring, actions in enumerate(RINGS) for place, action in enumerate(actions)
+    action.name: (ring, position) for ring, actions in enumerate(RINGS) for position, action in enumerate(actions)
 }

@@ -1,13 +1,13 @@
-"""Answers questions from a record alone: what somebody who saw just these facts, and forgets nothing, would say.
+"""Answers questions from a record: an ideal observer with perfect memory of the visible facts.
 
-It knows no world, only visible facts, so it proves what evidence is: blank the evidence and the answer goes, keep only
-the evidence and it stays.
+It uses only visible facts and not the world. So it proves the evidence: without the evidence the answer is lost, and
+with the evidence only it stays.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vidseq.classroom.ceiling import Past
+from vidseq.classroom.ceiling import ObservedHistory
 from vidseq.classroom.record import Fact, Record
 
 UNKNOWN = "unknown"
@@ -15,29 +15,29 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Question:
-    """A question without its words."""
+    """A question before it is put into words."""
 
     kind: str
     """One of `KINDS`."""
     subject: str
-    """Who or what it is about: a shirt's colour, a zone, a toy, ..."""
+    """Subject: a shirt's colour, a zone, a toy, ..."""
     which: str = "last"
-    """"first" or "last" of several, or the other of two subjects."""
+    """"first" or "last" of several, or the second of two subjects."""
 
 
-def answer(record: Record, ask: Question, time: float, noise: float = 0.0) -> str:
-    """Answers from what can be seen in a record up to a time.
+def answer(record: Record, question: Question, time: float, noise: float = 0.0) -> str:
+    """Answers from the visible facts of a record up to a time.
 
     Args:
-        record: all or a part of what could be seen.
-        ask: the question.
-        time: when it is asked, seconds; later facts do not count.
-        noise: how often children do just anything, for next actions.
+        record: all visible facts or a part of them.
+        question: the question.
+        time: of the question, seconds; later facts do not count.
+        noise: probability of a random next action.
 
     Returns:
         the answer, or "unknown".
     """
-    return KINDS[ask.kind](record.window(-1.0, time), ask, time, noise) or UNKNOWN
+    return KINDS[question.kind](record.window(-1.0, time), question, time, noise) or UNKNOWN
 
 
 def _pick(facts: list[Fact], which: str) -> str | None:
@@ -46,78 +46,80 @@ def _pick(facts: list[Fact], which: str) -> str | None:
     return facts[0].value if which == "first" else facts[-1].value
 
 
-def _color_now(record: Record, ask: Question, time: float, noise: float) -> str | None:
-    return _pick(list(record.find(ask.subject, "color", at=time)), "last")
+def _color_now(record: Record, question: Question, time: float, noise: float) -> str | None:
+    return _pick(list(record.find(question.subject, "color", at=time)), "last")
 
 
-def _color_then(record: Record, ask: Question, time: float, noise: float) -> str | None:
-    return _pick(list(record.find(ask.subject, "color")), ask.which)
+def _color_then(record: Record, question: Question, time: float, noise: float) -> str | None:
+    return _pick(list(record.find(question.subject, "color")), question.which)
 
 
-def _doing(record: Record, ask: Question, time: float, noise: float) -> str | None:
-    child = wearer(record, ask.subject, time)
+def _doing(record: Record, question: Question, time: float, noise: float) -> str | None:
+    child = wearer(record, question.subject, time)
     return None if child is None else _pick(list(record.find(child, "action", at=time)), "last")
 
 
-def _name_of(record: Record, ask: Question, time: float, noise: float) -> str | None:
-    child = wearer(record, ask.subject, time)
+def _name_of(record: Record, question: Question, time: float, noise: float) -> str | None:
+    child = wearer(record, question.subject, time)
     return None if child is None else _pick(list(record.find(child, "name")), "last")
 
 
-def _name_at(record: Record, ask: Question, time: float, noise: float) -> str | None:
-    there = [fact.entity for fact in record.find(None, "zone", at=time) if fact.value == ask.subject]
+def _name_at(record: Record, question: Question, time: float, noise: float) -> str | None:
+    there = [fact.entity for fact in record.find(None, "zone", at=time) if fact.value == question.subject]
     return _pick(list(record.find(there[0], "name")), "last") if len(there) == 1 else None
 
 
-def _shown(record: Record, ask: Question, time: float, noise: float) -> str | None:
-    return _pick(list(record.find(None, ask.subject)), ask.which)
+def _shown(record: Record, question: Question, time: float, noise: float) -> str | None:
+    return _pick(list(record.find(None, question.subject)), question.which)
 
 
-def _box_of(record: Record, ask: Question, time: float, noise: float) -> str | None:
-    return _pick(list(record.find(ask.subject, "box")), ask.which)
+def _box_of(record: Record, question: Question, time: float, noise: float) -> str | None:
+    return _pick(list(record.find(question.subject, "box")), question.which)
 
 
-def _times(record: Record, ask: Question, time: float, noise: float) -> str | None:
-    return str(len(list(record.find(ask.subject, "signal"))))
+def _times(record: Record, question: Question, time: float, noise: float) -> str | None:
+    return str(len(list(record.find(question.subject, "signal"))))
 
 
-def _first_hidden(record: Record, ask: Question, time: float, noise: float) -> str | None:
-    return _first_of_two([_begins(record, toy, "box", None) for toy in (ask.subject, ask.which)], ask)
+def _first_hidden(record: Record, question: Question, time: float, noise: float) -> str | None:
+    return _first_of_two([_begins(record, toy, "box", None) for toy in (question.subject, question.which)], question)
 
 
-def _first_held(record: Record, ask: Question, time: float, noise: float) -> str | None:
-    return _first_of_two([_begins(record, None, "holds", gift) for gift in (ask.subject, ask.which)], ask)
+def _first_held(record: Record, question: Question, time: float, noise: float) -> str | None:
+    return _first_of_two(
+        [_begins(record, None, "holds", gift) for gift in (question.subject, question.which)], question
+    )
 
 
 def _begins(record: Record, entity: str | None, attribute: str, value: str | None) -> float | None:
     return next((f.start for f in record.find(entity, attribute) if value in (None, f.value)), None)
 
 
-def _first_of_two(begins: list[float | None], ask: Question) -> str | None:
+def _first_of_two(begins: list[float | None], question: Question) -> str | None:
     one, other = begins
     if one is None or other is None:
         return None
-    return ask.subject if one < other else ask.which
+    return question.subject if one < other else question.which
 
 
-def _holder(record: Record, ask: Question, time: float, noise: float) -> str | None:
-    holds = [fact for fact in record.find(None, "holds") if fact.value == ask.subject]
+def _holder(record: Record, question: Question, time: float, noise: float) -> str | None:
+    holds = [fact for fact in record.find(None, "holds") if fact.value == question.subject]
     return _pick(list(record.find(holds[-1].entity, "name")), "last") if holds else None
 
 
-def _next(record: Record, ask: Question, time: float, noise: float) -> str | None:
-    child = wearer(record, ask.subject, time)
-    forecast = {} if child is None else Past(record, noise).forecast(child, 0.0, time)
+def _next(record: Record, question: Question, time: float, noise: float) -> str | None:
+    child = wearer(record, question.subject, time)
+    forecast = {} if child is None else ObservedHistory(record, noise).forecast(child, 0.0, time)
     best = max(forecast, key=lambda activity: forecast[activity], default=None)
     return best if best is not None and forecast[best] > 0.5 else None
 
 
 def wearer(record: Record, shirt: str, time: float) -> str | None:
-    """The child with a shirt of this colour at a time, if it can be seen; shirts are all different."""
+    """Returns the visible child with a shirt of this colour at a time, or None; shirts are all different."""
     return next((f.entity for f in record.find(None, "shirt", at=time) if f.value == shirt), None)
 
 
-#: How each kind of question is answered.
+#: The function that answers each kind of question.
 KINDS: dict[str, Callable[[Record, Question, float, float], str | None]] = {
     "color_now": _color_now,
     "color_then": _color_then,

@@ -1,15 +1,15 @@
-"""The best that anybody can do: exact Bayes-optimal next-action accuracy, given only the last seconds of a record.
+"""The ceiling: exact Bayes-optimal next-action accuracy, given only the last seconds of a record.
 
-What is unknown is which table is in force (see `scripts`): the turn of the latest card or programme, or the child's
-own habit. Before anything is seen all are equally likely. Seen in the window are
+The unknown is the table in force (see `scripts`): the turn of the latest card or programme, or the child's own habit.
+The prior over tables is uniform. The window shows
 
-* shows: a card that can be seen at all settles the turn; the latest one counts;
-* transitions: a whole one (the activity before and the one after both seen) multiplies the posterior of every table by
+* shows: a visible card or programme determines the turn; the latest one counts;
+* transitions: a complete one (with the activities before and after visible) multiplies the posterior of every table by
   its probability. For cards and programmes those of all children count, for habits the child's own in that ring.
 
-An activity whose predecessor lies before the window has the same probability whatever the tables are, because tables
-are bijections and first activities are uniform; so it tells nothing, and the product is the exact posterior. Times
-tell nothing either: durations and walks are the same for all.
+An activity whose predecessor is before the window has the same probability under all tables, because tables are
+bijections and first activities are uniform. So it gives no information, and the product is the exact posterior. Times
+give no information either: durations and walks have the same distribution for all.
 """
 
 from bisect import bisect_left, bisect_right
@@ -39,17 +39,17 @@ class Transition:
     before: str
     after: str
     left: float
-    """When the first activity ended, seconds."""
+    """End of the first activity, seconds."""
     arrived: float
-    """When the second one began."""
+    """Start of the second activity, seconds."""
 
 
-class Past:
-    """The shows and transitions of a record, laid out so that windows of it are read fast.
+class ObservedHistory:
+    """The shows and transitions of a record, indexed for fast queries of windows.
 
     Args:
-        record: of a whole video, or what is left of one.
-        noise: probability that a child does just anything next.
+        record: of a whole video, or a part of it.
+        noise: probability of a random next action.
     """
 
     def __init__(self, record: Record, noise: float) -> None:
@@ -75,18 +75,18 @@ class Past:
         return found
 
     def current_action(self, child: str, time: float) -> str | None:
-        """What the child can be seen doing at a time, or None."""
+        """Returns the visible action of a child at a time, or None."""
         actions = self._actions.get(child, [])
         return next((fact.value for fact in actions if fact.start <= time <= fact.end), None)
 
     def transitions(self, child: str | None, ring: int, start: float, end: float) -> list[Transition]:
-        """The transitions out of a ring that can be seen in whole between two times (seconds), by time.
+        """Returns the transitions out of a ring that are completely visible between two times (seconds), by time.
 
         Args:
-            child: of this child, or of any.
-            ring: number of the ring that is left.
-            start: the end of the first activity must be seen after it.
-            end: the beginning of the second one must be seen by it.
+            child: of this child, or None for all.
+            ring: index of the ring.
+            start: the end of the first activity must be visible after it.
+            end: the start of the second activity must be visible before it.
         """
         first, last = bisect_right(self._left, start), bisect_left(self._left, end)
         return [
@@ -96,13 +96,13 @@ class Past:
         ]
 
     def posterior(self, child: str, action: str, start: float, end: float) -> dict[Table, float]:
-        """How likely each table is that decides what the child does after `action`, given what is seen.
+        """Computes the posterior of the table that decides what the child does after `action`, given a window.
 
         Args:
-            child: who.
-            action: what it is doing at the end of the window.
-            start: seconds; where the window begins.
-            end: seconds; where it ends.
+            child: of the forecast.
+            action: of the child at the end of the window.
+            start: start of the window, seconds.
+            end: end of the window, seconds.
         """
         decider, (ring, _) = decided_by(action), RING_OF[action]
         shows = [fact for fact in self._shows.get(decider, []) if fact.start < end and fact.end > start]
@@ -118,40 +118,40 @@ class Past:
         return {table: weight / total for table, weight in weights.items()}
 
     def forecast(self, child: str, start: float, end: float) -> dict[str, float]:
-        """Probability of each next activity of a child that is about to leave, given what is seen in a window.
+        """Computes the probability of each next activity of a child that is about to leave, given a window.
 
         Args:
-            child: who is asked about; must be seen doing an activity of the rings at `end`.
-            start: seconds; where the window begins.
-            end: seconds; where it ends.
+            child: of the forecast; must be visible in an activity of the rings at `end`.
+            start: start of the window, seconds.
+            end: end of the window, seconds.
 
         Returns:
-            probabilities by activity; empty if the child cannot be seen at any.
+            probabilities by activity; empty if no activity of the child is visible.
         """
         action = self.current_action(child, end)
         if action not in RING_OF:
             return {}
-        believed = self.posterior(child, action, start, end)
+        posterior = self.posterior(child, action, start, end)
         return {
             activity: sum(
                 weight * transition_probability(action, activity, table, self.noise)
-                for table, weight in believed.items()
+                for table, weight in posterior.items()
             )
             for activity in ACTIVITIES
         }
 
     def ceiling(self, child: str, time: float, context_seconds: float) -> float:
-        """Expected accuracy of the best forecast for a child from a context that ends at `time`."""
+        """Computes the expected accuracy of the best forecast for a child from a context that ends at `time`."""
         forecast = self.forecast(child, time - context_seconds, time)
         return max(forecast.values())
 
 
 def context_grid(seconds: float, fps: float) -> tuple[float, ...]:
-    """Contexts that ceilings are given for: one frame, then 1, 2, 4, ... seconds, at last everything.
+    """Returns the contexts of ceilings: one frame, then 1, 2, 4, ... seconds, and the whole past.
 
     Args:
-        seconds: all that there is before the query.
-        fps: frames a second.
+        seconds: length of the past of the query.
+        fps: frames per second.
     """
     doubled = [float(2**power) for power in range(13) if 2**power < seconds]
     return tuple(sorted({round(1 / fps, 3), *doubled, round(seconds, 3)}))

@@ -1,4 +1,4 @@
-"""What to generate."""
+"""Configuration of the generated classroom."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ ANSWERS = ("words", "sentences")
 
 @dataclass(frozen=True, kw_only=True)
 class ClassroomConfig:
-    """A generated data set; the defaults are small enough to learn from pixels within minutes."""
+    """Configuration of a data set; the defaults are small enough to learn from pixels within minutes."""
 
     train_videos: int = 60
     val_videos: int = 12
@@ -34,37 +34,37 @@ class ClassroomConfig:
     seconds_spread: float = 0.1
     """Lengths are drawn uniformly from seconds * (1 - spread) to seconds * (1 + spread)."""
     fps: int = 8
-    """Frames a second of the video files."""
+    """Frames per second of the video files."""
     width: int = 320
     height: int = 240
     min_children: int = 2
     max_children: int = 3
     num_colors: int = 4
-    """Colours that shirts, boxes and things can have, 4 to 8."""
+    """Number of colours of shirts, boxes and things, 4 to 8."""
     num_names: int = 4
-    """Names that children can have, 4 to 12."""
+    """Number of children's names, 4 to 12."""
     num_toys: int = 2
-    """Toys that are put into boxes, 2 to 4."""
+    """Number of toys that go into boxes, 2 to 4."""
     num_gifts: int = 2
-    """Presents that children hold up, 2 to 4."""
+    """Number of presents that children hold up, 2 to 4."""
     min_action_seconds: float = 4.5
-    """Durations of activities are uniform and the same for all actions, so they tell nothing."""
+    """Durations are uniform with the same range for all actions, so they give no information."""
     max_action_seconds: float = 7.0
     noise: float = 0.05
-    """How often a child does just anything next, instead of what card, habit or current action lead to."""
+    """Probability that a child's next action is random, instead of following card, habit or current action."""
     event_density: float = 1.0
-    """Multiplies how often cards and programmes are shown and things change colour."""
+    """Factor on the frequency of cards, programmes and colour changes."""
     questions_per_video: int = 40
     families: tuple[str, ...] = FAMILIES
     pair_fraction: float = 0.25
-    """Part of the videos that have a twin with the same present and another past, for minimal pairs."""
+    """Share of the videos in twins with the same present and different pasts, for minimal pairs."""
     answers: str = "words"
-    """"words": one word a question, of a closed list. "sentences": whole sentences, for decoders that write."""
+    """"words": one word per question, from a closed list. "sentences": whole sentences, for decoders."""
     seed: int = 0
     observations: str = "video"
-    """"video": MP4 files. "symbolic": a noisy vector of what is visible per frame, no pixels."""
+    """"video": MP4 files. "symbolic": a noisy vector of the visible facts per frame, without pixels."""
     feature_fps: int = 4
-    """Rate of symbolic observations, and the rate advised for features."""
+    """Rate of symbolic observations, and the recommended rate of features."""
     symbolic_noise: float = 0.1
     """Standard deviation of the noise on symbolic observations."""
 
@@ -86,8 +86,8 @@ class ClassroomConfig:
         _within("feature_fps", self.feature_fps, 1, 60)
         _within("width", self.width, 32, 3840)
         _within("height", self.height, 32, 2160)
-        for number in ("train_videos", "val_videos", "test_videos", "questions_per_video"):
-            _within(number, getattr(self, number), 0, 10**6)
+        for name in ("train_videos", "val_videos", "test_videos", "questions_per_video"):
+            _within(name, getattr(self, name), 0, 10**6)
         _within("seed", self.seed, 0, 2**63 - 1)
         _among("family", self.families, FAMILIES)
         _among("kind of answers", (self.answers,), ANSWERS)
@@ -104,7 +104,7 @@ class ClassroomConfig:
         return NAMES[: self.num_names]
 
     def videos_of(self, split: str) -> int:
-        """How many videos a split has; one of them or more may be twins."""
+        """Returns the number of videos of a split, twins included."""
         return {"train": self.train_videos, "val": self.val_videos, "test": self.test_videos}[split]
 
 

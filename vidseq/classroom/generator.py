@@ -1,4 +1,4 @@
-"""Writes a classroom data set: plans each video, renders it, asks about it."""
+"""Writes a classroom data set: plans each video and its queries, and renders it."""
 
 import dataclasses
 import functools
@@ -16,7 +16,7 @@ from vidseq.classroom.next_actions import make_next_actions
 from vidseq.classroom.pairs import pair_up
 from vidseq.classroom.palette import GIFTS, PROGRAMMES, SYMBOLS, TOYS
 from vidseq.classroom.plan import SPLITS, draw_world, twin
-from vidseq.classroom.queries import Asked, make_questions
+from vidseq.classroom.queries import PlannedQuery, make_questions
 from vidseq.classroom.render import render
 from vidseq.classroom.scripts import ACTIVITIES, ANTICIPATION_SECONDS
 from vidseq.classroom.staging import scene_at
@@ -35,33 +35,33 @@ from vidseq.video.writer import VideoWriter
 
 CONFIG_FILE = "classroom.json"
 
-#: Raised when the same configuration yields another world.
+#: Increased when the same configuration yields another world.
 CLASSROOM_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """One video with all that is asked about it."""
+class PlannedVideo:
+    """A planned video with its queries."""
 
     world: World
-    asked: tuple[Asked, ...]
+    queries: tuple[PlannedQuery, ...]
 
 
 def generate(out: Path | str, config: ClassroomConfig, workers: int = 1) -> Path:
-    """Makes a classroom data set in a folder; may be stopped at any time and started again.
+    """Generates a classroom data set in a folder; it can be stopped at any time and continued.
 
     The same configuration gives the same files, with any number of workers.
 
     Args:
         out: the folder; new, empty, or begun with the same configuration.
-        config: what to make.
-        workers: processes that work at the same time.
+        config: what to generate.
+        workers: parallel processes.
 
     Returns:
         the folder.
 
     Raises:
-        UserError: the folder holds something that was made in another way, or no workers.
+        UserError: the folder holds other files or another configuration, or `workers` is below 1.
     """
     if workers < 1:
         raise UserError(f"A classroom expects at least 1 worker, got {workers}.")
@@ -71,40 +71,40 @@ def generate(out: Path | str, config: ClassroomConfig, workers: int = 1) -> Path
         FeatureStore.create_in(out, symbolic_fingerprint(config))
     tasks = [(split, index) for split in SPLITS for index in range(_num_originals(config, split))]
     made = _make_all(out, config, tasks, workers)
-    lessons = [lesson for task in tasks for lesson in made[task]]
+    videos = [planned for task in tasks for planned in made[task]]
     write_dataset(
         out,
         dataset_info(config),
-        [_video(lesson.world, config) for lesson in lessons],
-        [segment for lesson in lessons for segment in segments_of(lesson.world)],
-        [_query(item, config) for lesson in lessons for item in lesson.asked],
+        [_video(planned.world, config) for planned in videos],
+        [segment for planned in videos for segment in segments_of(planned.world)],
+        [_query(item, config) for planned in videos for item in planned.queries],
     )
     return out
 
 
-def make_lessons(config: ClassroomConfig, split: str, index: int) -> list[Lesson]:
-    """Plans one video, and its twin where it has one; draws nothing."""
+def plan_videos(config: ClassroomConfig, split: str, index: int) -> list[PlannedVideo]:
+    """Plans one video, and its twin if it has one, without rendering."""
     world = draw_world(config, split, index)
     rng = np.random.default_rng([config.seed, SPLITS.index(split), index, 1])
-    asked = make_questions(world, config, rng)
+    queries = make_questions(world, config, rng)
     following = make_next_actions(world, config, rng) if "next_action" in config.families else []
     if index >= _num_twins(config, split):
-        return [Lesson(world, (*asked, *following))]
+        return [PlannedVideo(world, (*queries, *following))]
     other = twin(world, config)
-    asked, mirrored = pair_up(world, other, asked)
-    return [Lesson(world, (*asked, *following)), Lesson(other, tuple(mirrored))]
+    queries, mirrored = pair_up(world, other, queries)
+    return [PlannedVideo(world, (*queries, *following)), PlannedVideo(other, tuple(mirrored))]
 
 
-def _query(asked: Asked, config: ClassroomConfig) -> Query:
-    """A query as it is written, its answer in the form that is wanted."""
-    if config.answers == "words" or asked.query.kind != "question":
-        return asked.query
-    return dataclasses.replace(asked.query, answer=answer_sentence(asked.ask, asked.query.answer))
+def _query(planned: PlannedQuery, config: ClassroomConfig) -> Query:
+    """Returns a query with its answer in the configured form."""
+    if config.answers == "words" or planned.query.kind != "question":
+        return planned.query
+    return dataclasses.replace(planned.query, answer=answer_sentence(planned.question, planned.query.answer))
 
 
 def dataset_info(config: ClassroomConfig) -> DatasetInfo:
-    """The header of a data set made from a configuration."""
-    counts = tuple(str(number) for number in range(4))
+    """Makes the header of a configuration's data set."""
+    counts = tuple(str(count) for count in range(4))
     in_words = config.answers == "words"
     answers = (UNKNOWN, *config.names, *config.colors, *SYMBOLS, *PROGRAMMES, *TOYS, *GIFTS, *counts, *ACTIVITIES)
     return DatasetInfo(
@@ -124,7 +124,7 @@ def dataset_info(config: ClassroomConfig) -> DatasetInfo:
 
 
 def symbolic_fingerprint(config: ClassroomConfig) -> Fingerprint:
-    """Says of symbolic observations that they are no CNN's."""
+    """Makes the fingerprint of symbolic observations, which no CNN made."""
     return Fingerprint(
         backbone="symbolic",
         weights=f"noise-{config.symbolic_noise:g}",
@@ -137,7 +137,7 @@ def symbolic_fingerprint(config: ClassroomConfig) -> Fingerprint:
 
 
 def segments_of(world: World) -> list[Segment]:
-    """The activities of all children, a track each; the way to a place belongs to what is done there."""
+    """Returns the activities of all children, one track each; walking to a zone belongs to the activity there."""
     return [
         Segment(video=world.video, start=step.start, end=step.end, label=step.action, track=child.child)
         for child in world.children
@@ -146,13 +146,13 @@ def segments_of(world: World) -> list[Segment]:
 
 
 def render_video(world: World, path: Path, config: ClassroomConfig, until: float | None = None) -> None:
-    """Draws a world and writes it as a video file.
+    """Renders a world to a video file.
 
     Args:
-        world: what happens.
+        world: the world.
         path: the file.
         config: size and frame rate.
-        until: seconds; nothing from there on is drawn. None: everything.
+        until: seconds at which the file ends; None: the end of the video.
     """
     frames = round((world.seconds if until is None else until) * config.fps)
     with VideoWriter(path, fps=config.fps) as writer:
@@ -177,21 +177,21 @@ def _claim(out: Path, config: ClassroomConfig) -> None:
 
 def _make_all(
     out: Path, config: ClassroomConfig, tasks: list[tuple[str, int]], workers: int
-) -> dict[tuple[str, int], list[Lesson]]:
+) -> dict[tuple[str, int], list[PlannedVideo]]:
     jobs = {f"{split} {index}": (split, index) for split, index in tasks}
     results = run_jobs(functools.partial(_make, out, config), jobs, workers)
     made = all_values(progress(results, total=len(jobs), what="classroom", unit="video"), "A classroom")
-    return {jobs[name]: lessons for name, lessons in made.items()}
+    return {jobs[name]: videos for name, videos in made.items()}
 
 
-def _make(out: Path, config: ClassroomConfig, task: tuple[str, int]) -> list[Lesson]:
-    lessons = make_lessons(config, *task)
-    for lesson in lessons:
+def _make(out: Path, config: ClassroomConfig, task: tuple[str, int]) -> list[PlannedVideo]:
+    videos = plan_videos(config, *task)
+    for planned in videos:
         if config.observations == "symbolic":
-            _write_symbolic(out, config, lesson.world)
-        elif not (path := out / _path(lesson.world)).exists():
-            render_video(lesson.world, path, config)
-    return lessons
+            _write_symbolic(out, config, planned.world)
+        elif not (path := out / _path(planned.world)).exists():
+            render_video(planned.world, path, config)
+    return videos
 
 
 def _write_symbolic(out: Path, config: ClassroomConfig, world: World) -> None:

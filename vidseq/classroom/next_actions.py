@@ -1,4 +1,4 @@
-"""Next-action queries of a world: what they follow from, where that could be seen, and how well anybody can do."""
+"""Next-action queries of a world, with their causes, evidence and ceilings."""
 
 from itertools import pairwise
 
@@ -6,67 +6,67 @@ import numpy as np
 
 from vidseq.classroom.actions import RING_OF
 from vidseq.classroom.answers import Question
-from vidseq.classroom.ceiling import Past, Transition, context_grid
+from vidseq.classroom.ceiling import ObservedHistory, Transition, context_grid
 from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.queries import PRESENT_SECONDS, Asked, Interval, certificate_seconds
+from vidseq.classroom.queries import PRESENT_SECONDS, Interval, PlannedQuery, certificate_seconds
 from vidseq.classroom.record import merge
 from vidseq.classroom.scripts import ANTICIPATION_SECONDS, cause, decided_by, latest
-from vidseq.classroom.wording import word
+from vidseq.classroom.wording import phrase_question
 from vidseq.classroom.world import Child, World
 from vidseq.data.schema import Query
 
-#: How often a child must have followed its habit, from any activity of the ring, before it counts as shown. Habits are
-#: permutations of three, so twice tells all of it. (Counting is fair where asking for the very same activity is not:
-#: whether a child comes back to one depends on its habit, so the choice of queries would tell something.)
+#: Times that a child must have followed its habit, from any activity of the ring, before the habit counts as shown.
+#: Habits are permutations of three, so two transitions determine them. (Counting is fair; requiring the same activity
+#: is not: whether a child returns to an activity depends on its habit, so the choice of queries would leak it.)
 HABIT_SHOWINGS = 2
 
 #: Seconds of two activities, before a child leaves and after it arrives, that show a transition.
 _SHOWS_TRANSITION = 0.5
 
 
-def make_next_actions(world: World, config: ClassroomConfig, rng: np.random.Generator) -> list[Asked]:
-    """The next-action queries of a video: one before every change from one activity of the rings to another.
+def make_next_actions(world: World, config: ClassroomConfig, rng: np.random.Generator) -> list[PlannedQuery]:
+    """Makes the next-action queries of a video: one before every change from an activity of the rings to another.
 
-    Where a habit decides that this child has not shown `HABIT_SHOWINGS` times yet, the query has no cause and the tier
-    "unseen": what comes cannot be known.
+    If a habit decides that the child has not shown `HABIT_SHOWINGS` times yet, the query has no cause and the tier
+    "unseen": nobody can know the next action.
 
     Args:
-        world: what happens.
-        config: frame rate of the shortest context that ceilings are given for.
-        rng: random numbers, for words.
+        world: the world.
+        config: frame rate of the shortest context of ceilings.
+        rng: random number generator of the wording.
 
     Returns:
         queries in order of time.
     """
-    past = Past(world.record(), world.noise)
-    asked = [
-        _ask(
+    past = ObservedHistory(world.record(), world.noise)
+    queries = [
+        _make_query(
             world, past, child, before.action, after.action, round(after.start - ANTICIPATION_SECONDS, 3), config, rng
         )
         for child in world.children
         for before, after in pairwise(child.steps)
         if before.action in RING_OF
     ]
-    return sorted(asked, key=lambda item: item.query.time)
+    return sorted(queries, key=lambda item: item.query.time)
 
 
-def _ask(
+def _make_query(
     world: World,
-    past: Past,
+    past: ObservedHistory,
     child: Child,
     action: str,
     following: str,
     time: float,
     config: ClassroomConfig,
     rng: np.random.Generator,
-) -> Asked:
-    ask = Question("next", child.shirt)
+) -> PlannedQuery:
+    question = Question("next", child.shirt)
     evidence, certificate, tier = _evidence(world, past, child.child, action, time)
     query = Query(
         video=world.video,
         time=time,
         kind="next_action",
-        question=word(ask, rng),
+        question=phrase_question(question, rng),
         answer=following,
         family="next_action",
         evidence=merge(evidence),
@@ -78,13 +78,13 @@ def _ask(
             for context in context_grid(time, config.feature_fps)
         ),
     )
-    return Asked(ask, query)
+    return PlannedQuery(question, query)
 
 
 def _evidence(
-    world: World, past: Past, child: str, action: str, time: float
+    world: World, past: ObservedHistory, child: str, action: str, time: float
 ) -> tuple[tuple[Interval, ...], tuple[Interval, ...], str | None]:
-    """Everything that tells which table is in force, the shortest part of it that suffices, and the tier."""
+    """Returns all evidence of the table in force, its shortest sufficient part, and the tier."""
     decider, (ring, _) = decided_by(action), RING_OF[action]
     if decider == "current":
         present = ((round(time - PRESENT_SECONDS, 3), time),)

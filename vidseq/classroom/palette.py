@@ -1,6 +1,6 @@
-"""The values that things in the classroom can take: colours, names, symbols, toys, and where the zones are.
+"""The values of things in the classroom: colours, names, symbols, toys, and the positions of zones.
 
-How the states of the world show in a `Scene` (what the renderer reads and the world writes):
+States of the world in a `Scene` (which the world writes and the renderer reads):
 
 * children: `Figure.action` is one of `actions.ACTIONS` or "walk"; `holding` is one of `GIFTS` while a child holds it
   up; `name_tag` is set only for a few seconds at the door.
@@ -16,7 +16,7 @@ How the states of the world show in a `Scene` (what the renderer reads and the w
 * distractors mean nothing: kinds "fly", "balloon" and "cat", any colour.
 """
 
-#: Colours that are told apart easily, as RGB. The first few are the ones a small world uses.
+#: Colours that are easy to distinguish, as RGB. A small world uses the first ones.
 COLORS: dict[str, tuple[int, int, int]] = {
     "red": (214, 48, 49),
     "blue": (45, 105, 225),
@@ -28,7 +28,7 @@ COLORS: dict[str, tuple[int, int, int]] = {
     "black": (40, 40, 44),
 }
 
-#: Colours of things whose colour is never asked for.
+#: Colours of things that no question asks for.
 NEUTRAL: dict[str, tuple[int, int, int]] = {
     "brown": (150, 106, 68),
     "white": (245, 244, 240),
@@ -38,18 +38,18 @@ NEUTRAL: dict[str, tuple[int, int, int]] = {
 #: Names of children.
 NAMES = ("Frank", "Maya", "Otto", "Lina", "Ben", "Zoe", "Ivan", "Nora", "Tom", "Ada", "Hugo", "Eva")
 
-#: What can be on the teacher's card, and the programmes of the television: three each, one for each way to go on.
+#: Symbols of the teacher's cards, and television programmes: three each, one per turn.
 SYMBOLS = ("star", "moon", "heart")
 PROGRAMMES = ("rocket", "fish", "clown")
 
-#: Toys that are put into boxes, and presents that a child holds up.
+#: Toys that go into boxes, and presents that a child holds up.
 TOYS = ("teddy", "car", "duck", "robot")
 GIFTS = ("kite", "flag", "trumpet", "umbrella")
 
 HAIR = ("black", "brown", "blond", "red")
 HAIR_STYLES = ("short", "long", "bun", "curly", "tail")
 
-#: (x, depth) of each zone before a video shifts it a little; see `scene.Figure` for the axes.
+#: (x, depth) of each zone before a video shifts it slightly; see `scene.Figure` for the axes.
 ZONES: dict[str, tuple[float, float]] = {
     "door": (0.06, 0.12),
     "coats": (0.18, 0.08),
@@ -64,7 +64,7 @@ ZONES: dict[str, tuple[float, float]] = {
     "drum": (0.92, 0.60),
 }
 
-#: How a question calls a zone.
+#: Wording of zones in questions.
 ZONE_WORDS: dict[str, str] = {
     "books": "at the bookshelf",
     "window": "at the window",
@@ -77,8 +77,8 @@ ZONE_WORDS: dict[str, str] = {
     "drum": "at the drum",
 }
 
-#: (x, depth) of what stands elsewhere: the teacher, and things without a zone.
-PLACES: dict[str, tuple[float, float]] = {
+#: (x, depth) of the teacher and of things without a zone.
+POSITIONS: dict[str, tuple[float, float]] = {
     "teacher": (0.41, 0.03),
     "television": (0.80, 0.02),
     "chair": (0.52, 0.88),
@@ -86,5 +86,5 @@ PLACES: dict[str, tuple[float, float]] = {
     "lamp": (0.60, 0.0),
 }
 
-#: (x, depth) of the boxes along the front, left to right; which colour stands where is drawn a video.
-BOX_PLACES = ((0.10, 0.97), (0.24, 0.97), (0.72, 0.97), (0.88, 0.97), (0.38, 0.99), (0.62, 0.99))
+#: (x, depth) of the boxes along the front, left to right; each video draws their colours.
+BOX_POSITIONS = ((0.10, 0.97), (0.24, 0.97), (0.72, 0.97), (0.88, 0.97), (0.38, 0.99), (0.62, 0.99))

@@ -1,10 +1,10 @@
-"""Draws a world: first what will be asked and when, then the events that answer it, then what the children do.
+"""Draws a world: first the questions and their times, then the events that answer them, then the children's actions.
 
-Every answer is drawn uniformly and apart from every time, and times are drawn apart from values, so no answer depends
-on the length of the video, the time of the question or the number of events.
+Every answer is uniform and independent of every time, and times are independent of values. So no answer depends on the
+length of the video, the time of the question or the index of events.
 
-How long ago the evidence was seen ("age"): with probability 1/2 log-uniform between `MIN_AGE_SECONDS` and the longest
-age possible, with probability 1/2 uniform up to it.
+The age of the evidence is, with probability 1/2, log-uniform between `MIN_AGE_SECONDS` and the longest possible age,
+otherwise uniform up to it.
 """
 
 from dataclasses import dataclass, replace
@@ -16,19 +16,19 @@ import numpy as np
 from vidseq.classroom.config import ClassroomConfig
 from vidseq.classroom.palette import GIFTS, HAIR, HAIR_STYLES, PROGRAMMES, SYMBOLS, TOYS
 from vidseq.classroom.scripts import HABIT_RINGS, HABITS, Show, Table, draw_script
-from vidseq.classroom.world import Child, Hide, Hold, Probe, World
+from vidseq.classroom.world import Child, Hide, Hold, QueryTarget, World
 
-#: Seconds; the evidence of a question about the past ended at least this long before.
+#: Smallest time between the end of the evidence and a question about the past, seconds.
 MIN_AGE_SECONDS = 0.5
 
-#: Seconds that cards, programmes, colours, opened boxes, presents and name tags can be seen.
+#: Seconds that cards, programmes, colours, open boxes, presents and name tags are visible.
 SHOW_SECONDS = (2.2, 3.2)
 
-#: Seconds that a bell rings or the lamp flashes, and the least pause after it.
+#: Seconds that the bell rings or the lamp flashes, and the shortest pause after it.
 SIGNAL_SECONDS = 1.2
 PAUSE_SECONDS = 0.8
 
-#: Children come in at least this far apart where there is time, and no later than this part of the video.
+#: Smallest time between two entries, if the video is long enough, and the latest entry as a share of the video.
 DOOR_SECONDS = 5.0
 LATEST_ENTRY = 0.5
 
@@ -37,7 +37,7 @@ _LAYOUTS_A_SPLIT = 10_000
 
 
 def draw_world(config: ClassroomConfig, split: str, index: int) -> World:
-    """Draws video number `index` of a split, from the configuration's seed alone."""
+    """Draws video `index` of a split, from the configuration's seed only."""
     streams = np.random.SeedSequence([config.seed, SPLITS.index(split), index]).spawn(3)
     looks, events, scripts = (np.random.default_rng(stream) for stream in streams)
     seconds = float(round(config.seconds * (1 + config.seconds_spread * looks.uniform(-1, 1))))
@@ -56,7 +56,7 @@ def draw_world(config: ClassroomConfig, split: str, index: int) -> World:
         flashes=(),
         colors={thing: _draw_colors(config, seconds, events) for thing in ("rug", "table", "door")},
         boxes=tuple(str(color) for color in looks.permutation(config.colors)),
-        probes=(),
+        targets=(),
         noise=config.noise,
     )
     world = replace(world, children=_draw_children(world, config, looks, scripts))
@@ -67,7 +67,7 @@ def draw_world(config: ClassroomConfig, split: str, index: int) -> World:
 
 
 def draw_age(longest: float, rng: np.random.Generator) -> float:
-    """Draws how long ago evidence ended, in seconds, from `MIN_AGE_SECONDS` to `longest`; see the module."""
+    """Draws the age of evidence in seconds, from `MIN_AGE_SECONDS` to `longest`; see the module."""
     longest = max(longest, MIN_AGE_SECONDS)
     if rng.random() < 0.5:
         return round(exp(rng.uniform(log(MIN_AGE_SECONDS), log(longest))), 3)
@@ -75,7 +75,7 @@ def draw_age(longest: float, rng: np.random.Generator) -> float:
 
 
 def allowed_looks(split: str, colors: tuple[str, ...]) -> list[tuple[str, str]]:
-    """The pairs (shirt, hair style) that children of a split can have; no two splits share one."""
+    """Returns the pairs (shirt, hair style) of children in a split; no two splits share one."""
     parts = {"train": (2, 3, 4), "val": (1,), "test": (0,)}[split]
     return [
         (shirt, style)
@@ -87,11 +87,11 @@ def allowed_looks(split: str, colors: tuple[str, ...]) -> list[tuple[str, str]]:
 
 @dataclass
 class _Calendar:
-    """Intervals that are taken already; new ones must keep a pause."""
+    """Occupied intervals; new ones must keep a pause."""
 
     taken: list[tuple[float, float]]
 
-    def place(self, start: float, end: float) -> bool:
+    def reserve(self, start: float, end: float) -> bool:
         start, end = round(start, 3), round(end, 3)
         free = all(end + PAUSE_SECONDS <= s or start >= e + PAUSE_SECONDS for s, e in self.taken)
         if free:
@@ -100,7 +100,7 @@ class _Calendar:
 
 
 def _differing(values: tuple[str, ...], count: int, rng: np.random.Generator) -> list[str]:
-    """Draws values, each uniform but never the same twice running, so that each one matters."""
+    """Draws values, uniform but never the same twice in a row, so that each one matters."""
     drawn: list[str] = []
     while len(drawn) < count:
         drawn.append(str(rng.choice([v for v in values if v not in drawn[-1:]])))
@@ -108,21 +108,21 @@ def _differing(values: tuple[str, ...], count: int, rng: np.random.Generator) ->
 
 
 def _draw_shows(values: tuple[str, ...], seconds: float, density: float, rng: np.random.Generator) -> tuple[Show, ...]:
-    """A first show at the very beginning, before any child can need it, and up to two more a density unit."""
+    """Draws a first show at the start, before any child needs it, and up to two more per unit of density."""
     count = 1 + int(rng.integers(0, 1 + max(1, round(2 * density))))
     calendar = _Calendar([])
     start = rng.uniform(0.2, 3.0)
-    calendar.place(start, start + rng.uniform(*SHOW_SECONDS))
+    calendar.reserve(start, start + rng.uniform(*SHOW_SECONDS))
     for _ in range(count - 1):
         start = rng.uniform(0.0, seconds - 5.0)
         if start > 7.0:
-            calendar.place(start, start + rng.uniform(*SHOW_SECONDS))
+            calendar.reserve(start, start + rng.uniform(*SHOW_SECONDS))
     times = sorted(calendar.taken)
     return tuple(Show(*span, value) for span, value in zip(times, _differing(values, len(times), rng)))
 
 
 def _draw_colors(config: ClassroomConfig, seconds: float, rng: np.random.Generator) -> tuple[Show, ...]:
-    """Colours of something that is exchanged now and then, up to twice a density unit."""
+    """Draws the colours of a thing that changes up to twice per unit of density."""
     changes = rng.uniform(1.0, seconds - 1.0, size=int(rng.integers(0, 1 + max(1, round(2 * config.event_density)))))
     times = [0.0, *sorted({round(float(change), 3) for change in changes}), seconds]
     values = _differing(config.colors, len(times) - 1, rng)
@@ -136,7 +136,7 @@ def _draw_children(
     pairs = allowed_looks(world.split, config.colors)
     shirts = [str(shirt) for shirt in looks.permutation(config.colors)][:count]
     children = []
-    for number, enters in enumerate(_entries(world.seconds, count, scripts)):
+    for index, enters in enumerate(_entries(world.seconds, count, scripts)):
         tag = round(enters + 0.4, 3)
         tagged = looks.random() < len(config.names) / (len(config.names) + 1)
         habits: dict[int, Table] = {ring: HABITS[scripts.integers(len(HABITS))] for ring in HABIT_RINGS}
@@ -149,15 +149,15 @@ def _draw_children(
             config.noise,
             scripts,
         )
-        shirt = shirts[number]
+        shirt = shirts[index]
         children.append(
             Child(
-                child=f"child{number}",
+                child=f"child{index}",
                 shirt=shirt,
                 hair=str(looks.choice(HAIR)),
                 hair_style=str(looks.choice([style for color, style in pairs if color == shirt])),
                 skin=float(looks.random()),
-                name=str(looks.choice(config.names)),  # apart from one another: no name can be told from the others'
+                name=str(looks.choice(config.names)),  # independent: no name reveals another
                 tag=(tag, round(tag + _length(looks), 3)) if tagged else None,
                 steps=steps,
             )
@@ -166,14 +166,14 @@ def _draw_children(
 
 
 def _entries(seconds: float, count: int, rng: np.random.Generator) -> list[float]:
-    """When children come in: the first at once, the others at any time of the first half, one after another."""
+    """Draws the entries of children: the first at once, the others in the first half, one after another."""
     latest = LATEST_ENTRY * seconds
     apart = min(DOOR_SECONDS, latest / count)
     times = np.sort(rng.uniform(0.0, latest - apart * (count - 1), size=count))
     return [0.2, *(round(float(time) + apart * k, 3) for k, time in enumerate(times) if k > 0)]
 
 
-def _asking_time(world: World, rng: np.random.Generator) -> float:
+def _query_time(world: World, rng: np.random.Generator) -> float:
     return round(rng.uniform(0.35 * world.seconds, world.seconds - 0.5), 3)
 
 
@@ -182,33 +182,33 @@ def _length(rng: np.random.Generator) -> float:
 
 
 def _happens(choices: int, rng: np.random.Generator) -> bool:
-    """With "unknown" beside `choices` answers, all are equally likely."""
+    """Draws whether an event happens, so that "unknown" is as likely as each of `choices` answers."""
     return bool(rng.random() < choices / (choices + 1))
 
 
-def _some(things: tuple[str, ...], rng: np.random.Generator) -> list[str]:
-    """Two or three of some things, in any order."""
+def _two_or_three(things: tuple[str, ...], rng: np.random.Generator) -> list[str]:
+    """Draws two or three things, in random order."""
     return [str(thing) for thing in rng.permutation(things)[: int(rng.integers(2, 4))]]
 
 
 def _add_chair(world: World, config: ClassroomConfig, rng: np.random.Generator) -> World:
-    time = _asking_time(world, rng)
+    time = _query_time(world, rng)
     lengths = [_length(rng) for _ in range(int(rng.integers(1, 3)))]
     start = round(time - draw_age(time - sum(lengths) - 0.2, rng) - sum(lengths), 3)
     times = [round(start + sum(lengths[:k]), 3) for k in range(len(lengths) + 1)]
     values = _differing(config.colors, len(lengths), rng)
     shows = tuple(Show(*span, value) for span, value in zip(pairwise(times), values))
     happens = _happens(len(config.colors), rng)
-    probe = Probe(subject="chair", time=time, over=times[-1], happens=happens, spans=tuple(pairwise(times)))
-    return replace(world, chair=shows if happens else (), probes=(*world.probes, probe))
+    target = QueryTarget(subject="chair", time=time, end=times[-1], happens=happens, spans=tuple(pairwise(times)))
+    return replace(world, chair=shows if happens else (), targets=(*world.targets, target))
 
 
 def _add_hides(world: World, config: ClassroomConfig, rng: np.random.Generator) -> World:
-    """Some toys are put away, some of them twice; all at different times, so that each can be seen."""
+    """Adds toys that go into boxes, some of them twice, at different times, so that each is visible."""
     calendar = _Calendar([])
-    hides, probes = list(world.hides), list(world.probes)
-    for toy in _some(TOYS[: config.num_toys], rng):
-        time = _asking_time(world, rng)
+    hides, targets = list(world.hides), list(world.targets)
+    for toy in _two_or_three(TOYS[: config.num_toys], rng):
+        time = _query_time(world, rng)
         length = _length(rng)
         end = round(time - draw_age(time - length - 0.2, rng), 3)
         spans = [(round(end - length, 3), end)]
@@ -217,41 +217,41 @@ def _add_hides(world: World, config: ClassroomConfig, rng: np.random.Generator) 
             spans.insert(0, (start, round(start + length, 3)))
         boxes = _differing(config.colors, len(spans), rng)
         happens = _happens(len(config.colors), rng)
-        placed = [calendar.place(*span) for span in spans]
-        if all(placed):
-            probes.append(Probe(subject=toy, time=time, over=end, happens=happens, spans=tuple(spans)))
+        reserved = [calendar.reserve(*span) for span in spans]
+        if all(reserved):
+            targets.append(QueryTarget(subject=toy, time=time, end=end, happens=happens, spans=tuple(spans)))
             if happens:
                 hides += [Hide(toy=toy, box=box, start=s, end=e) for (s, e), box in zip(spans, boxes)]
-    return replace(world, hides=tuple(hides), probes=tuple(probes))
+    return replace(world, hides=tuple(hides), targets=tuple(targets))
 
 
 def _add_signals(world: World, rng: np.random.Generator) -> World:
-    """The one asked about comes 0 to 3 times; the other fills up to a total that tells nothing about the answer."""
-    time = _asking_time(world, rng)
+    """Adds 0 to 3 signals of the question's subject; the other signal makes the total independent of them."""
+    time = _query_time(world, rng)
     slot = SIGNAL_SECONDS + PAUSE_SECONDS
     total = min(int(rng.integers(3, 7)), int((time - 0.7) / slot))
-    asked = int(rng.integers(0, 4))
+    count = int(rng.integers(0, 4))
     span = total * slot
     latest_end = time - draw_age(time - span - 0.2, rng)
     slack = np.sort(rng.uniform(0.2, max(0.2, latest_end - span), size=total))
     slack[-1] = max(0.2, latest_end - span)
     starts = [round(float(s) + slot * k, 3) for k, s in enumerate(slack)]
     spans = [(s, round(s + SIGNAL_SECONDS, 3)) for s in starts]
-    mine = set(rng.permutation(total)[:asked].tolist())
-    asked_spans = tuple(span for k, span in enumerate(spans) if k in mine)
+    mine = set(rng.permutation(total)[:count].tolist())
+    subject_spans = tuple(span for k, span in enumerate(spans) if k in mine)
     other_spans = tuple(span for k, span in enumerate(spans) if k not in mine)
     subject = str(rng.choice(["bell", "lamp"]))
-    probe = Probe(subject=subject, time=time, over=spans[-1][1], happens=True, spans=asked_spans)
-    rings, flashes = (asked_spans, other_spans) if subject == "bell" else (other_spans, asked_spans)
-    return replace(world, rings=rings, flashes=flashes, probes=(*world.probes, probe))
+    target = QueryTarget(subject=subject, time=time, end=spans[-1][1], happens=True, spans=subject_spans)
+    rings, flashes = (subject_spans, other_spans) if subject == "bell" else (other_spans, subject_spans)
+    return replace(world, rings=rings, flashes=flashes, targets=(*world.targets, target))
 
 
 def _add_holds(world: World, config: ClassroomConfig, rng: np.random.Generator) -> World:
-    """Some presents are held up, each by a child whose name tag was seen before."""
-    holds, probes = list(world.holds), list(world.probes)
+    """Adds presents that are held up, each by a child whose name tag was visible before."""
+    holds, targets = list(world.holds), list(world.targets)
     calendars = {child.child: _Calendar([]) for child in world.children}
-    for gift in _some(GIFTS[: config.num_gifts], rng):
-        time = _asking_time(world, rng)
+    for gift in _two_or_three(GIFTS[: config.num_gifts], rng):
+        time = _query_time(world, rng)
         length = _length(rng)
         end = round(time - draw_age(time - length - 7.0, rng), 3)
         start = round(end - length, 3)
@@ -260,21 +260,21 @@ def _add_holds(world: World, config: ClassroomConfig, rng: np.random.Generator) 
         if not named:
             continue
         holder = named[int(rng.integers(len(named)))].child
-        if calendars[holder].place(start, end):
-            probes.append(Probe(subject=gift, time=time, over=end, happens=happens, spans=((start, end),)))
+        if calendars[holder].reserve(start, end):
+            targets.append(QueryTarget(subject=gift, time=time, end=end, happens=happens, spans=((start, end),)))
             if happens:
                 holds.append(Hold(gift=gift, child=holder, start=start, end=end))
-    return replace(world, holds=tuple(holds), probes=tuple(probes))
+    return replace(world, holds=tuple(holds), targets=tuple(targets))
 
 
 def twin(world: World, config: ClassroomConfig) -> World:
-    """The same video with another past: every name, hiding place and earlier colour of the chair is another one.
+    """Makes the same video with another past: every name, hiding position and earlier colour of the chair differs.
 
-    What children do, and so the present, stays the same wherever nothing of that shows.
+    The children's actions, and so the present, stay the same wherever none of these is visible.
 
     Args:
         world: the first of the pair.
-        config: what it was drawn from.
+        config: of the world.
     """
     rng = np.random.default_rng([config.seed, SPLITS.index(world.split), world.layout_seed])
 

@@ -1,4 +1,4 @@
-"""What is asked about a world, each question with its answer, evidence, certificate and tier."""
+"""Questions about a world, with their answers, evidence, certificates and tiers."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from vidseq.classroom.plan import draw_age
 from vidseq.classroom.record import merge
 from vidseq.classroom.scripts import Show
 from vidseq.classroom.staging import showing
-from vidseq.classroom.wording import word
-from vidseq.classroom.world import Child, Hide, Hold, Probe, World
+from vidseq.classroom.wording import phrase_question
+from vidseq.classroom.world import Child, Hide, Hold, QueryTarget, World
 from vidseq.data.schema import Query
 
 Interval = tuple[float, float]
 
-#: How often each thing is offered for asking, at other times and in other words.
+#: Drafts per thing, at different times and in different words.
 REPEATS = 4
 
-#: Certificates, as EgoSchema measures them (arXiv:2308.09126): the sum of the intervals, those closer than this (in
-#: seconds) merged, and never less than that.
+#: Certificates as in EgoSchema (arXiv:2308.09126): the sum of the intervals, of which those closer than this (seconds)
+#: are merged, and at least the minimum.
 CERTIFICATE_GAP = 5.0
 MIN_CERTIFICATE_SECONDS = 0.1
 
@@ -32,45 +32,45 @@ PRESENT_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question and what makes it up."""
+class PlannedQuery:
+    """A query and its question before it is put into words."""
 
-    ask: Question
+    question: Question
     query: Query
 
 
 @dataclass(frozen=True)
 class _Draft:
-    """A question before it has its words."""
+    """A query before it is put into words."""
 
-    ask: Question
+    question: Question
     family: str
     time: float
     answer: str
     evidence: tuple[Interval, ...]
     tier: str | None = None
     certificate: tuple[Interval, ...] | None = None
-    """Where less than all the evidence suffices: the shortest part that does."""
+    """Shortest part of the evidence that suffices; None: all of it."""
 
 
 def certificate_seconds(intervals: tuple[Interval, ...]) -> float | None:
-    """Length of a certificate that consists of these intervals, or None for none."""
+    """Computes the length of the certificate of these intervals; None if there are none."""
     if not intervals:
         return None
     merged = merge(intervals, CERTIFICATE_GAP)
     return round(max(MIN_CERTIFICATE_SECONDS, sum(end - start for start, end in merged)), 3)
 
 
-def make_questions(world: World, config: ClassroomConfig, rng: np.random.Generator) -> list[Asked]:
-    """Draws the questions of a video: as many as the configuration says, its families in turn.
+def make_questions(world: World, config: ClassroomConfig, rng: np.random.Generator) -> list[PlannedQuery]:
+    """Draws the questions of a video: as many as configured, from the families in turn.
 
     Args:
-        world: what happens.
-        config: which families, how many questions.
-        rng: random numbers, for choices among questions and for words.
+        world: the world.
+        config: families and number of questions.
+        rng: random number generator of the choice and wording.
 
     Returns:
-        questions in order of time.
+        queries in order of time.
     """
     ready = {name: make for name, make in _FAMILIES.items() if name in config.families}
     drafts = {name: [draft for draft in make(world, rng) if _fair(world, draft)] for name, make in ready.items()}
@@ -84,38 +84,38 @@ def make_questions(world: World, config: ClassroomConfig, rng: np.random.Generat
     return [_finish(world, draft, rng) for draft in sorted(taken, key=lambda draft: draft.time)]
 
 
-def _finish(world: World, draft: _Draft, rng: np.random.Generator) -> Asked:
+def _finish(world: World, draft: _Draft, rng: np.random.Generator) -> PlannedQuery:
     certificate = draft.evidence if draft.certificate is None else draft.certificate
     query = Query(
         video=world.video,
         time=draft.time,
         kind="question",
-        question=word(draft.ask, rng),
+        question=phrase_question(draft.question, rng),
         answer=draft.answer,
         family=draft.family,
         evidence=merge(draft.evidence),
         certificate_seconds=certificate_seconds(certificate),
         tier=draft.tier,
     )
-    return Asked(draft.ask, query)
+    return PlannedQuery(draft.question, query)
 
 
 def _fair(world: World, draft: _Draft) -> bool:
-    """Whether the present leaves a memory question open: nothing of its kind may show at the moment it is asked."""
+    """Whether the present does not answer a memory question: nothing of its kind is visible at its time."""
     time = draft.time
     if not 0.5 <= time < world.seconds:
         return False
     if draft.family in ("who", "who_did"):
         return not any(child.tag and child.tag[0] <= time < child.tag[1] for child in world.children)
-    if draft.ask.kind == "shown":
-        return showing(world.cards if draft.ask.subject == "card" else world.programmes, time) is None
+    if draft.question.kind == "shown":
+        return showing(world.cards if draft.question.subject == "card" else world.programmes, time) is None
     if draft.family in ("hidden", "order"):
         events: tuple[Hide | Hold, ...] = (*world.hides, *world.holds)
         return not any(event.start <= time < event.end for event in events)
     return True
 
 
-def _colors_now(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+def _color_now(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
     for thing, shows in REPEATS * list(world.colors.items()):
         time = _any_time(world, rng)
         show = showing(shows, time)
@@ -124,7 +124,7 @@ def _colors_now(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
             yield _Draft(Question("color_now", thing), "color_now", time, show.value, (seen,))
 
 
-def _doings(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+def _doing(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
     for _ in range(3 * REPEATS):
         child, time = _any_child(world, rng), _any_time(world, rng)
         step = child.step_at(time)
@@ -132,33 +132,35 @@ def _doings(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
             yield _Draft(Question("doing", child.shirt), "doing", time, step.action, ((time - PRESENT_SECONDS, time),))
 
 
-def _whos(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+def _who(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
     for _ in range(3 * REPEATS):
         child = _any_child(world, rng)
         seen = child.tag[1] if child.tag else child.enters + 3.0
         time = round(seen + draw_age(world.seconds - seen - 0.5, rng), 3)
         zone = _alone_at(world, child, time)
-        ask = Question("name_of", child.shirt) if zone is None or rng.random() < 0.3 else Question("name_at", zone)
+        question = (
+            Question("name_of", child.shirt) if zone is None or rng.random() < 0.3 else Question("name_at", zone)
+        )
         later = any(seen < other.enters < time for other in world.children)
         evidence = (child.tag,) if child.tag else ()
         tier = "never_happened" if not child.tag else "interference" if later else None
-        yield _Draft(ask, "who", time, child.name if child.tag else UNKNOWN, evidence, tier)
+        yield _Draft(question, "who", time, child.name if child.tag else UNKNOWN, evidence, tier)
 
 
-def _colors_then(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
-    probe = next(probe for probe in world.probes if probe.subject == "chair")
-    for time in _asking_times(world, probe, rng):
+def _color_then(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+    target = next(target for target in world.targets if target.subject == "chair")
+    for time in _query_times(world, target, rng):
         which = str(rng.choice(["first", "last"]))
-        ask = Question("color_then", "chair", which)
+        question = Question("color_then", "chair", which)
         if world.chair:
             show = world.chair[0 if which == "first" else -1]
             tier = _tier_of_several(len(world.chair), which)
-            yield _Draft(ask, "color_then", time, show.value, (_span(show),), tier)
+            yield _Draft(question, "color_then", time, show.value, (_span(show),), tier)
         else:
-            yield _Draft(ask, "color_then", time, UNKNOWN, (), "never_happened")
+            yield _Draft(question, "color_then", time, UNKNOWN, (), "never_happened")
 
 
-def _firsts_and_lasts(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+def _first_last(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
     for subject, shows in REPEATS * (("card", world.cards), ("television", world.programmes)):
         for which in ("first", "last"):
             known = shows[0] if which == "first" else shows[int(rng.integers(len(shows)))]
@@ -172,78 +174,78 @@ def _firsts_and_lasts(world: World, rng: np.random.Generator) -> Iterator[_Draft
 
 
 def _hidden(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
-    for probe in world.probes:
-        if probe.subject in TOYS:
-            hides = [hide for hide in world.hides if hide.toy == probe.subject]
-            for time in _asking_times(world, probe, rng):
-                yield _where(world, probe, hides, time, str(rng.choice(["first", "last"], p=[0.3, 0.7])))
+    for target in world.targets:
+        if target.subject in TOYS:
+            hides = [hide for hide in world.hides if hide.toy == target.subject]
+            for time in _query_times(world, target, rng):
+                yield _box_draft(world, target, hides, time, str(rng.choice(["first", "last"], p=[0.3, 0.7])))
 
 
-def _where(world: World, probe: Probe, hides: list[Hide], time: float, which: str) -> _Draft:
-    ask = Question("box_of", probe.subject, which)
+def _box_draft(world: World, target: QueryTarget, hides: list[Hide], time: float, which: str) -> _Draft:
+    question = Question("box_of", target.subject, which)
     if not hides:
-        return _Draft(ask, "hidden", time, UNKNOWN, (), "never_happened")
+        return _Draft(question, "hidden", time, UNKNOWN, (), "never_happened")
     hide = hides[0 if which == "first" else -1]
     others = any(other.toy != hide.toy and hide.end < other.end < time for other in world.hides)
     tier = _tier_of_several(len(hides), which) or ("interference" if others else None)
-    return _Draft(ask, "hidden", time, hide.box, (_span(hide),), tier)
+    return _Draft(question, "hidden", time, hide.box, (_span(hide),), tier)
 
 
-def _counts(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
-    probe = next(probe for probe in world.probes if probe.subject in ("bell", "lamp"))
-    spans, others = (world.rings, world.flashes) if probe.subject == "bell" else (world.flashes, world.rings)
+def _count(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+    target = next(target for target in world.targets if target.subject in ("bell", "lamp"))
+    spans, others = (world.rings, world.flashes) if target.subject == "bell" else (world.flashes, world.rings)
     tier = "never_happened" if not spans else "interference" if others else None
-    for time in _asking_times(world, probe, rng):
-        yield _Draft(Question("times", probe.subject), "count", time, str(len(spans)), spans, tier)
+    for time in _query_times(world, target, rng):
+        yield _Draft(Question("times", target.subject), "count", time, str(len(spans)), spans, tier)
 
 
-def _orders(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
-    """Which of two events came first, or "unknown" if one of them never came; of those that come once at most."""
+def _order(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+    """Drafts which of two events was first, or "unknown" if one never happened; of events that happen at most once."""
     for kind, subjects in REPEATS * (("first_hidden", TOYS), ("first_held", GIFTS)):
-        probes = [probe for probe in world.probes if probe.subject in subjects and len(probe.spans) == 1]
-        if len(probes) < 2:
+        targets = [target for target in world.targets if target.subject in subjects and len(target.spans) == 1]
+        if len(targets) < 2:
             continue
-        one, other = (probes[k] for k in rng.permutation(len(probes))[:2])
+        one, other = (targets[k] for k in rng.permutation(len(targets))[:2])
         if not (one.happens or other.happens) or one.spans[0][0] == other.spans[0][0]:
             continue
-        ask = Question(kind, one.subject, other.subject)
+        question = Question(kind, one.subject, other.subject)
         seen = max(one.spans[0][1], other.spans[0][1])
         time = round(seen + draw_age(world.seconds - seen - 0.1, rng), 3)
         if one.happens and other.happens:
-            first = min(one, other, key=lambda probe: probe.spans)
-            yield _Draft(ask, "order", time, first.subject, (*one.spans, *other.spans))
+            first = min(one, other, key=lambda target: target.spans)
+            yield _Draft(question, "order", time, first.subject, (*one.spans, *other.spans))
         else:
-            yield _Draft(ask, "order", time, UNKNOWN, (), "never_happened")
+            yield _Draft(question, "order", time, UNKNOWN, (), "never_happened")
 
 
-def _doers(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
-    for probe in world.probes:
-        if probe.subject in GIFTS:
-            for time in _asking_times(world, probe, rng):
-                yield _who_held(world, probe, time)
+def _who_did(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
+    for target in world.targets:
+        if target.subject in GIFTS:
+            for time in _query_times(world, target, rng):
+                yield _who_held(world, target, time)
 
 
-def _who_held(world: World, probe: Probe, time: float) -> _Draft:
-    hold = next((hold for hold in world.holds if hold.gift == probe.subject), None)
-    ask = Question("holder", probe.subject)
+def _who_held(world: World, target: QueryTarget, time: float) -> _Draft:
+    hold = next((hold for hold in world.holds if hold.gift == target.subject), None)
+    question = Question("holder", target.subject)
     if hold is None:
-        return _Draft(ask, "who_did", time, UNKNOWN, (), "never_happened")
+        return _Draft(question, "who_did", time, UNKNOWN, (), "never_happened")
     child = next(child for child in world.children if child.child == hold.child)
     assert child.tag is not None, "only children with a name tag hold something up"
-    return _Draft(ask, "who_did", time, child.name, (child.tag, _span(hold)), "two_hop")
+    return _Draft(question, "who_did", time, child.name, (child.tag, _span(hold)), "two_hop")
 
 
-#: How the questions of each family are drafted; next actions have their own way.
+#: The function that drafts the questions of each family, except next actions.
 _FAMILIES: dict[str, Callable[[World, np.random.Generator], Iterator[_Draft]]] = {
-    "color_now": _colors_now,
-    "doing": _doings,
-    "who": _whos,
-    "color_then": _colors_then,
-    "first_last": _firsts_and_lasts,
+    "color_now": _color_now,
+    "doing": _doing,
+    "who": _who,
+    "color_then": _color_then,
+    "first_last": _first_last,
     "hidden": _hidden,
-    "count": _counts,
-    "order": _orders,
-    "who_did": _doers,
+    "count": _count,
+    "order": _order,
+    "who_did": _who_did,
 }
 
 
@@ -252,16 +254,16 @@ def _span(event: Show | Hide | Hold) -> Interval:
 
 
 def _tier_of_several(count: int, which: str) -> str | None:
-    """The tier of asking for one of several values of one thing, shown one after another."""
+    """Returns the tier of a question about one of several successive values of a thing."""
     if count < 2:
         return None
     return "overwrite" if which == "last" else "interference"
 
 
-def _asking_times(world: World, probe: Probe, rng: np.random.Generator) -> list[float]:
-    """When a probe is asked about: at its time, and a few times more at ages drawn anew."""
-    longest = world.seconds - probe.over - 0.1
-    return [probe.time, *(round(probe.over + draw_age(longest, rng), 3) for _ in range(REPEATS - 1))]
+def _query_times(world: World, target: QueryTarget, rng: np.random.Generator) -> list[float]:
+    """Returns the times of questions about a target: its own, and a few more at other ages."""
+    longest = world.seconds - target.end - 0.1
+    return [target.time, *(round(target.end + draw_age(longest, rng), 3) for _ in range(REPEATS - 1))]
 
 
 def _any_time(world: World, rng: np.random.Generator) -> float:
@@ -273,12 +275,12 @@ def _any_child(world: World, rng: np.random.Generator) -> Child:
 
 
 def _alone_at(world: World, child: Child, time: float) -> str | None:
-    """The zone that this child is at and no other one, or None."""
-    places = {}
+    """Returns the zone at which this child is alone, or None."""
+    zones = {}
     for other in world.children:
         step = other.step_at(time)
         if step is not None and step.arrives <= time:
-            places[other.child] = ACTIONS[step.action].zone
-    zone = places.get(child.child)
-    alone = zone in ZONE_WORDS and list(places.values()).count(zone) == 1
+            zones[other.child] = ACTIONS[step.action].zone
+    zone = zones.get(child.child)
+    alone = zone in ZONE_WORDS and list(zones.values()).count(zone) == 1
     return zone if alone else None

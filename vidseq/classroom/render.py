@@ -1,4 +1,4 @@
-"""Pixels of a scene: what a camera in the classroom would see."""
+"""Renders a scene to pixels."""
 
 import functools
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from vidseq.classroom.drawing.light import draw_shadow, lit, shaken
 from vidseq.classroom.drawing.name_tags import draw_name_tag
 from vidseq.classroom.drawing.poses import pose_of
 from vidseq.classroom.drawing.room import room
-from vidseq.classroom.drawing.stage import place
+from vidseq.classroom.drawing.stage import stand_at
 from vidseq.classroom.drawing.symbols import draw_card
 from vidseq.classroom.drawing.things import BACKDROP, draw_thing, order_of
 from vidseq.classroom.drawing.toys import draw_toy
@@ -22,9 +22,9 @@ from vidseq.classroom.scene import Figure, Scene, Thing
 from vidseq.errors import UserError
 
 MIN_SIZE = (160, 90)
-"""The smallest picture, (width, height) in pixels, in which things can still be told apart."""
+"""Smallest picture, (width, height) in pixels, in which things can be distinguished."""
 _FINE = 540
-"""Pictures up to this height are drawn twice as large and shrunk, for smooth edges."""
+"""Pictures up to this height are drawn at twice the size and reduced, for smooth edges."""
 _CARD = "card:"
 
 
@@ -34,7 +34,7 @@ def render(scene: Scene, width: int, height: int) -> np.ndarray:
     The same scene gives the same bytes.
 
     Args:
-        scene: what can be seen.
+        scene: the visible state.
         width: pixels, at least 160.
         height: pixels, at least 90.
 
@@ -57,7 +57,7 @@ def render(scene: Scene, width: int, height: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=6)
 def _backdrop(layout_seed: int, things: tuple[Thing, ...], width: int, height: int) -> np.ndarray:
-    """The room with what hangs on its walls and lies on its floor, which seldom changes."""
+    """Draws the room with its wall and floor things, which seldom change."""
     image = room(layout_seed, width, height).copy()
     for thing in sorted(things, key=order_of):
         draw_thing(image, thing)
@@ -66,7 +66,7 @@ def _backdrop(layout_seed: int, things: tuple[Thing, ...], width: int, height: i
 
 
 def _draw_all(image: np.ndarray, scene: Scene) -> None:
-    """Draws what stands in the room from back to front; name tags last, so that nothing hides them."""
+    """Draws things and people from back to front, and name tags last, so that nothing hides them."""
     layers: list[tuple[float, Callable[[], None]]] = []
     for thing in (*scene.things, *scene.distractors):
         if order_of(thing) > BACKDROP:
@@ -92,7 +92,7 @@ def _draw_person(image: np.ndarray, figure: Figure) -> None:
 
 
 def _stand(image: np.ndarray, figure: Figure) -> Pen:
-    pen = place(image, figure.x, figure.depth, mirrored=figure.facing < 0)
+    pen = stand_at(image, figure.x, figure.depth, mirrored=figure.facing < 0)
     return pen.at((0, 0), scale=ADULT_SCALE) if figure.adult else pen
 
 

@@ -1,4 +1,4 @@
-"""What can be seen at one moment: the only thing the renderer is told."""
+"""The visible state at one moment: the only input of the renderer."""
 
 from dataclasses import dataclass, field
 
@@ -8,13 +8,13 @@ class Figure:
     """A person."""
 
     figure: str
-    """Identifier, the same through the video: a child's track, or "teacher"."""
+    """Identifier, the same in the whole video: a child's track, or "teacher"."""
     x: float
     """Across the room, 0 left to 1 right."""
     depth: float
     """Into the room, 0 at the back wall to 1 nearest the camera."""
     action: str
-    """What the person does: one of `actions.ACTIONS`, or "walk"."""
+    """Action: one of `actions.ACTIONS`, or "walk"."""
     phase: float
     """Seconds since this action began; poses move with it."""
     facing: int = 1
@@ -28,9 +28,9 @@ class Figure:
     skin: float = 0.5
     """0 light to 1 dark."""
     name_tag: str | None = None
-    """The name that shows on a big tag over the head, if it shows now."""
+    """Name on a big tag over the head, while it is visible."""
     holding: str | None = None
-    """What is carried, such as "ball" or "card:star"."""
+    """Thing in the hand, such as "ball" or "card:star"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Thing:
     """An object."""
 
     thing: str
-    """Identifier, the same through the video."""
+    """Identifier, the same in the whole video."""
     kind: str
     """"chair", "box", "television", "door", "easel", "table", "bookshelf", "rug", "ball", "teddy", "car", ..."""
     x: float
@@ -47,7 +47,7 @@ class Thing:
     state: str = ""
     """"open" or "closed", "on" or "off", ..."""
     content: str | None = None
-    """What shows on or in it, such as the television's programme; None where it is hidden or off."""
+    """Visible content, such as the television's programme; None where it is hidden or off."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +58,11 @@ class Scene:
     figures: tuple[Figure, ...]
     things: tuple[Thing, ...]
     layout_seed: int
-    """Wall colour, floor, posters, window: what stays the same through a video."""
+    """Seed of what stays the same in a video: wall colour, floor, posters, window."""
     brightness: float = 1.0
     warmth: float = 0.0
     """-1 cold to 1 warm light."""
     camera: tuple[float, float] = (0.0, 0.0)
     """Jitter, in parts of the picture's width and height."""
     distractors: tuple[Thing, ...] = field(default=())
-    """Things that mean nothing: a fly, a balloon outside, a moving shadow."""
+    """Things without meaning: a fly, a balloon outside, a moving shadow."""

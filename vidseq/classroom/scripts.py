@@ -1,16 +1,16 @@
-"""How children choose what to do next: a known random process with long causes.
+"""How children choose their next action: a known random process with long-term causes.
 
-Every activity belongs to a ring of three (`actions.RINGS`), and a child goes on from ring to ring. Which of the next
-ring's three activities it takes follows from the present one by a bijection, and the bijection depends on
+Every activity belongs to a ring of three (`actions.RINGS`), and a child goes from ring to ring. A bijection (a table)
+maps the current activity to one of the next ring's three, and it depends on
 
 * nothing (rings decided by "current"): a fixed table;
-* the symbol of the latest card, or the latest television programme ("card", "television"): a turn by 0, 1 or 2 places;
+* the symbol of the latest card, or the latest television programme ("card", "television"): a turn by 0, 1 or 2;
 * the child's own habit ("habit"): a permutation drawn for each child, ring and video.
 
 With probability `noise` the child does any other activity instead, uniformly.
 
-Why bijections: first activities are uniform, and a bijection keeps them uniform whatever card, programme and habit
-are. So an activity seen without the one before tells nothing about cards and habits; only whole transitions do. That
+Why bijections: first activities are uniform, and a bijection keeps them uniform for every card, programme and habit.
+So an activity without the one before gives no information about cards and habits; only complete transitions do. This
 makes the exact posterior of `ceiling` a short product, and leaves no shortcut by counting activities.
 """
 
@@ -24,23 +24,23 @@ from vidseq.classroom.palette import PROGRAMMES, SYMBOLS
 
 Table = tuple[int, ...]
 
-#: Seconds from leaving one zone to arriving at another: the same for all ways, so that it tells nothing.
+#: Seconds between two zones: the same for all pairs, so that it gives no information.
 WALK_SECONDS = 1.5
 
-#: A child makes up its mind this long before it leaves: cards shown later no longer count. The tau_a of the queries.
+#: A child decides this long before it leaves: later cards do not count. The tau_a of the queries.
 ANTICIPATION_SECONDS = 1.0
 
-#: All habits there are, equally likely.
+#: All habits, equally likely.
 HABITS: tuple[Table, ...] = tuple(permutations(range(3)))
 
-#: The ways that a card or programme can turn a ring, equally likely.
-TURNS: tuple[Table, ...] = tuple(tuple((place + turn) % 3 for place in range(3)) for turn in range(3))
+#: Turns of a ring by a card or programme, equally likely.
+TURNS: tuple[Table, ...] = tuple(tuple((position + turn) % 3 for position in range(3)) for turn in range(3))
 _FIXED: dict[int, Table] = {1: (1, 2, 0), 3: (2, 0, 1), 5: (1, 2, 0)}
 
-#: The rings that habit decides.
+#: Rings that habit decides.
 HABIT_RINGS = tuple(ring for ring, decider in enumerate(DECIDED_BY) if decider == "habit")
 
-#: Every activity of the rings, in order.
+#: All activities of the rings, in order.
 ACTIVITIES = tuple(RING_OF)
 
 _CAUSES = {"card": "cue", "television": "cue", "habit": "habit", "current": "current"}
@@ -48,7 +48,7 @@ _CAUSES = {"card": "cue", "television": "cue", "habit": "habit", "current": "cur
 
 @dataclass(frozen=True)
 class Show:
-    """A card or a programme that is shown."""
+    """A visible card or programme."""
 
     start: float
     end: float
@@ -57,7 +57,7 @@ class Show:
 
 @dataclass(frozen=True)
 class Step:
-    """One activity of a child: it leaves for it at `start`, does it from `arrives` to `end` (seconds)."""
+    """One activity of a child, who walks to it from `start`, and does it from `arrives` to `end` (seconds)."""
 
     action: str
     start: float
@@ -66,21 +66,21 @@ class Step:
 
 
 def decided_by(action: str) -> str:
-    """What decides the activity after this one: "card", "television", "habit" or "current"."""
+    """Returns what decides the activity after this one: "card", "television", "habit" or "current"."""
     return DECIDED_BY[RING_OF[action][0]]
 
 
 def cause(action: str) -> str:
-    """What a next action after this one follows from: "cue", "habit" or "current"."""
+    """Returns the cause of a next action after this one: "cue", "habit" or "current"."""
     return _CAUSES[decided_by(action)]
 
 
 def tables(decider: str, ring: int) -> tuple[Table, ...]:
-    """Every table a decider can mean, equally likely before anything is known.
+    """Returns all possible tables of a decider, equally likely before anything is known.
 
     Args:
-        decider: what `decided_by` says.
-        ring: number of the ring that the child is in.
+        decider: from `decided_by`.
+        ring: index of the child's ring.
     """
     if decider == "current":
         return (_FIXED[ring],)
@@ -88,18 +88,18 @@ def tables(decider: str, ring: int) -> tuple[Table, ...]:
 
 
 def shown_table(value: str) -> Table:
-    """The table that a card's symbol or a programme commands."""
+    """Returns the table of a card's symbol or a programme."""
     return TURNS[(SYMBOLS if value in SYMBOLS else PROGRAMMES).index(value)]
 
 
 def follow(action: str, table: Table) -> str:
-    """The activity that comes after `action` by a table."""
-    ring, place = RING_OF[action]
-    return RINGS[NEXT_RING[ring]][table[place]].name
+    """Returns the activity after `action` by a table."""
+    ring, position = RING_OF[action]
+    return RINGS[NEXT_RING[ring]][table[position]].name
 
 
 def transition_probability(action: str, following: str, table: Table, noise: float) -> float:
-    """How likely an activity follows another, given the table in force."""
+    """Returns the probability that an activity follows another, given the table in force."""
     if following == action:
         return 0.0
     return (1 - noise) * (following == follow(action, table)) + noise / (len(ACTIVITIES) - 1)
@@ -113,7 +113,7 @@ def draw_next(action: str, table: Table, noise: float, rng: np.random.Generator)
 
 
 def latest(shows: tuple[Show, ...], time: float) -> Show | None:
-    """The last of the shows that began before `time`."""
+    """Returns the last show that began before `time`, or None."""
     return next((show for show in reversed(shows) if show.start < time), None)
 
 
@@ -126,16 +126,16 @@ def draw_script(
     noise: float,
     rng: np.random.Generator,
 ) -> tuple[Step, ...]:
-    """Draws all that a child does from coming in to the end of the video.
+    """Draws all activities of a child from its entry to the end of the video.
 
     Args:
-        enters: when the child comes in, seconds.
+        enters: entry of the child, seconds.
         end: length of the video, seconds.
-        shows: the cards and the programmes, by decider; the first of each begins before anybody needs it.
+        shows: cards and programmes, by decider; the first of each begins before it is needed.
         habits: the child's table in each ring that habit decides.
-        durations: shortest and longest duration of an activity, walking there included, seconds.
-        noise: probability to do something else.
-        rng: random numbers.
+        durations: shortest and longest duration of an activity, walking included, seconds.
+        noise: probability of a random activity.
+        rng: random number generator.
 
     Returns:
         steps without gaps; the last one is cut at `end`.

@@ -1,4 +1,4 @@
-"""From a world and a time to the scene that is drawn."""
+"""Stages a world: the scene at a time."""
 
 import functools
 from math import sin, tau
@@ -11,7 +11,10 @@ from vidseq.classroom.scene import Figure, Scene, Thing
 from vidseq.classroom.scripts import Show
 from vidseq.classroom.world import Child, World
 
-#: How far, in parts of the room, a zone stands from its usual place in one video or another.
+Position = tuple[float, float]
+"""(x, depth); see `scene.Figure` for the axes."""
+
+#: Largest shift of a zone between videos, as a share of the room.
 ZONE_SHIFT = 0.015
 
 _FURNITURE = {
@@ -26,14 +29,14 @@ _FURNITURE = {
     "drum": "drum",
 }
 
-#: Seconds that the door stays open for one who comes in.
+#: Seconds that the door stays open for a child that enters.
 DOOR_OPEN_SECONDS = 2.0
 
 
 def scene_at(world: World, time: float) -> Scene:
-    """What can be seen at a time (seconds). What happens later has no influence on it."""
-    zones = zone_places(world.layout_seed)
-    children = [_child(world, number, time, zones) for number in range(len(world.children))]
+    """Makes the scene at a time (seconds); later events have no influence on it."""
+    zones = zone_positions(world.layout_seed)
+    children = [_child(world, index, time, zones) for index in range(len(world.children))]
     waves = np.random.default_rng(world.layout_seed).uniform(0, 1, size=8)
     return Scene(
         time=time,
@@ -48,8 +51,8 @@ def scene_at(world: World, time: float) -> Scene:
 
 
 @functools.lru_cache(maxsize=64)
-def zone_places(layout_seed: int) -> dict[str, tuple[float, float]]:
-    """(x, depth) of each zone in one video."""
+def zone_positions(layout_seed: int) -> dict[str, Position]:
+    """Returns (x, depth) of each zone in one video."""
     shifts = np.random.default_rng([layout_seed, 1]).uniform(-ZONE_SHIFT, ZONE_SHIFT, size=(len(palette.ZONES), 2))
     return {
         zone: (float(x + dx), float(np.clip(depth + dd, 0, 1)))
@@ -57,16 +60,16 @@ def zone_places(layout_seed: int) -> dict[str, tuple[float, float]]:
     }
 
 
-def _child(world: World, number: int, time: float, zones: dict[str, tuple[float, float]]) -> Figure | None:
-    child = world.children[number]
+def _child(world: World, index: int, time: float, zones: dict[str, Position]) -> Figure | None:
+    child = world.children[index]
     step = child.step_at(time)
     if step is None:
         return None
-    target = _stand(zones, ACTIONS[step.action].zone, number)
-    x, depth, facing, action, phase = *target, 1 if number % 2 == 0 else -1, step.action, time - step.arrives
+    target = _stand(zones, ACTIONS[step.action].zone, index)
+    x, depth, facing, action, phase = *target, 1 if index % 2 == 0 else -1, step.action, time - step.arrives
     if time < step.arrives:
         before = child.steps[child.steps.index(step) - 1]
-        x0, depth0 = _stand(zones, ACTIONS[before.action].zone, number)
+        x0, depth0 = _stand(zones, ACTIONS[before.action].zone, index)
         part = (time - step.start) / (step.arrives - step.start)
         part = part * part * (3 - 2 * part)
         facing = 1 if target[0] >= x0 else -1
@@ -88,11 +91,11 @@ def _child(world: World, number: int, time: float, zones: dict[str, tuple[float,
     )
 
 
-def _stand(zones: dict[str, tuple[float, float]], zone: str, number: int) -> tuple[float, float]:
-    """Children at one zone stand beside one another."""
+def _stand(zones: dict[str, Position], zone: str, index: int) -> Position:
+    """Returns a child's position at a zone; children at one zone stand beside one another."""
     x, depth = zones[zone]
-    side = (0.0, 0.075, -0.075, 0.15)[number % 4] * (1 if x < 0.5 else -1)
-    return float(np.clip(x + side, 0.04, 0.96)), min(1.0, depth + 0.06 + 0.03 * (number % 2))
+    side = (0.0, 0.075, -0.075, 0.15)[index % 4] * (1 if x < 0.5 else -1)
+    return float(np.clip(x + side, 0.04, 0.96)), min(1.0, depth + 0.06 + 0.03 * (index % 2))
 
 
 def _held(world: World, child: Child, time: float) -> str | None:
@@ -100,7 +103,7 @@ def _held(world: World, child: Child, time: float) -> str | None:
 
 
 def _teacher(world: World, time: float) -> Figure:
-    x, depth = palette.PLACES["teacher"]
+    x, depth = palette.POSITIONS["teacher"]
     card = showing(world.cards, time)
     return Figure(
         figure="teacher",
@@ -118,11 +121,11 @@ def _teacher(world: World, time: float) -> Figure:
 
 
 def showing(shows: tuple[Show, ...], time: float) -> Show | None:
-    """The show that can be seen at a time, if any."""
+    """Returns the visible show at a time, or None."""
     return next((show for show in shows if show.start <= time < show.end), None)
 
 
-def _things(world: World, time: float, zones: dict[str, tuple[float, float]]) -> tuple[Thing, ...]:
+def _things(world: World, time: float, zones: dict[str, Position]) -> tuple[Thing, ...]:
     things = [
         Thing(thing=kind, kind=kind, x=zones[zone][0], depth=zones[zone][1], color=_color(world, kind, time))
         for kind, zone in _FURNITURE.items()
@@ -135,23 +138,23 @@ def _things(world: World, time: float, zones: dict[str, tuple[float, float]]) ->
     things.append(
         _thing(
             "television",
-            palette.PLACES["television"],
+            palette.POSITIONS["television"],
             color="black",
             state="on" if programme else "off",
             content=programme.value if programme else None,
         )
     )
-    things.append(_thing("chair", palette.PLACES["chair"], color=chair.value if chair else "brown"))
+    things.append(_thing("chair", palette.POSITIONS["chair"], color=chair.value if chair else "brown"))
     rings = any(_within(span, time) for span in world.rings)
     flashes = any(_within(span, time) for span in world.flashes)
-    things.append(_thing("bell", palette.PLACES["bell"], color="yellow", state="ringing" if rings else ""))
-    things.append(_thing("lamp", palette.PLACES["lamp"], color="white", state="flashing" if flashes else ""))
-    things += [_box(world, color, place, time) for color, place in zip(world.boxes, palette.BOX_PLACES)]
+    things.append(_thing("bell", palette.POSITIONS["bell"], color="yellow", state="ringing" if rings else ""))
+    things.append(_thing("lamp", palette.POSITIONS["lamp"], color="white", state="flashing" if flashes else ""))
+    things += [_box(world, color, position, time) for color, position in zip(world.boxes, palette.BOX_POSITIONS)]
     return tuple(things)
 
 
-def _thing(kind: str, place: tuple[float, float], *, color: str, state: str = "", content: str | None = None) -> Thing:
-    return Thing(thing=kind, kind=kind, x=place[0], depth=place[1], color=color, state=state, content=content)
+def _thing(kind: str, position: Position, *, color: str, state: str = "", content: str | None = None) -> Thing:
+    return Thing(thing=kind, kind=kind, x=position[0], depth=position[1], color=color, state=state, content=content)
 
 
 def _color(world: World, thing: str, time: float) -> str:
@@ -159,13 +162,13 @@ def _color(world: World, thing: str, time: float) -> str:
     return show.value if show else "brown"
 
 
-def _box(world: World, color: str, place: tuple[float, float], time: float) -> Thing:
+def _box(world: World, color: str, position: Position, time: float) -> Thing:
     toy = next((hide.toy for hide in world.hides if hide.box == color and hide.start <= time < hide.end), None)
     return Thing(
         thing=f"box:{color}",
         kind="box",
-        x=place[0],
-        depth=place[1],
+        x=position[0],
+        depth=position[1],
         color=color,
         state="open" if toy else "closed",
         content=toy,

@@ -1,4 +1,4 @@
-"""Frames as vectors of what can be seen, with noise: for comparing heads without a CNN. These are no pixels."""
+"""Symbolic frames: noisy vectors of the visible facts, to compare heads without a CNN or pixels."""
 
 import numpy as np
 
@@ -6,18 +6,18 @@ from vidseq.classroom.actions import ACTIONS
 from vidseq.classroom.config import ClassroomConfig
 from vidseq.classroom.palette import GIFTS, PROGRAMMES, SYMBOLS, TOYS, ZONES
 from vidseq.classroom.scene import Figure, Scene, Thing
-from vidseq.classroom.staging import scene_at, zone_places
+from vidseq.classroom.staging import scene_at, zone_positions
 from vidseq.classroom.world import World
 from vidseq.video.sampling import sample_times
 
-#: Raised when the meaning of a component changes.
+#: Increased when the meaning of a component changes.
 SYMBOLIC_VERSION = 1
 
 
 def component_names(config: ClassroomConfig) -> tuple[str, ...]:
-    """What each component of a frame's vector tells; 1 where it can be seen, else 0.
+    """Returns the meaning of each component of a frame's vector: 1 if visible, else 0.
 
-    Children are told apart by their shirts: one group of components for each colour of the configuration.
+    Shirts identify children: each colour of the configuration has a group of components.
     """
     child = ["here", "action:walk"]
     child += [f"action:{action}" for action in ACTIONS]
@@ -31,10 +31,10 @@ def component_names(config: ClassroomConfig) -> tuple[str, ...]:
 
 
 class SymbolicEncoder:
-    """Turns a world's scenes into vectors.
+    """Encodes a world's scenes as vectors.
 
     Args:
-        config: which colours and names there are, rate and noise.
+        config: colours, names, rate and noise.
     """
 
     def __init__(self, config: ClassroomConfig) -> None:
@@ -43,21 +43,21 @@ class SymbolicEncoder:
         self.dim = len(self._index)
 
     def frame(self, world: World, time: float) -> np.ndarray:
-        """One frame without noise, float32 (D,)."""
-        return self._encode(scene_at(world, time), zone_places(world.layout_seed))
+        """Encodes one frame without noise, float32 (D,)."""
+        return self._encode(scene_at(world, time), zone_positions(world.layout_seed))
 
     def frames(self, world: World, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """A video's frames at the configuration's feature rate.
+        """Encodes a video's frames at the configured feature rate.
 
         Args:
             world: the video.
-            rng: random numbers, for the Gaussian noise.
+            rng: random number generator of the Gaussian noise.
 
         Returns:
             float32 (T, D), and the frames' times in seconds, (T,).
         """
         times = sample_times(world.seconds, self.config.feature_fps)
-        zones = zone_places(world.layout_seed)
+        zones = zone_positions(world.layout_seed)
         frames = np.stack([self._encode(scene_at(world, float(time)), zones) for time in times])
         frames = frames + rng.normal(0.0, self.config.symbolic_noise, size=frames.shape)
         return frames.astype(np.float32), times

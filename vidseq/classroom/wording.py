@@ -1,5 +1,5 @@
-"""The words of questions: several surface forms of each, none of which has anything to do with the answer. And of
-answers, where they are sentences: one form each, so that two right answers never differ."""
+"""The wording of questions, in several surface forms that are independent of the answer, and of answers as sentences,
+in one form each, so that a right answer has one wording."""
 
 import numpy as np
 
@@ -97,7 +97,7 @@ _FORMS: dict[tuple[str, str], tuple[str, ...]] = {
 
 _VERBS = {"bell": "ring", "lamp": "flash"}
 
-#: How an answer is said as a sentence.
+#: Forms of answers as sentences.
 _SENTENCES: dict[tuple[str, str], str] = {
     ("color_now", ""): "the {subject} is {answer}",
     ("doing", ""): "the child in {subject} is {doing}",
@@ -119,28 +119,28 @@ _SENTENCES: dict[tuple[str, str], str] = {
 }
 
 
-def answer_sentence(ask: Question, answer: str) -> str:
-    """Says an answer as a sentence; what nobody can know stays "unknown"."""
+def answer_sentence(question: Question, answer: str) -> str:
+    """Puts an answer into a sentence; "unknown" stays as it is."""
     if answer == UNKNOWN:
         return answer
-    kind = f"shown {ask.subject}" if ask.kind == "shown" else ask.kind
-    form = _SENTENCES[(kind, ask.which)] if (kind, ask.which) in _SENTENCES else _SENTENCES[(kind, "")]
+    kind = f"shown {question.subject}" if question.kind == "shown" else question.kind
+    form = _SENTENCES[(kind, question.which)] if (kind, question.which) in _SENTENCES else _SENTENCES[(kind, "")]
     doing = ACTIONS[answer].doing if answer in ACTIONS else ""
-    return form.format(subject=ask.subject, answer=answer, zone=ZONE_WORDS.get(ask.subject, ""), doing=doing)
+    return form.format(subject=question.subject, answer=answer, zone=ZONE_WORDS.get(question.subject, ""), doing=doing)
 
 
-def forms_of(ask: Question) -> tuple[str, ...]:
-    """The surface forms that a question can have, with gaps for its subjects."""
-    kind = f"shown {ask.subject}" if ask.kind == "shown" else ask.kind
-    return _FORMS[(kind, ask.which)] if (kind, ask.which) in _FORMS else _FORMS[(kind, "")]
+def forms_of(question: Question) -> tuple[str, ...]:
+    """Returns the surface forms of a question, with fields for its subjects."""
+    kind = f"shown {question.subject}" if question.kind == "shown" else question.kind
+    return _FORMS[(kind, question.which)] if (kind, question.which) in _FORMS else _FORMS[(kind, "")]
 
 
-def word(ask: Question, rng: np.random.Generator) -> str:
-    """Puts a question into words, in one of its surface forms."""
-    form = str(rng.choice(forms_of(ask)))
+def phrase_question(question: Question, rng: np.random.Generator) -> str:
+    """Puts a question into words, in a random surface form."""
+    form = str(rng.choice(forms_of(question)))
     return form.format(
-        subject=ask.subject,
-        which=ask.which,
-        zone=ZONE_WORDS.get(ask.subject, ""),
-        verb=_VERBS.get(ask.subject, ""),
+        subject=question.subject,
+        which=question.which,
+        zone=ZONE_WORDS.get(question.subject, ""),
+        verb=_VERBS.get(question.subject, ""),
     )

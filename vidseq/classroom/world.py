@@ -1,4 +1,4 @@
-"""One video's world: who and what is there, and everything that happens, before a pixel is drawn."""
+"""The world of one video: its children, things and events, before rendering."""
 
 from dataclasses import dataclass
 
@@ -19,22 +19,22 @@ class Child:
     skin: float
     name: str
     tag: tuple[float, float] | None
-    """When the name tag shows, seconds; None if this child has none."""
+    """Interval in which the name tag is visible, seconds; None without a name tag."""
     steps: tuple[Step, ...]
 
     @property
     def enters(self) -> float:
-        """When the child comes in, seconds."""
+        """Entry of the child, seconds."""
         return self.steps[0].start
 
     def step_at(self, time: float) -> Step | None:
-        """What the child is at, or None while it is not there yet."""
+        """Returns the child's step at a time, or None before it enters."""
         return next((step for step in self.steps if step.start <= time < step.end), None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hold:
-    """A child holds a present up."""
+    """A child holds up a present."""
 
     gift: str
     child: str
@@ -53,23 +53,23 @@ class Hide:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probe:
-    """Something laid out in order to be asked about; whether it happens does not depend on when it would."""
+class QueryTarget:
+    """A subject of questions; whether its event happens is independent of its time."""
 
     subject: str
     """The chair, a toy, a present, the bell or the lamp."""
     time: float
-    """When it shall be asked about first, seconds; may be asked about again at any later time."""
-    over: float
-    """When all that belongs to it is over, seconds."""
+    """Time of the first question, seconds; others come later."""
+    end: float
+    """End of the event, seconds."""
     happens: bool
     spans: tuple[tuple[float, float], ...]
-    """When it happens, or would, seconds."""
+    """Intervals of the event, or those that it would have, seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """A whole video. All times are whole milliseconds, as they stand in a data set's files."""
+    """A whole video. All times are whole milliseconds, as in the files of a data set."""
 
     video: str
     split: str
@@ -80,23 +80,23 @@ class World:
     cards: tuple[Show, ...]
     programmes: tuple[Show, ...]
     chair: tuple[Show, ...]
-    """Colours that the chair has for a while; at all other times it is plain wood."""
+    """Temporary colours of the chair; otherwise it is plain wood."""
     hides: tuple[Hide, ...]
     holds: tuple[Hold, ...]
     rings: tuple[tuple[float, float], ...]
-    """When the bell rings."""
+    """Intervals in which the bell rings."""
     flashes: tuple[tuple[float, float], ...]
-    """When the lamp flashes."""
+    """Intervals in which the lamp flashes."""
     colors: dict[str, tuple[Show, ...]]
-    """Colours of the rug, the table and the door, one after another without gaps."""
+    """Colours of the rug, the table and the door, without gaps in time."""
     boxes: tuple[str, ...]
     """Colours of the boxes, left to right."""
-    probes: tuple[Probe, ...]
+    targets: tuple[QueryTarget, ...]
     noise: float
-    """How often a child's next activity is just any."""
+    """Probability of a random next activity."""
 
     def record(self) -> Record:
-        """Everything that can be seen, as facts."""
+        """Returns all visible facts."""
         facts: list[Fact] = []
         for child in self.children:
             facts += _child_facts(child, self.seconds)

@@ -1,1 +1,1 @@
-"""Drawing the classroom: a canvas, and one file for each sort of thing on it."""
+"""Drawing of the classroom: a canvas, and one file for each sort of thing."""

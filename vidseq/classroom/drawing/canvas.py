@@ -1,4 +1,4 @@
-"""A picture to draw on, and pens that draw in the coordinates of what they draw."""
+"""An image and pens that draw on it in local coordinates."""
 
 import functools
 import math
@@ -34,7 +34,7 @@ def mix(first: Color, second: Color, part: float) -> Color:
     Args:
         first: the colour at `part` 0.
         second: the colour at `part` 1.
-        part: how much of `second`.
+        part: share of `second`.
     """
     red, green, blue = (round(a + (b - a) * part) for a, b in zip(first, second))
     return (red, green, blue)
@@ -63,13 +63,13 @@ class Pen:
         self._up = (-sign * sin, -cos)
 
     def at(self, point: Point, scale: float = 1.0, turn: float = 0.0, mirrored: bool | None = None) -> "Pen":
-        """A pen whose origin is at a local point, with its own scale, turn and mirroring."""
+        """Returns a pen with its origin at a local point, with its own scale, turn and mirroring."""
         column, row = self.pixel(point)
         mirror = self.mirrored if mirrored is None else mirrored
         return Pen(self.image, column, row, self.unit * scale, mirror, self.angle + turn)
 
     def pixel(self, point: Point) -> Point:
-        """Where a local point is on the image, as (column, row)."""
+        """Returns the image position of a local point, (column, row)."""
         x, y = point
         return (self.x + x * self._across[0] + y * self._up[0], self.y + x * self._across[1] + y * self._up[1])
 
@@ -125,7 +125,7 @@ class Pen:
             up: half its height.
             color: fill.
             turn: radians, counter-clockwise.
-            part: the arc that is drawn, degrees counter-clockwise from the right.
+            part: arc to draw, degrees counter-clockwise from the right.
         """
         steps = 12 if (across + up) * self.unit < 12 else 24 if (across + up) * self.unit < 80 else 48
         cos, sin = math.cos(turn), math.sin(turn)
@@ -143,7 +143,7 @@ class Pen:
         blend(self.image, mask, round(column - mask.shape[1] / 2), round(row - mask.shape[0] / 2), color)
 
     def text_width(self, text: str, height: float) -> float:
-        """How wide a text will be, in local units."""
+        """Returns the width of a text, in local units."""
         return text_mask(text, max(6, round(height * self.unit))).shape[1] / self.unit
 
     def _fixed(self, points: Sequence[Point]) -> np.ndarray:
@@ -157,7 +157,7 @@ class Pen:
 
 @functools.lru_cache(maxsize=64)
 def _arc(steps: int, part: Point) -> np.ndarray:
-    """Points of the unit circle between two angles in degrees."""
+    """Returns points of the unit circle between two angles in degrees."""
     angles = np.radians(np.linspace(part[0], part[1], steps))
     return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
@@ -170,8 +170,8 @@ def blend(image: np.ndarray, mask: np.ndarray, column: int, row: int, color: Col
         mask: uint8 (h, w), 255 where the colour covers.
         column: where the mask's left edge goes.
         row: where the mask's top edge goes.
-        color: what is laid over.
-        strength: 0 to 1, how much 255 in the mask covers.
+        color: of the layer.
+        strength: 0 to 1, opacity at 255 in the mask.
     """
     height, width = image.shape[:2]
     left, top = max(column, 0), max(row, 0)

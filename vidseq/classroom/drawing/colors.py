@@ -1,4 +1,4 @@
-"""Colour names to pixels, with one error for all that is drawn."""
+"""Pixel values of colour names, with one error for all drawings."""
 
 from vidseq.classroom.drawing.canvas import Color
 from vidseq.classroom.palette import COLORS, NEUTRAL
@@ -8,7 +8,7 @@ _ALL: dict[str, Color] = {**COLORS, **NEUTRAL}
 
 
 def color_of(name: str) -> Color:
-    """The pixel value of a colour name.
+    """Returns the pixel value of a colour name.
 
     Raises:
         UserError: the palette has no such colour.

@@ -1,4 +1,4 @@
-"""What draws the eye and means nothing."""
+"""Distractors: things that move and have no meaning."""
 
 from vidseq.classroom.drawing.canvas import Color, Pen, mix, shade
 from vidseq.classroom.drawing.colors import color_of

@@ -1,4 +1,4 @@
-"""People: a body that takes a pose, with clothes, a face and hair."""
+"""People: a posed body with clothes, a face and hair."""
 
 import math
 import zlib
@@ -11,7 +11,7 @@ from vidseq.classroom.drawing.poses import Pose
 from vidseq.classroom.scene import Figure
 
 ADULT_SCALE = 1.36
-"""How much taller the teacher is than a child."""
+"""Height of the teacher over that of a child."""
 _LIGHT_SKIN: Color = (255, 222, 192)
 _DARK_SKIN: Color = (122, 78, 52)
 _TROUSERS: tuple[Color, ...] = ((84, 96, 122), (112, 100, 92), (92, 110, 104), (104, 92, 116))
@@ -21,7 +21,7 @@ _INK: Color = (58, 46, 46)
 
 @dataclass(frozen=True, kw_only=True)
 class Body:
-    """Proportions, in parts of the whole height."""
+    """Proportions, as shares of the whole height."""
 
     hip: float
     torso: float
@@ -38,7 +38,7 @@ _ADULT = Body(hip=0.44, torso=0.31, shoulder=0.11, waist=0.105, head=0.105, arm=
 
 @dataclass(frozen=True)
 class Joints:
-    """Where the parts of a posed body are, in its own coordinates."""
+    """Positions of the parts of a posed body, in its own coordinates."""
 
     hip: Point
     chest: Point
@@ -48,12 +48,12 @@ class Joints:
 
 
 def body_of(figure: Figure) -> Body:
-    """The proportions of a figure."""
+    """Returns the proportions of a figure."""
     return _ADULT if figure.adult else _CHILD
 
 
 def joints_of(body: Body, pose: Pose) -> Joints:
-    """Puts a body into a pose."""
+    """Computes the joints of a body in a pose."""
     hip = (pose.hip[0], body.hip * (1 - pose.drop) + 0.06 * pose.drop + pose.hip[1])
     sin, cos = math.sin(pose.lean), math.cos(pose.lean)
     chest = (hip[0] + body.torso * sin, hip[1] + body.torso * cos)
@@ -69,11 +69,11 @@ def draw_figure(pen: Pen, figure: Figure, pose: Pose) -> Joints:
 
     Args:
         pen: one unit is the person's height, mirrored for somebody who faces left.
-        figure: looks.
-        pose: how limbs are held, with what belongs to the action.
+        figure: its looks.
+        pose: of its limbs, with the things of the action.
 
     Returns:
-        where the joints came to be, for what is held or worn.
+        the joints, for things that are held or worn.
     """
     body, joints = body_of(figure), joints_of(body_of(figure), pose)
     skin, shirt = skin_color(figure.skin), color_of(figure.shirt)
@@ -95,20 +95,26 @@ def draw_figure(pen: Pen, figure: Figure, pose: Pose) -> Joints:
 
 
 def _props(pen: Pen, pose: Pose, joints: Joints, layer: int) -> None:
-    places = {"chest": joints.chest, "head": joints.head, "left": joints.left, "right": joints.right, "ground": (0, 0)}
+    anchors = {
+        "chest": joints.chest,
+        "head": joints.head,
+        "left": joints.left,
+        "right": joints.right,
+        "ground": (0, 0),
+    }
     for prop in pose.props:
         if prop.layer == layer:
-            x, y = places[prop.anchor]
+            x, y = anchors[prop.anchor]
             prop.draw(pen.at((x + prop.x, y + prop.y), prop.scale, prop.turn))
 
 
 def skin_color(skin: float) -> Color:
-    """The colour of skin, 0 light to 1 dark."""
+    """Returns the colour of skin, 0 light to 1 dark."""
     return mix(_LIGHT_SKIN, _DARK_SKIN, min(max(skin, 0.0), 1.0))
 
 
 def _within(shoulder: Point, hand: Point, arm: float) -> Point:
-    """Where a hand is that reaches for a place given from the chest; an arm is only so long."""
+    """Returns the position of a hand that reaches for a point given from the chest, within the arm's length."""
     reach = math.hypot(*hand)
     part = min(1.0, arm * 1.12 / reach) if reach else 1.0
     return (shoulder[0] + hand[0] * part, shoulder[1] + hand[1] * part)
@@ -123,7 +129,7 @@ def _arm(pen: Pen, chest: Point, hand: Point, side: int, body: Body, sleeve: Col
 
 
 def _elbow(shoulder: Point, hand: Point, half: float, side: int) -> Point:
-    """Where two equal bones meet between shoulder and hand, bent outwards and down."""
+    """Returns the joint of two equal bones between shoulder and hand, bent outwards and down."""
     x, y = hand[0] - shoulder[0], hand[1] - shoulder[1]
     reach = max(math.hypot(x, y), 1e-6)
     bend = math.sqrt(max(half * half - reach * reach / 4, 0.0))
@@ -142,7 +148,7 @@ def _legs(pen: Pen, hip: Point, pose: Pose, body: Body, trousers: Color) -> None
 
 
 def _knee(hip: Point, foot: Point, half: float) -> Point:
-    """Where thigh and shin meet, bent forwards."""
+    """Returns the joint of thigh and shin, bent forwards."""
     x, y = foot[0] - hip[0], foot[1] - hip[1]
     reach = max(math.hypot(x, y), 1e-6)
     bend = math.sqrt(max(half * half - reach * reach / 4, 0.0))

@@ -1,4 +1,4 @@
-"""What stands on the floor; one unit is the height of a child who stands there, the origin is on the floor."""
+"""Furniture on the floor; one unit is the height of a child at its position, the origin is on the floor."""
 
 import random
 
@@ -110,7 +110,7 @@ def draw_coat_rack(pen: Pen, thing: Thing) -> None:
 
 
 def draw_chair(pen: Pen, thing: Thing) -> None:
-    """A solid chair with a broad back, whose colour is to be seen from afar."""
+    """A solid chair with a broad back, whose colour is visible from afar."""
     color = color_of(thing.color)
     dark = shade(color, 0.7)
     for x in (-0.23, 0.17):

@@ -15,7 +15,7 @@ HAIR_COLORS: dict[str, Color] = {
 
 
 def hair_color(name: str) -> Color:
-    """The colour of hair.
+    """Returns the colour of hair.
 
     Raises:
         UserError: there is no hair of that colour.
@@ -103,7 +103,7 @@ _OVER: dict[str, _Stroke] = {
 
 
 def draw_hair_behind(head: Pen, style: str, color: Color) -> None:
-    """Draws what hangs behind the head.
+    """Draws the hair behind the head.
 
     Raises:
         UserError: there is no such style.
@@ -114,5 +114,5 @@ def draw_hair_behind(head: Pen, style: str, color: Color) -> None:
 
 
 def draw_hair_over(head: Pen, style: str, color: Color) -> None:
-    """Draws what lies over the head; the style was checked by `draw_hair_behind`."""
+    """Draws the hair over the head; `draw_hair_behind` has checked the style."""
     _OVER[style](head, color)

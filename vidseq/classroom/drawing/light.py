@@ -1,4 +1,4 @@
-"""Light on the finished picture, shadows on the floor, and the camera that shakes a little."""
+"""Light on the finished picture, shadows on the floor, and camera shake."""
 
 import functools
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 _SHADE = np.asarray((0.32, 0.34, 0.36))
-"""How much light a shadow takes away in its middle: it is a little warm."""
+"""Share of the light that a shadow takes away in its middle; it is slightly warm."""
 
 
 def draw_shadow(image: np.ndarray, column: float, row: float, half: float, flat: float = 0.26) -> None:
@@ -30,7 +30,7 @@ def draw_shadow(image: np.ndarray, column: float, row: float, half: float, flat:
 
 @functools.lru_cache(maxsize=512)
 def _shadow_mask(half: int, flat: float) -> np.ndarray:
-    """What is left of the light, 255 is all, uint8 (h, w, 3)."""
+    """Makes the remaining light, 255 for all, uint8 (h, w, 3)."""
     across = np.linspace(-1.25, 1.25, round(2.5 * half))[None, :]
     up = np.linspace(-1.25, 1.25, max(3, round(2.5 * half * flat)))[:, None]
     depth = np.clip((1.25 - np.sqrt(across**2 + up**2)) / 0.75, 0, 1)[..., None]
@@ -38,7 +38,7 @@ def _shadow_mask(half: int, flat: float) -> np.ndarray:
 
 
 def lit(image: np.ndarray, brightness: float, warmth: float) -> np.ndarray:
-    """The picture under another light.
+    """Applies another light to the picture.
 
     Args:
         image: uint8 (H, W, 3).
@@ -52,13 +52,13 @@ def lit(image: np.ndarray, brightness: float, warmth: float) -> np.ndarray:
 def _light_table(brightness: float, warmth: float) -> np.ndarray:
     gains = brightness * (1 + warmth * np.asarray((0.12, 0.02, -0.16)))
     levels = np.arange(256)[:, None] * gains
-    # The brightest tones bend instead of burning out.
+    # The brightest tones saturate smoothly.
     bent = np.where(levels > 220, 220 + 35 * np.tanh((levels - 220) / 35), levels)
     return np.clip(np.rint(bent), 0, 255).astype(np.uint8)[None]
 
 
 def shaken(image: np.ndarray, camera: tuple[float, float]) -> np.ndarray:
-    """Moves the picture by parts of its width and height, to parts of a pixel; what comes in repeats the edges."""
+    """Shifts the picture by shares of its width and height, with subpixel accuracy; edges are repeated."""
     if camera == (0.0, 0.0):
         return image
     height, width = image.shape[:2]

@@ -1,4 +1,4 @@
-"""Name tags: as in a kindergarten, each name comes with its own colour and badge for those who cannot read yet."""
+"""Name tags: each name has its own colour and badge, as in a kindergarten for children who cannot read."""
 
 import math
 import zlib
@@ -27,14 +27,14 @@ _PLATES: tuple[Color, ...] = (
 
 
 def draw_name_tag(pen: Pen, name: str) -> None:
-    """Draws the name on a plate over the head, moved into the picture where it would be cut.
+    """Draws the name on a plate over the head, shifted into the picture where it would be cut.
 
     Args:
-        pen: stands where the figure stands; one unit is the figure's height.
-        name: what is written. Equal names have equal plates, in every video.
+        pen: at the figure's position; one unit is the figure's height.
+        name: text of the tag. Equal names have equal plates, in every video.
     """
-    number = NAMES.index(name) if name in NAMES else zlib.crc32(name.encode())
-    plate, badge = _PLATES[number % len(_PLATES)], _BADGES[number % len(_BADGES)]
+    index = NAMES.index(name) if name in NAMES else zlib.crc32(name.encode())
+    plate, badge = _PLATES[index % len(_PLATES)], _BADGES[index % len(_BADGES)]
     ink = _WHITE if sum(plate) < 400 else _INK
     mask = text_mask(name, max(10, round(0.27 * pen.unit)))
     high = 0.36

@@ -1,4 +1,4 @@
-"""What children have in their hands in an action; one unit is the child's height, the origin where it is held."""
+"""Things that children hold in an action; one unit is the child's height, the origin is where it is held."""
 
 import math
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _CRAYONS: tuple[Color, ...] = ((226, 70, 66), (50, 120, 220), (60, 166, 90), (24
 
 
 def toy(name: str, size: float) -> Callable[[Pen], None]:
-    """A drawing of a toy, `size` wide."""
+    """Returns a drawing of a toy, `size` wide."""
     return lambda pen: draw_toy(pen.at((0, 0), scale=size), name)
 
 
@@ -231,8 +231,8 @@ def block(pen: Pen) -> None:
 
 def blocks_tower(pen: Pen) -> None:
     """A tower of blocks that stands on the floor."""
-    places = ((-0.1, 0.0), (0.05, 0.0), (-0.03, 0.14), (-0.02, 0.28))
-    for (x, y), color in zip(places, _CRAYONS):
+    corners = ((-0.1, 0.0), (0.05, 0.0), (-0.03, 0.14), (-0.02, 0.28))
+    for (x, y), color in zip(corners, _CRAYONS):
         pen.rounded(x, y, 0.14, 0.135, 0.02, shade(color, 0.8))
         pen.rounded(x + 0.014, y + 0.014, 0.112, 0.107, 0.02, color)
 

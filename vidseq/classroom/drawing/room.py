@@ -1,4 +1,4 @@
-"""The empty room: wall, posters, bunting and floor, drawn once for a video."""
+"""The empty room: wall, posters, bunting and floor, drawn once per video."""
 
 import functools
 import itertools
@@ -24,8 +24,8 @@ _FLOORS: tuple[Color, ...] = ((214, 178, 132), (196, 160, 120), (205, 190, 160),
 _BUNTING: tuple[Color, ...] = ((226, 122, 112), (240, 196, 96), (128, 182, 148), (118, 164, 206), (190, 150, 200))
 _PAPER: Color = (252, 249, 240)
 _TRIM: Color = (250, 247, 238)
-_POSTER_PLACES = (0.17, 0.355, 0.955)
-"""Parts of the width where nothing else hangs."""
+_POSTER_POSITIONS = (0.17, 0.355, 0.955)
+"""Horizontal positions of posters, as shares of the width, where nothing else hangs."""
 
 
 @functools.lru_cache(maxsize=8)
@@ -115,7 +115,7 @@ def _seam(
 
 def _posters(pen: Pen, aspect: float, rng: random.Random) -> None:
     drawings: list[Callable[[Pen, random.Random], None]] = [_letters, _rainbow, _house, _flower, _numbers]
-    for part, drawing in zip(_POSTER_PLACES, rng.sample(drawings, len(_POSTER_PLACES))):
+    for part, drawing in zip(_POSTER_POSITIONS, rng.sample(drawings, len(_POSTER_POSITIONS))):
         spot = (part * aspect, 0.66 + rng.uniform(-0.03, 0.03))
         paper = pen.at(spot, scale=0.26, turn=rng.uniform(-0.05, 0.05))
         paper.rectangle(-0.5, -0.62, 1.04, 1.2, shade(_TRIM, 0.8))
@@ -130,8 +130,8 @@ def _letters(pen: Pen, rng: random.Random) -> None:
 
 
 def _numbers(pen: Pen, rng: random.Random) -> None:
-    for number, y in (("1 2 3", 0.28), ("4 5 6", -0.02), ("7 8 9", -0.32)):
-        pen.text(number, 0, y, 0.34, rng.choice(_BUNTING))
+    for digits, y in (("1 2 3", 0.28), ("4 5 6", -0.02), ("7 8 9", -0.32)):
+        pen.text(digits, 0, y, 0.34, rng.choice(_BUNTING))
 
 
 def _rainbow(pen: Pen, rng: random.Random) -> None:
@@ -170,7 +170,7 @@ def _bunting(pen: Pen, aspect: float, rng: random.Random) -> None:
 
 
 def _daylight(image: np.ndarray) -> None:
-    """Lays the light that falls through the window in the middle softly on the floor."""
+    """Draws the soft light of the window on the floor."""
     height, width = image.shape[:2]
     patch = np.zeros((height, width), np.uint8)
     middle, lean = 0.47 * width, -0.06 * width

@@ -1,4 +1,4 @@
-"""Television programmes, told apart by colour and by shape; the screen is 1.7 wide and 1 high around the origin."""
+"""Television programmes, which differ in colour and shape; the screen is 1.7 wide and 1 high around the origin."""
 
 import math
 from collections.abc import Callable

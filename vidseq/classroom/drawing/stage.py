@@ -1,17 +1,17 @@
-"""Where the floor is: from a place in the room to pixels, nearer things lower and larger."""
+"""The perspective of the room: from a position to pixels, nearer things lower and larger."""
 
 import numpy as np
 
 from vidseq.classroom.drawing.canvas import Pen
 
 FLOOR = 0.56
-"""Where wall and floor meet, in parts of the picture's height from the top."""
+"""Edge of wall and floor, as a share of the picture's height from the top."""
 _BACK, _FRONT = 0.60, 0.965
 _SMALL, _LARGE = 0.31, 0.41
 
 
-def place(image: np.ndarray, x: float, depth: float, mirrored: bool = False) -> Pen:
-    """A pen that stands on the floor, whose unit is the height of a child that stands there.
+def stand_at(image: np.ndarray, x: float, depth: float, mirrored: bool = False) -> Pen:
+    """Makes a pen on the floor, whose unit is the height of a child at its position.
 
     Args:
         image: uint8 (H, W, 3), to be drawn on.

@@ -1,4 +1,4 @@
-"""Symbols for cards and screens, each in a box of one unit around the origin and known by its outline and colour."""
+"""Symbols of cards and screens, each in a unit box around the origin, which differ in outline and colour."""
 
 import math
 from collections.abc import Callable
@@ -82,7 +82,7 @@ def draw_symbol(pen: Pen, symbol: str) -> None:
 
 
 def draw_card(pen: Pen, symbol: str, border: Point = (0.5, 0.56)) -> None:
-    """Draws a white card, one unit wide, with a symbol on it; cards are read from the front, never mirrored."""
+    """Draws a white card, one unit wide, with a symbol; it is never mirrored."""
     wide, high = border
     pen.rounded(-wide - 0.03, -high - 0.06, 2 * wide + 0.06, 2 * high + 0.06, 0.1, (120, 104, 96))
     pen.rounded(-wide, -high, 2 * wide, 2 * high, 0.08, (255, 255, 252))

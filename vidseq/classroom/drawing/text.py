@@ -1,4 +1,4 @@
-"""Text as masks, with the font that Pillow carries, so that every machine draws the same letters."""
+"""Text as masks, with the font in Pillow, so that every machine draws the same letters."""
 
 import functools
 
@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 @functools.lru_cache(maxsize=64)
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The font at a size in pixels."""
+    """Returns the font at a size in pixels."""
     return ImageFont.load_default(size)
 
 

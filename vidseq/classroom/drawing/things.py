@@ -1,4 +1,4 @@
-"""Every kind of thing: how it is drawn, in which order, and whether it throws a shadow."""
+"""All kinds of things: their drawing, order and shadow."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,27 +8,27 @@ import numpy as np
 from vidseq.classroom.drawing import distractors, furniture, wall
 from vidseq.classroom.drawing.canvas import Pen
 from vidseq.classroom.drawing.light import draw_shadow
-from vidseq.classroom.drawing.stage import place
+from vidseq.classroom.drawing.stage import stand_at
 from vidseq.classroom.scene import Thing
 from vidseq.errors import unknown_name
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How a kind of thing is drawn."""
+    """Drawing of a kind of thing."""
 
     draw: Callable[[Pen, Thing], None]
     nearer: float = 0.0
-    """Added to its depth when sorting, so that what hangs on the wall and lies on the floor comes first."""
+    """Added to its depth for sorting, so that things on the wall and on the floor come first."""
     shadow: float = 0.0
     """Half the width of its shadow, in children's heights; 0 for none."""
     before: float = 0.0
-    """How much nearer than its place it stands: a table is in front of those who use it."""
+    """Distance by which it stands nearer than its position: a table is in front of those who use it."""
 
 
 _ON_WALL, _ON_FLOOR, _BEHIND = -9.0, -8.0, -0.06
 BACKDROP = -5.0
-"""What comes before this lies behind everybody."""
+"""Depth below which things are behind all people."""
 
 KINDS: dict[str, Kind] = {
     "rug": Kind(furniture.draw_rug, _ON_FLOOR),
@@ -53,7 +53,7 @@ KINDS: dict[str, Kind] = {
 
 
 def kind_of(thing: Thing) -> Kind:
-    """How a thing is drawn.
+    """Returns the kind of a thing.
 
     Raises:
         UserError: there is no such kind of thing.
@@ -64,15 +64,15 @@ def kind_of(thing: Thing) -> Kind:
 
 
 def order_of(thing: Thing) -> float:
-    """Where a thing comes when things are drawn from back to front, comparable to the depth of a person."""
+    """Returns the depth of a thing for drawing from back to front, comparable to that of a person."""
     kind = kind_of(thing)
     return thing.depth + kind.before + kind.nearer
 
 
 def draw_thing(image: np.ndarray, thing: Thing) -> None:
-    """Draws a thing where it stands, with its shadow."""
+    """Draws a thing at its position, with its shadow."""
     kind = kind_of(thing)
-    pen = place(image, thing.x, thing.depth + kind.before)
+    pen = stand_at(image, thing.x, thing.depth + kind.before)
     if kind.shadow:
         draw_shadow(image, pen.x, pen.y, kind.shadow * pen.unit, 0.22)
     kind.draw(pen, thing)

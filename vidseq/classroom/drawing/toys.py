@@ -1,4 +1,4 @@
-"""Small things that are played with, carried and hidden, each about one unit wide and standing on y = 0."""
+"""Toys: small things, each about one unit wide and standing on y = 0."""
 
 from collections.abc import Callable
 
@@ -131,7 +131,7 @@ TOYS: dict[str, tuple[_Drawing, Color]] = {
     "trumpet": (_trumpet, (234, 184, 60)),
     "umbrella": (_umbrella, (150, 70, 170)),
 }
-"""Each toy: how it is drawn, and the colour it usually has."""
+"""Drawing and usual colour of each toy."""
 
 
 def draw_toy(pen: Pen, toy: str, color: Color | None = None) -> None:
@@ -140,7 +140,7 @@ def draw_toy(pen: Pen, toy: str, color: Color | None = None) -> None:
     Args:
         pen: one unit is about the toy's width.
         toy: its kind.
-        color: None: the colour it usually has.
+        color: None: its usual colour.
 
     Raises:
         UserError: there is no such toy.

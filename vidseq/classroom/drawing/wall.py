@@ -1,4 +1,4 @@
-"""What hangs on the wall: the window, the television, the bell, the lamp. One unit is a child's height."""
+"""Things on the wall: window, television, bell and lamp. One unit is a child's height."""
 
 import math
 import random
@@ -14,7 +14,7 @@ _GLOW: Color = (255, 226, 80)
 
 
 def draw_window(pen: Pen, thing: Thing) -> None:
-    """A window with daylight; the view and the curtains follow its exact place, which differs between videos."""
+    """A window with daylight; view and curtains depend on its exact position, which differs between videos."""
     rng = random.Random(repr(thing.x))
     glass = pen.at((0, 1.26))
     glass.rectangle(-0.4, -0.42, 0.8, 0.84, _TRIM)
