@@ -221,7 +221,7 @@ class VideoReasoner(nn.Module):
 
     def init_state(self, batch_size: int, videos: Sequence[str] | None = None) -> ModelState:
         """The state before the first frame of B streams; a head with a database does not retrieve the videos named."""
-        present = next(self.head.parameters()).new_zeros(batch_size, self.config.dim)
+        present = next(self.projection.parameters()).new_zeros(batch_size, self.config.dim)
         memory = self.head.init_state(batch_size)
         return ModelState(memory if videos is None else self.head.name_videos(memory, videos), present)
 
