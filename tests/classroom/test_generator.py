@@ -105,11 +105,13 @@ def test_nothing_after_the_query_can_be_read_back_from_a_file(pixels, tmp_path):
 
 def test_another_configuration_or_a_strange_folder_is_refused(symbolic, tmp_path):
     with pytest.raises(
-        UserError, match=r"expects to go on with the configuration in classroom.json, got another one\."
+        UserError, match=r"Classroom in '.*' expects seed \d+ as it began, got 9\. Name another folder\.$"
     ):
         generate(symbolic, dataclasses.replace(SYMBOLIC, seed=9))
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UserError, match=r"A new data set expects an empty folder, got .*, which is not\."):
+    with pytest.raises(
+        UserError, match=r"Classroom expects a new or empty folder, got '.*', which holds notes\.txt\."
+    ):
         generate(tmp_path, SYMBOLIC)
 
 

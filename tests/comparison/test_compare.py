@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from vidseq.analysis.budget import match_size
+from vidseq.claims import claim_folder
 from vidseq.cli import main
 from vidseq.comparison import compare
 from vidseq.comparison.candidate import Trial
 from vidseq.comparison.compare import compare_heads, parse_seeds
-from vidseq.comparison.plan import PLAN_FILE, claim
 from vidseq.data.dataset import write_dataset
 from vidseq.errors import UserError
 from vidseq.evaluation.rows import read_rows
@@ -40,13 +40,13 @@ def compared(toy_world, tmp_path_factory):
     """Two heads and two seeds; one run cannot make its folder, for something lies there."""
     out = tmp_path_factory.mktemp("compared") / "out"
 
-    def claim_and_obstruct(folder, plan):
-        claim(folder, plan)
+    def claim_and_obstruct(folder, kind, content, **options):
+        claim_folder(folder, kind, content, **options)
         (folder / "runs").mkdir()
         (folder / "runs" / "gru-seed1").write_text("in the way")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compare, "claim", claim_and_obstruct)
+        patch.setattr(compare, "claim_folder", claim_and_obstruct)
         patch.setattr(compare, "run_jobs", run_here)
         return out, compare_heads(toy_world[0].folder, out, "lstm,gru", seeds=(0, 1), budget=5000, **SMALL)
 
@@ -135,8 +135,10 @@ def test_a_folder_that_holds_something_else_is_refused(toy_world, tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(UserError, match="expects a new or empty folder"):
         compare_heads(toy_world[0].folder, tmp_path, "lstm", **SMALL)
-    (tmp_path / PLAN_FILE).write_text("{")
-    with pytest.raises(UserError, match=r"expects JSON in .*comparison\.json"):
+    (tmp_path / "comparison.json").write_text("{")
+    with pytest.raises(
+        UserError, match=r"expects a JSON object in comparison\.json, got something else\. Name another"
+    ):
         compare_heads(toy_world[0].folder, tmp_path, "lstm", **SMALL)
 
 
@@ -192,7 +194,7 @@ def test_whole_models_match(toy_world):
 
 
 def test_a_trial_is_trained_as_the_plan_says(compared, toy_world):
-    plan = json.loads((compared[0] / PLAN_FILE).read_text())
+    plan = json.loads((compared[0] / "comparison.json").read_text())
     assert {one["head"] for one in plan["candidates"]} == {"lstm", "gru"}
     assert plan["training"]["epochs"] == 1 and "seed" not in plan["training"]
     assert [field.name for field in dataclasses.fields(Trial)][:2] == ["data", "features"]

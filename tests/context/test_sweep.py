@@ -107,10 +107,13 @@ def test_a_folder_that_is_taken(sweep, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "thesis.txt").write_text("years of work")
-    with pytest.raises(UserError, match=r"a new folder, got .*out', which holds other files\. Name another"):
+    with pytest.raises(UserError, match=r"a new or empty folder, got .*out', which holds thesis\.txt\. Name another"):
         run_sweep(sweep, out)
     run_sweep(sweep, out, overwrite=True)
-    with pytest.raises(UserError, match=r"holds one with another contexts\. Name another folder, or use --overwrite"):
+    with pytest.raises(
+        UserError,
+        match=r"expects contexts \['1f', '1s', '2s', 'full'\] as it began, got \['1f', 'full'\]",
+    ):
         run_sweep(replace(sweep, contexts="1f,full"), out)
     assert len(read_rows(out / "rows.parquet")["context"].unique()) == 5
     run_sweep(replace(sweep, contexts="1f,full"), out, overwrite=True)
@@ -196,7 +199,7 @@ def test_the_verb_writes_rows_and_tables(toy_world, runs, tmp_path, capsys):
         ),
     }
     assert main(["context", *map(str, words), "--contexts", "1f,full"]) == 2
-    assert "another contexts" in capsys.readouterr().err
+    assert "expects contexts [" in capsys.readouterr().err
 
 
 def test_refusals(toy_world, toy_model, runs, sweep, tmp_path):

@@ -173,7 +173,7 @@ def test_a_truncated_file_is_bad(make: Make, clip: bytes) -> None:
 def test_an_existing_data_set_is_kept(make: Make) -> None:
     folder = make("a.mp4")
     init_dataset(folder)
-    with pytest.raises(DataError, match=r"expects no data set yet, got dataset.json"):
+    with pytest.raises(UserError, match=r"A data set expects '.*dataset\.json' to be new, .* or use --overwrite\."):
         init_dataset(folder)
     init_dataset(folder, overwrite=True)
 

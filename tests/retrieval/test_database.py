@@ -60,7 +60,10 @@ def test_what_does_not_fit_is_refused(world, tmp_path) -> None:
         DataError, match=r"at least two chunks, 16 frames, got none in split 'train' of 'toy'\. Use a sm"
     ):
         build_database(dataset, store, tmp_path / "db", chunk=8)
-    with pytest.raises(UserError, match="expects a folder that does not exist yet, got"):
+    with pytest.raises(
+        UserError,
+        match=r"A database expects '.*' to be new, got one that exists\. Remove it, or name another folder\.",
+    ):
         build_database(dataset, store, dataset.folder)
 
 
@@ -101,7 +104,7 @@ def test_the_verb_builds_one(world, tmp_path, capsys) -> None:
     assert f"{out}: 2 chunks of 1 videos." in capsys.readouterr().out
     assert Database.open(out).video_of(1) == "d"
     assert main(words) == 2
-    assert "expects a folder that does not exist yet" in capsys.readouterr().err
+    assert "to be new, got one that exists" in capsys.readouterr().err
     assert sorted(path.name for path in out.iterdir()) == [
         "database.json", "frames.npy", "keys.npy", "rows.npy", "seconds.npy"
     ]  # fmt: skip

@@ -150,7 +150,7 @@ def test_another_run_is_not_overwritten(toy_world: World, tmp_path: Path) -> Non
     run = fit(*toy_world, config(epochs=1), tmp_path / "run")
     with pytest.raises(UserError, match=r"expects a new run folder, got '.*run', which holds a run\."):
         fit(*toy_world, config(epochs=1), run)
-    with pytest.raises(UserError, match=r"Resuming '.*' expects lr 0\.002 as it started, got 0\.01\. Use the same"):
+    with pytest.raises(UserError, match=r"Run in '.*' expects lr 0\.002 as it began, got 0\.01\. Use the same"):
         fit(*toy_world, config(epochs=1, lr=0.01), run, resume=True)
     file = run / "checkpoints" / "last" / "training.pt"
     file.write_bytes(file.read_bytes()[:1000])

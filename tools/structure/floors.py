@@ -8,7 +8,7 @@ from structure.source import Module, Repository
 
 #: From the bottom up. A module may import its own floor and those below.
 LAYERS: Sequence[Set[str]] = [
-    {"vidseq", "errors", "files", "progress", "device", "processes"},
+    {"vidseq", "errors", "files", "claims", "progress", "device", "processes"},
     {"reporting"},
     {"video"},
     {"features"},
@@ -34,7 +34,7 @@ LAYERS: Sequence[Set[str]] = [
 
 #: What the classroom may use: it generates data and knows no model.
 CLASSROOM_MAY_USE = frozenset(
-    {"vidseq", "errors", "files", "processes", "progress", "video", "features", "data", "classroom"}
+    {"vidseq", "errors", "files", "claims", "processes", "progress", "video", "features", "data", "classroom"}
 )
 
 

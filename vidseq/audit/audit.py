@@ -1,8 +1,7 @@
 """`audit_dataset`: whether each family of a data set needs long context, and which shortcuts answer it."""
 
 import dataclasses
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from vidseq.audit.figure import audit_figure
 from vidseq.audit.findings import Alarm, Verdict, find_alarms, judge
 from vidseq.audit.report import accuracy_table, as_html, as_markdown
 from vidseq.checkpoint import load_model
+from vidseq.claims import claim_folder
 from vidseq.data.dataset import Dataset
 from vidseq.data.schema import NEXT_ACTION, QUERY_KINDS, Query
 from vidseq.errors import UserError
@@ -27,7 +27,6 @@ from vidseq.reporting.tables import write_table
 from vidseq.tasks import default_task
 from vidseq.training import TrainConfig, fit
 
-PLAN_FILE = "audit.json"
 #: The split that is learnt from.
 TRAIN_SPLIT = "train"
 #: How the heads that see the past in order are trained; the head keeps every frame.
@@ -81,7 +80,7 @@ def audit_dataset(
     _check_groups(dataset, split)
     folder = None if out is None else Path(out)
     if folder is not None:
-        _claim(folder, _about(dataset, store, split, short_seconds, anticipation_seconds, training))
+        claim_folder(folder, "audit", _about(dataset, store, split, short_seconds, anticipation_seconds, training))
     ordered: dict[str, tuple[Predict, str]] = {}
     if training is not None:
         if folder is None:
@@ -181,22 +180,6 @@ def _about(
     about = {"dataset": dataset.info.name, "version": dataset.info.version, "features": store.fingerprint.name}
     own = {} if training is None else {f"training.{key}": value for key, value in dataclasses.asdict(training).items()}
     return {**about, "split": split, "short_seconds": short, "anticipation_seconds": anticipation, **own}
-
-
-def _claim(out: Path, about: Mapping[str, Any]) -> None:
-    file, wanted = out / PLAN_FILE, json.loads(json.dumps(about))
-    if file.is_file():
-        there = json.loads(file.read_text(encoding="utf-8"))
-        for name in dict.fromkeys([*wanted, *there]):
-            if wanted.get(name) != there.get(name):
-                raise UserError(
-                    f"Audit in '{out}' expects {name} {there.get(name)!r} as it began, got {wanted.get(name)!r}. "
-                    f"Use the same, or another folder."
-                )
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"Audit expects a new or empty folder, got '{out}', which is not. Choose another.")
-    else:
-        atomic_write(file, json.dumps(wanted, indent=1) + "\n")
 
 
 def _notes(dataset: Dataset, queries: Sequence[Query], rows: pd.DataFrame, split: str) -> list[str]:

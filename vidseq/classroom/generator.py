@@ -2,13 +2,13 @@
 
 import dataclasses
 import functools
-import json
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
+from vidseq.claims import claim_folder
 from vidseq.classroom.actions import ACTIONS
 from vidseq.classroom.answers import UNKNOWN
 from vidseq.classroom.config import ClassroomConfig
@@ -28,12 +28,9 @@ from vidseq.data.schema import DatasetInfo, Query, Segment, Video
 from vidseq.errors import UserError
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.store import FeatureStore
-from vidseq.files import atomic_write
 from vidseq.processes import all_values, run_jobs
 from vidseq.progress import progress
 from vidseq.video.writer import VideoWriter
-
-CONFIG_FILE = "classroom.json"
 
 #: Increased when the same configuration yields another world.
 CLASSROOM_VERSION = 1
@@ -66,7 +63,7 @@ def generate(out: Path | str, config: ClassroomConfig, workers: int = 1) -> Path
     if workers < 1:
         raise UserError(f"A classroom expects at least 1 worker, got {workers}.")
     out = Path(out)
-    _claim(out, config)
+    claim_folder(out, "classroom", {"version": CLASSROOM_VERSION, **dataclasses.asdict(config)})
     if config.observations == "symbolic":
         FeatureStore.create_in(out, symbolic_fingerprint(config))
     tasks = [(split, index) for split in SPLITS for index in range(_num_originals(config, split))]
@@ -158,21 +155,6 @@ def render_video(world: World, path: Path, config: ClassroomConfig, until: float
     with VideoWriter(path, fps=config.fps) as writer:
         for frame in range(frames):
             writer.write(render(scene_at(world, frame / config.fps), config.width, config.height))
-
-
-def _claim(out: Path, config: ClassroomConfig) -> None:
-    wanted = json.dumps({"version": CLASSROOM_VERSION, **dataclasses.asdict(config)}, indent=1) + "\n"
-    mark = out / CONFIG_FILE
-    if mark.exists():
-        if mark.read_text(encoding="utf-8") != wanted:
-            raise UserError(
-                f"{out} expects to go on with the configuration in {CONFIG_FILE}, got another one. "
-                "Choose a new folder, or delete this one."
-            )
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"A new data set expects an empty folder, got {out}, which is not. Choose another folder.")
-    else:
-        atomic_write(mark, wanted)
 
 
 def _make_all(

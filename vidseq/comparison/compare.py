@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from vidseq.checkpoint import load_model
+from vidseq.claims import claim_folder
 from vidseq.comparison.candidate import Trial, check_questions, run_trial, stream_milliseconds
 from vidseq.comparison.figure import comparison_figure
-from vidseq.comparison.plan import ComparisonPlan, claim, make_plan
+from vidseq.comparison.plan import KIND, ComparisonPlan, make_plan, plan_fields
 from vidseq.comparison.tables import comparison_table, notes, text_table
 from vidseq.data.dataset import Dataset
 from vidseq.errors import UserError, unknown_name
@@ -116,7 +117,7 @@ def compare_heads(
         dataset=dataset.info.name,
         features=store.fingerprint.name,
     )
-    claim(out, plan)
+    claim_folder(out, KIND, dataclasses.asdict(plan), fields=plan_fields)
     trials = [
         Trial(data, features, plan, one, seed, training.device, out / "runs" / f"{one.head}-seed{seed}")
         for seed in plan.seeds

@@ -1,20 +1,18 @@
 """What is compared: which heads at which widths, over which seeds; written down, so that two do not mix."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from vidseq.analysis.budget import MATCHES, TOLERANCE, Size, match_size, measure
 from vidseq.errors import UserError, unknown_name
-from vidseq.files import atomic_write
 from vidseq.heads import head_names, make_head
 from vidseq.progress import progress
 from vidseq.training.config import TrainConfig
 
-PLAN_FILE = "comparison.json"
+#: The kind of folder that a comparison claims.
+KIND = "comparison"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,37 +145,8 @@ def make_plan(
     )
 
 
-def claim(out: Path, plan: ComparisonPlan) -> None:
-    """Takes a folder for a comparison, or finds that it holds the same one, to be gone on with.
-
-    Raises:
-        UserError: it holds another comparison, or something else; names what differs.
-    """
-    file, wanted = out / PLAN_FILE, json.loads(json.dumps(dataclasses.asdict(plan)))
-    if not file.is_file():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise UserError(f"Comparison expects a new or empty folder, got '{out}', which is not. Choose another.")
-        atomic_write(file, json.dumps(wanted, indent=1) + "\n")
-        return
-    try:
-        there = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        raise UserError(f"Comparison expects JSON in {file}, got something else. Choose another folder.") from None
-    _refuse_other(out, _flat(there), _flat(wanted))
-
-
-def _refuse_other(out: Path, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    for name in dict.fromkeys([*wanted, *there]):
-        if there.get(name) != wanted.get(name):
-            raise UserError(
-                f"Comparison in '{out}' expects {name} {there.get(name)!r} as it began, got {wanted.get(name)!r}. "
-                f"Use the same, or another folder."
-            )
-
-
-def _flat(plan: Any) -> dict[str, Any]:
-    """The parts of a plan by name, in an order in which the first that differs tells most."""
-    plan = plan if isinstance(plan, dict) else {}
+def plan_fields(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists the fields of a plan that was written as JSON, in an order in which the first difference says most."""
     sizes = {one["head"]: one for one in plan.get("candidates", ())}
     flat = {"dataset": plan.get("dataset"), "features": plan.get("features"), "heads": list(sizes)}
     flat |= {

@@ -10,7 +10,6 @@
 
 import functools
 import hashlib
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from vidseq.checkpoint import WEIGHTS_FILE, find_checkpoint, load_model
+from vidseq.claims import claim_folder
 from vidseq.context.retrained import RETRAINED, lengths_only, retrain, retrained_folder
 from vidseq.data.dataset import Dataset
 from vidseq.data.query_set import QuerySet
@@ -33,7 +33,6 @@ from vidseq.evaluation.models import queries_for
 from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate, read_rows, write_rows
 from vidseq.evaluation.run_description import describe_run, trained_seconds
 from vidseq.features.store import FeatureStore
-from vidseq.files import atomic_write
 from vidseq.inference.predictor import Predictor
 from vidseq.processes import JobResult, all_values, run_jobs
 from vidseq.progress import progress
@@ -43,7 +42,7 @@ from vidseq.tasks import DenseTask, TaskOptions
 VARIED = ("given", "density", "extrapolated", "retrained")
 #: A part holds whole videos with about so many queries.
 _QUERIES_A_PART = 400
-_PLAN_FILE, _ROWS_FILE, _PARTS = "sweep.json", "rows.parquet", "parts"
+_ROWS_FILE, _PARTS = "rows.parquet", "parts"
 #: Of a span, so many times fewer frames; and of the trained length, so many times more seconds.
 _THINNED, _STRETCHED = (1, 2, 4, 8, 16, 32), (1, 2, 4, 8)
 
@@ -122,7 +121,7 @@ def run_sweep(
         sweep: what.
         out: folder for the rows; made if it is missing.
         workers: processes.
-        overwrite: begin anew where another sweep's files are.
+        overwrite: begin anew; rows, parts and retrained models that are in the folder are deleted, other files kept.
 
     Returns:
         the rows, which are in `<out>/rows.parquet` too.
@@ -136,7 +135,9 @@ def run_sweep(
     for kept in (_opened, _predictor, _frame_queries):
         kept.cache_clear()  # files may have changed since an earlier sweep of this process
     subject = _Subject(sweep)
-    _claim(out, subject.plan(), overwrite)
+    if overwrite:
+        _remove_results(out)
+    claim_folder(out, "sweep", subject.plan(), overwrite=overwrite)
     if (out / _ROWS_FILE).is_file():
         return read_rows(out / _ROWS_FILE)
     trainings, lines = subject.lines(out)
@@ -290,31 +291,10 @@ class _Subject:
                 raise UserError(f"A sweep expects runs of different names, got '{name}' twice. Rename one's folder.")
 
 
-def _claim(out: Path, plan: dict[str, Any], overwrite: bool) -> None:
-    """Takes the folder for this sweep.
-
-    Raises:
-        UserError: it holds another one, or files that are no sweep's.
-    """
-    file = out / _PLAN_FILE
-    if file.is_file():
-        before = json.loads(file.read_text(encoding="utf-8"))
-        different = [name for name in plan if before.get(name) != json.loads(json.dumps(plan[name]))]
-        if different and not overwrite:
-            raise UserError(
-                f"A sweep expects a folder of its own, got '{out}', which holds one with another "
-                f"{' and '.join(different)}. Name another folder, or use --overwrite."
-            )
-        if overwrite:
-            for folder in (_PARTS, RETRAINED):
-                shutil.rmtree(out / folder, ignore_errors=True)
-            (out / _ROWS_FILE).unlink(missing_ok=True)
-    elif out.exists() and any(out.iterdir()) and not overwrite:
-        raise UserError(
-            f"A sweep expects a new folder, got '{out}', which holds other files. Name another, or use --overwrite, "
-            f"which keeps them but for those of the same names."
-        )
-    atomic_write(file, json.dumps(plan, indent=1) + "\n")
+def _remove_results(out: Path) -> None:
+    for folder in (_PARTS, RETRAINED):
+        shutil.rmtree(out / folder, ignore_errors=True)
+    (out / _ROWS_FILE).unlink(missing_ok=True)
 
 
 def _train_all(sweep: Sweep, trainings: Sequence[_Training], workers: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from vidseq.claims import refuse_existing
 from vidseq.data.dataset import Dataset, write_dataset
 from vidseq.data.fields import Row, listing, parse_fps
 from vidseq.data.format import INFO_FILE, round_seconds
@@ -83,15 +84,15 @@ def init_dataset(
         counts, what was skipped, and what else to know.
 
     Raises:
-        DataError: there are no videos, some cannot be read, or there is a data set already.
+        DataError: there are no videos, or some cannot be read.
+        UserError: there is a data set already.
         FileNotFoundError: no such folder.
     """
     folder = Path(folder)
     out = folder if out is None else Path(out)
     if not folder.is_dir():
         raise FileNotFoundError(f"A folder of videos expects {folder} to be a folder, got none.")
-    if (out / INFO_FILE).exists() and not overwrite:
-        raise DataError(f"{out} expects no data set yet, got {INFO_FILE}. Choose another folder, or give overwrite.")
+    refuse_existing(out / INFO_FILE, "A data set", overwrite=overwrite)
     findings = Findings(skip_bad)
     videos = _readable(find_videos(folder, classes, findings), findings)
     group_of = group_rule(group)

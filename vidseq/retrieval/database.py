@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from vidseq.claims import refuse_existing
 from vidseq.data.dataset import Dataset
 from vidseq.errors import DataError, FingerprintError, UserError
 from vidseq.features.fingerprint import Fingerprint
@@ -142,8 +143,7 @@ def build_database(
     out = Path(out)
     if chunk < 1:
         raise UserError(f"A database expects chunks of at least 1 frame, got {chunk}.")
-    if out.exists():
-        raise UserError(f"A database expects a folder that does not exist yet, got {out}. Remove it, or name another.")
+    refuse_existing(out, "A database")
     names = [video.video for video in dataset.split(split)]
     counts = {name: max(0, len(store.read(name).features) // chunk - 1) for name in names}
     if not sum(counts.values()):

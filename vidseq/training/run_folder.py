@@ -16,6 +16,7 @@ import yaml
 
 from vidseq import __version__
 from vidseq.checkpoint import save_model
+from vidseq.claims import refuse_difference
 from vidseq.errors import ModelError, UserError
 from vidseq.files import atomic_path, atomic_write
 from vidseq.model import VideoReasoner
@@ -84,18 +85,11 @@ class RunFolder:
                     f"Training expects a new run folder, got '{self.path}', which holds a run. "
                     f"Name another, or resume this one."
                 )
-            self._check_same(written, yaml.safe_load(file.read_text(encoding="utf-8")))
+            before = yaml.safe_load(file.read_text(encoding="utf-8"))
+            fix = "Use the same, or name another folder."
+            refuse_difference(f"Run in '{self.path}'", _fixed_fields(before), _fixed_fields(written), fix)
         atomic_write(file, yaml.safe_dump(written, sort_keys=False, allow_unicode=True))
         atomic_write(self.path / "env.json", json.dumps(_environment(), indent=2) + "\n")
-
-    def _check_same(self, now: Mapping[str, Any], before: Any) -> None:
-        old, new = ({**part.get("training", {}), **part} for part in (before, now))
-        for name in sorted((set(new) | set(old)) - {"training", *FREE_TO_CHANGE}):
-            if old.get(name) != new.get(name):
-                raise UserError(
-                    f"Resuming '{self.path}' expects {name} {old.get(name)!r} as it started, got {new.get(name)!r}. "
-                    f"Use the same, or a new run folder."
-                )
 
     def save(self, model: VideoReasoner, progress: Mapping[str, Any], *, best: bool) -> None:
         """Writes the newest model, and the best one if this is it. A kill at any moment leaves a run to resume.
@@ -143,6 +137,12 @@ class RunFolder:
             return []
         with self.metrics_file.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
+
+
+def _fixed_fields(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What must stay the same when a run is resumed, from what config.yaml holds."""
+    fields = {**config.get("training", {}), **config}
+    return {name: fields[name] for name in sorted(fields) if name not in ("training", *FREE_TO_CHANGE)}
 
 
 def _rounded(value: float | int | None) -> float | int | str:

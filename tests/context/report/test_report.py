@@ -161,7 +161,7 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
 
 
 def test_a_report_that_is_there_is_kept(report, rows):
-    with pytest.raises(UserError, match=r"a folder without one, got .*, which holds index.html"):
+    with pytest.raises(UserError, match=r"A report expects '.*index\.html' to be new, got one that exists"):
         write_report(report, rows)
 
 
@@ -266,7 +266,7 @@ def test_the_command(rows, tmp_path, capsys):
     assert main([*words, "--title", "A & B"]) == 0
     assert "<h1>A &amp; B</h1>" in (tmp_path / "out" / "index.html").read_text()
     assert main(words) == 2
-    assert "which holds index.html. Choose another, or overwrite it." in capsys.readouterr().err
+    assert "got one that exists. Name another folder, or use --overwrite." in capsys.readouterr().err
     assert main(["context", "report", str(tmp_path / "none.parquet"), str(tmp_path / "out")]) == 2
     assert "Rows expect a parquet file" in capsys.readouterr().err
 

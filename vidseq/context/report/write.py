@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from vidseq import __version__
+from vidseq.claims import refuse_existing
 from vidseq.context.report.accuracy_figure import accuracy_figure
 from vidseq.context.report.lines import USE_OR_NEED, Group, Style, ceiling_of, curves_of, group_summaries, styles_of
 from vidseq.context.report.other_figures import (
@@ -19,7 +20,6 @@ from vidseq.context.report.page import Page, Picture, Section, render
 from vidseq.context.report.tables import tables_of, write_tables
 from vidseq.context.report.words import findings
 from vidseq.context.summary import ContextSummary, summarise
-from vidseq.errors import UserError
 from vidseq.evaluation.cross_validation import num_splits
 from vidseq.evaluation.input_controls import Blind
 from vidseq.evaluation.rows import MODES, check_rows, write_rows
@@ -62,11 +62,7 @@ def write_report(
         UserError: a report is there already, or the rows do not do, see `summarise` and `check_rows`.
     """
     folder = Path(folder)
-    if (folder / "index.html").exists() and not overwrite:
-        raise UserError(
-            f"A report expects a folder without one, got {folder}, which holds index.html. "
-            "Choose another, or overwrite it."
-        )
+    refuse_existing(folder / "index.html", "A report", overwrite=overwrite)
     check_rows(rows, "A report")
     summaries = summarise(rows, line=line) if summaries is None else summaries
     groups, styles = group_summaries(summaries, rows, line), styles_of(summaries)
