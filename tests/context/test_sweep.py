@@ -259,5 +259,8 @@ def test_frame_labels_are_swept(toy_world, tmp_path, capsys):
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert "--frame-labels-every 1.5" in page
     # Another sweep than that of next actions: the folder says so.
-    with pytest.raises(UserError, match=r"holds one with another queries and controls and frame_labels_every"):
+    with pytest.raises(
+        UserError,
+        match=r"expects controls .* as it began, got .*\. Also different: frame_labels_every, queries\. Name",
+    ):
         run_sweep(Sweep(data=toy_world[0].folder, models=(run,), contexts=CONTEXTS), tmp_path / "out")

@@ -179,7 +179,6 @@ class _Subject:
         return {
             "dataset": self.dataset.info.name,
             "split": self.sweep.split,
-            "queries": _digest("\n".join(queries).encode()),
             "features": self.store.fingerprint.name,
             "contexts": [context.name for context in self.contexts],
             "controls": [list(controls) for controls in self.controls],
@@ -187,6 +186,7 @@ class _Subject:
             "seeds": list(self.sweep.seeds),
             "limit": self.sweep.limit,
             "frame_labels_every": self.sweep.frame_labels_every,
+            "queries": _digest("\n".join(queries).encode()),
             "models": [
                 {**asdict(run), "weights": _digest((find_checkpoint(folder) / WEIGHTS_FILE).read_bytes())}
                 for folder, run in zip(self.sweep.models, self.runs)
