@@ -85,6 +85,7 @@ def checkout(folder: Path, planted: dict[str, str]) -> Repository:
     ("kind", "planted", "found"),
     [
         ("upward", {"vidseq/video/reader.py": "def f():\n    from vidseq.model import Count\n"}, "imports upward"),
+        ("upward", {"vidseq/video/reader.py": 'LATER = "vidseq.model:Count"\n'}, "imports upward"),
         ("cycles", {"vidseq/tasks/base.py": "def f():\n    from vidseq.tasks.count import Count\n"}, "tasks.count"),
         ("cycles", {"vidseq/tasks/base.py": "from vidseq.model import x\n"}, "model vidseq.tasks"),
         (

@@ -1,6 +1,7 @@
 """The Python source of a checkout, parsed and never imported."""
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -55,13 +56,18 @@ class Module:
 
     @cached_property
     def imported(self) -> frozenset[str]:
-        """Everything of vidseq that it imports anywhere in the file: modules, and names as "module.name"."""
+        """Everything of vidseq that it imports anywhere in the file: modules, and names as "module.name".
+
+        A text such as "vidseq.commands.convert:app" counts as an import, too.
+        """
         found: set[str] = set()
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 found |= {f"{self._absolute(node)}.{alias.name}" for alias in node.names}
+            elif isinstance(node, ast.Constant) and re.fullmatch(r"[\w.]+:\w+", str(node.value)):
+                found.add(str(node.value).replace(":", "."))  # what a library imports when it is needed
         return frozenset(name for name in found if name.split(".")[0] == "vidseq")
 
     def _absolute(self, node: ast.ImportFrom) -> str:

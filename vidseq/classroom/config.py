@@ -27,18 +27,25 @@ class ClassroomConfig:
     """Configuration of a data set; the defaults are small enough to learn from pixels within minutes."""
 
     train_videos: int = 60
+    """Videos of the training split."""
     val_videos: int = 12
+    """Videos of the validation split."""
     test_videos: int = 24
+    """Videos of the test split."""
     seconds: float = 60.0
     """Mean length of a video, 30 to 3600."""
     seconds_spread: float = 0.1
-    """Lengths are drawn uniformly from seconds * (1 - spread) to seconds * (1 + spread)."""
+    """Largest deviation from the mean length, as a share of it."""
     fps: int = 8
     """Frames per second of the video files."""
     width: int = 320
+    """Width of a frame in pixels."""
     height: int = 240
+    """Height of a frame in pixels."""
     min_children: int = 2
+    """Fewest children in a video."""
     max_children: int = 3
+    """Most children in a video."""
     num_colors: int = 4
     """Number of colours of shirts, boxes and things, 4 to 8."""
     num_names: int = 4
@@ -48,21 +55,31 @@ class ClassroomConfig:
     num_gifts: int = 2
     """Number of presents that children hold up, 2 to 4."""
     min_action_seconds: float = 4.5
-    """Durations are uniform with the same range for all actions, so they give no information."""
+    """Shortest duration of an action.
+
+    Durations are uniform with the same range for all actions, so they give no information."""
     max_action_seconds: float = 7.0
+    """Longest duration of an action."""
     noise: float = 0.05
-    """Probability that a child's next action is random, instead of following card, habit or current action."""
+    """Probability that a child's next action is random.
+
+    Otherwise it follows card, habit or current action."""
     event_density: float = 1.0
     """Factor on the frequency of cards, programmes and colour changes."""
     questions_per_video: int = 40
+    """Questions asked about each video."""
     families: tuple[str, ...] = FAMILIES
+    """Kinds of questions, such as doing,order; all if left out."""
     pair_fraction: float = 0.25
-    """Share of the videos in twins with the same present and different pasts, for minimal pairs."""
+    """Share of the videos in twins: the same present, different pasts.
+
+    Twins make minimal pairs."""
     answers: str = "words"
-    """"words": one word per question, from a closed list. "sentences": whole sentences, for decoders."""
+    """One word of a closed list (words), or whole sentences, for decoders (sentences)."""
     seed: int = 0
+    """Decides all that is drawn at random."""
     observations: str = "video"
-    """"video": MP4 files. "symbolic": a noisy vector of the visible facts per frame, without pixels."""
+    """MP4 files (video), or noisy vectors of the visible facts (symbolic)."""
     feature_fps: int = 4
     """Rate of symbolic observations, and the recommended rate of features."""
     symbolic_noise: float = 0.1

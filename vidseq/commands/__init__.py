@@ -1,4 +1,4 @@
-"""What the command's verbs do: each reads its options, calls one library function, and prints what came of it.
+"""The commands of `vidseq`, one file a group: each calls one library function and prints the result.
 
-Signatures and docstrings are the command line's options and help. Heavy imports wait until a verb runs.
+Signatures and docstrings are the options and their help. Heavy imports wait until a command runs.
 """

@@ -1,23 +1,27 @@
-"""Verbs that make, check and show data sets."""
+"""Commands that make, check and show data sets."""
 
-import functools
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from vidseq.classroom.config import ClassroomConfig
-
-if TYPE_CHECKING:
-    from vidseq.importers.conversion import ConversionReport
+from vidseq.commands.options import option_groups
 
 
+@option_groups(
+    {
+        "Videos": "train_videos val_videos test_videos seconds seconds_spread fps width height observations "
+        "feature_fps",
+        "World": "min_children max_children num_colors num_names num_toys num_gifts",
+        "Questions": "families questions_per_video answers pair_fraction",
+    },
+    advanced="min_action_seconds max_action_seconds noise event_density symbolic_noise",
+)
 def classroom(out: Path, config: ClassroomConfig, *, workers: int = 2) -> None:
-    """Generates a classroom: videos whose every answer, and the reason for it, is known.
+    """Generates a classroom: videos with questions whose answers and evidence are known.
 
     Args:
         out: folder of the new data set.
         config: what to generate.
-        workers: processes that draw videos at the same time.
+        workers: processes that draw videos.
     """
     from vidseq.classroom.generator import generate
 
@@ -40,13 +44,13 @@ def init(
     """Turns a folder of videos, loose or a folder a class, into a data set.
 
     Args:
-        source: the folder; no video is touched.
+        source: folder of the videos, which stay as they are.
         out: folder of the data set; the source if left out.
-        name: what to call it; the folder's name if left out.
-        group: regular expression that finds a video's person or camera in its name; groups never share a split.
-        split_file: CSV with the columns video and split; drawn by chance if left out.
-        classes: whether folders name classes.
-        seed: decides which videos go into which split.
+        name: name of the data set; that of the source folder if left out.
+        group: regular expression that finds a person or camera in a video's name; groups never share a split.
+        split_file: CSV with the columns video and split; splits are drawn at random if left out.
+        classes: take the names of folders as classes.
+        seed: decides which videos are in which split.
         overwrite: replace a data set that is there.
         skip_bad: leave out files that cannot be read, and list them.
     """
@@ -68,7 +72,7 @@ def init(
 
 
 def check(data: Path) -> int:
-    """Reads a whole data set and prints each problem with its place and the fix.
+    """Reads a whole data set and prints each problem with its file, row and fix.
 
     Args:
         data: folder of the data set.
@@ -85,26 +89,9 @@ def browse(data: Path, *, out: Path | None = None, limit: int = 40) -> None:
 
     Args:
         data: folder of the data set.
-        out: the page; browse.html in the data set's folder if left out.
-        limit: at most so many videos, from every split its share.
+        out: the page; browse.html in the folder of the data set if left out.
+        limit: most videos, shared between the splits.
     """
     from vidseq.data.browse import write_browser
 
     print(write_browser(data, out or data / "browse.html", limit=limit))
-
-
-def converters() -> dict[str, Callable[..., int]]:
-    """A verb for each foreign layout, with the options of its importer."""
-    from vidseq.importers import IMPORTERS
-
-    return {layout: _printing(convert) for layout, convert in IMPORTERS.items()}
-
-
-def _printing(convert: Callable[..., "ConversionReport"]) -> Callable[..., int]:
-    @functools.wraps(convert)
-    def verb(**options: object) -> int:
-        report = convert(**options)
-        print(report.summary())
-        return 1 if report.skipped else 0
-
-    return verb

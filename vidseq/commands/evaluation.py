@@ -1,4 +1,4 @@
-"""Verbs that measure models and data sets."""
+"""Commands that measure models and data sets."""
 
 from pathlib import Path
 from typing import Literal
@@ -18,18 +18,19 @@ def evaluate(
     device: str = "auto",
     limit: int | None = None,
 ) -> None:
-    """Scores models on a data set: a table by family, one row a query on disk, and a figure over contexts.
+    """Scores models on a data set: a table by family, a row a query, a figure over contexts.
 
     Args:
         data: folder of the data set.
-        model: a run's or model's folder; may be repeated.
-        split: which videos.
-        contexts: how much of the past to show, such as 1f,1s,2s,...,full.
-        controls: blind, last_frame, shuffled, swapped_past, evidence_only, majority, repeat_last_label.
+        model: folder of a run or model; may be repeated.
+        split: the videos to use.
+        contexts: lengths of the past to show, such as 1f,1s,2s,...,full.
+        controls: baselines beside the models: blind, last_frame, shuffled, swapped_past, evidence_only, majority or
+            repeat_last_label; may be repeated.
         out: folder for rows.parquet, tables and figures.
-        features: which features, by the start of their folder's name; needed if there are several.
-        device: where to compute.
-        limit: only the first so many queries.
+        features: start of the name of the features' folder, if there are several.
+        device: where to compute: auto, cpu, cuda or mps.
+        limit: only the first N queries.
     """
     from vidseq.evaluation.models import evaluate_models
 
@@ -54,24 +55,24 @@ def context(
     frame_labels_every: float | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Measures how much of the past models use, and how much a data set needs; run again, it goes on.
+    """Measures how much of the past models use; the same command goes on where it stopped.
 
     Args:
         data: folder of the data set.
-        model: a run's folder; may be repeated. Runs of one head are one line, whatever their seeds.
-        out: folder for rows.parquet and tables; a new one, or that of the same sweep.
-        contexts: how much of the past to show, such as 1f,1s,2s,...,full.
-        controls: all, or some, such as blind,last_frame,shuffled,swapped_past:30s,ngram:2; none for no control.
+        model: folder of a run; may be repeated. Seeds of one head are one line.
+        out: folder for rows and tables, new or of the same sweep.
+        contexts: lengths of the past to show, such as 1f,1s,2s,...,full.
+        controls: baselines beside the models, such as blind,swapped_past:30s,ngram:2; all or none.
         vary: what the lengths mean, some of given (truncated where a run never saw short contexts), density,
-            extrapolated, retrained (trains a model a length).
-        seeds: of retrained models, such as 0,1,2; the runs' own if left out.
-        split: which videos.
-        features: which features, by the start of their folder's name; needed if there are several.
-        device: where to compute.
-        workers: processes.
-        limit: only the first so many queries.
-        frame_labels_every: ask for frame labels, one in every so many seconds, instead of queries.
-        overwrite: begin anew where another sweep's files are.
+            extrapolated, retrained (trains a model for each length).
+        seeds: seeds of retrained models, such as 0,1,2; those of the runs if left out.
+        split: the videos to use.
+        features: start of the name of the features' folder, if there are several.
+        device: where to compute: auto, cpu, cuda or mps.
+        workers: processes at the same time.
+        limit: only the first N queries.
+        frame_labels_every: query frame labels every X seconds, in place of the data set's queries.
+        overwrite: replace the files of another sweep.
     """
     from vidseq.context.measure import measure_context
     from vidseq.context.sweep import Sweep
@@ -96,20 +97,20 @@ def explain(
     device: str = "auto",
     limit: int | None = None,
 ) -> None:
-    """Finds which past frames a prediction rests on, by deleting frames and asking again.
+    """Finds the past frames that a prediction rests on, by deleting frames and predicting again.
 
     Args:
         data: folder of the data set.
-        model: a run's or model's folder.
-        out: folder for the strip and the numbers, or for the tables.
-        video: which video; without one, all queries with evidence of a split, as a table by family.
-        time: when the model is asked, in seconds.
-        question: what is asked, where the data set asks several things then or something else.
-        deletion: remove takes frames out, mean replaces them by the training videos' mean frame.
-        split: which videos, where none is named.
-        features: which features, by the start of their folder's name; needed if there are several.
-        device: where to compute.
-        limit: only so many queries, where no video is named.
+        model: folder of a run or model.
+        out: folder for the strip of frames and the numbers, or for the tables.
+        video: a video; all queries of a split that have evidence if left out.
+        time: time of the query, in seconds.
+        question: question of the query, if the data set has several or none at that time.
+        deletion: remove frames, or replace them by the mean of the training frames.
+        split: the videos to use, if no video is named.
+        features: start of the name of the features' folder, if there are several.
+        device: where to compute: auto, cpu, cuda or mps.
+        limit: only N queries, if no video is named.
     """
     from vidseq.explain.run import explain_prediction, explain_predictions
 
@@ -132,14 +133,14 @@ def report(
     line: Literal["head", "run"] = "head",
     overwrite: bool = False,
 ) -> None:
-    """Writes the report of rows that were measured before: one page, figures, tables. Needs no model.
+    """Writes the report of measured rows: a page, figures, tables. Needs no model.
 
     Args:
-        rows: rows.parquet, as evaluation writes it.
+        rows: the file rows.parquet of an evaluation or sweep.
         out: folder of the report.
-        title: of the page; made from the data set's name if left out.
-        command: what made the rows, told below every figure.
-        line: what the lines of figures are, heads with all their seeds or single runs.
+        title: title of the page; the data set's name if left out.
+        command: command that made the rows, for the captions.
+        line: what a line of a figure is: a head with all its seeds, or a run.
         overwrite: replace a report that is there.
     """
     from vidseq.context.report.write import write_report
@@ -158,16 +159,16 @@ def audit(
     epochs: int = 15,
     features: str | None = None,
 ) -> None:
-    """Says by family whether a data set needs long context, and where a shortcut answers it, by small probes.
+    """Measures by small probes whether a data set needs long context, and finds shortcuts.
 
     Args:
         data: folder of the data set, with features.
-        out: folder for audit.md, audit.html, audit.csv, the figure and rows.parquet.
-        split: which videos to ask about; probes learn from train.
-        short: how much of the past the short probes see, in seconds.
-        anticipation: how long before a segment its action is asked, in seconds, where the data set asks nothing.
-        epochs: of the two probes that see the past in order; 0 leaves them out, for seconds instead of minutes.
-        features: which features, by the start of their folder's name; needed if there are several.
+        out: folder for the page, the tables, the figure and the rows.
+        split: the videos to query; probes learn from train.
+        short: seconds of the past that short probes see.
+        anticipation: seconds from query to action, for a data set without queries.
+        epochs: epochs of the two probes that see the past in order; 0: leave them out.
+        features: start of the name of the features' folder, if there are several.
     """
     import dataclasses
 

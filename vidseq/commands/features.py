@@ -1,11 +1,13 @@
-"""Verbs that turn videos into features, and features into what is retrieved."""
+"""Commands that make features of videos, and databases of features."""
 
 from pathlib import Path
 from typing import Literal
 
+from vidseq.commands.options import option_groups
 from vidseq.features.backbone_config import BackboneConfig
 
 
+@option_groups({"Backbone": "backbone weights engine precision pooling resize input_size device batch_size threads"})
 def features(
     data: Path,
     cnn: BackboneConfig,
@@ -17,18 +19,17 @@ def features(
     skip_bad: bool = False,
     source: Path | None = None,
 ) -> int:
-    """Makes per-frame CNN features of every video, or takes over features that are there already.
+    """Makes features of the frames of every video, or imports features.
 
     Args:
         data: folder of the data set.
-        cnn: which backbone, and how it runs.
+        cnn: the backbone.
         fps: frames a second to sample, such as 4 or 30000/1001.
-        decoder: auto is decord where its times agree with the packet index, PyAV elsewhere; pyav notices more damage.
+        decoder: what reads videos; auto: decord where its times are exact, else pyav.
         workers: videos at the same time.
-        limit: only the first so many videos.
-        skip_bad: leave damaged frames out of a video, rather than the video out of the features.
-        source: folder of .npy or .npz files, one a video, to take over instead of running a CNN; then backbone is
-            the name to give them.
+        limit: only the first N videos.
+        skip_bad: leave damaged frames out of a video, not the video out of the features.
+        source: folder of .npy or .npz files to import; --backbone names them then.
     """
     from vidseq.data.dataset import Dataset
     from vidseq.data.features import extract_dataset_features, import_dataset_features
@@ -48,14 +49,14 @@ def features(
 def database_build(
     data: Path, out: Path, *, split: str = "train", chunk: int = 16, features: str | None = None
 ) -> None:
-    """Builds a database of chunks of a data set's videos, for the retro head to retrieve from.
+    """Builds a database of chunks of videos, from which the retro head retrieves.
 
     Args:
         data: folder of the data set, with features.
         out: folder of the new database.
-        split: which videos.
-        chunk: frames of a chunk; the head that uses it needs the same.
-        features: which features, by the start of their folder's name; needed if there are several.
+        split: the videos to use.
+        chunk: frames of a chunk, as many as in the head.
+        features: start of the name of the features' folder, if there are several.
     """
     from vidseq.data.dataset import Dataset
     from vidseq.features.store import FeatureStore

@@ -1,8 +1,17 @@
-"""Verbs that use models, and tell what things are."""
+"""Commands that use models, and describe things."""
 
 from pathlib import Path
 
+from vidseq.commands.options import option_groups
 
+
+@option_groups(
+    {
+        "Questions": "question at next_question futures_at every top",
+        "Output": "out save_video stream",
+        "Input": "context limit skip_bad weights device",
+    }
+)
 def predict(
     source: str,
     model: Path,
@@ -25,24 +34,23 @@ def predict(
     """Answers questions about videos and names the next action.
 
     Args:
-        source: a video file, a folder, a glob, a camera number such as 0, or a stream's address.
-        model: a run's or model's folder.
-        question: what to ask; may be repeated.
-        at: when to ask each question, in seconds; at the end if left out. One time holds for all questions.
-        next_question: whose next action to name, such as "What will the child in the red shirt do next?"; may be
+        source: video file, folder, glob, camera such as 0, or address of a stream.
+        model: folder of a run or model.
+        question: a question; may be repeated.
+        at: time of the questions in seconds; may be repeated, one each; the end if left out.
+        next_question: whose next action to predict, such as "What will the child in the red shirt do next?"; may be
             repeated; the standing question if left out.
-        futures_at: from when on to foretell what happens, in seconds, with a model trained for action_sequence; from
-            the end on if left out; may be repeated.
+        futures_at: time in seconds from which to forecast, with a model trained for action_sequence; the end if left
+            out; may be repeated.
         every: seconds from one next action to the following one.
-        out: .jsonl, .csv or .srt; one JSON object a line on standard output if left out.
-        save_video: writes the video with what is predicted drawn on it, but for futures; a folder if there are several
-            sources.
+        out: .jsonl, .csv or .srt file; a JSON object a line on standard output if left out.
+        save_video: video with the predictions drawn on it; a folder for several sources.
         stream: print each row as soon as it is known.
-        context: show the model only so many seconds of the past.
-        weights: a local file with the backbone's weights, if they are not the pretrained ones.
-        device: where to compute.
-        top: how many answers to rank.
-        limit: only the first so many seconds of each source.
+        context: seconds of the past that the model sees; all if left out.
+        weights: file with the backbone's weights, if not the pretrained ones.
+        device: where to compute: auto, cpu, cuda or mps.
+        top: number of answers to rank.
+        limit: only the first N seconds of each source.
         skip_bad: go on without damaged frames.
     """
     from vidseq.inference.request import PredictionRequest
@@ -64,10 +72,10 @@ def predict(
 
 
 def info(path: Path | None = None) -> None:
-    """Tells what a video, data set, model or run is; without a path, what vidseq has and runs on.
+    """Describes a video, data set, model or run; without a path, this installation.
 
     Args:
-        path: a video file, or the folder of a data set, model or run.
+        path: video file, or folder of a data set, model or run.
     """
     from vidseq.commands.describe import describe
 

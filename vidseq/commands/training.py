@@ -1,33 +1,31 @@
-"""Verbs that train models."""
+"""Commands that train models."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
+from vidseq.commands.options import option_groups
 from vidseq.training.config import TrainConfig
 
-Run = TypeVar("Run", bound=Callable[..., int | None])
+MODEL = "dim causal tasks"
+OPTIMISATION = "epochs batch_size lr weight_decay dropout patience monitor"
+CLIPS = "clips_per_video queries_per_clip full_context context_seconds context_frames max_clip_seconds"
+HARDWARE = "device devices precision"
+RARE = "max_steps warmup gradient_clip feature_dropout feature_noise feature_drift drift_seconds word_dropout strategy"
 
 
-def sets_itself(*fields: str) -> Callable[[Run], Run]:
-    """Marks a verb that sets some fields of its configs by itself, so that they are no options of it."""
-
-    def mark(run: Run) -> Run:
-        run.fixed_fields = frozenset(fields)  # type: ignore[attr-defined]  # functions take attributes
-        return run
-
-    return mark
-
-
+@option_groups(
+    {"Model": f"head head_options {MODEL}", "Optimisation": OPTIMISATION, "Clips": CLIPS, "Hardware": HARDWARE},
+    advanced=RARE,
+)
 def train(data: Path, out: Path, config: TrainConfig, *, features: str | None = None, resume: bool = False) -> None:
     """Trains a model on a data set's features.
 
     Args:
         data: folder of the data set.
         out: folder of the run, such as runs/lstm.
-        config: how to build and train it.
-        features: which features, by the start of their folder's name; needed if there are several.
+        config: the model and its training.
+        features: start of the name of the features' folder, if there are several.
         resume: go on with the run that is there.
     """
     from vidseq.data.dataset import Dataset
@@ -38,7 +36,11 @@ def train(data: Path, out: Path, config: TrainConfig, *, features: str | None = 
     print(fit(dataset, FeatureStore.open_in(data, features), config, out, resume=resume))
 
 
-@sets_itself("head", "head_options", "seed")
+@option_groups(
+    {"Model": MODEL, "Optimisation": OPTIMISATION},
+    advanced=f"{CLIPS} {HARDWARE} {RARE}",
+    fixed="head head_options seed",
+)
 def compare(
     data: Path,
     out: Path,
@@ -56,23 +58,23 @@ def compare(
     features: str | None = None,
     workers: int | None = None,
 ) -> int:
-    """Trains and evaluates heads at an equal budget, widths solved: one table, one figure, one row a query.
+    """Trains and evaluates heads at an equal budget: a table, a figure, a row a query.
 
     Args:
         data: folder of the data set, with features.
-        out: folder for the runs and the report; the same command goes on where it was stopped.
-        config: how all heads are trained; --dim is the width of the first head where no budget is given.
-        heads: names, such as conv,lstm,memory; all is every head.
-        match: what is equal; parameters, FLOPs a frame, or bytes of state.
-        count: whether the head alone counts or, for parameters, the whole model.
-        budget: how much each head has; as much as the first one if left out.
-        seeds: of training, such as 0,1,2.
-        options: of some heads, by name, such as {window: {window: 64}}.
-        split: which videos to ask about.
-        contexts: how much of the past to show, such as 1f,1s,2s,...,full.
-        controls: blind, last_frame, shuffled and majority if left out.
-        features: which features, by the start of their folder's name; needed if there are several.
-        workers: runs at the same time, one thread each; as many as there are CPUs if left out.
+        out: folder for runs and report; run again, it goes on.
+        config: the training of all heads; --dim is the width of the first head where no budget is given.
+        heads: names, such as conv,lstm,memory; all: every head.
+        match: what is equal: parameters, FLOPs a frame, or bytes of state.
+        count: count the parameters of the head alone, or of the whole model.
+        budget: size of each head; that of the first one if left out.
+        seeds: seeds of training, such as 0,1,2.
+        options: options of some heads, such as {window: {window: 64}}.
+        split: the videos to evaluate on.
+        contexts: lengths of the past to show, such as 1f,1s,2s,...,full.
+        controls: baselines; may be repeated; blind, last_frame, shuffled, majority if left out.
+        features: start of the name of the features' folder, if there are several.
+        workers: runs at the same time, one thread each; one a CPU if left out.
     """
     from vidseq.comparison.compare import CONTROLS, compare_heads, parse_seeds
 

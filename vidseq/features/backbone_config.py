@@ -8,22 +8,26 @@ class BackboneConfig:
     """Which backbone makes features of frames, and how."""
 
     backbone: str = "efficientnet_lite0"
-    """The backbone by its name; `vidseq info` lists them."""
+    """Backbone; `vidseq info` lists them."""
     weights: str = "pretrained"
-    """The word "pretrained" (ImageNet), the path of a .pth or .safetensors file, or "random" (seed 0)."""
+    """Weights: pretrained (ImageNet), random (seed 0), or a file.
+
+    The file is a .pth or .safetensors file."""
     engine: str = "auto"
-    """What runs a CNN, torch or openvino; auto is OpenVINO on CPUs and torch elsewhere."""
+    """What runs a CNN: torch or openvino; auto: openvino on CPUs."""
     precision: str = "float32"
-    """float32, or bf16, which is faster and less exact (feature cosine about 0.998)."""
+    """Numbers of the backbone: float32, or bf16, which is faster and less exact.
+
+    The cosine between both features is about 0.998."""
     pooling: str = "mean"
-    """The mean over the picture, or a grid of means such as 2x3, which keeps where things are."""
+    """Mean of the picture, or means of a grid such as 2x3."""
     resize: str = "crop"
-    """crop: the middle square; whole: all of the picture in its own shape."""
+    """The middle square of a picture (crop), or all of it (whole)."""
     input_size: int = 224
     """Side of the square that the backbone sees; "whole" keeps about its area."""
     device: str = "auto"
-    """The device of torch; auto takes the best there is."""
+    """Device of torch; auto: the best there is."""
     batch_size: int = 8
     """Images at a time."""
     threads: int | None = None
-    """CPU threads; none: all."""
+    """CPU threads; all if left out."""

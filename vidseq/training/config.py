@@ -1,4 +1,4 @@
-"""What training can be told. Needs no torch, so that the command line can list it at once."""
+"""The options of training. Needs no torch, so that the command line can list them at once."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,24 +14,28 @@ class TrainConfig:
     """How to build and train a model. The defaults suit some tens to hundreds of videos."""
 
     head: str = "lstm"
-    """Temporal head, one of `vidseq info`'s."""
+    """Temporal head; `vidseq info` lists them."""
     head_options: dict[str, Any] = field(default_factory=dict)
-    """The head's own options, such as {"layers": 2}."""
+    """Options of the head, such as {layers: 2}."""
     dim: int = 128
-    """Width of the memory; even."""
+    """Width of the memory, an even number."""
     causal: bool = True
-    """False: sees past and future, for offline frame labels alone."""
+    """See the past alone; off: the future, too.
+
+    Models that see the future are for offline frame labels."""
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Task names with their options; none: what the data set is meant for."""
+    """Tasks with their options; those of the data set if left out."""
 
     epochs: int = 40
-    """Passes over the training videos; an epoch draws `clips_per_video` clips of each."""
+    """Passes over the training videos."""
     max_steps: int | None = None
-    """Ends the last epoch early after so many steps of the optimiser, all epochs together."""
+    """Most steps of the optimiser, all epochs together."""
     batch_size: int = 16
-    """Videos a step (of each process)."""
+    """Videos a step, of each process."""
     lr: float = 2e-3
-    """Highest learning rate; it warms up linearly and falls by a cosine to a hundredth."""
+    """Highest learning rate.
+
+    It rises linearly (`warmup`) and falls by a cosine to a hundredth."""
     warmup: float = 0.05
     """Share of all steps in which the learning rate rises."""
     weight_decay: float = 0.05
@@ -39,44 +43,59 @@ class TrainConfig:
     gradient_clip: float = 1.0
     """Longest gradient, by its norm; 0: any."""
     dropout: float = 0.1
-    """Share of channels dropped in the model's own parts; heads have their own option."""
+    """Share of channels dropped in the model, heads excepted."""
     feature_dropout: float = 0.1
     """Share of feature channels dropped, each for a whole clip."""
     feature_noise: float = 0.0
-    """Noise added to features, drawn for each frame, in standard deviations of each channel."""
+    """Noise on features, drawn for each frame, in standard deviations of a channel."""
     feature_drift: float = 0.0
-    """Noise added to features that changes slowly, likewise: for features fitted to the training videos."""
+    """Noise on features that changes slowly, in standard deviations of a channel.
+
+    For features that were fitted to the training videos."""
     drift_seconds: float = 10.0
-    """How slowly: from one independent value to the next."""
+    """Seconds from one independent value of the slow noise to the next."""
     word_dropout: float = 0.02
     """Share of question words made unknown."""
 
     clips_per_video: int = 1
-    """Clips (or sets of short clips) drawn of each video in an epoch."""
+    """Clips drawn of each video in an epoch.
+
+    Each is one clip with all of the past, or a set of short clips."""
     full_context: float = 0.5
-    """Share of steps whose clips hold all of the past; the others draw a length L (context dropout)."""
+    """Share of steps whose clips hold all of the past.
+
+    The others draw a length (context dropout)."""
     context_seconds: float | None = None
-    """Trains and selects at this one context length; None: random lengths, selected at full context."""
+    """Train and select at this one length of context; at many if left out.
+
+    None: random lengths, selected at full context."""
     context_frames: int | None = None
     """The same in frames; of both lengths, the shorter counts."""
     max_clip_seconds: float | None = None
-    """Longest clip in training, for videos that are too long to be read at once; None: any."""
+    """Longest clip, where videos are too long to be read at once."""
     queries_per_clip: int = 16
-    """At most so many different times are asked at in one clip, drawn at random."""
+    """Most times at which a clip is queried, drawn at random."""
 
     precision: str = "32-true"
-    """"32-true", or "bf16-mixed" where the device is fast at it."""
+    """Numbers of training: 32-true, or bf16-mixed where that is fast."""
     seed: int = 0
+    """Decides all that is drawn at random."""
     patience: int | None = 10
-    """Epochs without a better validation score before training stops; None: never early."""
+    """Epochs without a better validation score before training stops.
+
+    None: training never stops early."""
     monitor: str = "accuracy"
-    """What "better" means on the validation split: "accuracy" (ties by loss) or "loss"."""
+    """Validation score to improve: accuracy or loss.
+
+    Ties of accuracy are decided by the loss."""
     device: str = "auto"
-    """"auto", "cpu", "cuda" or "mps"; add the number as in "cuda:1" for one of several."""
+    """Where to train: auto, cpu, cuda, mps, or cuda:1 for one of several."""
     devices: int = 1
-    """Processes that share each step's work (DDP)."""
+    """Processes that share the work of each step (DDP)."""
     strategy: str = "auto"
-    """How processes are started and joined, one of Fabric's strategies such as "ddp"; "auto": DDP by spawning."""
+    """How processes are started; auto: by spawning.
+
+    One of Fabric's strategies for several processes, such as "ddp"."""
 
     def __post_init__(self) -> None:
         self._check("dim", self.dim >= 2 and self.dim % 2 == 0, "an even width of at least 2")

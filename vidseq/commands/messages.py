@@ -1,0 +1,110 @@
+"""What a user reads about a mistake: one line, with the nearest name."""
+
+import difflib
+from collections.abc import Iterable
+
+from cyclopts import (
+    App,
+    ArgumentOrderError,
+    CoercionError,
+    CycloptsError,
+    MissingArgumentError,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
+
+from vidseq.commands.values import expected
+from vidseq.errors import unknown_name
+
+
+def message(error: Exception, app: App) -> str:
+    """The line for an error.
+
+    Args:
+        error: a mistake on the command line, or what a command raised.
+        app: the whole command, with its common options.
+    """
+    match error:
+        case UnknownOptionError():
+            return _unknown_option(error, app)
+        case UnknownCommandError(unused_tokens=[word, *_]) | UnusedCliTokensError(unused_tokens=[word, *_]):
+            return _unknown_word(error, app, word)
+        case CoercionError():
+            return _wrong_value(error)
+        case MissingArgumentError():
+            return _missing(error, app)
+        case ArgumentOrderError():
+            first = error.prior_positional_or_keyword_supplied_as_keyword_arguments[0]
+            assert error.argument is not None
+            return f"After {first.name}, '{error.token}' needs a name, too. Write {error.argument.name} {error.token}."
+        case CycloptsError():
+            return " ".join(str(error).split())
+        case OSError(strerror=str(reason), filename=name) if name:
+            return f"{reason}: {name}"
+    return str(error)
+
+
+def _unknown_option(error: UnknownOptionError, app: App) -> str:
+    word = (error.token.keyword or error.token.value).split("=")[0]
+    names = [name for argument in error.argument_collection for name in argument.names if argument.parse]
+    where = ""
+    if error.token.source not in ("", "cli"):
+        where, word = f" in {error.token.source}", ".".join(word.strip("[]").split("]["))
+        names = [name.lstrip("-") for name in names]
+    else:
+        names += _common(app)
+    return f"Unknown option '{word}'{where}.{_nearest(word, names)} {_help(error, app)}"
+
+
+def _nearest(word: str, names: Iterable[str]) -> str:
+    """Asks for the name that is nearest to a word, where one is near; dashes and underscores mean the same."""
+    by_spelling = {name.replace("_", "-"): name for name in names}
+    near = difflib.get_close_matches(word.replace("_", "-"), by_spelling, n=1)
+    return f" Did you mean '{by_spelling[near[0]]}'?" if near else ""
+
+
+def _unknown_word(error: CycloptsError, app: App, word: str) -> str:
+    known = [] if error.app is None else [name for name in error.app if not name.startswith("-")]
+    if word.startswith("--"):
+        return f"Unknown option '{word}'.{_nearest(word, _common(app))} {_help(error, app)}"
+    if known:
+        kind = "layout" if "convert" in (error.command_chain or ()) else "verb"
+        return str(unknown_name(kind, word, known))
+    return f"`{_called(error, app)}` expects no further word, got '{word}'. Name options, as in --option={word}."
+
+
+def _common(app: App) -> list[str]:
+    """Names of the options that every command has."""
+    arguments = app.meta.assemble_argument_collection()
+    return [*(name for argument in arguments for name in argument.names), *app.help_flags, *app.version_flags]
+
+
+def _wrong_value(error: CoercionError) -> str:
+    if error.argument is None or error.token is None:
+        return " ".join(str(error).split())
+    token = error.token
+    where = "" if token.source in ("", "cli") else f" in {token.source}"
+    value = f"'{token.value}'" if token.value.strip() else "nothing"
+    near = _nearest(token.value, error.argument.get_choices(force=True) or ())
+    return f"Option {error.argument.name}{where} expects {expected(error.argument.hint)}, got {value}.{near}"
+
+
+def _missing(error: MissingArgumentError, app: App) -> str:
+    assert error.argument is not None
+    if error.keyword is not None:
+        return f"Option {error.keyword} expects {expected(error.argument.hint)}, got nothing."
+    called = _called(error, app)
+    words = [word for word in error.unused_tokens or () if not word.startswith("-")]
+    if words and error.app is not None and any(not name.startswith("-") for name in error.app):
+        return _unknown_word(error, app, words[0])
+    return f"`{called}` expects {error.argument.name}, got nothing. `{called} --help` says what it is."
+
+
+def _help(error: CycloptsError, app: App) -> str:
+    return f"`{_called(error, app)} --help` lists all of them."
+
+
+def _called(error: CycloptsError, app: App) -> str:
+    """The words that call the command."""
+    return " ".join([app.name[0], *(error.command_chain or ())])
