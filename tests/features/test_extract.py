@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -12,9 +13,10 @@ from color_backbone import ColorBackbone
 
 from vidseq.errors import FingerprintError, UserError
 from vidseq.features import store as store_module
+from vidseq.features.disk import DiskFullError
 from vidseq.features.extract import extract_features
 from vidseq.features.registry import build_backbone
-from vidseq.features.store import DiskFullError, FeatureStore
+from vidseq.features.store import FeatureStore
 from vidseq.video.reader import VideoReader
 from vidseq.video.writer import VideoWriter
 
@@ -50,16 +52,17 @@ def store(tmp_path, backbone):
 def expected_features(path, backbone):
     with VideoReader(path, size=backbone.size) as reader:
         (frames,) = reader.sample(FPS, chunk=1000)
-    return backbone(frames.images), frames.pts_seconds
+    return backbone(frames.images), frames.pts_seconds, frames.picture_seconds
 
 
 def check_store(store, videos, backbone):
     assert store.videos() == sorted(video for video, _ in videos)
     for video, path in videos:
-        features, pts_seconds = expected_features(path, backbone)
+        features, pts_seconds, pictures = expected_features(path, backbone)
         got = store.read(video)
         np.testing.assert_array_equal(got.features, features.astype(np.float16))
         np.testing.assert_array_equal(got.pts_seconds, pts_seconds)
+        np.testing.assert_array_equal(got.picture_seconds, pictures)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -77,7 +80,7 @@ def test_a_real_backbone(tmp_path, videos):
     backbone = build_backbone("mobilenet_v3_small", weights="random", input_size=64, resize="whole", pooling="1x2")
     store = FeatureStore.create_in(tmp_path, backbone.fingerprint(FPS))
     assert extract_features(videos[:2], store, backbone, FPS).done == ["v0", "v1"]
-    features, _ = expected_features(videos[0][1], backbone)
+    features, *_ = expected_features(videos[0][1], backbone)
     np.testing.assert_allclose(store.read("v0").features, features, rtol=2e-3, atol=1e-5)
     assert store.dim == 2 * 576
 
@@ -150,14 +153,14 @@ def test_features_with_nan_are_reported(store, videos, backbone):
 
 
 def test_full_disk_ends_the_run_and_keeps_what_is_finished(store, videos, backbone, monkeypatch):
-    real = store_module._save
+    real = store_module.save_array
 
     def save(path, array):
         if path.stem == "v2":
             raise OSError(errno.ENOSPC, "No space left on device")
         real(path, array)
 
-    monkeypatch.setattr(store_module, "_save", save)
+    monkeypatch.setattr(store_module, "save_array", save)
     with pytest.raises(DiskFullError, match="expects free space"):
         extract_features(videos, store, backbone, FPS)
     assert store.videos() == ["v0", "v1"]
@@ -222,3 +225,18 @@ def test_misuse(store, videos, backbone):
         extract_features([videos[0], *videos], store, backbone, FPS)
     with pytest.raises(UserError, match="expects at least 1 worker, got 0"):
         extract_features(videos, store, backbone, FPS, workers=0)
+
+
+def test_a_video_of_the_old_form_without_known_samples_is_made_again(store, videos, backbone):
+    extract_features(videos[:2], store, backbone, FPS)
+    for (video, _), frames in zip(videos, (None, 10)):
+        stored, file = store.read(video), store.folder / f"{video}.meta.json"
+        features = np.array(stored.features[:frames])
+        meta = json.loads(file.read_text())
+        del meta["clock"], meta["pictures"]
+        with (store.folder / f"{video}.pts").open("wb") as pts, (store.folder / f"{video}.npy").open("wb") as npy:
+            np.save(pts, stored.picture_seconds[:frames])
+            np.save(npy, features)
+        file.write_text(json.dumps({**meta, "frames": len(features)}))
+    assert extract_features(videos[:2], store, backbone, FPS).skipped == ["v0"]
+    check_store(store, videos[:2], backbone)

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from vidseq.errors import DataError, FingerprintError
+from vidseq.features.disk import DiskFullError
 from vidseq.features.fingerprint import Fingerprint
-from vidseq.features.store import LEFTOVER_SECONDS, DiskFullError, FeatureStore
+from vidseq.features.store import LEFTOVER_SECONDS, FeatureStore
+from vidseq.video.sampling import sample_times
 
 FINGERPRINT = Fingerprint(backbone="tiny", weights="random-seed0", input_size=32, resize="crop", fps="4")
 TIMES = np.arange(5) / 4
@@ -249,4 +252,81 @@ def test_no_torch():
 
 def test_meta_is_plain_json(store):
     store.write("a", some_features(), TIMES)
-    assert json.loads((store.folder / "a.meta.json").read_text()) == {"frames": 5, "dim": 3, "source": {}}
+    assert json.loads((store.folder / "a.meta.json").read_text()) == {
+        **{"frames": 5, "dim": 3, "source": {}},
+        **{"clock": "sample", "pictures": False},
+    }
+
+
+def write_old_form(store, video, features, times, source):
+    """A video as it was written when the times of pictures were kept alone."""
+    np.save(store.folder / f"{video}.npy", features.astype(np.float16))
+    with (store.folder / f"{video}.pts").open("wb") as file:
+        np.save(file, times)
+    meta = {"frames": len(features), "dim": features.shape[1], "source": source}
+    (store.folder / f"{video}.meta.json").write_text(json.dumps(meta) + "\n")
+
+
+SOURCE = {"file": "a.mp4", "bytes": 99, "decoder": "pyav"}
+
+
+@pytest.mark.parametrize("fps", ["4", "30000/1001", "1/3"])
+def test_the_old_form_counts_samples_by_the_rate(tmp_path, fps):
+    store = FeatureStore.create_in(tmp_path, dataclasses.replace(FINGERPRINT, fps=fps))
+    times = sample_times(20.0, Fraction(fps))
+    pictures = np.where((times > 4) & (times < 14), 4.0, times - 1e-3 * (times > 0))  # one is held for ten seconds
+    features = some_features(len(times))
+    write_old_form(store, "a", features, pictures, {**SOURCE, "duration_seconds": 20.0, "expected_frames": len(times)})
+    got = FeatureStore.open(store.folder).read("a")
+    np.testing.assert_array_equal(got.pts_seconds, times)
+    np.testing.assert_array_equal(got.picture_seconds, pictures)
+    np.testing.assert_array_equal(got.features, features.astype(np.float16))
+    assert store.knows_samples("a")
+
+
+def test_the_old_form_is_refused_where_samples_were_left_out(store):
+    source = {**SOURCE, "duration_seconds": 2.0, "expected_frames": 8}
+    write_old_form(store, "a", some_features(), np.array([0.0, 0.25, 1.0, 1.25, 1.5]), source)
+    assert "a" in store and not store.knows_samples("a")
+    refused = (
+        r"Features of video 'a' in .* expect a row for every sample, got 5 rows with the times of pictures alone "
+        r"\(an old form\)\. Run `vidseq features` again\.$"
+    )
+    with pytest.raises(DataError, match=refused):
+        store.read("a")
+    store.write("a", some_features(), TIMES)
+    assert store.knows_samples("a") and store.read("a").pts_seconds.tolist() == TIMES.tolist()
+
+
+@pytest.mark.parametrize("source", [{}, {"file": "a.npz", "bytes": 99}, {"observations": "symbolic"}])
+def test_features_made_elsewhere_keep_their_own_times(store, source):
+    own = np.array([0.5, 0.5, 3.0, 9.0, 9.5])
+    write_old_form(store, "a", some_features(), own, source)
+    got = store.read("a")
+    assert got.pts_seconds.tolist() == own.tolist() and got.picture_seconds is None
+
+
+def test_the_times_of_pictures_are_kept_beside(store):
+    pictures = np.array([0.0, 0.0, 0.0, 0.7, 0.7])
+    store.write("a", some_features(), TIMES, picture_seconds=pictures)
+    got = store.read("a")
+    assert (got.pts_seconds.tolist(), got.picture_seconds.tolist()) == (TIMES.tolist(), pictures.tolist())
+    store.write("a", some_features(), TIMES)
+    assert store.read("a").picture_seconds is None
+    with pytest.raises(DataError, match=r"Video 'a' expects picture_seconds that are finite and never fall\."):
+        store.write("a", some_features(), TIMES, picture_seconds=pictures[::-1])
+    with pytest.raises(DataError, match=r"expects a time for each of 5 frames, got \(4,\)\."):
+        store.write("a", some_features(), TIMES, picture_seconds=pictures[1:])
+    store.write("a", some_features(), TIMES, picture_seconds=pictures)
+    with (store.folder / "a.pictures").open("wb") as file:
+        np.save(file, pictures[1:])
+    with pytest.raises(DataError, match=r"damaged: \(4,\) times of pictures instead of \(5,\)\."):
+        store.read("a")
+
+
+def test_another_clock_is_refused(store):
+    store.write("a", some_features(), TIMES)
+    file = store.folder / "a.meta.json"
+    file.write_text(file.read_text().replace('"sample"', '"moon"'))
+    with pytest.raises(DataError, match=r"are damaged: \.meta\.json holds ValueError\(.clock 'moon'.\)"):
+        store.read("a")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidseq.errors import UserError
-from vidseq.inference.overlay import FASTEST, Caption, Line, Overlay, draw_caption, save_annotated_video, wrap
+from vidseq.inference.overlay import MAX_FPS, Caption, Line, Overlay, draw_caption, save_annotated_video, wrap
 from vidseq.inference.predictions import Prediction
 from vidseq.video.reader import VideoReader
 from vidseq.video.writer import VideoWriter
@@ -200,7 +200,7 @@ def test_a_fast_video_is_thinned(tmp_path: Path) -> None:
         writer.write(np.zeros((30, 120, 160, 3), np.uint8))
     save_annotated_video(source, out, [])
     with VideoReader(out) as drawn:
-        assert drawn.info.fps == Fraction(FASTEST)
+        assert drawn.info.fps == Fraction(MAX_FPS)
         assert len(drawn) == 15
 
 

@@ -4,15 +4,19 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vidseq.data.schema import Query
+from vidseq.data.visible import count_visible
 from vidseq.errors import DataError, FingerprintError, UserError
 from vidseq.features.base import Backbone
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.inference.predictor import Predictor
-from vidseq.inference.stream import Stream
+from vidseq.inference.stream import Stream, _Sampler
 from vidseq.model import ModelConfig, VideoReasoner
 from vidseq.video.resizing import Size
+from vidseq.video.sampling import frame_indices, sample_times
 
 
 class MeanColor(Backbone):
@@ -120,6 +124,51 @@ def test_a_frame_that_stays_is_computed_once(
     assert (stream.num_frames, backbone.seen) == (5, 2)
     stream.ask("what?", at=7.0)
     assert stream.num_frames == 9
+
+
+@given(
+    st.lists(st.integers(1, 4000), max_size=12), st.sampled_from(["4", "30000/1001", "25/3", "1/2"]), st.floats(0, 9)
+)
+@settings(deadline=None)
+def test_a_stream_takes_the_samples_that_the_reader_takes(gaps: list[int], fps: str, wait: float) -> None:
+    """Pictures at any times, written to the millisecond, and then nothing new for a while."""
+    times = np.cumsum([0, *gaps]) / 1000
+    end = float(times[-1]) + wait
+    wanted = sample_times(end + 1.0, Fraction(fps))
+    wanted = wanted[: count_visible(wanted, end)]
+    sampler = _Sampler(Fraction(fps))
+    images = np.arange(len(times))
+    taken = [*sampler.add(images, times + 7.5), *sampler.wait_until(end + 7.5)]
+    assert [int(image) for image in taken] == frame_indices(times, end + 1.0, wanted, tick_seconds=1e-3).tolist()
+
+
+def test_samples_are_read_once_each_and_held_pictures_computed_once(
+    toy_model: VideoReasoner, backbone: MeanColor, images: np.ndarray
+) -> None:
+    stream = Stream(toy_model, backbone, sampled=True)
+    buffer = np.empty_like(images[:1])
+    shown = [0, 0, 0, 1, 1, 2, 0]
+    for index, number in enumerate(shown):  # a sample that is left out is not made up
+        buffer[:] = images[number]
+        stream.push(buffer, [0.25 * index + 0.5 * (index > 2)])
+    assert (stream.num_frames, backbone.seen) == (len(shown), 4)
+    sampled = MeanColor(backbone._fingerprint)(images[shown]).astype(np.float16).astype(np.float32)
+    query = Query(video="", time=99, kind="question", answer="", question="what?")
+    expected = offline(toy_model, sampled, np.arange(len(shown)) / 4, query)
+    assert dict(stream.ask("what?", at=99.0).ranking) == pytest.approx(expected, abs=1e-5)
+    assert stream.num_frames == len(shown)
+
+
+def test_the_current_action_is_that_of_the_newest_sample(
+    toy_model: VideoReasoner, backbone: MeanColor, images: np.ndarray
+) -> None:
+    stream = Stream(toy_model, backbone)
+    stream.push(images[:1], [0.0])
+    answer = stream.current_action(at=2.0)
+    assert stream.num_frames == 9
+    sampled = MeanColor(backbone._fingerprint)(images[:1]).astype(np.float16).astype(np.float32)
+    label = Predictor(toy_model).frame_labels(np.repeat(sampled, 9, axis=0))[-1]
+    assert dict(answer.ranking) == pytest.approx(dict(zip(("wave", "jump"), label)), abs=1e-5)
 
 
 def test_large_images_are_resized_and_small_ones_taken(

@@ -93,7 +93,8 @@ def test_frames_at_any_times(data: st.DataObject, decoder: str, groups: Path, co
         frames = reader.frames_at(times)
         shown = reader.info.pts_seconds
     assert len(frames) == len(times)
-    for time, code, seconds in zip(times, codes(frames.images), frames.pts_seconds):
+    assert frames.pts_seconds.tolist() == times
+    for time, code, seconds in zip(times, codes(frames.images), frames.picture_seconds):
         slow = max(number for number in range(60) if shown[number] <= time + reader.info.tick_seconds / 2 + 1e-9)
         assert code == slow
         assert seconds == shown[slow]
@@ -117,7 +118,10 @@ def test_sampling_is_frames_at_in_chunks(
     assert [len(piece) for piece in pieces[:-1]] == [chunk] * (len(pieces) - 1)
     assert 1 <= len(pieces[-1]) <= chunk
     assert [code for piece in pieces for code in codes(piece.images)] == codes(at_once.images)
-    np.testing.assert_array_equal(np.concatenate([piece.pts_seconds for piece in pieces]), at_once.pts_seconds)
+    np.testing.assert_allclose(
+        np.concatenate([piece.pts_seconds for piece in pieces]), at_once.pts_seconds, atol=1e-12
+    )
+    np.testing.assert_array_equal(np.concatenate([piece.picture_seconds for piece in pieces]), at_once.picture_seconds)
 
 
 @pytest.mark.parametrize("name", ["variable.mp4", "variable.mkv"])
@@ -129,6 +133,9 @@ def test_variable_rate_keeps_true_times(name: str, decoder: str, coded_video: Ma
         assert codes(reader.frames_at([0.9, 4.999, 0.08, 8.99, 5.001]).images) == [2, 5, 2, 7, 7]
         sampled = next(reader.sample(1))
         assert codes(sampled.images) == [0, 3, 5, 5, 5, 6, 7, 7, 7, *([8] * (len(sampled) - 9))]
+        assert sampled.pts_seconds.tolist() == list(range(len(sampled)))
+        shown = [0, 1, 1.066, 1.066, 1.066, 5, 5.001, 5.001, 5.001, *([9] * (len(sampled) - 9))]
+        np.testing.assert_allclose(sampled.picture_seconds, shown, atol=1e-9)
 
 
 def test_matroska_rounding_does_not_lose_a_frame(coded_video: Make, codes: Codes) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidseq.errors import UserError
-from vidseq.video.sampling import exact_rate, frame_numbers, sample_times
+from vidseq.video.sampling import exact_rate, frame_indices, sample_times
 
 
 def test_rates_of_broadcasting_are_exact() -> None:
@@ -65,7 +65,7 @@ def test_the_frame_on_screen(gaps: list[float], shares: list[float]) -> None:
     edges = np.concatenate([[0.0], np.cumsum(gaps)])
     starts, duration = edges[:-1], float(edges[-1])
     times = [share * duration for share in shares]
-    numbers = frame_numbers(starts, duration, times, tick_seconds=1e-9)
+    numbers = frame_indices(starts, duration, times, tick_seconds=1e-9)
     for time, number in zip(times, numbers):
         assert starts[number] <= time + 2e-9
         assert number == len(starts) - 1 or time < starts[number + 1]
@@ -73,7 +73,7 @@ def test_the_frame_on_screen(gaps: list[float], shares: list[float]) -> None:
 
 def test_half_a_tick_early_counts_as_reached() -> None:
     starts = np.array([0, 0.033, 0.067, 0.1])
-    assert frame_numbers(starts, 0.133, [1 / 30, 2 / 30, 0.0664], 1e-3).tolist() == [1, 2, 1]
-    assert frame_numbers(starts, 0.133, [0.133, 0.0], 1e-3).tolist() == [3, 0]
+    assert frame_indices(starts, 0.133, [1 / 30, 2 / 30, 0.0664], 1e-3).tolist() == [1, 2, 1]
+    assert frame_indices(starts, 0.133, [0.133, 0.0], 1e-3).tolist() == [3, 0]
     # a clock that ticks once a frame must not make frames early
-    assert frame_numbers(np.array([0, 0.04]), 0.08, [0.03, 0.0394], 0.04).tolist() == [0, 0]
+    assert frame_indices(np.array([0, 0.04]), 0.08, [0.03, 0.0394], 0.04).tolist() == [0, 0]

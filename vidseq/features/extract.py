@@ -1,4 +1,4 @@
-"""From video files to features in a store: decoding and CNN overlapped, resumable, one bad video stops nothing."""
+"""From video files to features in a store: decoding and CNN overlap, a run resumes, a bad video stops nothing."""
 
 import time
 from collections import Counter
@@ -113,18 +113,18 @@ class Extractor:
 
         Args:
             videos: identifier and file.
-            show: told how many videos are done, fractions included.
+            show: called with how many videos are done, fractions included.
         """
         store = FeatureStore.open(self.store_folder)
         parts: list[np.ndarray] = []
-        times: list[np.ndarray] = []
+        times: list[tuple[np.ndarray, np.ndarray]] = []
         finished = 0
         depth = max(2, FRAMES_AHEAD // self.backbone.batch_size)
         reads = read_ahead(self._read_all(videos), depth)
         for read, features in map_side_by_side(self._with_features, reads, self.backbone.side_by_side):
             if read.frames is not None and features is not None:
                 parts.append(features)
-                times.append(read.frames.pts_seconds)
+                times.append((read.frames.pts_seconds, read.frames.picture_seconds))
                 show(finished + read.fraction)
                 continue
             yield self._keep(store, read, parts, times)
@@ -145,15 +145,18 @@ class Extractor:
         with np.errstate(over="ignore"):  # what is too large becomes infinite, and the store refuses that
             return read, self.backbone(read.frames.images).astype(np.float16)
 
-    def _keep(self, store: FeatureStore, read: _Read, parts: list[np.ndarray], times: list[np.ndarray]) -> Outcome:
-        """Stores what was made of a video that has ended."""
+    def _keep(
+        self, store: FeatureStore, read: _Read, parts: list[np.ndarray], times: list[tuple[np.ndarray, np.ndarray]]
+    ) -> Outcome:
+        """Stores what was made of a video that has ended; `times` are those of samples and of their pictures."""
         if read.source is None:
             return Outcome(read.video, error=read.error)
         if not parts:
             return Outcome(read.video, error="no frame of it could be decoded")
-        num_frames, expected = sum(map(len, times)), int(str(read.source["expected_frames"]))
+        pts_seconds, pictures = map(np.concatenate, zip(*times))
+        num_frames, expected = len(pts_seconds), int(str(read.source["expected_frames"]))
         try:
-            store.write(read.video, np.concatenate(parts), np.concatenate(times), read.source)
+            store.write(read.video, np.concatenate(parts), pts_seconds, read.source, picture_seconds=pictures)
         except DataError as error:
             return Outcome(read.video, error=str(error))
         missing = expected - num_frames
@@ -198,8 +201,8 @@ def _outcomes(extractor: Extractor, videos: Sequence[tuple[str, Path]], workers:
 
 
 def _is_current(store: FeatureStore, video: str, path: Path) -> bool:
-    """Whether the store holds a video, and its file has not been replaced since (it may be gone)."""
-    if video not in store:
+    """Whether the store holds a video that it can read, and its file has not been replaced since (it may be gone)."""
+    if video not in store or not store.knows_samples(video):
         return False
     known = store.source(video).get("bytes")
     return known is None or not path.exists() or path.stat().st_size == known

@@ -1,28 +1,33 @@
-"""Features on disk: a folder a fingerprint, three small files a video. Needs no torch.
+"""Features on disk: a folder a fingerprint, a few small files a video. Needs no torch.
 
 ```
 <data set>/features/<fingerprint name>/
   fingerprint.json      what the features were made with
   <video>.npy           float16 (T, D), read by mmap
-  <video>.pts           float64 (T,) seconds, in NumPy's own format too
+  <video>.pts           float64 (T,) the times of the samples in seconds, in NumPy's own format too
+  <video>.pictures      float64 (T,) when the picture of each sample appeared, where that is known
   <video>.meta.json     written last: a video without it does not count as present
 ```
+
+Folders of the old form keep the times of pictures in `<video>.pts`, and their meta files name no clock. A video of
+that form can be read where every sample has a row: then the rate gives the times of the samples.
 """
 
 import contextlib
-import errno
-import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from vidseq.errors import DataError, FingerprintError, UserError
+from vidseq.features.disk import room_on_disk, save_array, sync_folder
 from vidseq.features.fingerprint import Fingerprint
-from vidseq.files import NO_ARRAY, atomic_path, atomic_write, why_no_array
+from vidseq.features.video_meta import VideoMeta
+from vidseq.files import NO_ARRAY, atomic_write, why_no_array
 
 FOLDER = "features"
 HEADER = "fingerprint.json"
@@ -34,12 +39,14 @@ LEFTOVER_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class VideoFeatures:
-    """One video's features and when each frame was shown."""
+    """One video's features and the times of its samples."""
 
     features: np.ndarray
     """float16 (T, D), mapped from disk: read-only, loaded as it is touched."""
     pts_seconds: np.ndarray
-    """float64 (T,), never falling."""
+    """float64 (T,), the times of the samples, never falling: labels, queries and contexts count in these."""
+    picture_seconds: np.ndarray | None = None
+    """float64 (T,), when the picture of each sample appeared in the video; None where it is not known."""
 
 
 class FeatureStore:
@@ -62,7 +69,7 @@ class FeatureStore:
             store = cls.open(folder)
             _check(folder, wanted=fingerprint, got=store.fingerprint)
         else:
-            with _room_on_disk(folder):
+            with room_on_disk(folder):
                 atomic_write(folder / HEADER, fingerprint.to_json() + "\n")
             store = cls(folder, fingerprint)
         store._remove_leftovers()
@@ -160,20 +167,53 @@ class FeatureStore:
             DataError: the video is not in the store, or its files are damaged.
         """
         meta = self._meta(video)
-        try:
-            features = np.load(self._path(video, ".npy"), mmap_mode="r", allow_pickle=False)
-            with self._path(video, ".pts").open("rb") as file:
-                pts_seconds = np.load(file, allow_pickle=False)
-        except NO_ARRAY as error:
-            raise self._damaged(video, why_no_array(error)) from error
-        shape = (meta["frames"], meta["dim"])
+        features, pts_seconds = self._load(video, ".npy", mapped=True), self._load(video, ".pts")
+        pictures = self._load(video, ".pictures") if meta.pictures else None
+        shape = (meta.frames, meta.dim)
         if features.shape != shape or pts_seconds.shape != shape[:1]:
             raise self._damaged(video, f"{features.shape} features and {pts_seconds.shape} times instead of {shape}")
-        return VideoFeatures(features, pts_seconds)
+        if pictures is not None and pictures.shape != shape[:1]:
+            raise self._damaged(video, f"{pictures.shape} times of pictures instead of {shape[:1]}")
+        if meta.has_picture_times:
+            return VideoFeatures(features, self._sample_seconds(video, meta), pts_seconds)
+        return VideoFeatures(features, pts_seconds, pictures)
+
+    def knows_samples(self, video: str) -> bool:
+        """Whether the times of a video's samples are known; a video of the old form may lack them.
+
+        Raises:
+            DataError: the video is not in the store, or its files are damaged.
+        """
+        meta = self._meta(video)
+        return not meta.has_picture_times or meta.count_samples(self._fps) is not None
+
+    def _sample_seconds(self, video: str, meta: VideoMeta) -> np.ndarray:
+        """The times of the samples of a video of the old form, (T,)."""
+        times = meta.count_samples(self._fps)
+        if times is None:
+            raise DataError(
+                f"Features of video '{video}' in {self.folder} expect a row for every sample, got {meta.frames} rows "
+                "with the times of pictures alone (an old form). Run `vidseq features` again."
+            )
+        return times
+
+    @property
+    def _fps(self) -> Fraction:
+        return Fraction(self.fingerprint.fps)
+
+    def _load(self, video: str, suffix: str, *, mapped: bool = False) -> np.ndarray:
+        """Reads one array of a video, mapped from disk or whole."""
+        try:
+            array: np.ndarray = np.load(
+                self._path(video, suffix), mmap_mode="r" if mapped else None, allow_pickle=False
+            )
+        except NO_ARRAY as error:
+            raise self._damaged(video, why_no_array(error)) from error
+        return array
 
     def source(self, video: str) -> dict[str, object]:
         """What was noted of where a video's features come from: file size, decoder and its version, ..."""
-        return dict(self._meta(video)["source"])
+        return dict(self._meta(video).source)
 
     def write(
         self,
@@ -181,43 +221,51 @@ class FeatureStore:
         features: np.ndarray,
         pts_seconds: np.ndarray,
         source: Mapping[str, object] | None = None,
+        *,
+        picture_seconds: np.ndarray | None = None,
     ) -> None:
         """Adds a video or replaces it; after a crash at any moment the video is there in full or absent.
 
         Args:
             video: identifier, safe as a file name.
             features: (T, D), at least one frame; kept as float16.
-            pts_seconds: (T,), when each frame was shown.
+            pts_seconds: the times of the samples, (T,).
             source: what to remember of where they come from; must be JSON.
+            picture_seconds: when the picture of each sample appeared in the video, (T,), where that is known.
 
         Raises:
             DataError: NaN or infinite features, another width than the store's, times that do not fit.
             UserError: the disk is full; what was there before is as it was, or the video is absent.
         """
-        kept = self._checked(video, np.asarray(features), np.asarray(pts_seconds, dtype=np.float64))
-        meta = {"frames": kept.shape[0], "dim": kept.shape[1], "source": dict(source or {})}
-        text = json.dumps(meta) + "\n"
+        times = [np.asarray(pts_seconds, dtype=np.float64)]
+        if picture_seconds is not None:
+            times.append(np.asarray(picture_seconds, dtype=np.float64))
+        kept = self._checked(video, np.asarray(features), times)
+        meta = VideoMeta(*kept.shape, source=dict(source or {}), pictures=len(times) > 1)
+        text = meta.to_json() + "\n"
         mark = self._path(video, COMMIT_MARK)
-        with _room_on_disk(self.folder):
+        with room_on_disk(self.folder):
             mark.unlink(missing_ok=True)  # before the data changes: an old mark must not vouch for new files
-            _save(self._path(video, ".npy"), kept)
-            _save(self._path(video, ".pts"), np.asarray(pts_seconds, dtype=np.float64))
-            _sync_folder(self.folder)
+            save_array(self._path(video, ".npy"), kept)
+            for suffix, seconds in zip((".pts", ".pictures"), times):
+                save_array(self._path(video, suffix), seconds)
+            sync_folder(self.folder)
             atomic_write(mark, text)
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
         self._dim = kept.shape[1]
 
-    def _checked(self, video: str, features: np.ndarray, pts_seconds: np.ndarray) -> np.ndarray:
-        """The features as float16, once everything about them is right."""
+    def _checked(self, video: str, features: np.ndarray, times: Sequence[np.ndarray]) -> np.ndarray:
+        """The features as float16, once everything about them and their times is right."""
         _check_name(video)
         if features.ndim != 2 or 0 in features.shape:
             raise DataError(f"Video '{video}' expects features (T, D) with at least one frame, got {features.shape}.")
-        if pts_seconds.shape != features.shape[:1]:
-            raise DataError(
-                f"Video '{video}' expects a time for each of {features.shape[0]} frames, got {pts_seconds.shape}."
-            )
-        if not np.isfinite(pts_seconds).all() or (np.diff(pts_seconds) < 0).any():
-            raise DataError(f"Video '{video}' expects pts_seconds that are finite and never fall.")
+        for name, seconds in zip(("pts_seconds", "picture_seconds"), times):
+            if seconds.shape != features.shape[:1]:
+                raise DataError(
+                    f"Video '{video}' expects a time for each of {features.shape[0]} frames, got {seconds.shape}."
+                )
+            if not np.isfinite(seconds).all() or (np.diff(seconds) < 0).any():
+                raise DataError(f"Video '{video}' expects {name} that are finite and never fall.")
         with np.errstate(over="ignore", invalid="ignore"):
             kept = np.ascontiguousarray(features, dtype=np.float16)
         finite = np.isfinite(kept).all(axis=1)
@@ -238,13 +286,12 @@ class FeatureStore:
     def _dim_so_far(self) -> int | None:
         if self._dim is None:
             first = next(self._committed(), None)
-            self._dim = None if first is None else int(self._meta(first)["dim"])
+            self._dim = None if first is None else self._meta(first).dim
         return self._dim
 
-    def _meta(self, video: str) -> dict:
+    def _meta(self, video: str) -> VideoMeta:
         try:
-            meta = json.loads(self._path(video, COMMIT_MARK).read_text(encoding="utf-8"))
-            return {"frames": meta["frames"], "dim": meta["dim"], "source": meta["source"]}
+            return VideoMeta.from_json(self._path(video, COMMIT_MARK).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DataError(
                 f"Feature store {self.folder.name} expects one of its {len(self)} videos, got '{video}'. "
@@ -295,37 +342,3 @@ def _check_name(video: str) -> None:
             f"A video's identifier expects to be safe as a file name, got {video!r}. "
             "Leave out slashes and a leading dot, and keep it under 200 bytes."
         )
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    """Writes an array whole; `open_memmap` would leave zeros that load, if the process were killed."""
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes renames survive a power cut; not every file system offers it."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-@contextlib.contextmanager
-def _room_on_disk(folder: Path) -> Iterator[None]:
-    """Says what to do when the disk is full."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-            raise
-        raise DiskFullError(
-            f"Feature store expects free space in {folder}, got: {error.strerror}. "
-            "Free some and run the same command again: finished videos are kept."
-        ) from error
-
-
-class DiskFullError(UserError):
-    """No room for features: no video after this one could be written either."""

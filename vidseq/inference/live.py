@@ -22,6 +22,8 @@ def stream_video(
     frames: Iterable[tuple[np.ndarray, float]],
     request: PredictionRequest,
     end: float = math.inf,
+    *,
+    sampled: bool = False,
 ) -> Iterator[Prediction]:
     """Answers while the frames come.
 
@@ -32,6 +34,7 @@ def stream_video(
         frames: (RGB image, pts_seconds), in order.
         request: what to ask; questions without a time are asked at the end.
         end: when the video ends, where that is known.
+        sampled: see `Stream`.
 
     Yields:
         each row as soon as it is known.
@@ -39,7 +42,7 @@ def stream_video(
     Raises:
         UserError: no frame came, a question's time lies beyond the end, or a request that cannot be streamed.
     """
-    session = _Session(model, backbone, video, request)
+    session = _Session(Stream(model, backbone, video=video, sampled=sampled), video, request)
     last = None
     for image, pts_seconds in frames:
         if pts_seconds > (request.limit_seconds or math.inf):
@@ -56,16 +59,17 @@ def stream_video(
 class _Session:
     """One stream and what is still to be asked of it; what has a time but no question is a future."""
 
-    def __init__(self, model: VideoReasoner, backbone: Backbone, video: str, request: PredictionRequest) -> None:
+    def __init__(self, stream: Stream, video: str, request: PredictionRequest) -> None:
         if request.context_seconds is not None:
             raise UserError("--stream reads all of the past, so it expects no --context. Leave one of them out.")
-        request.check_tasks(model.tasks)
-        self._stream = Stream(model, backbone, video=video)
+        tasks = stream.model.tasks
+        request.check_tasks(tasks)
+        self._stream = stream
         self._video = video
         self._request = request
-        self._labels = "frame_labels" in model.tasks
-        self._next_questions = (request.next_questions or (None,)) if "next_action" in model.tasks else ()
-        self._foretells = "action_sequence" in model.tasks
+        self._labels = "frame_labels" in tasks
+        self._next_questions = (request.next_questions or (None,)) if "next_action" in tasks else ()
+        self._foretells = "action_sequence" in tasks
         self._timed: list[tuple[float, str | None]] = sorted(
             [*request.timed_questions(), *((time, None) for time in request.futures_at)], key=lambda timed: timed[0]
         )

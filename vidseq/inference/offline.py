@@ -44,7 +44,7 @@ def video_features(
     Returns:
         the features, float16 as they are stored, and when what was read ends, in seconds.
     """
-    parts, times = [], []
+    parts, times, pictures = [], [], []
     with VideoReader(path, size=backbone.size, decoder=decoder, skip_bad=skip_bad) as reader:
         end = min(reader.info.duration_seconds, limit_seconds or math.inf)
         total = math.ceil(end * Fraction(fps))
@@ -52,10 +52,11 @@ def video_features(
             for frames in reader.sample(Fraction(fps), end=end, chunk=backbone.batch_size):
                 parts.append(backbone(frames.images).astype(np.float16))
                 times.append(frames.pts_seconds)
+                pictures.append(frames.picture_seconds)
                 bar.update(len(frames))
     if not parts:
         raise UserError(f"{path} expects at least one frame that can be read, got none.")
-    return VideoFeatures(np.concatenate(parts), np.concatenate(times)), end
+    return VideoFeatures(*map(np.concatenate, (parts, times, pictures))), end
 
 
 def predict_video(

@@ -19,8 +19,8 @@ from vidseq.video.writer import VideoWriter
 #: Seconds that a question and its answer stay on screen.
 QUESTION_SECONDS = 5.0
 
-#: Frames a second that an annotated video has at most.
-FASTEST = 30
+#: Frames a second that an annotated video has at most, and at least: what is drawn changes while a picture is held.
+MAX_FPS, MIN_FPS = 30, 4
 
 #: Frames held at once while a video is annotated.
 _CHUNK = 8
@@ -320,7 +320,8 @@ def save_annotated_video(
 ) -> None:
     """Writes a copy of a video with the predictions drawn on it.
 
-    Frames come at the video's average rate, at most `FASTEST`; a few are held at once, whatever the length.
+    Frames come at the video's average rate, within `MIN_FPS` and `MAX_FPS`; a few are in memory at once, whatever the
+    length.
 
     Args:
         source: the video the predictions were made of.
@@ -339,7 +340,7 @@ def save_annotated_video(
         raise UserError(f"An annotated video expects a file of its own, got the source '{out}'. Choose another name.")
     overlay = Overlay(predictions, question_seconds)
     with VideoReader(source, stream=stream, skip_bad=skip_bad) as reader:
-        fps = min(reader.info.fps, Fraction(FASTEST))
+        fps = max(Fraction(MIN_FPS), min(reader.info.fps, Fraction(MAX_FPS)))
         total = round(reader.info.duration_seconds * fps)
         with VideoWriter(out, fps=fps) as writer, progress(total=total, what="Drawing", unit="frame") as bar:
             for frames in reader.sample(fps, chunk=_CHUNK):

@@ -131,8 +131,8 @@ def _rows_of(
         with VideoReader(path, size=backbone.size, decoder=decoder, skip_bad=skip_bad) as reader:
             end = min(reader.info.duration_seconds, request.limit_seconds or math.inf)
             request.check_within(end)
-            frames = _each_once(reader, Fraction(fps), end)
-            yield from stream_video(model, backbone, Path(path).stem, frames, request, end)
+            frames = _samples(reader, Fraction(fps), end)
+            yield from stream_video(model, backbone, Path(path).stem, frames, request, end, sampled=True)
     else:
         features, end = video_features(
             path, backbone, fps, decoder=decoder, limit_seconds=request.limit_seconds, skip_bad=skip_bad
@@ -140,14 +140,10 @@ def _rows_of(
         yield from predict_video(model, Path(path).stem, features, end, request)
 
 
-def _each_once(reader: VideoReader, fps: Fraction, end: float) -> Iterator[tuple[np.ndarray, float]]:
-    """The sampled frames, each once however often it is sampled."""
-    before = -math.inf
+def _samples(reader: VideoReader, fps: Fraction, end: float) -> Iterator[tuple[np.ndarray, float]]:
+    """The samples that features are made of, one by one."""
     for frames in reader.sample(fps, end=end):
-        for image, pts_seconds in zip(frames.images, frames.pts_seconds):
-            if pts_seconds > before:
-                yield image, float(pts_seconds)
-            before = float(pts_seconds)
+        yield from zip(frames.images, frames.pts_seconds.tolist())
 
 
 def _fps_of(model: VideoReasoner) -> str:

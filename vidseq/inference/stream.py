@@ -25,7 +25,7 @@ RANKED = 5
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model says."""
+    """An answer with its probability."""
 
     answer: str
     probability: float
@@ -34,19 +34,23 @@ class Answer:
 
 
 class Stream:
-    """Reads a video as it comes, keeps its memory, and answers at any time as if the video had just ended.
+    """Reads a video as it comes, keeps a memory of it, and answers at any time as if the video ended then.
 
     Args:
         model: a causal model; put into eval mode.
         backbone: turns images into the features that the model was trained on; None: features are pushed.
         video: the video's name, so that a head with a database of videos does not retrieve it; "": it is none of them.
+        sampled: the images are samples at the model's rate, as `VideoReader.sample` gives them, and each is read once;
+            otherwise images come at any rate, and the stream takes the samples itself.
 
     Raises:
         UserError: the model sees the future, so it cannot stream.
         FingerprintError: the backbone makes other features than the model was trained on.
     """
 
-    def __init__(self, model: VideoReasoner, backbone: Backbone | None = None, *, video: str = "") -> None:
+    def __init__(
+        self, model: VideoReasoner, backbone: Backbone | None = None, *, video: str = "", sampled: bool = False
+    ) -> None:
         if not model.config.causal:
             raise UserError(
                 "Stream expects a causal model, got one with causal=False, which sees the future. "
@@ -57,9 +61,13 @@ class Stream:
         self.num_frames = 0
         """Frames the model has seen."""
         self.time: float | None = None
-        """When the newest frame came, seconds; None before the first."""
+        """When the newest frame was shown, seconds; None before the first."""
         self._state = model.init_state(1, [video])
         self._sampler = None if backbone is None else _Sampler(self._check_backbone(backbone))
+        if sampled:
+            self._sampler = None
+        self._image: np.ndarray | None = None
+        self._image_features = np.zeros(0, np.float16)
 
     def _check_backbone(self, backbone: Backbone) -> Fraction:
         wanted, fps = self.model.config.fingerprint, self.model.config.fps
@@ -87,10 +95,10 @@ class Stream:
         self._check_times(frames, times)
         if not len(times):
             return
-        if self._sampler is None:
+        if self.backbone is None:
             self._read(frames)
         else:
-            self._read_images(self._sampler.add(frames, times))
+            self._read_images(list(frames) if self._sampler is None else self._sampler.add(frames, times))
         self.time = float(times[-1])
 
     def ask(self, question: str, *, at: float | None = None, choices: Sequence[str] = ()) -> Answer:
@@ -108,7 +116,7 @@ class Stream:
         return self._ask(QUESTION, question, at, tuple(choices))
 
     def next_action(self, question: str | None = None, *, at: float | None = None) -> Answer:
-        """Tells what happens next.
+        """Names what happens next.
 
         Args:
             question: whose next action, where several act at once, such as "What will Ann do next?".
@@ -134,25 +142,25 @@ class Stream:
     def futures(
         self, *, at: float | None = None, num_futures: int = 5, temperature: float = 1.0, seed: int = 0
     ) -> list[Future]:
-        """Draws what may happen from now on: labels with seconds, what goes on now first.
+        """Draws futures: labels with seconds from now on, what goes on now first.
 
         Args:
             at: as in `ask`.
             num_futures: how many.
             temperature: below 1 likelier futures come more often.
-            seed: of the dice.
+            seed: of the random generator.
 
         Raises:
             UserError: nothing has been seen yet, `at` is past already, or the model was not trained for it.
         """
         task = self.model.task_of(SequenceTask)
-        dice = torch.Generator(self._device).manual_seed(seed)
+        generator = torch.Generator(self._device).manual_seed(seed)
         decoded = self._decode(task.name, None, at)
-        return task.draw(decoded, num_futures, temperature=temperature, generator=dice)[0]
+        return task.draw(decoded, num_futures, temperature=temperature, generator=generator)[0]
 
     @torch.no_grad()
     def likeliest_future(self, *, at: float | None = None) -> Future:
-        """Tells what most likely happens from now on, word by word; argument and errors as in `futures`."""
+        """The most likely future, word by word; argument and errors as in `futures`."""
         task = self.model.task_of(SequenceTask)
         return task.likeliest(self._decode(task.name, None, at))[0]
 
@@ -166,7 +174,7 @@ class Stream:
 
     @torch.inference_mode()
     def _decode(self, task: str, question: str | None, at: float | None) -> torch.Tensor:
-        """What a task makes of memory and question, (1, ...)."""
+        """What a task decodes from memory and question, (1, ...)."""
         self._catch_up(at)
         tokens = pad_tokens([self.model.vocabulary.encode(question)])[None].to(self._device)
         return self.model.ask(tokens, self._state, task)[0]
@@ -198,15 +206,19 @@ class Stream:
             raise UserError("Stream expects pts_seconds that are finite and rise from frame to frame.")
 
     def _read_images(self, images: list[np.ndarray]) -> None:
-        """Reads sampled images; one that is shown at several sampling times goes through the backbone once."""
+        """Reads samples; a picture that is held for several of them goes through the backbone once."""
         if not images:
             return
         assert self.backbone is not None
-        shown = list({id(image): image for image in images}.values())
-        small = np.stack([self._resized(image) for image in shown])
+        small = [self._resized(image) for image in images]
+        held = [_equal(before, image) for before, image in zip([self._image, *small[:-1]], small)]
+        fresh = [image for image, is_held in zip(small, held) if not is_held]
         # The store keeps float16; what the model sees here must be what it was trained on.
-        features = dict(zip(map(id, shown), self.backbone(small).astype(np.float16)))
-        self._read(np.stack([features[id(image)] for image in images]))
+        made = [*self.backbone(np.stack(fresh)).astype(np.float16)] if fresh else []
+        known = [self._image_features, *made]
+        features = [known[index] for index in np.cumsum(~np.array(held))]
+        self._image, self._image_features = small[-1].copy(), features[-1]
+        self._read(np.stack(features))
 
     def _resized(self, image: np.ndarray) -> np.ndarray:
         assert self.backbone is not None
@@ -226,7 +238,7 @@ class Stream:
 
 
 class _Sampler:
-    """Takes of each sampling time the frame then on screen, which is known once a later frame has come."""
+    """Takes for each sample the frame on screen then, which is known once a later frame has come."""
 
     def __init__(self, fps: Fraction) -> None:
         self._seconds = float(1 / fps)
@@ -235,7 +247,7 @@ class _Sampler:
         self._shown: np.ndarray | None = None
 
     def add(self, images: np.ndarray, times: np.ndarray) -> list[np.ndarray]:
-        """New frames in, sampled frames out; the first frame of all starts the clock."""
+        """Takes new frames and returns the images of the samples known then; the first frame starts the clock."""
         sampled = []
         for image, time in zip(images, times):
             if self._shown is None:
@@ -246,12 +258,17 @@ class _Sampler:
         return sampled
 
     def wait_until(self, time: float) -> list[np.ndarray]:
-        """The frames of the sampling times up to `time`, if nothing new has come till then."""
+        """The images of the samples that a query at `time` sees, if nothing new has come till then."""
         return self._due(time + SAME_TIME_SECONDS)
 
     def _due(self, time: float) -> list[np.ndarray]:
+        """The frame on screen, once for each sample up to a time that has not been taken yet."""
         sampled = []
         while self._shown is not None and self._first + self._taken * self._seconds <= time:
             sampled.append(self._shown)
             self._taken += 1
         return sampled
+
+
+def _equal(before: np.ndarray | None, image: np.ndarray) -> bool:
+    return before is not None and np.array_equal(before, image)

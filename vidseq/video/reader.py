@@ -1,4 +1,4 @@
-"""Frames of a video by time."""
+"""Samples of a video by time."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,20 +14,22 @@ from vidseq.video.decord_decoder import DecordDecoder
 from vidseq.video.probing import VideoInfo, probe
 from vidseq.video.pyav_decoder import PyavDecoder
 from vidseq.video.resizing import Size, resize
-from vidseq.video.sampling import frame_numbers, sample_times
+from vidseq.video.sampling import frame_indices, sample_times
 
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """Some frames of a video.
+    """Samples of a video: the pictures on screen at some times.
 
     Attributes:
         images: uint8 (N, H, W, 3) RGB, upright.
-        pts_seconds: when each of them appears in the video, which is at or before the time asked for. (N,)
+        pts_seconds: the times of the samples, (N,); a picture that is held is seen by every sample until the next.
+        picture_seconds: when each of the pictures appeared in the video, at or before the sample's time. (N,)
     """
 
     images: np.ndarray
     pts_seconds: np.ndarray
+    picture_seconds: np.ndarray
 
     def __len__(self) -> int:
         return len(self.images)
@@ -37,13 +39,13 @@ class VideoReader:
     """Reads frames by time in seconds; 0 is the first frame that is shown.
 
     Frames are decoded in order from the start of the file, by decord where it is known to be exact and by PyAV
-    elsewhere; `info.decoder` and `info.reason` tell. Both give the same pictures; but decord is slower, needs more
-    memory, and shows some damaged frames without a word where PyAV raises. `len()` is the number of frames, iterating
-    gives each frame and its time.
+    elsewhere; `info.decoder` and `info.reason` say which and why. Both give the same pictures; but decord is slower,
+    needs more memory, and shows some damaged frames where PyAV raises an error. `len()` is the number of frames;
+    iterating gives each frame and the time at which it appears.
 
     Args:
         path: the video file.
-        size: how large frames shall be; None leaves them as they are. Only frames that are asked for are resized.
+        size: how large frames become; None leaves them as they are. Only frames that are asked for are resized.
         decoder: "auto", "decord" or "pyav".
         stream: number of the video stream in the file; None for the first that is no cover picture.
         skip_bad: leave damaged frames out; otherwise damage raises an error that says where it is.
@@ -85,8 +87,8 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
         """Gives every frame, uint8 (H, W, 3), and when it appears, in seconds."""
-        for number, image in self._decode(np.arange(len(self))):
-            yield image, float(self.info.pts_seconds[number])
+        for index, image in self._decode(np.arange(len(self))):
+            yield image, float(self.info.pts_seconds[index])
 
     def frames_at(self, times_seconds: Sequence[float] | np.ndarray) -> Frames:
         """Reads the frames that are on screen at some times.
@@ -102,9 +104,10 @@ class VideoReader:
             VideoError: a frame is damaged and `skip_bad` is not set.
         """
         info = self.info
-        numbers = frame_numbers(info.pts_seconds, info.duration_seconds, times_seconds, info.tick_seconds)
-        images = {number: self._sized(image) for number, image in self._decode(np.unique(numbers))}
-        return self._frames([(int(number), images[int(number)]) for number in numbers if int(number) in images])
+        indices = frame_indices(info.pts_seconds, info.duration_seconds, times_seconds, info.tick_seconds)
+        images = {index: self._sized(image) for index, image in self._decode(np.unique(indices))}
+        samples = zip(times_seconds, indices.tolist())
+        return self._frames([(float(time), index, images[index]) for time, index in samples if index in images])
 
     def sample(
         self, fps: float | Fraction, *, start: float = 0.0, end: float | None = None, chunk: int = 32
@@ -128,46 +131,48 @@ class VideoReader:
             raise UserError(f"sample expects a chunk of at least 1 frame, got {chunk}.")
         info = self.info
         times = sample_times(info.duration_seconds, fps, start, end)
-        numbers = frame_numbers(info.pts_seconds, info.duration_seconds, times, info.tick_seconds)
-        return self._chunks(*np.unique(numbers, return_counts=True), chunk)
+        indices = frame_indices(info.pts_seconds, info.duration_seconds, times, info.tick_seconds)
+        return self._chunks(times, indices, chunk)
 
     def close(self) -> None:
         """Lets the decoder go; it comes back when frames are asked for again."""
         self._decord = None
 
-    def _chunks(self, numbers: np.ndarray, repeats: np.ndarray, chunk: int) -> Iterator[Frames]:
-        times_shown = dict(zip(numbers.tolist(), repeats.tolist()))
-        held: list[tuple[int, np.ndarray]] = []
-        for number, image in self._decode(numbers):
+    def _chunks(self, times: np.ndarray, indices: np.ndarray, chunk: int) -> Iterator[Frames]:
+        """The samples at rising times, whose pictures have these indices, decoded once each."""
+        shown, starts = np.unique(indices, return_index=True)
+        times_of = dict(zip(shown.tolist(), np.split(times, starts[1:])))
+        held: list[tuple[float, int, np.ndarray]] = []
+        for index, image in self._decode(shown):
             small = self._sized(image)
-            for _ in range(times_shown[number]):
-                held.append((number, small))
+            for time in times_of[index].tolist():
+                held.append((time, index, small))
                 if len(held) == chunk:
                     yield self._frames(held)
                     held = []
         if held:
             yield self._frames(held)
 
-    def _decode(self, numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Gives full-size frames by ascending number; goes on with PyAV where decord gives up."""
-        if not len(numbers):
+    def _decode(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Gives full-size frames by rising index; goes on with PyAV where decord gives up."""
+        if not len(indices):
             return
         if self.info.decoder == "decord":
             done = -1
             try:
                 frame_bytes = 3 * self.info.height * self.info.width
                 self._decord = self._decord or DecordDecoder(self.info.path, self.info.packets, frame_bytes)
-                for done, image in self._decord.decode(numbers):
+                for done, image in self._decord.decode(indices):
                     yield done, image
                 return
             except (RuntimeError, OSError) as error:
                 if self._keep_decoder:
                     raise VideoError(f"{self.info.path}: decord cannot decode it. Use decoder 'auto'.") from error
             self._decord = None
-            numbers = numbers[numbers > done]
+            indices = indices[indices > done]
             self._take_pyav("decord failed while decoding")
         info = self.info
-        yield from PyavDecoder(info.path, info.stream, info.rotation, info.packets, self._skip_bad).decode(numbers)
+        yield from PyavDecoder(info.path, info.stream, info.rotation, info.packets, self._skip_bad).decode(indices)
 
     def _take_pyav(self, reason: str) -> None:
         self.info = replace(self.info, decoder="pyav", decoder_version=av.__version__, reason=reason)
@@ -175,11 +180,12 @@ class VideoReader:
     def _sized(self, image: np.ndarray) -> np.ndarray:
         return image if self.size is None else resize(image[None], self.size)[0]
 
-    def _frames(self, numbered: list[tuple[int, np.ndarray]]) -> Frames:
-        if not numbered:
+    def _frames(self, samples: list[tuple[float, int, np.ndarray]]) -> Frames:
+        """Puts samples together, each given by its time and its picture's index and image."""
+        if not samples:
             height, width = self.info.height, self.info.width
             if self.size is not None:
                 height, width = self.size.output(height, width)
-            return Frames(np.zeros((0, height, width, 3), dtype=np.uint8), np.zeros(0))
-        numbers, images = zip(*numbered)
-        return Frames(np.stack(images), self.info.pts_seconds[list(numbers)])
+            return Frames(np.zeros((0, height, width, 3), dtype=np.uint8), np.zeros(0), np.zeros(0))
+        times, indices, images = zip(*samples)
+        return Frames(np.stack(images), np.array(times), self.info.pts_seconds[list(indices)])

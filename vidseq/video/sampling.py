@@ -1,4 +1,4 @@
-"""Which times to look at, and which frame is on screen then."""
+"""The times of samples, and which frame is on screen at each."""
 
 import math
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def exact_rate(fps: float | Fraction) -> Fraction:
 def sample_times(
     duration_seconds: float, fps: float | Fraction, start: float = 0.0, end: float | None = None
 ) -> np.ndarray:
-    """Times start, start + 1 / fps, start + 2 / fps, ... before the end.
+    """Counts the times of samples: start, start + 1 / fps, start + 2 / fps, ... before the end.
 
     Args:
         duration_seconds: length of the video.
@@ -57,7 +57,7 @@ def sample_times(
     return times[times < end]
 
 
-def frame_numbers(
+def frame_indices(
     pts_seconds: np.ndarray, duration_seconds: float, times_seconds: Sequence[float] | np.ndarray, tick_seconds: float
 ) -> np.ndarray:
     """Finds the frame that is on screen at each time.
@@ -68,11 +68,11 @@ def frame_numbers(
     Args:
         pts_seconds: when each frame appears, ascending. (N,)
         duration_seconds: when the last one disappears.
-        times_seconds: the times to look at, in any order. (Q,)
+        times_seconds: the times of samples, in any order. (Q,)
         tick_seconds: the unit in which the file counts time.
 
     Returns:
-        int64 (Q,), numbers of frames.
+        int64 (Q,), indices of frames.
 
     Raises:
         UserError: a time before the first frame, or after the end.
