@@ -241,7 +241,7 @@ class FeatureStore:
         if picture_seconds is not None:
             times.append(np.asarray(picture_seconds, dtype=np.float64))
         kept = self._checked(video, np.asarray(features), times)
-        meta = VideoMeta(*kept.shape, source=dict(source or {}), pictures=len(times) > 1)
+        meta = VideoMeta(kept.shape[0], kept.shape[1], source=dict(source or {}), pictures=len(times) > 1)
         text = meta.to_json() + "\n"
         mark = self._path(video, COMMIT_MARK)
         with room_on_disk(self.folder):
