@@ -21,7 +21,7 @@ from vidseq.data.schema import DatasetInfo, Query, Segment, Video
 from vidseq.evaluation.evaluator import evaluate
 from vidseq.evaluation.frame_queries import frame_label_queries
 from vidseq.evaluation.models import queries_for
-from vidseq.features.cnn import build_backbone
+from vidseq.features.registry import build_backbone
 from vidseq.features.store import FeatureStore
 from vidseq.inference.overlay import Overlay, save_annotated_video
 from vidseq.inference.predictions import Prediction
@@ -135,7 +135,8 @@ def test_training_reads_the_same(worlds, model):
     assert [list(found) for found in labels] == [expected] * 2
     for one, other in zip(batches(worlds[0]), batches(worlds[1]), strict=True):
         assert torch.equal(one.features, other.features)
-        assert torch.equal(one.frame_labels, other.frame_labels)
+        assert one.targets.keys() == other.targets.keys() and "frame_labels" in one.targets
+        assert all(torch.equal(target, other.targets[task]) for task, target in one.targets.items())
         for task, asked in one.asked.items():
             assert (asked.rows, asked.frames) == (other.asked[task].rows, other.asked[task].frames)
 
@@ -154,7 +155,8 @@ def test_evaluation_gives_the_same_rows(worlds, model):
     pd.testing.assert_frame_equal(*rows)
     (two_seconds,) = set(rows[1][rows[1]["context"] == "2s"]["context_frames"])
     assert two_seconds == 8, "also where the picture has been held for longer"
-    asked = [[(q.video, q.time, q.answer) for q in frame_label_queries(*world, 1.5)] for world in worlds]
+    task = reasoner.find_task("frame_labels")
+    asked = [[(q.video, q.time, q.answer) for q in frame_label_queries(*world, 1.5, task)] for world in worlds]
     assert asked[0] == asked[1] and len(asked[0]) == 4 * 11
 
 
