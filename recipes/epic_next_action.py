@@ -33,7 +33,6 @@ from vidseq.comparison import equal_size
 from vidseq.data import QuerySet, hold_out
 from vidseq.evaluation import (
     LogitAdjustment,
-    Panel,
     Run,
     answer_baselines,
     choose_tau,
@@ -42,6 +41,7 @@ from vidseq.evaluation import (
     evaluate,
     pivot_accuracy,
     read_rows,
+    rows_panel,
     write_rows,
 )
 from vidseq.features import FeatureStore
@@ -234,7 +234,7 @@ def known_answers(query_set: QuerySet) -> tuple[list[str], tuple[str, ...]]:
 def draw(rows: pd.DataFrame, kinds: Sequence[str], out: Path) -> None:
     """Draws accuracy against the number of past actions shown, beside three chains."""
     shown = rows[rows["control"].isin(["", "ngram:1", "ngram:2", "ngram:3"])]
-    panels = [Panel(kind, shown[shown["dataset"] == f"epic_kitchens_100_{kind}"]) for kind in kinds]
+    panels = [rows_panel(kind, shown[shown["dataset"] == f"epic_kitchens_100_{kind}"]) for kind in kinds]
     title = "EPIC-Kitchens-100: next action from past labels"
     for path in save_figure(context_figure(panels, title=title), out / "context"):
         print(path)

@@ -1,7 +1,6 @@
-"""One figure of a comparison: the context curve of each head, and accuracy against what streaming keeps."""
+"""The figure of a comparison: the context curve of each head, or accuracy against the bytes that streaming keeps."""
 
 import itertools
-import warnings
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -9,7 +8,6 @@ from matplotlib.figure import Figure
 from vidseq.analysis.budget import MATCHES
 from vidseq.comparison.plan import ComparisonPlan
 from vidseq.evaluation.accuracy_figure import context_figure, context_panels
-from vidseq.evaluation.intervals import FewGroupsWarning
 from vidseq.evaluation.pairing import context_names
 from vidseq.reporting.figures import COLORS, plain_axis
 
@@ -22,18 +20,14 @@ def comparison_figure(plan: ComparisonPlan, table: pd.DataFrame, rows: pd.DataFr
         table: of `comparison_table`.
         rows: of all runs.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FewGroupsWarning)  # told on the figure
-        if len(context_names(rows)) > 1:
-            number = len(plan.seeds)
-            title = f"{plan.dataset}: heads of equal {MATCHES[plan.match]}, {number} seed{'' if number == 1 else 's'}"
-            if rows["ceiling"].isna().groupby(rows["context"]).any().all():  # a part's ceiling is not the whole's
-                rows = rows.assign(ceiling=float("nan"))
-            return context_figure(context_panels(rows), title=title)
-        return _against_state(plan, table)
+    title = f"{plan.dataset}: heads of equal {MATCHES[plan.match]}"
+    if len(context_names(rows)) > 1:
+        seeds = f"{len(plan.seeds)} seed{'' if len(plan.seeds) == 1 else 's'}"
+        return context_figure(context_panels(rows), title=f"{title}, {seeds}")
+    return _against_state(plan, table, title)
 
 
-def _against_state(plan: ComparisonPlan, table: pd.DataFrame) -> Figure:
+def _against_state(plan: ComparisonPlan, table: pd.DataFrame, title: str) -> Figure:
     figure = Figure(figsize=(6.2, 4.2), layout="constrained")
     axis = figure.subplots()
     for line, color in zip(table.to_dict("records"), itertools.cycle(COLORS)):
@@ -47,7 +41,7 @@ def _against_state(plan: ComparisonPlan, table: pd.DataFrame) -> Figure:
     axis.margins(x=0.15)
     axis.set_xlabel(f"bytes of state after {plan.frames} frames")
     axis.set_ylabel("accuracy (%)")
-    axis.set_title(f"{plan.dataset}: heads of equal {MATCHES[plan.match]}", loc="left", fontsize=10, fontweight="bold")
+    axis.set_title(title, loc="left", fontsize=10, fontweight="bold")
     plain_axis(axis)
     figure.text(0.01, -0.02, f"Bars: 95% bootstrap intervals over {table['groups'].max()} groups and seeds.", va="top")
     return figure

@@ -1,7 +1,7 @@
-from .accuracy_figure import Panel as Panel
 from .accuracy_figure import context_figure as context_figure
 from .accuracy_figure import context_panels as context_panels
 from .accuracy_figure import family_panels as family_panels
+from .accuracy_figure import rows_panel as rows_panel
 from .answering import one_at_a_time as one_at_a_time
 from .contexts import Context as Context
 from .contexts import parse_contexts as parse_contexts

@@ -52,17 +52,35 @@ class ContextCurve:
     """Over how many splits each of them is a model a split; 1: it is one model."""
 
 
-def eligible_seconds(rows: pd.DataFrame) -> float:
-    """The longest context in seconds that at least half of the queries have the past for; 0 if there is none.
+def require_contexts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Gives the rows without a control.
 
     Raises:
-        UserError: the rows hold fewer than two contexts.
+        UserError: they hold fewer than two contexts.
     """
     curve = rows[rows["control"] == ""]
     if curve["context"].nunique() < 2:
         raise UserError(
             f"A context figure expects a model's rows at two contexts or more, got {curve['context'].nunique()}."
         )
+    return curve
+
+
+def ceiling_by_context(rows: pd.DataFrame) -> dict[str, float]:
+    """Averages the best accuracy possible at each context where it is known of every query; a share."""
+    queries = rows[rows["control"] == ""].drop_duplicates(["context", "query"])
+    known = queries.groupby("context")["ceiling"].agg(["mean", lambda values: values.notna().all()])
+    known.columns = pd.Index(["mean", "complete"])
+    return {str(name): float(value) for name, value in known.loc[known["complete"], "mean"].items()}
+
+
+def eligible_seconds(rows: pd.DataFrame) -> float:
+    """The longest context in seconds that at least half of the queries have the past for; 0 if there is none.
+
+    Raises:
+        UserError: the rows hold fewer than two contexts.
+    """
+    curve = require_contexts(rows)
     history = curve.drop_duplicates(["dataset", "split", "query"])["history_seconds"]
     lengths = sorted(length for length in curve["context_seconds"].unique() if np.isfinite(length))
     return max((length for length in lengths if (history >= length).mean() >= _ELIGIBLE_SHARE), default=0.0)

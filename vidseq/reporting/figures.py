@@ -1,8 +1,8 @@
-"""The look of every figure, and how it is saved."""
+"""The style of every figure, and how a figure is saved."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -12,26 +12,44 @@ from vidseq.files import atomic_path
 
 #: Colours that the colour-blind tell apart (Okabe and Ito), one a head, the darkest first.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-#: Of lines that only guide the eye.
-PALE = "#E6E6E6"
-#: What every figure is written in.
+#: Colours of small print, of warnings, and of lines that only guide the eye.
+GREY, ALARM, PALE = "#666666", "#B33A00", "#E6E6E6"
+#: The font of every figure.
 FONT: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "svg.fonttype": "none",
     "svg.hashsalt": "vidseq",
 }
-#: Height of a label, as a share of the panel: labels stand at least so far apart.
-LABEL_HEIGHT = 0.055
+
+_MARKERS = "osD^vP"
+
+
+class LineStyle(NamedTuple):
+    """How one line is told from others, in every figure of a report."""
+
+    color: str
+    marker: str
+
+
+def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
+    """Gives each line a style, in the order in which they come; beyond six, colours return with other markers."""
+    return {
+        name: LineStyle(COLORS[index % len(COLORS)], _MARKERS[(index + index // len(COLORS)) % len(_MARKERS)])
+        for index, name in enumerate(dict.fromkeys(names))
+    }
 
 
 def save_figure(figure: Figure, stem: Path | str, *, tight: bool = True) -> list[Path]:
     """Writes a figure as `<stem>.svg` and `<stem>.png`, each whole or not at all; the same figure, the same bytes.
 
     Args:
-        figure: to be written.
+        figure: what to write.
         stem: the files' path without ending.
         tight: cut the margins off, or grow for what reaches beyond them; False keeps the figure's own size.
+
+    Returns:
+        the two files.
     """
     paths = [Path(f"{stem}.svg"), Path(f"{stem}.png")]
     crop: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.12} if tight else {}
@@ -44,31 +62,15 @@ def save_figure(figure: Figure, stem: Path | str, *, tight: bool = True) -> list
 
 
 def plain_axis(axis: Axes, grid: Literal["x", "y"] = "y") -> None:
-    """Takes away the frame's upper and right side, and adds pale lines across one axis, behind all that is drawn."""
+    """Removes the frame's upper and right side, and adds pale lines across one axis, behind everything else."""
     axis.grid(axis=grid, color=PALE, lw=0.8)
     axis.set_axisbelow(True)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
 
 
-def spread_labels(heights: Sequence[float]) -> list[float]:
-    """Moves heights apart to at least `LABEL_HEIGHT`, each cluster about its own middle."""
-    clusters: list[list[int]] = []
-    centre: list[float] = []
-    for place in sorted(range(len(heights)), key=heights.__getitem__):
-        clusters.append([place])
-        centre.append(heights[place])
-        while len(clusters) > 1 and _gap(clusters, centre) < 0:
-            last, middle = clusters.pop(), centre.pop()
-            size = len(clusters[-1]) + len(last)
-            centre[-1] = (centre[-1] * len(clusters[-1]) + middle * len(last)) / size
-            clusters[-1] += last
-    spread = [0.0] * len(heights)
-    for cluster, middle in zip(clusters, centre):
-        for number, place in enumerate(cluster):
-            spread[place] = middle + (number - (len(cluster) - 1) / 2) * LABEL_HEIGHT
-    return spread
-
-
-def _gap(clusters: Sequence[Sequence[int]], centre: Sequence[float]) -> float:
-    return centre[-1] - centre[-2] - (len(clusters[-1]) + len(clusters[-2])) / 2 * LABEL_HEIGHT
+def small_axis(axis: Axes, ylabel: str = "") -> None:
+    """Makes a plain axis with small letters, for figures as wide as a phone."""
+    plain_axis(axis)
+    axis.tick_params(labelsize=8)
+    axis.set_ylabel(ylabel, fontsize=8.5)

@@ -9,16 +9,18 @@ import pandas as pd
 import pytest
 
 from vidseq.cli import main
-from vidseq.context.report.accuracy_figure import accuracy_figure
-from vidseq.context.report.axes import end_label, readable_ticks, within_axis
-from vidseq.context.report.lines import Style, ceiling_of, curves_of, group_summaries, styles_of
+from vidseq.context.report.lines import ceiling_of, curves_of, group_summaries, styles_of
 from vidseq.context.report.words import clear, findings, line_finding, points, warnings_of
 from vidseq.context.report.write import write_report
 from vidseq.context.summary import summarise
 from vidseq.errors import UserError
 from vidseq.evaluation.accuracy_curve import context_curve
+from vidseq.evaluation.accuracy_figure import panel_figure
+from vidseq.evaluation.accuracy_panel import Panel
+from vidseq.evaluation.context_axis import readable_ticks
 from vidseq.evaluation.rows import Row, read_rows, rows_from, write_rows
-from vidseq.reporting.figures import save_figure
+from vidseq.reporting.figures import LineStyle, save_figure
+from vidseq.reporting.line_labels import end_label, within_axis
 
 HOSTILE = "<script>alert('$x^2$')</script> & \"co\""
 CONTEXTS = {"1f": 0.5, "2s": 2.0, "4s": 4.0, "8s": 8.0, "16s": 16.0, "full": np.inf}
@@ -190,7 +192,7 @@ def test_a_density_is_drawn_over_frames():
     )
     (group,) = group_summaries(summarise(rows, num_samples=20), rows)
     assert not group.has_eligible
-    figure = accuracy_figure("All", curves_of(group, False), {"lstm": Style("#123456", "o")}, by_frames=True)
+    figure = panel_figure(Panel("All", curves_of(group, False), by_frames=True), {"lstm": LineStyle("#123456", "o")})
     axis = figure.axes[0]
     assert axis.get_xlabel() == "frames shown of the span"
     assert [tick.get_text() for tick in axis.get_xticklabels()] == ["1", "4", "8", "16", "32", "60"]
@@ -202,7 +204,7 @@ def test_few_groups_are_told_on_the_figure(tmp_path):
     for number, expected in ((7, True), (15, True), (20, False)):
         rows = planted_rows(groups=number, seeds=(0,), heads=("lstm",), families=("now",))
         groups = group_summaries(summarise(rows, num_samples=50), rows)
-        figure = accuracy_figure("All", curves_of(groups[0], True), {"lstm": Style("black", "o")})
+        figure = panel_figure(Panel("All", curves_of(groups[0], True)), {"lstm": LineStyle("black", "o")})
         svg = save_figure(figure, tmp_path / "figure")[0].read_text().lower()
         assert (f"only {number} groups: intervals are rough." in svg) == expected
         warned = [text for text in warnings_of(groups[0]) if f"intervals rest on {number} groups only" in text]
@@ -250,7 +252,7 @@ def test_names_of_lines_stay_within_the_axis_and_apart():
     assert crowded == pytest.approx([0.79, 0.86, 0.93, 1.0, 0.2])
     assert within_axis([-0.05, 0.02]) == pytest.approx([0.0, 0.07])
     assert end_label("lstm", 61.25, "black").text == "lstm 61.2"
-    assert end_label("transformer_with_all", 61.25, "black").text == "transformer_…"
+    assert end_label("transformer_with_all", 61.25, "black").text == "transformer_w…"
 
 
 def test_many_lines_have_different_styles():
@@ -278,7 +280,7 @@ def test_names_of_controls_never_cover_one_another(number):
     names = ["repeat_last_label", "swapped_past:30s", *(f"bag_of_labels:{k}" for k in range(number - 2))]
     rows = pd.concat([answered[answered["control"] == ""], *(shuffled.assign(control=name) for name in names)])
     curve = context_curve(rows, num_samples=10)
-    figure = accuracy_figure("many controls", {"lstm": curve}, {"lstm": Style("black", "o")})
+    figure = panel_figure(Panel("many controls", {"lstm": curve}), {"lstm": LineStyle("black", "o")})
     figure.canvas.draw()
     labels = figure.axes[1].get_xticklabels()
     assert [label.get_text() for label in labels] == [name.replace("_", " ") for name in names]

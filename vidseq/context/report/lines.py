@@ -1,15 +1,13 @@
 """What a figure of the report draws: summaries of one mode on one set of queries, each line in its own style."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from vidseq.context.summary import ALL_FAMILIES, ContextSummary
-from vidseq.evaluation.accuracy_curve import ContextCurve, eligible_rows, eligible_seconds
-from vidseq.reporting.figures import COLORS
-
-_MARKERS = "osD^vP"
+from vidseq.evaluation.accuracy_curve import ContextCurve, ceiling_by_context, eligible_rows, eligible_seconds
+from vidseq.reporting.figures import LineStyle, line_styles
 
 #: What the curve of each mode tells: what one model uses and what the task needs are never one line.
 USE_OR_NEED = {
@@ -19,14 +17,6 @@ USE_OR_NEED = {
     "density": "Length, or number of frames",
     "extrapolated": "Beyond the length trained on",
 }
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a line is told from others, in every figure of a report."""
-
-    color: str
-    marker: str
 
 
 @dataclass(frozen=True)
@@ -61,13 +51,9 @@ class Group:
         return rows[rows[self.line_column].astype(str) == line]
 
 
-def styles_of(summaries: Sequence[ContextSummary]) -> dict[str, Style]:
-    """A style for each line, in the order in which they come; beyond six, colours come again with other markers."""
-    names = dict.fromkeys(summary.line for summary in summaries)
-    return {
-        name: Style(COLORS[place % len(COLORS)], _MARKERS[(place + place // len(COLORS)) % len(_MARKERS)])
-        for place, name in enumerate(names)
-    }
+def styles_of(summaries: Sequence[ContextSummary]) -> dict[str, LineStyle]:
+    """Gives each line of the summaries its style."""
+    return line_styles(summary.line for summary in summaries)
 
 
 def group_summaries(summaries: Sequence[ContextSummary], rows: pd.DataFrame, line: str = "head") -> list[Group]:
@@ -99,10 +85,6 @@ def curves_of(group: Group, eligible: bool) -> dict[str, ContextCurve]:
     return {name: curve for name, curve in curves.items() if curve is not None}
 
 
-def ceiling_of(group: Group, eligible: bool) -> Mapping[str, float]:
-    """The best accuracy possible at each context, where it is known of every query; a share."""
-    rows = eligible_rows(group.rows, group.longest) if eligible else group.rows
-    queries = rows[rows["control"] == ""].drop_duplicates(["context", "query"])
-    known = queries.groupby("context")["ceiling"].agg(["mean", lambda values: values.notna().all()])
-    known.columns = pd.Index(["mean", "complete"])
-    return {str(name): float(value) for name, value in known.loc[known["complete"], "mean"].items()}
+def ceiling_of(group: Group, eligible: bool) -> dict[str, float]:
+    """Gives the best accuracy possible at each context, see `ceiling_by_context`."""
+    return ceiling_by_context(eligible_rows(group.rows, group.longest) if eligible else group.rows)

@@ -11,25 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vidseq.context.certificates import model_certificates
-from vidseq.context.report.axes import (
-    GREY,
-    Label,
-    context_places,
-    draw_context_axis,
-    end_label,
-    finish,
-    new_figure,
-    queries_text,
-    write_labels,
-)
-from vidseq.context.report.lines import Group, Style, curves_of
+from vidseq.context.report.lines import Group, curves_of
+from vidseq.evaluation.context_axis import context_positions, draw_context_axis
+from vidseq.evaluation.figure_header import new_figure, queries_text
 from vidseq.evaluation.input_controls import Blind
-from vidseq.reporting.figures import FONT
+from vidseq.reporting.figures import FONT, GREY, LineStyle, small_axis
+from vidseq.reporting.line_labels import Label, end_label, write_labels
 
 _WIDE = (0.115, 0.18, 0.64, 0.66)
 
 
-def evidence_age_figure(title: str, group: Group, styles: Mapping[str, Style]) -> Figure | None:
+def evidence_age_figure(title: str, group: Group, styles: Mapping[str, LineStyle]) -> Figure | None:
     """Accuracy with the longest context against how long ago the newest evidence ended; None without evidence."""
     summaries = [item for item in group.summaries if item.evidence_age]
     if not summaries:
@@ -63,7 +55,7 @@ def evidence_age_figure(title: str, group: Group, styles: Mapping[str, Style]) -
         axis.set_xticks([max(0.5, point.mean_seconds) for point in points], ticks, fontsize=7.5)
         axis.minorticks_off()
         axis.set_xlabel("age of the newest evidence: seconds, queries below", fontsize=8)
-        finish(axis, "accuracy, all past (%)")
+        small_axis(axis, "accuracy, all past (%)")
         write_labels(axis, labels)
     return figure
 
@@ -74,7 +66,7 @@ def certificates_of(group: Group) -> dict[str, pd.DataFrame]:
 
 
 def certificate_figure(
-    title: str, group: Group, certificates: Mapping[str, pd.DataFrame], styles: Mapping[str, Style]
+    title: str, group: Group, certificates: Mapping[str, pd.DataFrame], styles: Mapping[str, LineStyle]
 ) -> Figure:
     """The share of queries answered right for good with at most so much past, and the share whose evidence lies
     within it."""
@@ -101,7 +93,7 @@ def certificate_figure(
         axis.set_ylim(0, 103)
         axis.minorticks_off()
         axis.set_xlabel("past (seconds)", fontsize=8)
-        finish(axis, "queries right for good (%)")
+        small_axis(axis, "queries right for good (%)")
         write_labels(axis, labels)
     return figure
 
@@ -116,24 +108,24 @@ def _draw_shares(axis: Axes, values: np.ndarray, ends: tuple[float, float], colo
     return last
 
 
-def calibration_figure(title: str, group: Group, styles: Mapping[str, Style]) -> Figure:
+def calibration_figure(title: str, group: Group, styles: Mapping[str, LineStyle]) -> Figure:
     """Expected calibration error at each context."""
     curves = curves_of(group, group.has_eligible)
     by_frames = group.mode == "density"
     first = next(iter(curves.values()))
-    places = context_places(list(curves.values()), by_frames)
+    positions = context_positions(list(curves.values()), by_frames)
     figure = new_figure(title, queries_text(first), first.num_groups)
     with matplotlib.rc_context(FONT):
         axis = figure.add_axes(_WIDE)
         labels = []
         for name, curve in curves.items():
-            points = sorted(curve.points, key=lambda point: places[point.context])
+            points = sorted(curve.points, key=lambda point: positions[point.context])
             error = [100 * point.calibration_error for point in points]
-            x = [places[point.context] for point in points]
+            x = [positions[point.context] for point in points]
             axis.plot(x, error, color=styles[name].color, lw=1.7, marker=styles[name].marker, ms=3.6)
             labels.append(end_label(name, error[-1], styles[name].color))
-        draw_context_axis(axis, list(curves.values()), places, by_frames)
+        draw_context_axis(axis, list(curves.values()), positions, by_frames)
         axis.set_ylim(0, max(5.0, axis.get_ylim()[1]))
-        finish(axis, "calibration error (points)")
+        small_axis(axis, "calibration error (points)")
         write_labels(axis, labels)
     return figure

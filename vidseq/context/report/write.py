@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from vidseq import __version__
 from vidseq.claims import refuse_existing
-from vidseq.context.report.accuracy_figure import accuracy_figure
-from vidseq.context.report.lines import USE_OR_NEED, Group, Style, ceiling_of, curves_of, group_summaries, styles_of
+from vidseq.context.report.lines import USE_OR_NEED, Group, ceiling_of, curves_of, group_summaries, styles_of
 from vidseq.context.report.other_figures import (
     calibration_figure,
     certificate_figure,
@@ -20,16 +18,16 @@ from vidseq.context.report.page import Page, Picture, Section, render
 from vidseq.context.report.tables import tables_of, write_tables
 from vidseq.context.report.words import findings
 from vidseq.context.summary import ContextSummary, summarise
+from vidseq.evaluation.accuracy_figure import BANDS, figure_notes, panel_figure
+from vidseq.evaluation.accuracy_panel import Panel
 from vidseq.evaluation.cross_validation import num_splits
-from vidseq.evaluation.input_controls import Blind
 from vidseq.evaluation.rows import MODES, check_rows, write_rows
 from vidseq.files import atomic_write
 from vidseq.progress import progress
-from vidseq.reporting.figures import save_figure
+from vidseq.reporting.figures import LineStyle, save_figure
 
 #: Modes in which each query is asked of one model at every length, so that it has a certificate.
 _MODES_WITH_CERTIFICATES = ("given", "truncated", "extrapolated")
-_BANDS = "Bands and bars: 95% intervals, bootstrap over groups and the trained models inside."
 
 
 def write_report(
@@ -108,7 +106,7 @@ def what_was_asked(rows: pd.DataFrame) -> list[tuple[str, str]]:
     ]
 
 
-def _section(stem: str, groups: Sequence[Group], styles: dict[str, Style], several: bool) -> Section:
+def _section(stem: str, groups: Sequence[Group], styles: dict[str, LineStyle], several: bool) -> Section:
     everything, families = groups[0], groups[1:]
     assert everything.is_everything
     heading = USE_OR_NEED[everything.mode]
@@ -127,29 +125,21 @@ def _section(stem: str, groups: Sequence[Group], styles: dict[str, Style], sever
     return Section(heading, explanation, told, main, of_families, tables_of(stem, groups))
 
 
-def _accuracy_pictures(name: str, title: str, group: Group, styles: dict[str, Style]) -> list[Picture]:
+def _accuracy_pictures(name: str, title: str, group: Group, styles: dict[str, LineStyle]) -> list[Picture]:
     """The eligible queries' figure where there are any, then that of all queries."""
     pictures = []
     for eligible in (True, False) if group.has_eligible else (False,):
-        ceiling = ceiling_of(group, eligible)
-        curves = curves_of(group, eligible)
-        first = next(iter(curves.values()))
         about = f"with {group.longest:.3g} s of past or more" if eligible else "all queries"
-        figure = accuracy_figure(
-            f"{title}: {about}", curves, styles, ceiling=ceiling, by_frames=group.mode == "density"
-        )
+        curves, ceiling = curves_of(group, eligible), ceiling_of(group, eligible)
+        panel = Panel(f"{title}: {about}", curves, ceiling, by_frames=group.mode == "density")
         same = (
             f"Only queries with at least {group.longest:g} s of past: the same queries at every point."
             if eligible
             else "All queries: where there is less past than a context, all there is was shown."
         )
-        blind = " Dotted: the control blind." if any(Blind.name in curve.controls for curve in curves.values()) else ""
-        best = " Dashed: the ceiling, the best accuracy possible." if ceiling else ""
-        has_full = group.mode != "density" and not np.isfinite(first.points[-1].seconds)
-        step = " The dotted step leads to all of the past, which has no one length." if has_full else ""
-        part = _partial_controls(group)
-        caption = f"Accuracy against context. {same} {_BANDS}{best}{blind}{step}{part}"
-        pictures.append(Picture(f"{name}_{'eligible' if eligible else 'all_queries'}", figure, caption))
+        caption = f"Accuracy against context. {same} {figure_notes([panel])}{_partial_controls(group)}"
+        stem = f"{name}_{'eligible' if eligible else 'all_queries'}"
+        pictures.append(Picture(stem, panel_figure(panel, styles), caption))
     return pictures
 
 
@@ -161,12 +151,12 @@ def _partial_controls(group: Group) -> str:
     return f" Put only to the queries that allow it: {', '.join(partial)}." if partial else ""
 
 
-def _other_pictures(stem: str, group: Group, styles: dict[str, Style]) -> list[Picture]:
+def _other_pictures(stem: str, group: Group, styles: dict[str, LineStyle]) -> list[Picture]:
     pictures = []
     ages = evidence_age_figure("How far back: evidence age", group, styles)
     if ages is not None:
         caption = (
-            f"Accuracy with all of the past, by how long ago the newest evidence ended; bins double. {_BANDS} "
+            f"Accuracy with all of the past, by how long ago the newest evidence ended; bins double. {BANDS} "
             "All queries with known evidence. Dotted: the control blind."
         )
         pictures.append(Picture(f"{stem}evidence_age", ages, caption))
