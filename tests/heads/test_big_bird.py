@@ -30,12 +30,12 @@ def causal_blocks(head: nn.Module, layer: int, block: int) -> list[int]:
     """The blocks that a block sees: the reservoir is filled one by one, then drawn from."""
     config = head.config
     held: list[int] = []
-    for number in range(block - config.window + 1):
-        slot = int(reservoir_slots(layer, torch.tensor(number), config.capacity))
-        if number < config.capacity:
-            held.append(number)
+    for past in range(block - config.window + 1):
+        slot = int(reservoir_slots(layer, torch.tensor(past), config.capacity))
+        if past < config.capacity:
+            held.append(past)
         elif slot < config.capacity:
-            held[slot] = number
+            held[slot] = past
     slots, found = draw_blocks(layer, torch.tensor(block), torch.tensor(len(held)), config.random)
     return [held[slot] for slot in slots[found].tolist()] + list(range(max(0, block - config.window + 1), block + 1))
 

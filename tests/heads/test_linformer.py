@@ -83,7 +83,7 @@ def test_where_a_video_starts_does_not_matter() -> None:
     "options, message",
     [
         ({"rank": 5}, r"linformer head expects rank in multiples of its 2 rows a block, got 5\. Change rank or rows"),
-        ({"heads": 3}, r"linformer head expects dim in multiples of 6 \(two numbers a head\), got 8"),
+        ({"heads": 3}, r"linformer head expects dim in multiples of 6 \(an even width per head\), got 8"),
     ],
 )
 def test_options_that_do_not_fit(options: dict[str, object], message: str) -> None:

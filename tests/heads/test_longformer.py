@@ -73,17 +73,17 @@ def test_the_noncausal_layer_equals_transformers_with_its_weights() -> None:
         for weight, linear in zip(ours.weight.chunk(3), linears):
             linear.load_state_dict({"weight": weight, "bias": torch.zeros(8)})
     normed = layer.block.attention_norm(torch.cat([tokens, x], dim=1))
-    number = torch.arange(32).expand(2, -1)  # four times the window of 8: theirs takes nothing else
+    index = torch.arange(32).expand(2, -1)  # four times the window of 8: theirs takes nothing else
     ends = torch.tensor([[32], [27]])
-    mask = torch.where(number < 3, 10_000.0, torch.where(number < ends, 0.0, -10_000.0)).double()
+    mask = torch.where(index < 3, 10_000.0, torch.where(index < ends, 0.0, -10_000.0)).double()
     (expected, *_) = peer(
         normed.detach(), mask, is_index_masked=mask < 0, is_index_global_attn=mask > 0, is_global_attn=True
     )
     still = torch.zeros(1, 1, 29, 2, dtype=torch.float64)  # theirs has no rotary positions
-    there = number[:, 3:] < ends
+    there = index[:, 3:] < ends
     frames_read = torch.cat(list(head.attend_noncausal(layer, tokens, [x], still, there, 1)), dim=2)
     tokens_read = layer.read_frames_noncausal(tokens, [x], there)
-    valid = number < ends
+    valid = index < ends
     both = torch.cat([tokens_read, frames_read], dim=2).transpose(1, 2).flatten(2)
     torch.testing.assert_close(both[valid], expected[valid], rtol=1e-5, atol=1e-6)  # its softmax is always float32
 

@@ -30,7 +30,7 @@ def test_every_head_is_known_by_its_own_name_and_file() -> None:
         ("lstm", {"layers": 0}, r"lstm head expects layers of at least 1, got 0\."),
         ("lstm", {"dropout": float("nan")}, r"lstm head expects dropout of at least 0, got nan\."),
         ("conv", {"layers": 99}, r"conv head expects layers of at most 24, got 99\."),
-        ("window", {"heads": 3}, r"window head expects dim in multiples of 6 \(two numbers a head\), got 8\."),
+        ("window", {"heads": 3}, r"window head expects dim in multiples of 6 \(an even width per head\), got 8\."),
         ("memory", {"readers": 3}, r"memory head expects dim in multiples of its 3 readers, got 8\. Change dim or"),
     ],
 )

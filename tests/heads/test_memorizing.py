@@ -87,7 +87,7 @@ def test_training_keeps_nothing_for_the_store() -> None:
 @pytest.mark.parametrize(
     ("dim", "options", "message"),
     [
-        (6, {}, r"expects dim in multiples of 4 \(two numbers a head\), got 6\. Change dim or heads\."),
+        (6, {}, r"expects dim in multiples of 4 \(an even width per head\), got 6\. Change dim or heads\."),
         (8, {"memory_layer": 3}, r"expects memory_layer of at most its 2 layers, got 3\. Change memory_layer or lay"),
     ],
 )

@@ -95,5 +95,7 @@ def test_features_stay_by_default() -> None:
 
 
 def test_an_odd_width_cannot_be_rotated() -> None:
-    with pytest.raises(UserError, match=r"performer head expects dim in multiples of 4 \(two numbers a head\), got 6"):
+    with pytest.raises(
+        UserError, match=r"performer head expects dim in multiples of 4 \(an even width per head\), got 6"
+    ):
         make(dim=6)

@@ -118,7 +118,7 @@ def test_the_reversible_form_remembers_little_however_deep_it_is() -> None:
     [
         ({"buckets": 3}, r"reformer head expects an even number of buckets, got 3\."),
         ({"reversible": True, "dropout": 0.1}, r"reformer head with reversible=True expects dropout 0, got 0\.1\."),
-        ({"heads": 3}, r"reformer head expects dim in multiples of 6 \(two numbers a head\), got 8"),
+        ({"heads": 3}, r"reformer head expects dim in multiples of 6 \(an even width per head\), got 8"),
     ],
 )
 def test_options_that_do_not_fit(options: dict[str, object], message: str) -> None:

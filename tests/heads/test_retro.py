@@ -92,5 +92,7 @@ def test_a_search_must_be_known_even_where_none_is_used() -> None:
 
 
 def test_dim_must_fit_the_heads() -> None:
-    with pytest.raises(UserError, match=r"retro head expects dim in multiples of 4 \(two numbers a head\), got 6\."):
+    with pytest.raises(
+        UserError, match=r"retro head expects dim in multiples of 4 \(an even width per head\), got 6\."
+    ):
         make_head("retro", 6, {"heads": 2})

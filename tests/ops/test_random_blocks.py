@@ -31,9 +31,9 @@ def test_the_hash_is_the_published_one() -> None:
 @given(candidates=st.integers(0, 40), count=st.integers(1, 6), block=st.integers(0, 10**6), layer=st.integers(0, 9))
 def test_distinct_blocks_are_drawn_one_from_each_share(candidates: int, count: int, block: int, layer: int) -> None:
     drawn, found = draw_blocks(layer, torch.tensor([block]), torch.tensor([candidates]), count)
-    numbers = drawn[found].tolist()
-    assert len(set(numbers)) == len(numbers) == min(count, candidates)
-    assert numbers == sorted(numbers) and all(0 <= number < candidates for number in numbers)
+    indices = drawn[found].tolist()
+    assert len(set(indices)) == len(indices) == min(count, candidates)
+    assert indices == sorted(indices) and all(0 <= index < candidates for index in indices)
     again, _ = draw_blocks(layer, torch.tensor([block + 1, block]), torch.tensor([3, candidates]), count)
     assert again[1].equal(drawn[0])
 
@@ -48,10 +48,10 @@ def test_all_candidates_are_equally_likely() -> None:
 def contents_by_hand(layer: int, count: int, size: int) -> list[list[int]]:
     """Numbers of the blocks in the reservoir after each one; -1: none."""
     held, history = [-1] * size, [[-1] * size]
-    for number in range(count):
-        slot = number if number < size else hash_by_hand(layer, number, -1) % (number + 1)
+    for block in range(count):
+        slot = block if block < size else hash_by_hand(layer, block, -1) % (block + 1)
         if slot < size:
-            held[slot] = number
+            held[slot] = block
         history.append(list(held))
     return history
 
@@ -72,8 +72,8 @@ def test_a_block_of_any_age_is_equally_likely_to_be_kept() -> None:
     kept = torch.zeros(40)
     for layer in range(4000):
         slots, held = reservoir_slots(layer, torch.arange(40), 4).tolist(), [-1] * 4
-        for number, slot in enumerate(slots):
+        for block, slot in enumerate(slots):
             if 0 <= slot < 4:
-                held[slot] = number
+                held[slot] = block
         kept[held] += 1
     assert (kept - 400).abs().max() < 5 * 400**0.5

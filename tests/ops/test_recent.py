@@ -8,7 +8,7 @@ from vidseq.ops.recent import every_nth, fits_page, last_frames, latest, with_su
 
 
 def numbered(sizes: list[int], rows: int, dim: int) -> list[torch.Tensor]:
-    """Parts of so many frames, each frame its number."""
+    """Parts of so many frames, each frame its index."""
     numbers = torch.arange(sum(sizes)).expand(rows, -1)
     return [*(numbers[:, :, None] if dim == 1 else numbers[:, None, :]).split(sizes, dim)]
 
@@ -63,12 +63,12 @@ def test_every_part_comes_with_both_its_sides(size: int, whole_parts: int, left:
     sizes = [size] * whole_parts + [left] * (0 < left <= size)
     frames = torch.arange(1.0, sum(sizes) + 1).expand(2, -1)[:, None, :, None]
     around = torch.nn.functional.pad(frames, (0, 0, side, side))
-    parts = ((number, (part, 2 * part)) for number, part in enumerate(frames.split(sizes, dim=2)))
+    parts = ((index, (part, 2 * part)) for index, part in enumerate(frames.split(sizes, dim=2)))
     slabs = [*with_surroundings(parts, side)] if sizes else []
-    assert [number for number, _ in slabs] == [*range(len(sizes))]
-    for number, (one, other) in slabs:
-        start = number * size
-        assert torch.equal(one, around[:, :, start : start + sizes[number] + 2 * side])
+    assert [index for index, _ in slabs] == [*range(len(sizes))]
+    for index, (one, other) in slabs:
+        start = index * size
+        assert torch.equal(one, around[:, :, start : start + sizes[index] + 2 * side])
         assert torch.equal(other, 2 * one)
 
 
@@ -76,9 +76,9 @@ def test_a_part_is_made_when_the_one_before_it_is_due() -> None:
     made = []
 
     def parts() -> Iterator[tuple[int, tuple[torch.Tensor]]]:
-        for number in range(4):
-            made.append(number)
-            yield number, (torch.zeros(1, 1, 3, 1),)
+        for index in range(4):
+            made.append(index)
+            yield index, (torch.zeros(1, 1, 3, 1),)
 
-    for number, _ in with_surroundings(parts(), 2):
-        assert made == [*range(min(number + 2, 4))]
+    for index, _ in with_surroundings(parts(), 2):
+        assert made == [*range(min(index + 2, 4))]

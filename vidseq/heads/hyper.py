@@ -44,17 +44,17 @@ class HyperLayer(Layer):
 
     def __init__(self, config: HyperConfig) -> None:
         super().__init__()
-        dim, units, numbers = config.dim, config.units, config.embedding
+        dim, units, width = config.dim, config.units, config.embedding
         self.inputs = nn.Linear(dim, 4 * dim, bias=False)
         self.carry = nn.Linear(dim, 4 * dim, bias=False)
         self.small_inputs = nn.Linear(dim, 4 * units)
         self.small_carry = nn.Linear(dim + units, 4 * units, bias=False)
-        self.embed = nn.Linear(units, 12 * numbers)
-        self.scale = nn.Parameter(torch.full((12, dim, numbers), 1 / numbers))
+        self.embed = nn.Linear(units, 12 * width)
+        self.scale = nn.Parameter(torch.full((12, dim, width), 1 / width))
         self.bias = nn.Parameter(torch.zeros(4 * dim))
         with torch.no_grad():  # an untrained layer is an LSTM whose weights are scaled by about 1
             nn.init.normal_(self.embed.weight, std=0.1)
-            self.embed.bias.copy_(torch.tensor([1.0, 1.0, 0.0]).repeat_interleave(4 * numbers))
+            self.embed.bias.copy_(torch.tensor([1.0, 1.0, 0.0]).repeat_interleave(4 * width))
             self.bias[2 * dim : 3 * dim] = config.forget_bias
             self.small_inputs.bias[2 * units : 3 * units] = config.forget_bias
 

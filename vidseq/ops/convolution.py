@@ -44,8 +44,8 @@ class _Convolve(torch.autograd.Function):
         y = x.new_empty(len(x), num_frames, len(weight))
         for row, frames in zip(y, x):
             torch.addmm(bias, frames[:num_frames], first.T, out=row)
-            for number, tap in enumerate(others, start=1):
-                torch.addmm(row, frames[number * dilation :][:num_frames], tap.T, out=row)
+            for index, tap in enumerate(others, start=1):
+                torch.addmm(row, frames[index * dilation :][:num_frames], tap.T, out=row)
         return y
 
     @staticmethod
@@ -56,8 +56,8 @@ class _Convolve(torch.autograd.Function):
         taps, num_frames = weight.split(x.shape[2], dim=1), gradient.shape[1]
         grad_x, grad_weight = torch.zeros_like(x), torch.zeros_like(weight)
         for row, frames, grad_frames in zip(gradient, x, grad_x):
-            for number, (tap, grad_tap) in enumerate(zip(taps, grad_weight.split(x.shape[2], dim=1))):
-                part = slice(number * ctx.dilation, number * ctx.dilation + num_frames)
+            for index, (tap, grad_tap) in enumerate(zip(taps, grad_weight.split(x.shape[2], dim=1))):
+                part = slice(index * ctx.dilation, index * ctx.dilation + num_frames)
                 grad_frames[part].addmm_(row, tap)
                 grad_tap.addmm_(row.T, frames[part])
         return grad_x, grad_weight, gradient.sum(dim=(0, 1)), None

@@ -169,7 +169,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, rounds: list[Round], tables: Stored
             some_kv = [part.scatter(1, where, old) for part, old in zip(some_kv, tables[index])]
         some_k, some_v = some_kv
         read, total = _in_buckets(queries, some_k, some_v, one.ids, before, after)
-        parts.append((_rows(read, one.place), _rows(total, one.place)))
+        parts.append((_rows(read, one.position), _rows(total, one.position)))
     return _merge(parts)
 
 
@@ -179,8 +179,8 @@ def _sort(ids: Tensor, stored: int = 0) -> tuple[Round, Tensor]:
     Returns the round, and the order (N, L).
     """
     order = ids.argsort(dim=1, stable=True)
-    place = torch.empty_like(order).scatter_(1, order, torch.arange(ids.shape[1], device=ids.device).expand_as(ids))
-    old, new = place.split([stored, ids.shape[1] - stored], dim=1)
+    position = torch.empty_like(order).scatter_(1, order, torch.arange(ids.shape[1], device=ids.device).expand_as(ids))
+    old, new = position.split([stored, ids.shape[1] - stored], dim=1)
     return Round((order - stored).clamp(min=0), new, old, ids.gather(1, order)), order
 
 

@@ -21,7 +21,7 @@ class Round(NamedTuple):
 
     source: Tensor
     """int64 (N, L): index of the new frame at each sorted position; undefined at those of stored frames."""
-    place: Tensor
+    position: Tensor
     """int64 (N, T): sorted positions of the new frames."""
     stored: Tensor
     """int64 (N, P): sorted positions of the stored frames."""
@@ -81,7 +81,7 @@ def _end_to_end(x: Tensor, together: int) -> Tensor:
 def _rounds_end_to_end(one: Round, together: int) -> Round:
     """Makes the round of concatenated rows; the buckets of different rows get ids of their own."""
     row = torch.arange(len(one.ids), device=one.ids.device)[:, None] % together
-    steps: tuple[int | Tensor, ...] = (one.place.shape[1], one.ids.shape[1], one.ids.shape[1], one.ids.max() + 2)
+    steps: tuple[int | Tensor, ...] = (one.position.shape[1], one.ids.shape[1], one.ids.shape[1], one.ids.max() + 2)
     return Round(*(_end_to_end(part + row * step, together) for part, step in zip(one, steps)))
 
 
@@ -112,10 +112,10 @@ class _InRounds(torch.autograd.Function):
                 piece.cut(sorted_logsumexp[:, None])[..., 0].copy_(round_logsumexp)
             if index == 0:
                 for whole, part in ((read, sorted_read), (logsumexp, sorted_logsumexp)):
-                    torch.index_select(part, 0, sorted_row.place, out=whole[row])
+                    torch.index_select(part, 0, sorted_row.position, out=whole[row])
                 continue
             here, round_logsumexp = (
-                part.index_select(0, sorted_row.place) for part in (sorted_read, sorted_logsumexp)
+                part.index_select(0, sorted_row.position) for part in (sorted_read, sorted_logsumexp)
             )
             both = torch.logaddexp(logsumexp[row], round_logsumexp)
             read[row].mul_((logsumexp[row] - both).exp_()[:, None]).addcmul_(
@@ -137,23 +137,23 @@ class _InRounds(torch.autograd.Function):
             [*map(torch.empty_like, stored)],
         )
         workspace = _Workspace(q, rounds, reach)
-        grad_queries, asked, given = (torch.empty_like(workspace.queries) for _ in range(3))
-        round_logsumexp = q.new_empty(len(asked))
+        grad_queries, grad_rows, read_rows = (torch.empty_like(workspace.queries) for _ in range(3))
+        round_logsumexp = q.new_empty(len(grad_rows))
         grad_keys, grad_values = torch.empty_like(workspace.keys), torch.empty_like(workspace.values)
         for index, row, sorted_row in _sorted_rows(rounds):
             queries, keys, values = sorted_row.sort_all((q, k, v), stored[index :: len(rounds)], workspace)
-            for part, there in ((gradient, asked), (read, given), (logsumexp, round_logsumexp)):
+            for part, there in ((gradient, grad_rows), (read, read_rows), (logsumexp, round_logsumexp)):
                 sorted_row.sort(part[row], there)
             grad_keys.zero_()
             grad_values.zero_()
             for piece in _pieces(sorted_row.ids, reach, q.dtype):
                 ours, grad_slabs_k, grad_slabs_v = flash_gradients(
-                    piece.cut(asked),
+                    piece.cut(grad_rows),
                     piece.cut(queries),
                     piece.slabs(keys),
                     piece.slabs(values),
                     piece.bias,
-                    piece.cut(given),
+                    piece.cut(read_rows),
                     piece.cut(round_logsumexp[:, None])[..., 0],
                     scale=1.0,
                 )
@@ -163,9 +163,9 @@ class _InRounds(torch.autograd.Function):
             in_line = [grad_queries, *(part[reach[0] :][: len(sorted_row.ids)] for part in (grad_keys, grad_values))]
             for whole, part in zip(grad_qkv, in_line):
                 if index == 0:
-                    torch.index_select(part, 0, sorted_row.place, out=whole[row])
+                    torch.index_select(part, 0, sorted_row.position, out=whole[row])
                 else:
-                    whole[row] += part.index_select(0, sorted_row.place)
+                    whole[row] += part.index_select(0, sorted_row.position)
             for whole, part in zip(grad_stored[index :: len(rounds)], in_line[1:]):
                 torch.index_select(part, 0, sorted_row.stored, out=whole[row])
         return None, None, *grad_qkv, *grad_stored
@@ -175,7 +175,7 @@ class _SortedRow(NamedTuple):
     """How one round sorts one row; as in `Round`, without N."""
 
     source: Tensor
-    place: Tensor
+    position: Tensor
     stored: Tensor
     ids: Tensor
     row: int
@@ -211,7 +211,7 @@ def _sorted_rows(rounds: Sequence[Round]) -> Iterator[tuple[int, int, _SortedRow
     """Yields the index of a round and of a row, and how the round sorts the row."""
     for index, one in enumerate(rounds):
         for row in range(len(one.ids)):
-            yield index, row, _SortedRow(one.source[row], one.place[row], one.stored[row], one.ids[row], row)
+            yield index, row, _SortedRow(one.source[row], one.position[row], one.stored[row], one.ids[row], row)
 
 
 class _Piece(NamedTuple):

@@ -79,6 +79,6 @@ def check_heads(name: str, dim: int, heads: int) -> None:
     """
     if dim % (2 * heads):
         raise UserError(
-            f"{name} head expects dim in multiples of {2 * heads} (two numbers a head), got {dim}. "
+            f"{name} head expects dim in multiples of {2 * heads} (an even width per head), got {dim}. "
             f"Change dim or heads."
         )
