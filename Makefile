@@ -6,7 +6,7 @@ DEMO ?= demo
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format clean
+.PHONY: help demo docs test test-all lint format clean
 
 help:  ## Lists the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,12 +19,15 @@ $(VENV)/.library: setup.cfg pyproject.toml | $(BIN)/python
 	$(INSTALL) .
 	@touch $@
 
-$(VENV)/.test $(VENV)/.dev: $(VENV)/.%: setup.cfg pyproject.toml | $(BIN)/python
+$(VENV)/.docs $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: setup.cfg pyproject.toml | $(BIN)/python
 	$(INSTALL) '.[$*]'
 	@touch $@
 
 demo: $(VENV)/.library  ## Makes a classroom, extracts features, trains four heads, compares them, annotates a video.
 	$(BIN)/python recipes/classroom.py --out $(DEMO)
+
+docs: $(VENV)/.docs  ## Builds the site below build/docs; warnings are errors.
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
 
 test: $(VENV)/.test  ## Runs the tests, without the slow ones, a process a core.
 	$(BIN)/python -m pytest -n auto --dist loadscope -m "not slow and not real_data" $(PYTEST_ARGS)

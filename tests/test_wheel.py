@@ -94,9 +94,9 @@ def test_decord_is_required_only_where_it_has_a_wheel(
 
 
 def test_developer_tools_come_only_with_extras(metadata: Message) -> None:
-    extras = {"test", "dev", "retrieval", "lmdb"}
+    extras = {"docs", "test", "dev", "retrieval", "lmdb"}
     assert set(metadata.get_all("Provides-Extra", [])) == extras
-    tools = {"pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "transformers", "performer-pytorch"}
+    tools = {"pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "transformers", "performer-pytorch", "sphinx"}
     assert not requirements(metadata) & tools
     assert requirements(metadata, extra="test") >= tools - {"ruff", "mypy"}
     assert requirements(metadata, extra="dev") >= tools
@@ -110,7 +110,14 @@ def test_the_licence_is_in_the_wheel(wheel: Path, metadata: Message) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "installed"), [("demo", "."), ("test", "'.[test]'"), ("test-all", "'.[test]'"), ("lint", "'.[dev]'")]
+    ("target", "installed"),
+    [
+        ("demo", "."),
+        ("docs", "'.[docs]'"),
+        ("test", "'.[test]'"),
+        ("test-all", "'.[test]'"),
+        ("lint", "'.[dev]'"),
+    ],
 )
 def test_a_make_target_installs_what_it_uses(target: str, installed: str, tmp_path: Path) -> None:
     command = ["make", "--dry-run", target, f"VENV={tmp_path / 'venv'}"]
