@@ -14,16 +14,16 @@ from structure.source import Repository
 ROOT = Path(__file__).parents[1]
 LIBRARY = Repository(ROOT)
 
-#: The most findings of each kind. The last three only ever go down.
+#: The most findings of each kind. The last two only ever go down.
 LIMITS = {
     "upward": 0,
     "cycles": 0,
     "rooms": 0,
     "paths": 25,
     "unreachable": 0,
-    "isinstance": 16,
-    "literals": 82,
-    "words": 382,
+    "isinstance": 1,
+    "literals": 56,
+    "words": 233,
 }
 #: The largest room's share of the library's lines.
 LARGEST_SHARE = Fraction(1, 8)
