@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidseq.clip_reader import Asked, plan_pieces, plan_together, read_clips, read_projected
+from vidseq.clip_reader import QueryBatch, plan_pieces, plan_together, read_clips, read_projected
 from vidseq.heads import HEADS
 from vidseq.model import ModelConfig, VideoReasoner
 
@@ -60,8 +60,8 @@ def test_reading_in_pieces_is_asking_each_query_on_its_own_prefix(head: str, toy
     rows = rng.integers(0, 3, size=14)
     frames = [int(rng.integers(0, n + 1)) for n in np.array([20, 11, 1])[rows]]
     asked = {
-        "question": Asked(rows[:10], frames[:10], torch.randint(1, 6, (10, 4))),
-        "next_action": Asked(rows[10:], frames[10:], torch.zeros(4, 1, dtype=torch.long)),
+        "question": QueryBatch(rows[:10], frames[:10], torch.randint(1, 6, (10, 4))),
+        "next_action": QueryBatch(rows[10:], frames[10:], torch.zeros(4, 1, dtype=torch.long)),
     }
     reading = read_clips(model, features, mask, asked, whole=True)
     for task, queries in asked.items():
@@ -79,7 +79,7 @@ def test_gradients_are_those_of_asking_one_at_a_time(toy_model: VideoReasoner) -
     features = torch.randn(2, 12, 6, dtype=torch.float64)
     tokens = torch.randint(1, 6, (3, 4))
     rows, frames = [0, 0, 1], [3, 12, 7]
-    asked = {"question": Asked(rows, frames, tokens)}
+    asked = {"question": QueryBatch(rows, frames, tokens)}
     mask = torch.ones(2, 12, dtype=torch.bool)
     read_clips(model, features, mask, asked).logits["question"].square().sum().backward()
     together = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
@@ -96,7 +96,7 @@ def test_a_clip_without_queries_or_frames_is_no_trouble(toy_model: VideoReasoner
     features = torch.randn(2, 0, 6)
     mask = torch.ones(2, 0, dtype=torch.bool)
     tokens = torch.ones(2, 1, dtype=torch.long)
-    reading = read_clips(toy_model, features, mask, {"question": Asked([0, 1], [0, 0], tokens)})
+    reading = read_clips(toy_model, features, mask, {"question": QueryBatch([0, 1], [0, 0], tokens)})
     torch.testing.assert_close(reading.logits["question"], toy_model.blind(tokens[:, None], "question")[:, 0])
     assert read_clips(toy_model, features, mask, {}).logits == {}
 
@@ -122,7 +122,7 @@ def test_projected_clips_give_the_same(toy_config: ModelConfig, together: bool) 
     model = VideoReasoner(toy_config).eval()
     features, mask = torch.randn(3, 20, 6), torch.arange(20) < torch.tensor([20, 7, 13])[:, None]
     stops = [4, 4, 4, 7] if together else [20, 3, 5, 12]
-    asked = {"question": Asked([0, 1, 2, 0], stops, torch.ones(4, 2, dtype=torch.long))}
+    asked = {"question": QueryBatch([0, 1, 2, 0], stops, torch.ones(4, 2, dtype=torch.long))}
     with torch.no_grad():
         whole = read_clips(model, features, mask, asked).logits["question"]
         projected = read_projected(model, model.project(features, mask), mask, asked)["question"]

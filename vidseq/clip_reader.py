@@ -1,4 +1,4 @@
-"""Reading clips in pieces: scan to the first query time, ask, scan on. Training and prediction both do this."""
+"""Reads clips in pieces: scan to the first query, ask it, scan on. Training and prediction both read this way."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ MAX_PIECE_FRAMES = 4096
 
 
 def check_frames(features: np.ndarray, feature_dim: int) -> Tensor:
-    """Turns features into a tensor, refusing what no model should see.
+    """Checks features and turns them into a tensor.
 
     Args:
         features: (T, F), T may be 0.
@@ -42,29 +42,29 @@ def check_frames(features: np.ndarray, feature_dim: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Asked:
+class QueryBatch:
     """Queries of one task that are asked of the clips of a batch."""
 
     rows: Sequence[int]
-    """The clip that each is asked of, (N,)."""
+    """The clip of each query, (N,)."""
     frames: Sequence[int]
-    """How many frames of its clip each may see, (N,); 0: it is asked before the first."""
+    """How many frames of its clip each query sees, (N,); 0: it is asked before the first."""
     tokens: Tensor
-    """Word numbers, long (N, W)."""
+    """Word indices, long (N, W)."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What reading a batch of clips gave."""
+    """What a model made of a batch of clips."""
 
     logits: dict[str, Tensor]
     """What each asked task decoded, in the order of its queries: class scores (N, C), or vectors to write from."""
     y: Tensor
-    """The head's output at the frames read, (B, S, D), in pieces."""
+    """The head's output, piece after piece, (B, S, D)."""
     frames: Tensor
-    """Which frame of its clip each of them is, long (B, S)."""
+    """The frame at each position of `y`, as an index into its clip, long (B, S)."""
     mask: Tensor
-    """Which of them are frames at all, bool (B, S)."""
+    """The positions of `y` that hold a frame, bool (B, S)."""
     num_frames: int
     """Padded length T of the clips."""
 
@@ -92,25 +92,25 @@ def output_of(model: VideoReasoner, reading: Reading, task: str) -> Tensor:
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch that all clips scan together, and the clips that have then come to one of their stops."""
+    """A stretch that all clips scan together, and the queries that follow it."""
 
     length: int
     stops: list[tuple[int, int]]
-    """(clip, frames seen), where something is asked after this piece."""
+    """(clip, frames seen) of each clip that has a query after this piece."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """In which pieces the clips of a batch are read."""
+class ReadingPlan:
+    """The pieces in which the clips of a batch are read."""
 
     pieces: list[Piece]
     frames: Tensor
-    """The frame of its clip that stands at each place of the pieces put together, long (B, S)."""
+    """The frame at each position of the joined pieces, as an index into its clip, long (B, S)."""
     mask: Tensor
-    """Where there is one, bool (B, S); within a piece a row's frames come first."""
+    """The positions that hold a frame, bool (B, S); within a piece a row's frames come first."""
 
     def cut(self, x: Tensor) -> Iterator[tuple[Piece, Tensor, Tensor]]:
-        """Each piece with its part of clips (B, T, D) and of the mask."""
+        """Yields each piece with its part of clips (B, T, D) and of the mask."""
         frames, mask = self.frames.to(x.device), self.mask.to(x.device)
         # Indexed once and split once: slicing piece after piece would make the backward pass quadratic.
         x = x.gather(1, frames[..., None].expand(-1, -1, x.shape[-1]))
@@ -118,7 +118,7 @@ class Plan:
         return zip(self.pieces, x.split(widths, dim=1), mask.split(widths, dim=1))
 
     def going(self) -> Iterator[list[int]]:
-        """The clips of which each piece, or a later one, reads a frame."""
+        """Yields, for each piece, the clips that still have frames to read."""
         ends = (self.mask * torch.arange(1, self.mask.shape[1] + 1)).amax(dim=1).tolist() if self.pieces else []
         start = 0
         for piece in self.pieces:
@@ -126,8 +126,8 @@ class Plan:
             start += piece.length
 
 
-def plan_pieces(lengths: Sequence[int], stops: Sequence[Sequence[int]], *, whole: bool) -> Plan:
-    """Cuts clips into pieces that end where something is asked.
+def plan_pieces(lengths: Sequence[int], stops: Sequence[Sequence[int]], *, whole: bool) -> ReadingPlan:
+    """Cuts clips into pieces that end at queries.
 
     Rows run out of step: a piece takes each row to its own next stop, or a fair share of the clip on its way there.
     With K stops in the row that has most, there are at most about 2 K pieces, together at most about twice as long as
@@ -135,8 +135,8 @@ def plan_pieces(lengths: Sequence[int], stops: Sequence[Sequence[int]], *, whole
 
     Args:
         lengths: frames of each clip, B of them.
-        stops: for each clip, after how many frames something is asked.
-        whole: read every clip to its end, rather than to its last stop.
+        stops: for each clip, the numbers of frames after which queries are asked.
+        whole: read every clip to its end, rather than to its last query.
 
     Raises:
         ValueError: a stop lies beyond its clip.
@@ -153,23 +153,23 @@ def plan_pieces(lengths: Sequence[int], stops: Sequence[Sequence[int]], *, whole
     while any(ahead):
         steps.append([min(row[0] - start, span) if row else 0 for row, start in zip(ahead, at)])
         at = [start + step for start, step in zip(at, steps[-1])]
-        arrived = [number for number, row in enumerate(ahead) if row and row[0] == at[number]]
-        due = [(number, at[number]) for number in arrived if at[number] in asked[number]]
+        arrived = [clip for clip, stops_left in enumerate(ahead) if stops_left and stops_left[0] == at[clip]]
+        due = [(clip, at[clip]) for clip in arrived if at[clip] in asked[clip]]
         pieces.append(Piece(max(steps[-1]), due))
-        for number in arrived:
-            del ahead[number][0]
-    return Plan(pieces, *_layout(len(lengths), [piece.length for piece in pieces], steps))
+        for clip in arrived:
+            del ahead[clip][0]
+    return ReadingPlan(pieces, *_layout(len(lengths), [piece.length for piece in pieces], steps))
 
 
-def plan_together(lengths: Sequence[int], stops: Sequence[Sequence[int]]) -> Plan:
-    """Cuts clips into pieces that all of them read in step, ending wherever any clip is asked something.
+def plan_together(lengths: Sequence[int], stops: Sequence[Sequence[int]]) -> ReadingPlan:
+    """Cuts clips into pieces that all of them read in step; a piece ends wherever any clip has a query.
 
     No longer than the longest clip, with as many pieces as there are different stops: good where clips share their
     stops, as those of one context length do.
 
     Args:
         lengths: frames of each clip, B of them.
-        stops: for each clip, after how many frames something is asked.
+        stops: for each clip, the numbers of frames after which queries are asked.
     """
     asked = [set(row) for row in stops]
     ends = np.array([max(row, default=0) for row in asked])
@@ -182,11 +182,11 @@ def plan_together(lengths: Sequence[int], stops: Sequence[Sequence[int]]) -> Pla
             due = [(row, stop) for row in range(len(lengths)) if stop in asked[row]]
             pieces.append(Piece(stop - at, due))
             at = stop
-    return Plan(pieces, *_layout(len(lengths), [piece.length for piece in pieces], steps))
+    return ReadingPlan(pieces, *_layout(len(lengths), [piece.length for piece in pieces], steps))
 
 
 def _layout(num_rows: int, widths: Sequence[int], steps: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Says which frame stands where, once all pieces are put together."""
+    """The frames and the mask of the joined pieces; see `ReadingPlan`."""
     frames = np.zeros((num_rows, sum(widths)), dtype=np.int64)
     mask = np.zeros(frames.shape, dtype=bool)
     start, at = 0, np.zeros(num_rows, dtype=np.int64)
@@ -203,20 +203,20 @@ def read_clips(
     model: VideoReasoner,
     features: Tensor,
     mask: Tensor,
-    asked: Mapping[str, Asked],
+    asked: Mapping[str, QueryBatch],
     *,
     whole: bool = False,
     videos: Sequence[str] | None = None,
 ) -> Reading:
-    """Reads clips once each and answers every query from the frames that it may see.
+    """Reads each clip once and answers every query from the frames that it sees.
 
     Args:
         model: gradients flow if they are on.
         features: (B, T, F).
         mask: bool (B, T), True = valid, a row's valid frames first.
-        asked: the queries of each query task.
+        asked: the queries of each task, by its name.
         whole: read every clip to its end, for frame labels, rather than to its last query.
-        videos: what each clip is from, so that no video is retrieved for itself; None: not known.
+        videos: the video of each clip, so that no video is retrieved for itself; None: not known.
 
     Returns:
         the answers, and the head's output at every frame read.
@@ -237,16 +237,21 @@ def read_clips(
 
 
 def read_projected(
-    model: VideoReasoner, x: Tensor, mask: Tensor, asked: Mapping[str, Asked], *, videos: Sequence[str] | None = None
+    model: VideoReasoner,
+    x: Tensor,
+    mask: Tensor,
+    asked: Mapping[str, QueryBatch],
+    *,
+    videos: Sequence[str] | None = None,
 ) -> dict[str, Tensor]:
-    """Answers queries of clips that are projected already, each clip read once up to its last query.
+    """Answers queries of projected clips; each clip is read once, up to its last query.
 
     Args:
         model: causal.
         x: what `model.project` gave, (B, T, D).
         mask: bool (B, T), True = valid, a row's valid frames first.
-        asked: the queries of each query task.
-        videos: what each clip is from; None: not known.
+        asked: the queries of each task, by its name.
+        videos: the video of each clip; None: not known.
 
     Returns:
         class scores of each task's queries, (N, C), in the order asked.
@@ -266,46 +271,46 @@ def read_projected(
     return queries.logits()
 
 
-def _cost(plan: Plan) -> int:
-    """How long a plan takes, in frames: starting a piece costs about as much as reading some."""
+def _cost(plan: ReadingPlan) -> int:
+    """The time that a plan takes, in frames: starting a piece costs about as much as reading four."""
     return plan.frames.shape[1] + 4 * len(plan.pieces)
 
 
 class _Queries:
-    """All queries of a batch in one list, so that those at one place are asked together whatever their task."""
+    """All queries of a batch in one list; those after one frame are asked together, whatever their task."""
 
-    def __init__(self, model: VideoReasoner, asked: Mapping[str, Asked]) -> None:
+    def __init__(self, model: VideoReasoner, asked: Mapping[str, QueryBatch]) -> None:
         self._model = model
         self._tasks = {task: len(queries.rows) for task, queries in asked.items()}
         vectors = [model.query_vectors(queries.tokens, task) for task, queries in asked.items()]
         self._vectors = torch.cat(vectors) if vectors else None
         self._at: dict[tuple[int, int], list[int]] = {}
-        places = [place for queries in asked.values() for place in zip(queries.rows, queries.frames)]
-        for number, (row, frames) in enumerate(places):
-            self._at.setdefault((int(row), int(frames)), []).append(number)
-        self._numbers: list[int] = []
+        stops = [stop for queries in asked.values() for stop in zip(queries.rows, queries.frames)]
+        for index, (row, frames) in enumerate(stops):
+            self._at.setdefault((int(row), int(frames)), []).append(index)
+        self._asked: list[int] = []
         self._contexts: list[Tensor] = []
         self._presents: list[Tensor] = []
 
     def stops(self, num_rows: int) -> list[list[int]]:
-        """After how many frames each row is asked something."""
+        """The numbers of frames after which each row has queries."""
         stops: list[list[int]] = [[] for _ in range(num_rows)]
         for row, frames in self._at:
             stops[row].append(frames)
         return stops
 
-    def ask(self, places: Sequence[tuple[int, int]], state: ModelState, rows: Sequence[int]) -> None:
-        """Asks what is due at these places; each query reads the state of its own row, `rows` being the state's."""
-        at = {row: number for number, row in enumerate(rows)}
-        due = [(at[row], number) for row, frames in places for number in self._at.get((row, frames), ())]
+    def ask(self, stops: Sequence[tuple[int, int]], state: ModelState, rows: Sequence[int]) -> None:
+        """Asks the queries of (row, frames seen) pairs; `rows` are the rows that the state holds."""
+        at = {row: position for position, row in enumerate(rows)}
+        due = [(at[row], index) for row, frames in stops for index in self._at.get((row, frames), ())]
         if not due or self._vectors is None:
             return
         device = self._vectors.device
-        its_row, numbers = (torch.tensor(part, device=device) for part in zip(*due))
+        its_row, indices = (torch.tensor(part, device=device) for part in zip(*due))
         seen = state.rows(its_row)
-        self._contexts.append(self._model.head.ask(self._vectors[numbers][:, None], seen.memory)[:, 0])
+        self._contexts.append(self._model.head.ask(self._vectors[indices][:, None], seen.memory)[:, 0])
         self._presents.append(seen.present)
-        self._numbers += numbers.tolist()
+        self._asked += indices.tolist()
 
     def logits(self) -> dict[str, Tensor]:
         """The answers of each task, in the order asked."""
@@ -321,9 +326,9 @@ class _Queries:
         }
 
     def _in_order(self, parts: Sequence[Tensor]) -> Tensor:
-        """What was collected place after place, in the order in which the queries came."""
+        """Joins what was collected, in the order of the queries."""
         assert self._vectors is not None
         if not parts:
             return self._vectors[:0]
-        order = torch.tensor(self._numbers, device=self._vectors.device).argsort()
+        order = torch.tensor(self._asked, device=self._vectors.device).argsort()
         return torch.cat(list(parts)).index_select(0, order)

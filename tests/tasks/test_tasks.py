@@ -1,10 +1,26 @@
+import dataclasses
+
 import pytest
 import torch
 
+from vidseq.data.dataset import Dataset
+from vidseq.data.schema import QUERY_KINDS
 from vidseq.errors import UserError
-from vidseq.tasks import FrameLabels, NextAction, Question, find_task, offered_classes
+from vidseq.features.store import FeatureStore
+from vidseq.inference.request import Agenda, PredictionRequest
+from vidseq.tasks import (
+    AnswerWords,
+    FrameLabels,
+    NextAction,
+    Question,
+    default_task,
+    find_task,
+    offered_classes,
+)
 from vidseq.tasks.base import IGNORED, cross_entropy
 from vidseq.tasks.frame_labels import smoothing_loss
+from vidseq.training.build import choose_tasks
+from vidseq.training.config import TrainConfig
 
 
 def test_smoothing_loss_is_the_papers_equation() -> None:
@@ -100,6 +116,54 @@ def test_choices_restrict_the_classes() -> None:
 def test_wrong_options_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         FrameLabels(4, ("a", "b"), options, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("frame_labels", "segments"),
+        ("next_action", "segments or next actions"),
+        ("question", r"questions in queries\.jsonl"),
+        ("answer_words", r"questions in queries\.jsonl"),
+        ("action_sequence", "segments"),
+        ("labels_ahead", "segments"),
+    ],
+)
+def test_a_task_says_what_a_data_set_lacks(name: str, needed: str, toy_world: tuple[Dataset, FeatureStore]) -> None:
+    dataset = dataclasses.replace(toy_world[0], segments=[], queries=[])
+    with pytest.raises(UserError, match=rf"^Task {name} expects {needed}, got none in data set 'toy'\.$"):
+        choose_tasks(dataset, TrainConfig(tasks={name: {}}))
+    assert list(choose_tasks(toy_world[0], TrainConfig(tasks={name: {}}))) == [name]
+
+
+def test_default_tasks_are_those_that_the_data_set_has_labels_for(toy_world: tuple[Dataset, FeatureStore]) -> None:
+    dataset, _ = toy_world
+    assert list(choose_tasks(dataset, TrainConfig())) == ["frame_labels", "next_action", "question"]
+    assert list(choose_tasks(dataclasses.replace(dataset, segments=[]), TrainConfig())) == ["question"]
+    assert list(choose_tasks(dataset, TrainConfig(causal=False))) == ["frame_labels"]
+    assert [default_task(kind) for kind in QUERY_KINDS] == ["question", "next_action"]
+
+
+def test_next_actions_are_derived_unless_the_data_set_asks(toy_world: tuple[Dataset, FeatureStore]) -> None:
+    dataset, _ = toy_world
+    task = NextAction(4, dataset.action_labels, {"anticipation_seconds": 0.5}, 0.0)
+    derived = [query for video in dataset.videos for query in task.derive_queries(dataset, video)]
+    assert derived == dataset.next_action_queries(0.5) and derived
+    own = dataclasses.replace(dataset.queries[0], kind="next_action", answer="wave", question=None)
+    asking = dataclasses.replace(dataset, queries=[own])
+    assert not any(task.derive_queries(asking, video) for video in asking.videos)
+
+
+def test_of_two_tasks_of_one_kind_the_first_is_asked() -> None:
+    written = {"labels": ("red",), "options": {}, "dropout": 0.0}
+    tasks = [AnswerWords(4, **written), Question(4, **written), FrameLabels(4, **written)]
+    request = PredictionRequest(questions=("a?", "b?"), at=(2.0, 1.0), every=1.0)
+    assert request.agendas(tasks) == [
+        Agenda("answer_words", "question", timed=((1.0, "b?"), (2.0, "a?"))),
+        Agenda("frame_labels", "frame_labels", standing=(None,)),
+    ]
+    asked = [(name, query.time, query.question) for name, query in request.queries("v", tasks[:2], 0.0, 2.0)]
+    assert asked == [("answer_words", 1.0, "b?"), ("answer_words", 2.0, "a?")]
 
 
 def test_wrong_tasks_are_refused() -> None:

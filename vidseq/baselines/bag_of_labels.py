@@ -11,7 +11,7 @@ from vidseq.baselines.baseline import Baseline
 from vidseq.baselines.baseline_data import BaselineData
 from vidseq.baselines.control import PAST_LABELS
 from vidseq.baselines.majority import Majority
-from vidseq.tasks import NextAction
+from vidseq.data.schema import NEXT_ACTION
 
 #: Steps of the fit, and queries in each.
 _STEPS, _BATCH = 1500, 256
@@ -26,7 +26,7 @@ class BagOfLabels(Baseline):
     name = "bag_of_labels"
     sees = "the labels of all past actions, in no order, and the last of them"
     needs = PAST_LABELS
-    kinds = (NextAction.name,)
+    kinds = (NEXT_ACTION,)
 
     def answer(self, data: BaselineData) -> np.ndarray:
         """Returns log-probabilities (N, C)."""

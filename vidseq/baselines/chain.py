@@ -9,7 +9,7 @@ import numpy as np
 from vidseq.baselines.baseline import Baseline
 from vidseq.baselines.baseline_data import BaselineData
 from vidseq.baselines.control import PAST_LABELS, Parameter, read_count
-from vidseq.tasks import NextAction
+from vidseq.data.schema import NEXT_ACTION
 
 
 class LabelChain:
@@ -68,7 +68,7 @@ class NGram(Baseline):
 
     name = "ngram"
     needs = PAST_LABELS
-    kinds = (NextAction.name,)
+    kinds = (NEXT_ACTION,)
     parameter = Parameter("how many labels to look back", "2", read_count, str)
 
     order: int = 3

@@ -6,9 +6,8 @@ from abc import ABC
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
-from vidseq.data.schema import Query
+from vidseq.data.schema import FRAME_LABEL, NEXT_ACTION, Query
 from vidseq.errors import UserError, unknown_name
-from vidseq.tasks import FrameLabels, NextAction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +48,14 @@ class Need(NamedTuple):
 
 PAST_LABELS = Need(
     "next actions, and segments of the past, got none",
-    lambda facts: facts.has_segments and NextAction.name in facts.kinds,
+    lambda facts: facts.has_segments and NEXT_ACTION in facts.kinds,
 )
 QUESTIONS = Need("questions in words, got none", lambda facts: facts.has_questions)
 EVIDENCE = Need("queries with evidence intervals, got none", lambda facts: facts.has_evidence)
 TWO_GROUPS = Need("videos of at least two groups, got one", lambda facts: facts.num_groups > 1)
 #: A frame label is the label of a frame: without one there is nothing to ask.
 QUERIES_WITHOUT_FRAME = Need(
-    "queries that are something without a frame, got frame labels", lambda facts: FrameLabels.name not in facts.kinds
+    "queries that are something without a frame, got frame labels", lambda facts: FRAME_LABEL not in facts.kinds
 )
 
 

@@ -8,7 +8,7 @@ from vidseq.baselines.baseline import Baseline
 from vidseq.baselines.baseline_data import BaselineData
 from vidseq.baselines.control import PAST_LABELS
 from vidseq.baselines.majority import Majority
-from vidseq.tasks import NextAction
+from vidseq.data.schema import NEXT_ACTION
 
 #: Far above any log-frequency.
 _NEARLY_CERTAIN = 20.0
@@ -21,7 +21,7 @@ class RepeatLastLabel(Baseline):
     name = "repeat_last_label"
     sees = "the label of the last action"
     needs = PAST_LABELS
-    kinds = (NextAction.name,)
+    kinds = (NEXT_ACTION,)
 
     def answer(self, data: BaselineData) -> np.ndarray:
         """Returns scores (N, C) that give nearly all of the probability to the repeated label."""

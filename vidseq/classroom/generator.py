@@ -24,7 +24,7 @@ from vidseq.classroom.symbolic import SYMBOLIC_VERSION, SymbolicEncoder
 from vidseq.classroom.wording import answer_sentence
 from vidseq.classroom.world import World
 from vidseq.data.dataset import write_dataset
-from vidseq.data.schema import DatasetInfo, Query, Segment, Video
+from vidseq.data.schema import QUESTION, DatasetInfo, Query, Segment, Video
 from vidseq.errors import UserError
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.store import FeatureStore
@@ -94,7 +94,7 @@ def plan_videos(config: ClassroomConfig, split: str, index: int) -> list[Planned
 
 def _query(planned: PlannedQuery, config: ClassroomConfig) -> Query:
     """Returns a query with its answer in the configured form."""
-    if config.answers == "words" or planned.query.kind != "question":
+    if config.answers == "words" or planned.query.kind != QUESTION:
         return planned.query
     return dataclasses.replace(planned.query, answer=answer_sentence(planned.question, planned.query.answer))
 

@@ -13,7 +13,7 @@ from vidseq.classroom.record import merge
 from vidseq.classroom.scripts import ANTICIPATION_SECONDS, cause, decided_by, latest
 from vidseq.classroom.wording import phrase_question
 from vidseq.classroom.world import Child, World
-from vidseq.data.schema import Query
+from vidseq.data.schema import NEXT_ACTION, Query
 
 #: Times that a child must have followed its habit, from any activity of the ring, before the habit counts as shown.
 #: Habits are permutations of three, so two transitions determine them. (Counting is fair; requiring the same activity
@@ -65,7 +65,7 @@ def _make_query(
     query = Query(
         video=world.video,
         time=time,
-        kind="next_action",
+        kind=NEXT_ACTION,
         question=phrase_question(question, rng),
         answer=following,
         family="next_action",

@@ -15,7 +15,7 @@ from vidseq.classroom.scripts import Show
 from vidseq.classroom.staging import showing
 from vidseq.classroom.wording import phrase_question
 from vidseq.classroom.world import Child, Hide, Hold, QueryTarget, World
-from vidseq.data.schema import Query
+from vidseq.data.schema import QUESTION, Query
 
 Interval = tuple[float, float]
 
@@ -89,7 +89,7 @@ def _finish(world: World, draft: _Draft, rng: np.random.Generator) -> PlannedQue
     query = Query(
         video=world.video,
         time=draft.time,
-        kind="question",
+        kind=QUESTION,
         question=phrase_question(draft.question, rng),
         answer=draft.answer,
         family=draft.family,

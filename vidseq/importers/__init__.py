@@ -1,4 +1,4 @@
-"""Importers, which convert foreign layouts to data sets; one file a layout."""
+"""Importers of foreign layouts, one file a layout; each has `convert(source, out, ...) -> ConversionReport`."""
 
 from lazy_loader import attach_stub
 

@@ -12,11 +12,10 @@ from pathlib import Path
 
 from vidseq.data.dataset import write_dataset
 from vidseq.data.fields import Row
-from vidseq.data.schema import DatasetInfo, Query, Video
+from vidseq.data.schema import QUESTION, DatasetInfo, Query, Video
 from vidseq.data.tables import read_json
 from vidseq.errors import UserError
 from vidseq.importers.annotations import Annotations, VideoFiles, asked_at_the_end
-from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
 from vidseq.importers.json_rows import read_json_rows
 
@@ -24,7 +23,6 @@ NUM_CHOICES = 5
 _ANSWER = f"the number of an option from 0 to {NUM_CHOICES - 1}"
 
 
-@importer("egoschema")
 def convert(
     source: Path,
     out: Path,
@@ -124,7 +122,7 @@ def _take(
     return Query(
         video=video,
         time=0.0,
-        kind="question",
+        kind=QUESTION,
         question=question,
         answer=choices[answer],
         choices=choices,

@@ -12,7 +12,7 @@ from vidseq.claims import refuse_existing
 from vidseq.data.dataset import Dataset, write_dataset
 from vidseq.data.fields import Row, listing, parse_fps
 from vidseq.data.format import INFO_FILE, round_seconds
-from vidseq.data.schema import DatasetInfo, Query, Segment, Video
+from vidseq.data.schema import QUESTION, DatasetInfo, Query, Segment, Video
 from vidseq.data.splits import SPLIT_NAMES, assign_splits, group_rule
 from vidseq.data.tables import read_csv
 from vidseq.errors import DataError, VideoError, unknown_name
@@ -331,7 +331,7 @@ def _query(video: Video, label: str, question: str | None) -> Query:
     return Query(
         video=video.video,
         time=video.duration,
-        kind="question",
+        kind=QUESTION,
         question=question,
         answer=label,
         family="class",

@@ -15,10 +15,9 @@ from pathlib import Path
 
 from vidseq.data.dataset import write_dataset
 from vidseq.data.fields import Row, parse_fps
-from vidseq.data.schema import DatasetInfo, Query, Video
+from vidseq.data.schema import QUESTION, DatasetInfo, Query, Video
 from vidseq.data.tables import read_csv
 from vidseq.importers.annotations import Annotations, VideoFiles, asked_at_the_end, split_files
-from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
 from vidseq.importers.json_rows import read_json_rows
 
@@ -36,7 +35,6 @@ class _Grounding:
     """By question."""
 
 
-@importer("nextqa")
 def convert(
     source: Path,
     out: Path,
@@ -122,7 +120,7 @@ def _take(row: Row, split: str, fps: Fraction, grounding: Mapping[str, _Groundin
     query = Query(
         video=video,
         time=0.0,
-        kind="question",
+        kind=QUESTION,
         question=row.text("question"),
         answer=_answer(row, choices, by_text=grounded),
         choices=choices,

@@ -1,4 +1,4 @@
-"""Predicting while frames come, in constant memory."""
+"""Predicts while frames come, in constant memory."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -9,10 +9,9 @@ from vidseq.data.visible import is_visible
 from vidseq.errors import UserError
 from vidseq.features.base import Backbone
 from vidseq.inference.predictions import Prediction
-from vidseq.inference.request import PredictionRequest
-from vidseq.inference.stream import Answer, Stream
+from vidseq.inference.request import Agenda, PredictionRequest
+from vidseq.inference.stream import Stream
 from vidseq.model import VideoReasoner
-from vidseq.tasks.future import NUM_FUTURES, future_rows
 
 
 def stream_video(
@@ -29,7 +28,7 @@ def stream_video(
 
     Args:
         model: a causal one.
-        backbone: the CNN that it wants.
+        backbone: the CNN that made its features.
         video: name for the rows.
         frames: (RGB image, pts_seconds), in order.
         request: what to ask; questions without a time are asked at the end.
@@ -57,7 +56,7 @@ def stream_video(
 
 
 class _Session:
-    """One stream and what is still to be asked of it; what has a time but no question is a future."""
+    """One stream and what is still to be asked of it."""
 
     def __init__(self, stream: Stream, video: str, request: PredictionRequest) -> None:
         if request.context_seconds is not None:
@@ -67,18 +66,17 @@ class _Session:
         self._stream = stream
         self._video = video
         self._request = request
-        self._labels = "frame_labels" in tasks
-        self._next_questions = (request.next_questions or (None,)) if "next_action" in tasks else ()
-        self._foretells = "action_sequence" in tasks
-        self._timed: list[tuple[float, str | None]] = sorted(
-            [*request.timed_questions(), *((time, None) for time in request.futures_at)], key=lambda timed: timed[0]
-        )
+        agendas = request.agendas(map(stream.model.find_task, tasks))
+        self._standing = [(agenda, text) for agenda in agendas for text in agenda.standing]
+        self._timed = [(time, agenda, text) for agenda in agendas for time, text in agenda.timed]
+        self._timed.sort(key=lambda timed: timed[0])
+        self._at_end = [(agenda, text) for agenda in agendas for text in agenda.at_end]
         self._first = math.inf
         self._num_standing = 0
 
     def push(self, image: np.ndarray, pts_seconds: float) -> None:
         """Shows the next frame; the first one starts the clock of the standing queries."""
-        if self._stream.time is None and (self._labels or self._next_questions):
+        if self._stream.time is None and self._standing:
             self._first = pts_seconds
         self._stream.push(image[None], [pts_seconds])
 
@@ -93,10 +91,8 @@ class _Session:
             yield from self._answer_next(end)
         if self._timed:
             self._request.check_within(end)
-        for text in () if self._request.at else self._request.questions:
-            yield self._question(text, end)
-        if self._foretells and not self._request.futures_at:
-            yield from self._futures(end)
+        for agenda, text in self._at_end:
+            yield from self._answer(agenda, end, text)
 
     @property
     def _timed_at(self) -> float:
@@ -110,32 +106,12 @@ class _Session:
 
     def _answer_next(self, end: float = math.inf) -> Iterator[Prediction]:
         if self._timed_at <= self._due:
-            at, text = self._timed.pop(0)
-            yield from self._futures(at) if text is None else [self._question(text, at)]
-        else:
-            yield from self._standing(min(self._due, end))
-            self._num_standing += 1
+            time, agenda, text = self._timed.pop(0)
+            yield from self._answer(agenda, time, text)
+            return
+        for agenda, text in self._standing:
+            yield from self._answer(agenda, min(self._due, end), text)
+        self._num_standing += 1
 
-    def _question(self, text: str, time: float) -> Prediction:
-        return self._row(time, "question", text, self._stream.ask(text, at=time))
-
-    def _futures(self, time: float) -> list[Prediction]:
-        drawn = self._stream.futures(at=time, num_futures=NUM_FUTURES)
-        return future_rows(self._video, time, self._stream.likeliest_future(at=time), drawn, self._request.top)
-
-    def _standing(self, time: float) -> Iterator[Prediction]:
-        if self._labels:
-            yield self._row(time, "frame_labels", None, self._stream.current_action(at=time))
-        for text in self._next_questions:
-            yield self._row(time, "next_action", text, self._stream.next_action(text, at=time))
-
-    def _row(self, time: float, kind: str, question: str | None, answer: Answer) -> Prediction:
-        return Prediction(
-            video=self._video,
-            time=time,
-            kind=kind,
-            question=question,
-            answer=answer.answer,
-            probability=answer.probability,
-            ranking=answer.ranking[: self._request.top],
-        )
+    def _answer(self, agenda: Agenda, time: float, text: str | None) -> list[Prediction]:
+        return self._stream.predict(agenda.task, agenda.query(self._video, time, text), top=self._request.top)

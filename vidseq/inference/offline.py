@@ -1,13 +1,11 @@
-"""Predicting on a video file: features first, then everything that is asked, at once."""
+"""Predicts on a video file: extracts its features first, then answers all queries at once."""
 
 import math
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from vidseq.data.schema import Query
 from vidseq.data.visible import Past, count_visible, past_of
 from vidseq.errors import UserError
 from vidseq.features.base import Backbone
@@ -15,10 +13,9 @@ from vidseq.features.store import VideoFeatures
 from vidseq.inference.predictions import Prediction
 from vidseq.inference.predictor import Predictor
 from vidseq.inference.request import PredictionRequest
-from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
 from vidseq.progress import progress
-from vidseq.tasks.future import NUM_FUTURES, future_rows
+from vidseq.tasks import DenseTask, QueryTask, of_family
 from vidseq.video.reader import VideoReader
 
 
@@ -62,7 +59,7 @@ def video_features(
 def predict_video(
     model: VideoReasoner, video: str, features: VideoFeatures, end: float, request: PredictionRequest
 ) -> list[Prediction]:
-    """Answers all that is planned for a video whose features are at hand.
+    """Answers all that a request asks of a video whose features are at hand.
 
     Args:
         model: any.
@@ -72,78 +69,26 @@ def predict_video(
         request: what to ask.
 
     Returns:
-        labelled segments first, then the answers by time, then what is foretold.
+        labelled segments first, then the answers by time, then what is yet to come.
+
+    Raises:
+        UserError: a time outside of the video, or something that the model was not trained for.
     """
-    predictor = Predictor(model)
-    rows = _labelled_segments(predictor, video, features, end, request.top) if "frame_labels" in model.tasks else []
-    queries = request.queries(video, list(model.tasks), float(features.pts_seconds[0]), end)
-    if request.context_seconds is None:
-        answers = predictor.predict(features.features, features.pts_seconds, queries) if queries else []
-    else:
-        answers = [_answer_within(predictor, features, query, request.context_seconds) for query in queries]
-    for query, answer in zip(queries, answers):
-        rows.append(_as_prediction(query, _ranking(predictor, query, answer, request.top)))
-    for time in request.future_times(model.tasks, end):
-        rows += _foretold(predictor, video, features, time, request)
+    request.check_tasks(model.tasks)
+    predictor, rows = Predictor(model), []
+    for task in of_family(model.tasks.values(), DenseTask).values():
+        probabilities = predictor.frame_labels(features.features, video, task=task.name)
+        rows += task.label_segments(probabilities, features.pts_seconds, end, video=video, top=request.top)
+    askable = of_family(model.tasks.values(), QueryTask).values()
+    asked = request.queries(video, askable, float(features.pts_seconds[0]), end)
+    if request.context_seconds is not None:
+        for task_name, query in asked:
+            past = _past(features, query.time, request.context_seconds)
+            rows += predictor.predict_rows(*past, [(task_name, query)], request.top)[0]
+    elif asked:
+        for answers in predictor.predict_rows(features.features, features.pts_seconds, asked, request.top):
+            rows += answers
     return rows
-
-
-def _foretold(
-    predictor: Predictor, video: str, features: VideoFeatures, time: float, request: PredictionRequest
-) -> list[Prediction]:
-    past = _past(features, time, request.context_seconds or math.inf)
-    likeliest = predictor.likeliest_future(*past, time, video=video)
-    (drawn,) = predictor.futures(*past, [time], num_futures=NUM_FUTURES, video=video)
-    return future_rows(video, time, likeliest, drawn, request.top)
-
-
-def _ranking(
-    predictor: Predictor, query: Query, answer: np.ndarray | Written, top: int
-) -> tuple[tuple[str, float], ...]:
-    if isinstance(answer, Written):
-        return tuple((text, math.exp(log_prob)) for text, log_prob in answer.ranking[:top])
-    return rank(np.exp(answer), predictor.classes(predictor.task_for(query.kind)), top)
-
-
-def rank(probabilities: np.ndarray, classes: Sequence[str], top: int) -> tuple[tuple[str, float], ...]:
-    """The likeliest classes with their probabilities, best first; probabilities (C,)."""
-    order = np.argsort(-probabilities, kind="stable")[:top]
-    return tuple((classes[number], float(probabilities[number])) for number in order)
-
-
-def _labelled_segments(
-    predictor: Predictor, video: str, features: VideoFeatures, end: float, top: int
-) -> list[Prediction]:
-    """Joins neighbouring frames with one label; a segment's probability is the mean of its frames'."""
-    probabilities = predictor.frame_labels(features.features, video)
-    classes = predictor.classes("frame_labels")
-    best = probabilities.argmax(axis=1)
-    starts = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist()]
-    stops = [*starts[1:], len(best)]
-    times = [*features.pts_seconds.tolist(), end]
-    rows = []
-    for start, stop in zip(starts, stops):
-        ranking = rank(probabilities[start:stop].mean(axis=0), classes, top)
-        label = classes[best[start]]
-        rows.append(
-            Prediction(
-                video=video,
-                time=times[start],
-                end=max(times[stop], times[start]),
-                kind="frame_labels",
-                answer=label,
-                probability=float(probabilities[start:stop, best[start]].mean()),
-                ranking=ranking,
-            )
-        )
-    return rows
-
-
-def _answer_within(
-    predictor: Predictor, features: VideoFeatures, query: Query, context_seconds: float
-) -> np.ndarray | Written:
-    past = _past(features, query.time, context_seconds)
-    return predictor([past.features], [past.pts_seconds], [query])[0]
 
 
 def _past(features: VideoFeatures, time: float, context_seconds: float) -> Past:
@@ -160,16 +105,3 @@ def _past(features: VideoFeatures, time: float, context_seconds: float) -> Past:
             "Give more than a frame's time."
         )
     return past
-
-
-def _as_prediction(query: Query, ranking: tuple[tuple[str, float], ...]) -> Prediction:
-    answer, probability = ranking[0]
-    return Prediction(
-        video=query.video,
-        time=query.time,
-        kind=query.kind,
-        question=query.question,
-        answer=answer,
-        probability=probability,
-        ranking=ranking,
-    )

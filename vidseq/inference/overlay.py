@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from vidseq.data.schema import FRAME_LABEL, NEXT_ACTION, QUESTION
 from vidseq.errors import UserError
 from vidseq.inference.predictions import Prediction
 from vidseq.progress import progress
@@ -18,6 +19,9 @@ from vidseq.video.writer import VideoWriter
 
 #: Seconds that a question and its answer stay on screen.
 QUESTION_SECONDS = 5.0
+
+#: The kinds of row that are drawn: what goes on, what comes next, answers. What lies ahead is not in view.
+DRAWN_KINDS = (FRAME_LABEL, NEXT_ACTION, QUESTION)
 
 #: Frames a second that an annotated video has at most, and at least: what is drawn changes while a picture is held.
 MAX_FPS, MIN_FPS = 30, 4
@@ -82,11 +86,10 @@ class Overlay:
 
     def __init__(self, predictions: Iterable[Prediction], question_seconds: float = QUESTION_SECONDS) -> None:
         rows = sorted(predictions, key=lambda row: row.time)
-        kinds = ("frame_labels", "next_action", "question")
         for row in rows:
-            if row.kind not in kinds:
-                raise UserError(f"Overlay expects predictions of kind {', '.join(kinds)}, got '{row.kind}'.")
-        self._labels, self._next, self._questions = (_Timeline([r for r in rows if r.kind == k]) for k in kinds)
+            if row.kind not in DRAWN_KINDS:
+                raise UserError(f"Overlay expects predictions of kind {', '.join(DRAWN_KINDS)}, got '{row.kind}'.")
+        self._labels, self._next, self._questions = (_Timeline([r for r in rows if r.kind == k]) for k in DRAWN_KINDS)
         self._question_seconds = question_seconds
 
     def caption(self, time: float) -> Caption:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from vidseq.clip_reader import MAX_PIECE_FRAMES, Asked, check_frames, read_clips, read_projected
+from vidseq.clip_reader import MAX_PIECE_FRAMES, QueryBatch, check_frames, read_clips, read_projected
 from vidseq.data.action_sequences import Future
 from vidseq.data.batch import pad_features
 from vidseq.data.schema import Query
@@ -26,14 +26,14 @@ MAX_FRAMES, MAX_CLIPS = 16_384, 64
 
 @dataclass(frozen=True)
 class ProjectedClip:
-    """Frames that `Predictor.project` made, with all that is asked of them."""
+    """Frames that `Predictor.project` made, with their queries."""
 
     video: str
     """The video's name."""
     x: Tensor
     """(T, D); T may be 0."""
     asked: Sequence[tuple[int, Query]]
-    """After how many of its frames each query is asked; queries of any kinds."""
+    """Each query, of any kind, with the number of the clip's frames that it sees."""
 
 
 class Predictor:
@@ -113,16 +113,16 @@ class Predictor:
         clips = [self._checked(clip) for clip in features]
         answers: dict[int, Any] = {}
         for batch in _batches([len(clip) for clip in clips]):
-            x, mask = pad_features([clips[number] for number in batch])
-            asked = Asked(range(len(batch)), mask.sum(dim=1).tolist(), self._tokens([queries[i] for i in batch]))
+            x, mask = pad_features([clips[index] for index in batch])
+            asked = QueryBatch(range(len(batch)), mask.sum(dim=1).tolist(), self._tokens([queries[i] for i in batch]))
             logits = self._read(x, mask, {task: asked}, [queries[i].video for i in batch])[task]
             answers.update(zip(batch, self._answers(task, logits, [queries[i] for i in batch])))
-        in_order = [answers[number] for number in range(len(queries))]
+        in_order = [answers[index] for index in range(len(queries))]
         return in_order if isinstance(in_order[0], Written) else np.stack(in_order)
 
     @torch.inference_mode()
     def project(self, features: np.ndarray) -> Tensor:
-        """Brings features (T, F) to what clips are made of, (T, D), so that many clips of a video share the work.
+        """Projects features (T, F) to (T, D), so that many clips of a video share the work.
 
         Raises:
             DataError: features of another width, or with NaN.
@@ -130,7 +130,7 @@ class Predictor:
         return self.model.project(self._checked(features)[None].to(self._device))[0]
 
     def answer_clips(self, clips: Sequence[ProjectedClip]) -> list[list[Any]]:
-        """Answers all that is asked of clips, each read once from a fresh state; clips are batched by length.
+        """Answers the queries of clips, each read once from a fresh state; clips are batched by length.
 
         Args:
             clips: of any lengths.
@@ -144,8 +144,8 @@ class Predictor:
         self._require_causal()
         answers: list[list[Any]] = [[] for _ in clips]
         for batch in _batches([max((frames for frames, _ in clip.asked), default=0) for clip in clips]):
-            for number, scores in zip(batch, self._answer_batch([clips[number] for number in batch])):
-                answers[number] = scores
+            for index, scores in zip(batch, self._answer_batch([clips[index] for index in batch])):
+                answers[index] = scores
         return answers
 
     @torch.inference_mode()
@@ -160,7 +160,7 @@ class Predictor:
         asked, queries = {}, {}
         for task, found in of_task.items():
             frames, queries[task] = zip(*(clips[row].asked[position] for row, position in found))
-            asked[task] = Asked([row for row, _ in found], frames, self._tokens(queries[task]))
+            asked[task] = QueryBatch([row for row, _ in found], frames, self._tokens(queries[task]))
         decoded = read_projected(self.model, x, mask, asked, videos=[clip.video for clip in clips])
         answers: dict[tuple[int, int], Any] = {}
         for task, found in of_task.items():
@@ -168,7 +168,7 @@ class Predictor:
         return [[answers[row, position] for position in range(len(clip.asked))] for row, clip in enumerate(clips)]
 
     def predict(self, features: np.ndarray, pts_seconds: np.ndarray, queries: Sequence[Query]) -> list[Any]:
-        """Answers many queries of one video, each from the frames up to its time; the video is read once.
+        """Answers many queries of one video, each from the frames up to its time; the video is read once a task.
 
         Args:
             features: (T, F), T at least 1.
@@ -192,7 +192,7 @@ class Predictor:
     def predict_rows(
         self, features: np.ndarray, pts_seconds: np.ndarray, asked: Sequence[tuple[str, Query]], top: int = 5
     ) -> list[list[Prediction]]:
-        """What a person reads of the answers to many queries of one video, which is read once a task.
+        """Answers many queries of one video in rows for a person; the video is read once a task.
 
         Args:
             features: (T, F), T at least 1.
@@ -230,7 +230,7 @@ class Predictor:
         for task in sorted({task for task, _ in asked}):
             positions = [position for position, (name, _) in enumerate(asked) if name == task]
             queries = [asked[position][1] for position in positions]
-            its = Asked([0] * len(queries), [frames[position] for position in positions], self._tokens(queries))
+            its = QueryBatch([0] * len(queries), [frames[position] for position in positions], self._tokens(queries))
             yield task, positions, self._read(clip[None], mask, {task: its}, [queries[0].video])[task]
 
     @torch.no_grad()
@@ -245,7 +245,7 @@ class Predictor:
         seed: int = 0,
         video: str = "",
     ) -> list[list[Future]]:
-        """Draws what may happen from each of some times on; the video is read once.
+        """Draws futures from each of some times on; the video is read once.
 
         Args:
             features: (T, F).
@@ -280,7 +280,7 @@ class Predictor:
     def decoded(
         self, task: str, features: np.ndarray, pts_seconds: np.ndarray, times: Sequence[float], video: str = ""
     ) -> Tensor:
-        """What a task decodes at each of some times, asked without a text; see `Task.decode_query`.
+        """Asks a task without a text at each of some times, and returns what it decodes; see `Task.decode_query`.
 
         Args:
             task: its name.
@@ -319,7 +319,7 @@ class Predictor:
         """
         dense = self.model.dense_task(task)
         logits = torch.cat([dense.decode(y)[0].float() for y in self._outputs(self._checked(features), video)])
-        return _place(logits.log_softmax(dim=-1), self._columns[dense.name]).exp().cpu().numpy()
+        return _in_columns(logits.log_softmax(dim=-1), self._columns[dense.name]).exp().cpu().numpy()
 
     def _outputs(self, clip: Tensor, video: str) -> Iterator[Tensor]:
         """The head's output of a video, piece after piece where it can stream, for bounded memory."""
@@ -333,7 +333,7 @@ class Predictor:
 
     @torch.inference_mode()
     def _read(
-        self, features: Tensor, mask: Tensor, asked: Mapping[str, Asked], videos: Sequence[str]
+        self, features: Tensor, mask: Tensor, asked: Mapping[str, QueryBatch], videos: Sequence[str]
     ) -> dict[str, Tensor]:
         features, mask = features.to(self._device), mask.to(self._device)
         return read_clips(self.model, features, mask, asked, videos=videos).logits
@@ -359,11 +359,11 @@ class Predictor:
     def _answers(self, task: str, decoded: Tensor, queries: Sequence[Query]) -> np.ndarray | list[Written]:
         answers = self.model.find_task(task).answer(decoded, queries, beam=self._beam)
         if isinstance(answers, Tensor):
-            return _place(answers, self._columns[task]).cpu().numpy()
+            return _in_columns(answers, self._columns[task]).cpu().numpy()
         return answers
 
     def _find_columns(self, task: str) -> Tensor | None:
-        """Which of the model's classes each wanted column is, -1 for none; None where they are the same."""
+        """The model's class of each wanted column, -1 for none; None where they are the same."""
         own, wanted = self.model.find_task(task).labels, self.classes(task)
         if own == wanted:
             return None
@@ -376,7 +376,7 @@ class Predictor:
         return torch.tensor([columns.get(label, -1) for label in wanted])
 
 
-def _place(scores: Tensor, columns: Tensor | None) -> Tensor:
+def _in_columns(scores: Tensor, columns: Tensor | None) -> Tensor:
     """Puts log-probabilities into other columns, -infinity where the model has no such class."""
     if columns is None:
         return scores
@@ -387,10 +387,10 @@ def _place(scores: Tensor, columns: Tensor | None) -> Tensor:
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Groups clips of like length, so that little is padded."""
     batch: list[int] = []
-    for number in sorted(range(len(lengths)), key=lambda number: lengths[number]):
-        if batch and (len(batch) == MAX_CLIPS or (len(batch) + 1) * lengths[number] > MAX_FRAMES):
+    for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
+        if batch and (len(batch) == MAX_CLIPS or (len(batch) + 1) * lengths[index] > MAX_FRAMES):
             yield batch
             batch = []
-        batch.append(number)
+        batch.append(index)
     if batch:
         yield batch

@@ -7,15 +7,41 @@ from dataclasses import dataclass
 from vidseq.data.schema import Query
 from vidseq.data.visible import is_visible
 from vidseq.errors import UserError
+from vidseq.tasks import TASKS, Task
 from vidseq.video.sampling import SAME_TIME_SECONDS
 
 MIN_EVERY_SECONDS = 0.01
 """Seconds from one standing query to the next at least: far below what lies between two sampled frames."""
 
+#: The fields of a request that ask tasks, in the order in which queries at one time are answered.
+_FIELDS = ("questions", "every", "next_questions", "futures_at")
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """What a request asks of one task: texts with times; a text that is None is a query without one."""
+
+    task: str
+    """The name of the task."""
+    kind: str
+    """The kind of its queries."""
+    standing: tuple[str | None, ...] = ()
+    """Asked every so often."""
+    timed: tuple[tuple[float, str | None], ...] = ()
+    """Asked at a time of their own, by time."""
+    at_end: tuple[str | None, ...] = ()
+    """Asked when the video has ended."""
+    looks_ahead: bool = False
+    """Whether the answers are about what is yet to come."""
+
+    def query(self, video: str, time: float, text: str | None) -> Query:
+        """The query of a text at a time."""
+        return Query(video=video, time=time, kind=self.kind, question=text, answer="")
+
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionRequest:
-    """What to ask of each video, and when."""
+    """What to ask of each video, and when. A task names the field that asks it, see `Task.asked_with`."""
 
     questions: tuple[str, ...] = ()
     at: tuple[float, ...] = ()
@@ -23,9 +49,9 @@ class PredictionRequest:
     next_questions: tuple[str, ...] = ()
     """Whose next action is named; none: the standing question."""
     futures_at: tuple[float, ...] = ()
-    """From when on what happens is foretold, seconds; none: from the end on."""
+    """From when on to forecast what happens, seconds; none: from the end on."""
     every: float = 1.0
-    """Seconds from one next action to the following one."""
+    """Seconds from one standing query to the next."""
     context_seconds: float | None = None
     """How much of the past is shown; None: all."""
     top: int = 5
@@ -72,48 +98,68 @@ class PredictionRequest:
         Raises:
             UserError: it would have to.
         """
-        for option, asked, able in (
-            ("--question", self.questions, ("question", "answer_words")),
-            ("--next-question", self.next_questions, ("next_action",)),
-            ("--futures-at", self.futures_at, ("action_sequence",)),
+        for option, field in (
+            ("--question", "questions"),
+            ("--next-question", "next_questions"),
+            ("--futures-at", "futures_at"),
         ):
-            if asked and not set(able) & set(tasks):
+            able = [name for name, task in TASKS.items() if task.asked_with == field]
+            if getattr(self, field) and not set(able) & set(tasks):
                 wanted, got = " or ".join(able), ", ".join(tasks)
                 raise UserError(f"{option} expects a model trained for {wanted}, got one for {got}.")
 
-    def timed_questions(self) -> list[tuple[float, str]]:
-        """The questions that have a time, with it, by time."""
-        times = self.at * len(self.questions) if len(self.at) == 1 else self.at
-        return sorted(zip(times, self.questions), key=lambda pair: pair[0])
+    def agendas(self, tasks: Iterable[Task]) -> list[Agenda]:
+        """What is asked of each task; of two that answer one kind of query, the first is asked."""
+        first: dict[str, Task] = {}
+        for task in tasks:
+            if task.asked_with is not None:
+                first.setdefault(task.query_kind, task)
+        return [self._agenda(task) for field in _FIELDS for task in first.values() if task.asked_with == field]
 
-    def queries(self, video: str, tasks: Iterable[str], first: float, end: float) -> list[Query]:
-        """All that is asked of a video, by time.
+    def _agenda(self, task: Task) -> Agenda:
+        if task.asked_with == "questions":
+            at_end = () if self.at else self.questions
+            return Agenda(task.name, task.query_kind, timed=self._timed_questions(), at_end=at_end)
+        if task.asked_with == "next_questions":
+            return Agenda(task.name, task.query_kind, standing=self.next_questions or (None,))
+        if task.asked_with == "futures_at":
+            timed = tuple((time, None) for time in sorted(self.futures_at))
+            return Agenda(task.name, task.query_kind, looks_ahead=True, timed=timed, at_end=() if timed else (None,))
+        return Agenda(task.name, task.query_kind, standing=(None,))
+
+    def _timed_questions(self) -> tuple[tuple[float, str | None], ...]:
+        times = self.at * len(self.questions) if len(self.at) == 1 else self.at
+        return tuple(sorted(zip(times, self.questions), key=lambda pair: pair[0]))
+
+    def queries(self, video: str, tasks: Iterable[Task], first: float, end: float) -> list[tuple[str, Query]]:
+        """All that is asked of a video, each query with the name of the task that answers it.
 
         Args:
             video: its name.
-            tasks: what the model does.
+            tasks: those that can be asked.
             first: time of the first frame.
             end: when the video ends.
 
+        Returns:
+            by time; queries about what is yet to come are last.
+
         Raises:
-            UserError: a time beyond the end, or something that the model was not trained for.
+            UserError: a time beyond the end.
         """
-        self.check_tasks(tasks)
         self.check_within(end)
-        questions = self.timed_questions() if self.at else [(end, text) for text in self.questions]
-        asked = [Query(video=video, time=time, kind="question", question=text, answer="") for time, text in questions]
-        if "next_action" in tasks:
-            asked += [
-                Query(video=video, time=time, kind="next_action", question=text, answer="")
-                for time, text in itertools.product(self.next_times(first, end), self.next_questions or (None,))
+        times = self._standing_times(first, end)
+        asked: list[tuple[Agenda, Query]] = []
+        for agenda in self.agendas(tasks):
+            texts = [
+                *itertools.product(times, agenda.standing),
+                *agenda.timed,
+                *((end, text) for text in agenda.at_end),
             ]
-        return sorted(asked, key=lambda query: query.time)
+            asked += [(agenda, agenda.query(video, time, text)) for time, text in texts]
+        asked.sort(key=lambda pair: (pair[0].looks_ahead, pair[1].time))
+        return [(agenda.task, query) for agenda, query in asked]
 
-    def next_times(self, first: float, end: float) -> list[float]:
-        """When the next action is named: every so often after the first frame, at least once."""
+    def _standing_times(self, first: float, end: float) -> list[float]:
+        """When standing queries are asked: every so often after the first frame, at least once."""
         count = int((end - first + SAME_TIME_SECONDS) / self.every)
-        return [min(first + self.every * (number + 1), end) for number in range(count)] or [end]
-
-    def future_times(self, tasks: Iterable[str], end: float) -> list[float]:
-        """From when on what happens is foretold, by time; never, where the model does not foretell."""
-        return sorted(self.futures_at or (end,)) if "action_sequence" in tasks else []
+        return [min(first + self.every * (index + 1), end) for index in range(count)] or [end]

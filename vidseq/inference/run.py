@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from vidseq.checkpoint import load_model
-from vidseq.data.schema import FUTURE
 from vidseq.errors import ModelError, UserError
 from vidseq.features.base import Backbone
 from vidseq.inference.live import stream_video
 from vidseq.inference.offline import predict_video, video_features
-from vidseq.inference.overlay import save_annotated_video
+from vidseq.inference.overlay import DRAWN_KINDS, save_annotated_video
 from vidseq.inference.predictions import Prediction, formatter, write_predictions
 from vidseq.inference.request import PredictionRequest
 from vidseq.inference.sources import backbone_of, find_sources
@@ -91,14 +90,14 @@ def predict_sources(
 
 
 def annotate(path: str, rows: Sequence[Prediction], out: Path, *, skip_bad: bool = False) -> None:
-    """Writes a video with its predictions drawn on it; what is foretold is left out, since it lies ahead.
+    """Writes a video with its predictions drawn on it; rows of other kinds than `DRAWN_KINDS` are left out.
 
     Raises:
         UserError: the source is live, so that it cannot be read again.
     """
     if is_live(path):
         raise UserError("--save-video expects a video file, got a live source. Record it first.")
-    save_annotated_video(path, out, [row for row in rows if row.kind != FUTURE], skip_bad=skip_bad)
+    save_annotated_video(path, out, [row for row in rows if row.kind in DRAWN_KINDS], skip_bad=skip_bad)
 
 
 def _predict_one(

@@ -15,7 +15,7 @@ from vidseq.errors import UserError
 from vidseq.features.base import Backbone
 from vidseq.language.question import pad_tokens
 from vidseq.model import VideoReasoner
-from vidseq.tasks import Ranking, SequenceTask
+from vidseq.tasks import Prediction, Ranking, SequenceTask
 from vidseq.video.resizing import resize
 from vidseq.video.sampling import SAME_TIME_SECONDS
 
@@ -30,7 +30,7 @@ class Answer:
     answer: str
     probability: float
     ranking: Ranking
-    """The likeliest answers with their probabilities, best first."""
+    """The most probable answers with their probabilities, best first."""
 
 
 class Stream:
@@ -160,9 +160,25 @@ class Stream:
 
     @torch.no_grad()
     def likeliest_future(self, *, at: float | None = None) -> Future:
-        """The most likely future, word by word; argument and errors as in `futures`."""
+        """The most probable future from now on, token by token; argument and errors as in `futures`."""
         task = self.model.task_of(SequenceTask)
         return task.likeliest(self._decode(task.name, None, at))[0]
+
+    def predict(self, task: str, query: Query, *, top: int = RANKED) -> list[Prediction]:
+        """What a person reads of the answer to a query, asked at its time.
+
+        Args:
+            task: the name of the task that answers it.
+            query: with its time.
+            top: how many answers to rank.
+
+        Raises:
+            UserError: nothing has been seen yet, the query's time is past already, the model was not trained for the
+                task, or the task predicts no rows.
+        """
+        with torch.inference_mode():
+            decoded = self._decode(task, query.question, query.time)
+            return self.model.find_task(task).predict(decoded, [query], top)[0]
 
     def _ask(self, kind: str, question: str | None, at: float | None, choices: tuple[str, ...]) -> Answer:
         name = self.model.task_for(kind)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidseq.clip_reader import Asked
+from vidseq.clip_reader import QueryBatch
 from vidseq.data.batch import pad_features, pad_labels
 from vidseq.data.dataset import Dataset
 from vidseq.data.examples import IGNORED, Example, Examples
@@ -34,7 +34,7 @@ class Batch:
     """(B, T, F)."""
     mask: Tensor
     """bool (B, T), True = valid."""
-    asked: dict[str, Asked]
+    asked: dict[str, QueryBatch]
     """The queries of each asked task that has some."""
     targets: dict[str, Tensor]
     """What each task should give: N first for its queries, long (B, T) for frames; asked tasks come first."""
@@ -43,7 +43,7 @@ class Batch:
     whole: bool
     """Whether clips must be read to their ends, since their frames have labels."""
     videos: tuple[str, ...]
-    """What each clip is from, (B,)."""
+    """The video of each clip, (B,)."""
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on another device."""
@@ -64,16 +64,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Clip:
-    """Frames [start, stop) of a video, and what is asked of them."""
+    """Frames [start, stop) of a video, with queries."""
 
     start: int
     stop: int
     asked: tuple[tuple[int, Query], ...] = ()
-    """Each query after how many of the video's frames it is asked, in this order."""
+    """Each query with the number of the video's frames up to its time, in the order in which they are asked."""
 
     @property
     def cuts(self) -> tuple[int, ...]:
-        """After how many of the video's frames something is asked, each number once."""
+        """The numbers of the video's frames after which there are queries, each once."""
         return tuple(dict.fromkeys(cut for cut, _ in self.asked))
 
 
@@ -189,9 +189,9 @@ class ClipDataset:
                 if own:
                     yield asked.targets(own)
 
-    def _asked(self, items: Sequence[tuple[int, int, Query]]) -> Asked:
+    def _asked(self, items: Sequence[tuple[int, int, Query]]) -> QueryBatch:
         rows, frames, queries = zip(*items)
-        return Asked(rows, frames, pad_tokens([self._vocabulary.encode(query.question) for query in queries]))
+        return QueryBatch(rows, frames, pad_tokens([self._vocabulary.encode(query.question) for query in queries]))
 
     def _labels(self, task: str, index: int) -> Tensor:
         """The class of each frame of a video, long (T,), made once."""
@@ -257,7 +257,7 @@ class ClipSampler:
         return self._clip_dataset.spans_at(video, cut, math.inf if seconds is None else seconds, frames)
 
     def _draw_context(self, rng: np.random.Generator) -> float:
-        """How many frames a step's clips have; infinity: all of the past."""
+        """Draws how many frames a step's clips have; infinity: all of the past."""
         if self._config.fixed_context:
             return math.nan
         if not self._causal or rng.random() < self._config.full_context:
@@ -290,7 +290,7 @@ class ClipSampler:
         return [clip for end in ends for clip in self._fixed_context(video, end)]
 
     def _draw_ends(self, video: int, count: int, rng: np.random.Generator) -> list[int]:
-        """Where clips end: where something is asked, or anywhere where frames have labels alone."""
+        """Draws where clips end: at queries, or anywhere in a video that has labelled frames alone."""
         places = [cut for cut in self._clip_dataset.cuts(video) if cut > 0]
         ends = places or range(1, len(self._clip_dataset[video].features) + 1)
         return sorted(rng.choice(ends, size=min(count, len(ends)), replace=False).tolist())
