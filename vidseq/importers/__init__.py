@@ -1,4 +1,4 @@
-"""Importers of foreign layouts, one file a layout; each has `convert(source, out, ...) -> ConversionReport`."""
+"""Importers, which convert foreign layouts to data sets; one file a layout."""
 
 from lazy_loader import attach_stub
 

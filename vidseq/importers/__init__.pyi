@@ -1,5 +1,7 @@
 from .action_steps import ask_for_plans as ask_for_plans
 from .action_steps import write_action_steps as write_action_steps
+from .base import Importer as Importer
+from .base import importer as importer
 from .breakfast import BREAKFAST_SPLITS as BREAKFAST_SPLITS
 from .breakfast import convert_breakfast_split as convert_breakfast_split
 from .conversion import ConversionReport as ConversionReport

@@ -17,10 +17,12 @@ from vidseq.data.schema import DatasetInfo, Segment, Video
 from vidseq.data.splits import SPLIT_NAMES
 from vidseq.errors import DataError, unknown_name
 from vidseq.importers.annotations import UNKNOWN, Annotations, VideoFiles
+from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
 from vidseq.importers.json_rows import read_json_rows
 
 
+@importer("activitynet")
 def convert(
     source: Path,
     out: Path,

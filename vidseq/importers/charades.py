@@ -15,6 +15,7 @@ from vidseq.data.schema import DatasetInfo, Segment, Video
 from vidseq.data.tables import read_csv, read_lines
 from vidseq.errors import DataError, unknown_name
 from vidseq.importers.annotations import Annotations, VideoFiles, note_shared_groups, split_files
+from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
 
 GROUPS = ("subject", "video")
@@ -22,6 +23,7 @@ _FILES = {"train": "Charades_v1_train.csv", "test": "Charades_v1_test.csv"}
 _CLASSES = "Charades_v1_classes.txt"
 
 
+@importer("charades")
 def convert(
     source: Path,
     out: Path,

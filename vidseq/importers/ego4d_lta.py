@@ -26,6 +26,7 @@ from vidseq.importers.annotations import (
     note_shared_groups,
     split_files,
 )
+from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
 from vidseq.importers.json_rows import read_json_rows
 
@@ -34,6 +35,7 @@ _FILES = {"train": "fho_lta_train.json", "val": "fho_lta_val.json", "test": "fho
 _TAXONOMY = "fho_lta_taxonomy.json"
 
 
+@importer("ego4d_lta")
 def convert(
     source: Path,
     out: Path,

@@ -16,6 +16,7 @@ from vidseq.data.schema import QUESTION, DatasetInfo, Query, Video
 from vidseq.data.tables import read_json
 from vidseq.errors import UserError
 from vidseq.importers.annotations import Annotations, VideoFiles, asked_at_the_end
+from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
 from vidseq.importers.json_rows import read_json_rows
 
@@ -23,6 +24,7 @@ NUM_CHOICES = 5
 _ANSWER = f"the number of an option from 0 to {NUM_CHOICES - 1}"
 
 
+@importer("egoschema")
 def convert(
     source: Path,
     out: Path,

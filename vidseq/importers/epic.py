@@ -21,6 +21,7 @@ from vidseq.data.schema import DatasetInfo, Segment, Video
 from vidseq.data.tables import read_csv
 from vidseq.errors import unknown_name
 from vidseq.importers.annotations import UNKNOWN, Annotations
+from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
 
 KINDS = ("action", "verb", "noun")
@@ -34,6 +35,7 @@ _OFFICIAL = ("video_id", "start_timestamp", "stop_timestamp", "verb_class", "nou
 _SHORT = ("narration_id", "video", "start_frame", "end_frame", "verb", "noun", "action")
 
 
+@importer("epic")
 def convert(
     source: Path,
     out: Path,

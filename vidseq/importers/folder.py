@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport
 from vidseq.importers.init import CLASS_QUESTION, PROPORTIONS, init_dataset
 
 
+@importer("folder")
 def convert(
     source: Path,
     out: Path,

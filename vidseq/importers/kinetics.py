@@ -23,12 +23,14 @@ from vidseq.data.splits import SPLIT_NAMES, split_in
 from vidseq.data.tables import read_csv, read_lines
 from vidseq.errors import DataError
 from vidseq.importers.annotations import UNKNOWN, Annotations, VideoFiles
+from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
 from vidseq.importers.init import CLASS_QUESTION, plain_name, write_videos
 
 _OFFICIAL = ("youtube_id", "time_start", "time_end")
 
 
+@importer("kinetics")
 def convert(
     source: Path,
     out: Path,

@@ -21,6 +21,7 @@ from vidseq.data.splits import assign_splits, group_rule
 from vidseq.data.tables import read_lines
 from vidseq.errors import DataError
 from vidseq.importers.arrays import FeatureArrays, imported_fingerprint, write_arrays
+from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
 from vidseq.progress import progress
 
@@ -33,6 +34,7 @@ class _LabelledVideo:
     """A frame each."""
 
 
+@importer("mstcn")
 def convert(
     source: Path,
     out: Path,

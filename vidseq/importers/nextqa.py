@@ -18,6 +18,7 @@ from vidseq.data.fields import Row, parse_fps
 from vidseq.data.schema import QUESTION, DatasetInfo, Query, Video
 from vidseq.data.tables import read_csv
 from vidseq.importers.annotations import Annotations, VideoFiles, asked_at_the_end, split_files
+from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
 from vidseq.importers.json_rows import read_json_rows
 
@@ -35,6 +36,7 @@ class _Grounding:
     """By question."""
 
 
+@importer("nextqa")
 def convert(
     source: Path,
     out: Path,

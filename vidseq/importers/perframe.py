@@ -26,6 +26,7 @@ from vidseq.importers.arrays import (
     imported_fingerprint,
     write_arrays,
 )
+from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
 from vidseq.progress import progress
 
@@ -52,6 +53,7 @@ class _Target:
     """Whether frames are of several classes at once."""
 
 
+@importer("perframe")
 def convert(
     source: Path,
     out: Path,

@@ -1,7 +1,6 @@
-"""Importers of foreign layouts, one file a layout; each has `convert(source, out, ...) -> ConversionReport`."""
+"""Every importer by the name of its layout. A new importer is a new file, imported and listed here."""
 
-from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from vidseq.importers import (
     activitynet,
@@ -16,19 +15,21 @@ from vidseq.importers import (
     perframe,
     rulstm,
 )
-from vidseq.importers.conversion import ConversionReport
+from vidseq.importers.base import Importer
 
-#: The layouts by the name that `vidseq data convert --from` takes.
-IMPORTERS: Final[dict[str, Callable[..., ConversionReport]]] = {
-    "mstcn": mstcn.convert,
-    "epic": epic.convert,
-    "activitynet": activitynet.convert,
-    "kinetics": kinetics.convert,
-    "folder": folder.convert,
-    "charades": charades.convert,
-    "ego4d_lta": ego4d_lta.convert,
-    "nextqa": nextqa.convert,
-    "egoschema": egoschema.convert,
-    "perframe": perframe.convert,
-    "rulstm": rulstm.convert,
+IMPORTERS: Final[dict[str, Importer[Any]]] = {
+    importer.name: importer
+    for importer in (
+        mstcn.convert,
+        epic.convert,
+        activitynet.convert,
+        kinetics.convert,
+        folder.convert,
+        charades.convert,
+        ego4d_lta.convert,
+        nextqa.convert,
+        egoschema.convert,
+        perframe.convert,
+        rulstm.convert,
+    )
 }

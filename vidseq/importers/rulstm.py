@@ -23,6 +23,7 @@ from vidseq.data.fields import listing, nearest, parse_fps
 from vidseq.errors import DataError, UserError
 from vidseq.features.store import FeatureStore, VideoFeatures
 from vidseq.importers.arrays import imported_fingerprint
+from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
 from vidseq.importers.epic import read_annotations
 from vidseq.progress import progress
@@ -30,6 +31,7 @@ from vidseq.progress import progress
 _KEY = re.compile(r"(.+)_frame_(\d{10})\.jpg")
 
 
+@importer("rulstm")
 def convert(
     source: Path,
     out: Path,
