@@ -1,4 +1,4 @@
-"""Says in a few lines what something is: a video, a data set, a model, or this installation."""
+"""Describes a video, a data set, a model, or this installation in a few lines."""
 
 import importlib.metadata
 import importlib.util

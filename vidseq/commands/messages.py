@@ -5,10 +5,12 @@ from collections.abc import Iterable
 
 from cyclopts import (
     App,
+    Argument,
     ArgumentOrderError,
     CoercionError,
     CycloptsError,
     MissingArgumentError,
+    Token,
     UnknownCommandError,
     UnknownOptionError,
     UnusedCliTokensError,
@@ -27,7 +29,7 @@ def message(error: Exception, app: App) -> str:
     """
     match error:
         case UnknownOptionError():
-            return _unknown_option(error, app)
+            return _unknown_option(error, app, error.token, error.argument_collection)
         case UnknownCommandError(unused_tokens=[word, *_]) | UnusedCliTokensError(unused_tokens=[word, *_]):
             return _unknown_word(error, app, word)
         case CoercionError():
@@ -45,15 +47,14 @@ def message(error: Exception, app: App) -> str:
     return str(error)
 
 
-def _unknown_option(error: UnknownOptionError, app: App) -> str:
-    word = (error.token.keyword or error.token.value).split("=")[0]
-    names = [name for argument in error.argument_collection for name in argument.names if argument.parse]
-    where = ""
-    if error.token.source not in ("", "cli"):
-        where, word = f" in {error.token.source}", ".".join(word.strip("[]").split("]["))
-        names = [name.lstrip("-") for name in names]
-    else:
+def _unknown_option(error: CycloptsError, app: App, token: Token, options: Iterable[Argument]) -> str:
+    word, where = (token.keyword or token.value).split("=")[0], ""
+    names = [name for option in options for name in option.names if option.parse]
+    if token.source in ("", "cli"):
         names += _common(app)
+    else:
+        where, word = f" in {token.source}", ".".join(word.strip("[]").split("]["))
+        names = [name.lstrip("-") for name in names]
     return f"Unknown option '{word}'{where}.{_nearest(word, names)} {_help(error, app)}"
 
 
@@ -67,7 +68,8 @@ def _nearest(word: str, names: Iterable[str]) -> str:
 def _unknown_word(error: CycloptsError, app: App, word: str) -> str:
     known = [] if error.app is None else [name for name in error.app if not name.startswith("-")]
     if word.startswith("--"):
-        return f"Unknown option '{word}'.{_nearest(word, _common(app))} {_help(error, app)}"
+        options = error.app.assemble_argument_collection() if error.app and error.app.default_command else []
+        return _unknown_option(error, app, Token(value=word), options)
     if known:
         kind = "layout" if "convert" in (error.command_chain or ()) else "verb"
         return str(unknown_name(kind, word, known))
@@ -94,10 +96,9 @@ def _missing(error: MissingArgumentError, app: App) -> str:
     assert error.argument is not None
     if error.keyword is not None:
         return f"Option {error.keyword} expects {expected(error.argument.hint)}, got nothing."
+    if error.unused_tokens:  # rather what is misspelt than what lacks because of that
+        return _unknown_word(error, app, error.unused_tokens[0])
     called = _called(error, app)
-    words = [word for word in error.unused_tokens or () if not word.startswith("-")]
-    if words and error.app is not None and any(not name.startswith("-") for name in error.app):
-        return _unknown_word(error, app, words[0])
     return f"`{called}` expects {error.argument.name}, got nothing. `{called} --help` says what it is."
 
 

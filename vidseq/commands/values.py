@@ -49,6 +49,8 @@ def annotation_for(hint: Any, default: Any) -> Any:
 def kind_of(hint: Any) -> object:
     """The type behind None and parameters: bool, int, float, str, Path, dict, list, tuple or Literal."""
     parts = [part for part in typing.get_args(hint) if part is not type(None)]
+    if typing.get_origin(hint) is Annotated:
+        return kind_of(parts[0])
     if typing.get_origin(hint) in (typing.Union, type(int | str)):
         return bool if bool in parts else kind_of(parts[0])
     origin = typing.get_origin(hint) or hint
@@ -73,8 +75,8 @@ def placeholder(hint: Any) -> str:
 
 def item_of(hint: Any) -> Any:
     """The type of a list's items."""
-    inner = next((part for part in typing.get_args(hint) if kind_of(part) in (list, tuple)), hint)
-    return typing.get_args(inner)[0]
+    inner = next((part for part in typing.get_args(hint) if kind_of(part) in (list, tuple)), None)
+    return typing.get_args(hint)[0] if inner is None else item_of(inner)
 
 
 def to_bool(_: Any, tokens: Sequence[Token]) -> bool:

@@ -1,0 +1,122 @@
+"""A mistake is one line that names the nearest option, and exit status 2."""
+
+import contextlib
+import difflib
+import io
+import re
+import string
+from pathlib import Path
+
+import cyclopts
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vidseq.cli import COMMANDS, main
+from vidseq.commands.options import Command
+
+#: Cyclopts 5 needs Python 3.11.
+NEEDS_CYCLOPTS_5 = pytest.mark.skipif(cyclopts.__version__ < "5", reason="differs in cyclopts 4")
+DATA_OUT = ["--data", "d", "--out", "o"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["tain"], "Unknown verb 'tain'. Did you mean 'train'?"),
+        pytest.param(["tain", "--help"], "Unknown verb 'tain'. Did you mean 'train'?", marks=NEEDS_CYCLOPTS_5),
+        (["data", "chek"], "Unknown verb 'chek'. Did you mean 'check'?"),
+        (["context", "explian"], "Unknown verb 'explian'. Did you mean 'explain'?"),
+        (["data", "convert", "--from", "mstc"], "Unknown layout 'mstc'. Did you mean 'mstcn'?"),
+        (["data", "convert", "in", "out"], "Unknown layout 'in'. Known layouts: "),
+        (["data", "check", "d", "x"], "`vidseq data check` expects no further word, got 'x'."),
+        (["train", *DATA_OUT, "--haed", "lstm"], "Unknown option '--haed'. Did you mean '--head'?"),
+        (["train", *DATA_OUT, "--haed=lstm"], "Unknown option '--haed'. Did you mean '--head'?"),
+        (["train", "d", "o", "--haed", "lstm"], "Unknown option '--haed'. Did you mean '--head'?"),
+        (["train", *DATA_OUT, "--batch-sise", "3"], "Unknown option '--batch-sise'. Did you mean '--batch_size'?"),
+        (["train", *DATA_OUT, "--conifg", "x"], "Unknown option '--conifg'. Did you mean '--config'?"),
+        (["--vresion"], "Unknown option '--vresion'. Did you mean '--version'?"),
+        (["context", "--modle", "m"], "Unknown option '--modle'. Did you mean '--model'?"),
+        (["context", "--data", "d", "--modle=m"], "Unknown option '--modle'. Did you mean '--model'?"),
+        (["compare", *DATA_OUT, "--heads", "gru", "--seed", "3"], "Unknown option '--seed'. Did you mean '--seeds'?"),
+        (["train", *DATA_OUT, "--lr", "fast"], "Option --lr expects a number, got 'fast'."),
+        (["train", *DATA_OUT, "--epochs", "ten"], "Option --epochs expects a whole number, got 'ten'."),
+        (["train", *DATA_OUT, "--epochs", "1.5"], "Option --epochs expects a whole number, got '1.5'."),
+        (["train", *DATA_OUT, "--epochs"], "Option --epochs expects a whole number, got nothing."),
+        (["train", *DATA_OUT, "--epochs", "--lr", "1"], "Option --epochs expects a whole number, got nothing."),
+        (["train", *DATA_OUT, "--resume=maybe"], "Option --resume expects true or false, got 'maybe'."),
+        (["evaluate", "d", "m", "--limit", "few"], "Option --limit expects a whole number, got 'few'."),
+        (["predict", "s", "m", "--at", "1", "--at", "x"], "Option --at expects a number, got 'x'."),
+        (["train", *DATA_OUT, "--head_options", "3"], "expects a mapping such as {layers: 2}, got '3'"),
+        (["train", *DATA_OUT, "--head_options", "{a: ["], r"expects a mapping such as {layers: 2}, got '{a: \['"),
+        (
+            ["compare", *DATA_OUT, "--heads", "gru", "--match", "watts"],
+            "Option --match expects one of params, flops, state, got 'watts'.",
+        ),
+        (["compare", *DATA_OUT, "--heads", "gru", "--match", "stat"], "got 'stat'. Did you mean 'state'?"),
+        (
+            ["classroom", "--out", "o", "--families", "doing,ordr"],
+            r"Unknown family 'ordr'. Did you mean 'order'\? Known families: ",
+        ),
+        (["train", *DATA_OUT, "--lr", "-1"], "Training expects lr as a rate above 0, got -1.0"),
+        (["train", "--out", "o"], "`vidseq train` expects --data, got nothing."),
+        (["train", "--data", "d", "o"], "After --data, 'o' needs a name, too. Write --out o."),
+        (["train", "--data", "d", "--out", ""], "Option --out expects a path, got nothing."),
+        (["evaluate", "d", ""], "Option --model expects a path, got nothing."),
+        (["predict", "x.mp4", "--model="], "Option --model expects a path, got nothing."),
+        (["data", "check", "nowhere"], "A data set expects the file dataset.json in nowhere"),
+        (["info", "nowhere"], "info expects a file or folder, got nothing at 'nowhere'"),
+        (["info", "--config", "nowhere.yaml"], "No such file or directory: nowhere.yaml"),
+        (["predict", "x.mp4", "--model", "nowhere"], "expects a video file, folder"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    printed = capsys.readouterr()
+    assert re.search(message, printed.err) and printed.err.count("\n") == 1
+    assert not printed.out and "Traceback" not in printed.err
+    assert not list(tmp_path.iterdir())
+
+
+def misspelt(name: str, place: int, letter: str, how: str) -> str:
+    if how == "left out":
+        return name[:place] + name[place + 1 :]
+    if how == "swapped":
+        return name[:place] + name[place : place + 2][::-1] + name[place + 2 :]
+    return name[:place] + letter + name[place + (how == "replaced") :]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    words=st.sampled_from([words for words, runs in COMMANDS.items() if callable(runs)]),
+    data=st.data(),
+    how=st.sampled_from(["left out", "swapped", "replaced", "put in"]),
+)
+def test_a_misspelt_option_names_its_nearest(words: str, data: st.DataObject, how: str) -> None:
+    runs = COMMANDS[words]
+    assert callable(runs)
+    names = [f"--{option.name}" for option in Command(runs).options] + ["--config", "--debug", "--help_all"]
+    name = data.draw(st.sampled_from(names))
+    place = data.draw(st.integers(3, len(name) - 1))
+    wrong = misspelt(name, place, data.draw(st.sampled_from(string.ascii_lowercase)), how)
+    dashed = [option.replace("_", "-") for option in [*names, "--print_config", "--help", "--version", "--no_causal"]]
+    if wrong.replace("_", "-") in dashed or len(name) < 6:
+        return  # another option, or too short to be recognised
+    error = error_of([*words.split(), wrong, "3"])
+    found = re.match(rf"vidseq: Unknown option '{wrong}'. Did you mean '([\w-]+)'\?", error)
+    assert found, error
+    assert likeness(wrong, found[1]) >= likeness(wrong, name)
+
+
+def likeness(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, other.replace("_", "-"), one.replace("_", "-")).ratio()
+
+
+def error_of(words: list[str]) -> str:
+    """What a mistake prints; hypothesis cannot share pytest's capture between examples."""
+    with contextlib.redirect_stderr(io.StringIO()) as printed:
+        assert main(words) == 2
+    return printed.getvalue()
