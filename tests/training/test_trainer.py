@@ -158,6 +158,27 @@ def test_another_run_is_not_overwritten(toy_world: World, tmp_path: Path) -> Non
         fit(*toy_world, config(epochs=1), run, resume=True)
 
 
+def test_a_run_of_another_version_is_refused_in_one_line(toy_world: World, tmp_path: Path) -> None:
+    run = fit(*toy_world, config(epochs=1), tmp_path / "run")
+    file = run / "checkpoints" / "last" / "training.pt"
+    saved = torch.load(file, weights_only=True)
+    assert saved.keys() == {"model", "optimizer", "epoch", "steps_done", "best_score", "epochs_since_best"}
+    torch.save({name: part for name, part in saved.items() if name != "epoch"}, file)
+    with pytest.raises(ModelError, match=r"got a file of another version, without epoch\. Start a new run\."):
+        fit(*toy_world, config(epochs=1), run, resume=True)
+    torch.save([1], file)
+    with pytest.raises(ModelError, match=r"got a file of another version, without best_score, epoch, "):
+        fit(*toy_world, config(epochs=1), run, resume=True)
+    weights_of_another = {**saved["model"], "head.other": torch.zeros(1)}
+    torch.save({**saved, "model": weights_of_another}, file)
+    with pytest.raises(ModelError, match=r"^Resuming expects weights and optimizer of this model in .*head\.other"):
+        fit(*toy_world, config(epochs=1), run, resume=True)
+    groups = saved["optimizer"]["param_groups"]
+    torch.save({**saved, "optimizer": {**saved["optimizer"], "param_groups": groups[:1]}}, file)
+    with pytest.raises(ModelError, match=r"got others \(loaded state dict has a different number of parameter groups"):
+        fit(*toy_world, config(epochs=1), run, resume=True)
+
+
 class Evil:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.mkdir, ("evil",)
@@ -280,6 +301,7 @@ def test_an_early_fact_is_learnt_by_memory_and_not_without(toy_world: World, tmp
 def test_two_processes_learn_together(toy_world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run = fit(*toy_world, config(epochs=3, devices=2, batch_size=8), tmp_path / "run")
     assert capfd.readouterr() == ("", "")
+    assert "MASTER_PORT" not in os.environ
     assert [row["step"] for row in metrics(run)] == ["3", "6", "9"]
     train_losses = [float(row["train_loss"]) for row in metrics(run)]
     assert train_losses[-1] < train_losses[0]

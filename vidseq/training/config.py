@@ -7,6 +7,8 @@ from vidseq.errors import UserError
 
 PRECISIONS = ("32-true", "bf16-mixed")
 MONITORS = ("accuracy", "loss")
+#: Those of Fabric's strategies that keep the whole model in each process.
+STRATEGIES = ("auto", "ddp", "ddp_spawn", "ddp_fork", "ddp_notebook")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +95,9 @@ class TrainConfig:
     devices: int = 1
     """Processes that share the work of each step (DDP)."""
     strategy: str = "auto"
-    """How processes are started; auto: by spawning.
+    """How processes are started: auto (by spawning), ddp, ddp_spawn, ddp_fork, ddp_notebook.
 
-    One of Fabric's strategies for several processes, such as "ddp"."""
+    These are names of Lightning Fabric's strategies."""
 
     def __post_init__(self) -> None:
         self._check("dim", self.dim >= 2 and self.dim % 2 == 0, "an even width of at least 2")
@@ -115,6 +117,7 @@ class TrainConfig:
         for name in ("warmup", "full_context"):
             self._check(name, 0 <= getattr(self, name) <= 1, "a share from 0 to 1")
         self._check("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
+        self._check("strategy", self.strategy in STRATEGIES, f"one of {', '.join(STRATEGIES)}")
         self._check("monitor", self.monitor in MONITORS, f"one of {', '.join(MONITORS)}")
 
     @property

@@ -8,9 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import Precision
 from lightning_fabric.plugins.environments import LightningEnvironment
-from lightning_fabric.strategies import STRATEGY_REGISTRY
 
-from vidseq.errors import unknown_name
 from vidseq.training.config import TrainConfig
 
 # Fabric announces each process that joins. This module is imported in those processes too.
@@ -45,13 +43,7 @@ def make_fabric(config: TrainConfig, device: torch.device) -> Fabric:
     Args:
         config: precision, processes and strategy.
         device: what `choose_device` chose.
-
-    Raises:
-        UserError: an unknown strategy.
     """
-    known = ("auto", *STRATEGY_REGISTRY.available_strategies())
-    if config.strategy not in known:
-        raise unknown_name("strategy", config.strategy, known)
     plugins: list[Any] = [StepPrecision(config.precision, device)]
     strategy = config.strategy
     if strategy == "auto":

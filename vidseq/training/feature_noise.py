@@ -1,7 +1,7 @@
-"""Noise on features in training, for features that are better on training videos than they will be on others.
+"""Noise on features in training, for features that are better on the training videos than on others.
 
-A CNN that was fitted to the training videos tells their frames apart almost perfectly; a temporal model trained on
-such features trusts each frame too much. Noise that lasts as long as actions do teaches it to look around.
+A CNN that was fitted to the training videos separates their frames almost perfectly, so that a temporal model trained
+on such features relies on single frames too much. Noise that lasts as long as actions makes it use the frames around.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""A run on disk: its config, its environment, its metrics, its models, and what resuming needs."""
+"""A training run on disk: config, environment, metrics, models, and the state that resuming needs."""
 
 import csv
 import dataclasses
@@ -22,8 +22,11 @@ from vidseq.files import atomic_path, atomic_write
 from vidseq.model import VideoReasoner
 from vidseq.training.config import TrainConfig
 
-#: What may differ when a run is resumed: where it runs, not what it learns.
+#: Options that may change when a run is resumed: they say where it trains, not what it learns.
 FREE_TO_CHANGE = ("device", "strategy")
+
+#: What `training.pt` holds.
+PROGRESS_KEYS = {"model", "optimizer", "epoch", "steps_done", "best_score", "epochs_since_best"}
 
 _PACKAGES = ("torch", "lightning-fabric", "numpy", "safetensors")
 
@@ -35,7 +38,7 @@ class RunFolder:
     ```
     config.yaml  env.json  metrics.csv  tensorboard/
     checkpoints/{best,last}/model.safetensors config.json
-    checkpoints/last/training.pt          what resuming needs; read without pickle's powers
+    checkpoints/last/training.pt          weights, optimizer and counts, to resume; tensors and plain values only
     ```
     """
 
@@ -43,7 +46,7 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """The model that did best on the validation split."""
+        """The model with the best validation score."""
         return self.path / "checkpoints" / "best"
 
     @property
@@ -53,7 +56,7 @@ class RunFolder:
 
     @property
     def progress_file(self) -> Path:
-        """What resuming needs."""
+        """The state that resuming needs."""
         return self.last / "training.pt"
 
     @property
@@ -63,19 +66,19 @@ class RunFolder:
 
     @property
     def metrics_file(self) -> Path:
-        """One row an epoch."""
+        """A row for each epoch."""
         return self.path / "metrics.csv"
 
     def start(self, config: TrainConfig, about: Mapping[str, Any], *, resume: bool) -> None:
-        """Makes the folder for a new run, or checks that this run can be resumed.
+        """Creates the folder of a new run, or checks that the run in it can be resumed.
 
         Args:
-            config: how the run is trained.
-            about: what it is trained on.
-            resume: whether a run may be there.
+            config: the training options.
+            about: the data set and features.
+            resume: whether the folder may hold a run.
 
         Raises:
-            UserError: a run is there that is not to be resumed, or another one than this.
+            UserError: the folder holds a run and `resume` is False, or a run with other options.
         """
         written = {"training": dataclasses.asdict(config), **about}
         file = self.path / "config.yaml"
@@ -83,7 +86,7 @@ class RunFolder:
             if not resume:
                 raise UserError(
                     f"Training expects a new run folder, got '{self.path}', which holds a run. "
-                    f"Name another, or resume this one."
+                    f"Name another folder, or resume this run."
                 )
             before = yaml.safe_load(file.read_text(encoding="utf-8"))
             fix = "Use the same, or name another folder."
@@ -92,39 +95,46 @@ class RunFolder:
         atomic_write(self.path / "env.json", json.dumps(_environment(), indent=2) + "\n")
 
     def save(self, model: VideoReasoner, progress: Mapping[str, Any], *, best: bool) -> None:
-        """Writes the newest model, and the best one if this is it. A kill at any moment leaves a run to resume.
+        """Writes the newest model, also as the best one if it is. A kill at any moment leaves a run to resume.
 
         Args:
-            model: the model as it is.
-            progress: what resuming needs beside the weights; tensors and plain values.
-            best: whether it is the best so far.
+            model: the newest model.
+            progress: state of the optimizer and counts; tensors and plain values.
+            best: whether the model is the best so far.
         """
         if best:
             save_model(model, self.best)
         save_model(model, self.last)
-        # One file holds all that resuming needs, weights too, so that no kill can leave halves that do not fit.
+        # One file holds weights and optimizer, so that a kill cannot leave two files of different steps.
         with atomic_path(self.progress_file) as temporary:
             torch.save({"model": model.state_dict(), **progress}, temporary)
 
     def load_progress(self) -> dict[str, Any] | None:
-        """Reads what resuming needs; None where there is nothing to resume.
+        """Reads the state that resuming needs; None if the folder holds no run.
 
         Raises:
-            ModelError: the file is damaged, or holds more than tensors and plain values.
+            ModelError: the file is damaged, is of another version, or holds more than tensors and plain values.
         """
         if not self.progress_file.is_file():
             return None
         try:
-            return torch.load(self.progress_file, map_location="cpu", weights_only=True)
+            saved = torch.load(self.progress_file, map_location="cpu", weights_only=True)
         except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
             reason = str(error).splitlines()[0]
             raise ModelError(
                 f"Resuming expects what training saved in {self.progress_file}, got a damaged file ({reason}). "
                 f"Start a new run."
             ) from None
+        missing = sorted(PROGRESS_KEYS - set(saved)) if isinstance(saved, dict) else sorted(PROGRESS_KEYS)
+        if missing:
+            raise ModelError(
+                f"Resuming expects what training saved in {self.progress_file}, got a file of another version, "
+                f"without {', '.join(missing)}. Start a new run."
+            )
+        return saved
 
     def add_metrics(self, row: Mapping[str, float | int | None]) -> None:
-        """Adds an epoch's row to `metrics.csv`, in place of rows that a killed run left for this and later epochs."""
+        """Adds the row of an epoch to `metrics.csv`, without rows of this and later epochs that a killed run left."""
         rows = [old for old in self._metrics() if int(old["epoch"]) < int(row["epoch"] or 0)]
         text = io.StringIO()
         writer = csv.DictWriter(text, list(row), lineterminator="\n", extrasaction="ignore")
@@ -152,7 +162,7 @@ def _rounded(value: float | int | None) -> float | int | str:
 
 
 def _environment() -> dict[str, Any]:
-    """What the run's result may depend on."""
+    """Versions and settings that the results may depend on."""
     return {
         "vidseq": __version__,
         "python": platform.python_version(),

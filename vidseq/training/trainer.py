@@ -3,6 +3,8 @@
 import contextlib
 import functools
 import multiprocessing
+import os
+import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from lightning_fabric import Fabric
 
 from vidseq.data.dataset import Dataset
 from vidseq.device import choose_device
+from vidseq.errors import ModelError
 from vidseq.features.store import FeatureStore
 from vidseq.model import VideoReasoner
 from vidseq.training.build import build_model, fit_statistics
@@ -19,9 +22,15 @@ from vidseq.training.clips import ClipDataset, make_clip_dataset
 from vidseq.training.config import TrainConfig
 from vidseq.training.fabric import make_fabric
 from vidseq.training.loop import NonFiniteLossError, TrainingLoop
+from vidseq.training.optimizer import make_optimizer
 from vidseq.training.run_folder import RunFolder
 from vidseq.training.schedule import Schedule
 from vidseq.training.state import TrainingState
+
+#: How long a spawned process may take to end after Ctrl-C, before it is killed.
+SECONDS_TO_END = 10
+#: Where Fabric notes the port at which its processes meet. A later run needs one of its own.
+PORT_VARIABLE = "MASTER_PORT"
 
 
 def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | str, *, resume: bool = False) -> Path:
@@ -42,8 +51,9 @@ def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | 
     Raises:
         UserError: unknown names, options that do not fit, a folder that holds another run, a loss that is not finite.
         DataError: the data set has nothing to learn, or features are missing.
+        ModelError: the run to resume is damaged, or is of another version.
     """
-    device = choose_device(config.device)
+    fabric = make_fabric(config, choose_device(config.device))
     folder = RunFolder(Path(out))
     model = build_model(dataset, store, config)
     train = make_clip_dataset(dataset, store, "train", model)
@@ -55,14 +65,29 @@ def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | 
     }
     folder.start(config, about, resume=resume)
     saved = folder.load_progress() if resume else None
+    if saved is not None:
+        _check_fits(saved, model, config, folder)
     if not Schedule(config, len(train.videos)).is_finished(TrainingState.from_saved(saved)):
         val = _validation_clips(dataset, store, model)
         run = functools.partial(_run_loop, config=config, train=train, val=val, folder=folder, saved=saved)
-        with torch.random.fork_rng(devices=[]), _no_process_left():
-            error = make_fabric(config, device).launch(run, model)
+        with torch.random.fork_rng(devices=[]), _nothing_left_behind():
+            error = fabric.launch(run, model)
         if error is not None:
             raise error
     return folder.path
+
+
+def _check_fits(saved: Mapping[str, Any], model: VideoReasoner, config: TrainConfig, folder: RunFolder) -> None:
+    """Refuses a run whose weights or optimizer are those of another model, before any process starts."""
+    try:
+        model.load_state_dict(saved["model"])
+        make_optimizer(model, config).load_state_dict(saved["optimizer"])
+    except (RuntimeError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(
+            f"Resuming expects weights and optimizer of this model in {folder.progress_file}, got others "
+            f"({reason[:120]}). Start a new run."
+        ) from None
 
 
 def _validation_clips(dataset: Dataset, store: FeatureStore, model: VideoReasoner) -> ClipDataset | None:
@@ -95,12 +120,18 @@ def _run_loop(
 
 
 @contextlib.contextmanager
-def _no_process_left() -> Iterator[None]:
-    """Ends the processes started inside the context if it is left by an error, such as Ctrl-C."""
-    before = set(multiprocessing.active_children())
+def _nothing_left_behind() -> Iterator[None]:
+    """Ends the processes that Fabric started, if an error such as Ctrl-C comes first, and forgets their port."""
+    before, port = set(multiprocessing.active_children()), os.environ.get(PORT_VARIABLE)
     try:
         yield
     finally:
-        for process in set(multiprocessing.active_children()) - before:
-            process.terminate()
-            process.join()
+        left = set(multiprocessing.active_children()) - before
+        for process in left:
+            assert process.pid is not None
+            os.kill(process.pid, signal.SIGINT)  # lets the process clean up
+        for process in left:
+            process.join(SECONDS_TO_END)
+            process.kill()
+        if port is None:
+            os.environ.pop(PORT_VARIABLE, None)
