@@ -86,9 +86,7 @@ def test_without_tellings_no_features_are_written(told: dict[str, Dataset], tmp_
 
 def test_what_does_not_fit(told: dict[str, Dataset], tmp_path: Path) -> None:
     fewer = replace(told["verb"], segments=told["verb"].segments[:-1])
-    with pytest.raises(
-        DataError, match=r"Action steps expect the actions of 'kitchen' in every telling, got others in"
-    ):
+    with pytest.raises(DataError, match=r"Action steps expect the actions of 'kitchen' in every input, got others in"):
         write_action_steps(tmp_path / "out", told["action"], [fewer])
     with pytest.raises(DataError, match=r"expects actions in every video, got none in 'a'"):
         write_action_steps(tmp_path / "out", replace(told["action"], segments=[]), [])

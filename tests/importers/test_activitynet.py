@@ -64,7 +64,8 @@ def test_overlapping_and_repeated_actions(source: Path, tmp_path: Path) -> None:
     change(source, "sJn5tJ7Q7Zg", annotations=actions)
     report = convert(source, tmp_path / "out")
     assert (
-        "2 actions are exact copies of others and stand once: 'Paintball' at 1.0 s of sJn5tJ7Q7Zg, " in report.notes[1]
+        "2 actions are exact copies of others and are left out: 'Paintball' at 1.0 s of sJn5tJ7Q7Zg, "
+        in report.notes[1]
     )
     segments = Dataset.load(tmp_path / "out").segments_of("sJn5tJ7Q7Zg")
     assert [(item.start, item.end) for item in segments] == [(1.0, 5.0), (2.0, 4.0)]
@@ -74,7 +75,7 @@ def test_overlapping_and_repeated_actions(source: Path, tmp_path: Path) -> None:
 def test_a_duration_that_nobody_tells(source: Path, tmp_path: Path, bad_row: BadRow) -> None:
     change(source, "sJn5tJ7Q7Zg", duration=None)
     report = convert(source, tmp_path / "out")
-    assert "the duration of 1 videos is not known: the end of their last action stands." in report.notes
+    assert "1 videos have no duration: each ends with its last action." in report.notes
     assert Dataset.load(tmp_path / "out").videos["sJn5tJ7Q7Zg"].duration == 5.0
     change(source, "sJn5tJ7Q7Zg", annotations=[])
     message = r"json:\d+: 'sJn5tJ7Q7Zg' expects a duration, or an action that ends; got neither"
@@ -154,7 +155,10 @@ def test_actions_of_a_missing_video_are_counted(source: Path, tmp_path: Path, cl
     for name in ("v_sJn5tJ7Q7Zg", "v_a_test-0001"):
         (tmp_path / "files" / f"{name}.mp4").write_bytes(clip)
     report = convert(source, tmp_path / "out", videos=tmp_path / "files", skip_bad=True)
-    assert len(report.skipped) == 1 and "2 actions of videos that were skipped went with them." in report.notes
+    assert (
+        len(report.skipped) == 1
+        and "2 actions belong to videos that were skipped, and are skipped too." in report.notes
+    )
     assert report.num_segments == 1
 
 

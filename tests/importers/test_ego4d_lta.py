@@ -57,7 +57,7 @@ def test_clips_without_their_own_times(source: Path, tmp_path: Path) -> None:
     row = {**lta_action("clip-e", 0, 2.0, 10.0, verb_label=1, noun_label=2), "clip_parent_start_sec": None}
     add(source, row)
     report = convert(source, tmp_path / "out")
-    assert "the duration of 1 videos is not known: the end of their last action stands." in report.notes
+    assert "1 videos have no duration: each ends with its last action." in report.notes
     assert Dataset.load(tmp_path / "out").videos["clip-e"].duration == 10.0
 
 

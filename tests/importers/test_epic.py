@@ -54,7 +54,7 @@ def short(tmp_path: Path) -> Path:
 def test_official(official: Path, tmp_path: Path) -> None:
     report = convert(official, tmp_path / "out")
     assert (report.num_videos, report.num_segments) == (2, 3)
-    assert report.notes == ("the duration of 2 videos is not known: the end of their last action stands.",)
+    assert report.notes == ("2 videos have no duration: each ends with its last action.",)
     dataset = Dataset.load(tmp_path / "out")
     assert [(item.start, item.end, item.label) for item in dataset.segments] == [
         (0.14, 3.37, "put-down wrap:plastic"),
@@ -170,7 +170,7 @@ def test_a_class_named_twice(short: Path, official: Path, tmp_path: Path, name: 
 def test_files_without_a_row(short: Path, tmp_path: Path) -> None:
     (short / "training.csv").write_text("")
     (short / "validation.csv").write_text("\n")
-    with pytest.raises(DataError, match="The source expects to tell of a video, got none"):
+    with pytest.raises(DataError, match="The source expects at least one video, got none"):
         convert(short, tmp_path / "out", skip_bad=True)
 
 

@@ -57,7 +57,7 @@ def test_copies_stand_once(source: Path, tmp_path: Path) -> None:
     path = source / "train.csv"
     path.write_text(path.read_text() + path.read_text().splitlines()[2] + "\n")
     report = convert(source, tmp_path / "out")
-    assert "1 questions are exact copies of others and stand once." in report.notes and report.num_queries == 3
+    assert "1 questions are exact copies of others and are left out." in report.notes and report.num_queries == 3
     assert check_dataset(tmp_path / "out") == []
 
 
@@ -75,7 +75,7 @@ def test_videos_in_folders_of_their_own(source: Path, tmp_path: Path, clip: byte
     (tmp_path / "NExTVideo" / "1164" / "4010069381.mp4").write_bytes(clip)
     message = r"^val.csv:2: expects one video file '10001787725' in .*NExTVideo, got none"
     report = bad_row(convert, source, message, videos=tmp_path / "NExTVideo")
-    assert report.notes == ("1 questions of videos that were skipped went with them.",)
+    assert report.notes == ("1 questions belong to videos that were skipped, and are skipped too.",)
     assert {query.time for query in Dataset.load(tmp_path / "skipped").queries} == {0.5}
 
 

@@ -36,7 +36,7 @@ def put(source: Path, key: str, value: bytes | None) -> None:
 def test_everything_arrives(source: Path, tmp_path: Path) -> None:
     report = convert(source, tmp_path / "out")
     assert report.notes == (
-        "the duration of 2 videos is not known: the end of their last action stands.",
+        "2 videos have no duration: each ends with its last action.",
         "1 videos have frames but no actions: P01_101.",
     )
     dataset, store = Dataset.load(tmp_path / "out"), FeatureStore.open_in(tmp_path / "out")
@@ -81,7 +81,7 @@ def test_a_bad_vector(source: Path, value: bytes, message: str, bad_row: BadRow)
     put(source, "P01_11_frame_0000000007.jpg", value)
     report = bad_row(convert, source, message)
     assert (report.num_videos, report.num_features, report.num_segments) == (1, 1, 2)
-    assert "1 actions of videos that were skipped went with them." in report.notes
+    assert "1 actions belong to videos that were skipped, and are skipped too." in report.notes
 
 
 def test_numbers_from_0_are_refused(source: Path, bad_row: BadRow) -> None:

@@ -1,4 +1,4 @@
-"""The JSON of ActivityNet, and of THUMOS, FineAction, HACS and others that took it over.
+"""The JSON of ActivityNet, which THUMOS, FineAction, HACS and others use too.
 
 ```
 {"database": {"<video>": {"subset": "training", "duration": 82.7, "fps"?: 30,
@@ -40,14 +40,14 @@ def convert(
         out: the new data set.
         videos: the folder of the video files, "v_<video>" or "<video>" with any suffix; a video without a file is a
             bad row. None: the annotations alone.
-        subsets: the split of a subset whose videos shall stand in another than its name says; with THUMOS, where the
-            validation subset is trained on, {"validation": "train"}.
+        subsets: the split of a subset, if not that of its name; for THUMOS, which trains on its validation subset,
+            {"validation": "train"}.
         name: of the data set.
         licence: of the data.
         skip_bad: leave bad rows out and list them; otherwise the first raises.
 
     Returns:
-        counts, what was skipped, and what else to know.
+        the counts, the rows that were skipped, and notes.
 
     Raises:
         DataError: names the file and line.

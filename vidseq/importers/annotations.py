@@ -1,4 +1,4 @@
-"""What the rows of an annotation file say of videos, gathered and put in order."""
+"""Collects the videos and segments that the rows of annotation files describe."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,23 +16,23 @@ from vidseq.progress import progress
 
 @dataclass(frozen=True, kw_only=True)
 class VideoFile:
-    """A video file, and what it tells of itself."""
+    """A video file, with its duration and frame rate."""
 
     path: str
-    """As the data set will name it."""
+    """Its path, as the data set writes it."""
     duration: float
     fps: Fraction
 
 
 class VideoFiles:
-    """The video files in a folder and the folders in it, by name without suffix.
+    """Finds the video files of a folder and its subfolders by their names without suffix.
 
     Args:
-        folder: where to look.
-        out: the data set that will name them.
+        folder: the folder.
+        out: the new data set; paths are written relative to it.
 
     Raises:
-        DataError: there are none.
+        DataError: the folder has no videos.
     """
 
     def __init__(self, folder: Path, out: Path) -> None:
@@ -42,14 +42,14 @@ class VideoFiles:
             self._paths.setdefault(path.stem, []).append(path)
 
     def look_up(self, *names: str) -> VideoFile:
-        """Finds the file of a video and looks at it.
+        """Finds the file of a video, and reads its duration and frame rate.
 
         Args:
-            names: what it may be called, without suffix; the first that is there counts.
+            names: possible names without suffix; the first that exists counts.
 
         Raises:
-            DataError: there is none, or there are several.
-            VideoError: it cannot be read.
+            DataError: no file has such a name, or several have.
+            VideoError: the file cannot be read.
         """
         found = next((self._paths[name] for name in names if name in self._paths), [])
         if len(found) != 1:
@@ -68,20 +68,20 @@ class _Found:
     file_names: Sequence[str]
 
 
-#: The duration of a video that no row tells.
+#: The duration of a video that no row gives.
 UNKNOWN = 0.0
 
 
 class Annotations:
-    """Videos and segments as rows tell of them.
+    """Collects videos and segments row by row.
 
-    A video whose duration no row and no file tells ends with its last segment. Segments are cut to their video, exact
-    copies of segments are left out; `findings` hears of all of it.
+    A video without a duration in any row or file ends with its last segment. Segments are cut to their video, and
+    exact copies of segments are left out. `findings` records each of these.
 
     Args:
-        findings: told of what is wrong, and of what was decided.
-        files: the video files, where they are at hand.
-        copies: whether copies stay, where each row is one of a benchmark.
+        findings: records errors and notes.
+        files: the video files; None: there are none.
+        copies: whether to keep exact copies, since each row counts in a benchmark.
     """
 
     def __init__(self, findings: Findings, files: VideoFiles | None = None, *, copies: bool = False) -> None:
@@ -90,16 +90,16 @@ class Annotations:
         self._segments: list[tuple[str, Segment]] = []
 
     def add_video(self, row: Row, video: Video, *, file_names: Sequence[str] = (), once: bool = False) -> None:
-        """Takes a video, or another row of one that is known.
+        """Adds a video, or another row of a known one.
 
         Args:
-            row: where it stands.
-            video: with the duration `UNKNOWN` where that is so.
-            file_names: what its file may be called, without suffix, if not like the video.
-            once: whether it may have one row only.
+            row: the row that names it.
+            video: the video; its duration may be `UNKNOWN`.
+            file_names: possible names of its file, without suffix; none: the video's own.
+            once: whether a second row is an error.
 
         Raises:
-            DataError: it stands in two splits, or in two rows.
+            DataError: the video is in two splits, or in two rows.
         """
         known = self._videos.get(video.video)
         if known is None:
@@ -112,10 +112,10 @@ class Annotations:
             raise row.error(f"expects every video once, got '{video.video}' as in {known.where}.")
 
     def add_segment(self, row: Row, segment: Segment) -> None:
-        """Takes a segment of a video that is known.
+        """Adds a segment of a known video.
 
         Raises:
-            DataError: it does not start before it ends.
+            DataError: the segment does not start before it ends.
         """
         start, end = round_seconds(segment.start), round_seconds(segment.end)
         if start >= end:
@@ -125,13 +125,13 @@ class Annotations:
         self._segments.append((row.where, replace(segment, start=start, end=end)))
 
     def finished(self) -> tuple[dict[str, Video], list[Segment]]:
-        """All videos and segments, in the order they came.
+        """Returns all videos and segments in the order of their rows.
 
         Raises:
-            DataError: there is not a single video, nor a bad row that may have told of one.
+            DataError: there is no video, and no bad row that may have been one.
         """
         if not self._videos and not self._findings.skipped:
-            raise DataError("The source expects to tell of a video, got none. Check that its files have rows.")
+            raise DataError("The source expects at least one video, got none. Check that its files have rows.")
         videos = dict(self._with_files()) if self._files else {name: item.video for name, item in self._videos.items()}
         videos = self._with_durations(videos)
         within = self._within(videos)
@@ -150,7 +150,7 @@ class Annotations:
                 yield name, replace(item.video, path=file.path, duration=file.duration, fps=file.fps)
 
     def _with_durations(self, videos: Mapping[str, Video]) -> dict[str, Video]:
-        """The videos, those of unknown duration ending with their last segment."""
+        """Gives each video of unknown duration the end of its last segment."""
         unknown = [name for name, video in videos.items() if video.duration == UNKNOWN]
         ends = dict.fromkeys(unknown, UNKNOWN)
         for _, segment in self._segments:
@@ -164,20 +164,18 @@ class Annotations:
             )
             del ends[name]
         if ends:
-            self._findings.notes.append(
-                f"the duration of {len(ends)} videos is not known: the end of their last action stands."
-            )
+            self._findings.notes.append(f"{len(ends)} videos have no duration: each ends with its last action.")
         kept = {name: video for name, video in videos.items() if video.duration != UNKNOWN or name in ends}
         return {name: replace(video, duration=ends.get(name, video.duration)) for name, video in kept.items()}
 
     def _within(self, videos: Mapping[str, Video]) -> Iterator[Segment]:
-        """The segments of the videos that are there, cut to them."""
-        cut, homeless = 0, 0
+        """Cuts segments to their videos, and leaves out those of videos that were skipped."""
+        cut, orphans = 0, 0
         most = 0.0
         for where, segment in self._segments:
             video = videos.get(segment.video)
             if video is None:
-                homeless += 1
+                orphans += 1
                 continue
             duration = round_seconds(video.duration)
             if segment.start >= duration:
@@ -196,8 +194,8 @@ class Annotations:
             self._findings.notes.append(
                 f"{cut} actions end after their video, by up to {most:.3f} s: they were cut to it."
             )
-        if homeless:
-            self._findings.notes.append(f"{homeless} actions of videos that were skipped went with them.")
+        if orphans:
+            self._findings.notes.append(f"{orphans} actions belong to videos that were skipped, and are skipped too.")
 
     def _once(self, segments: Iterator[Segment]) -> Iterator[Segment]:
         seen: set[Segment] = set()
@@ -210,20 +208,23 @@ class Annotations:
                 yield segment
         if copies:
             self._findings.notes.append(
-                f"{len(copies)} actions are exact copies of others and stand once: {listing(copies, 3)}."
+                f"{len(copies)} actions are exact copies of others and are left out: {listing(copies, 3)}."
             )
 
 
 def split_files(layout: str, source: Path, names: Mapping[str, str]) -> list[tuple[str, Path]]:
-    """The files of the splits that are there.
+    """Finds the file of each split.
 
     Args:
-        layout: named in the error.
+        layout: name of the layout, for the error.
         source: a folder, or one of the files.
-        names: the file of each split.
+        names: the name of each split's file.
+
+    Returns:
+        split and file, of those that exist.
 
     Raises:
-        FileNotFoundError: none of them is there.
+        FileNotFoundError: none of the files exists.
     """
     if source.is_file():
         names = {split: name for split, name in names.items() if name == source.name}
@@ -237,7 +238,7 @@ def split_files(layout: str, source: Path, names: Mapping[str, str]) -> list[tup
 
 
 def note_shared_groups(videos: Mapping[str, Video], findings: Findings) -> None:
-    """Tells of groups that the splits of the source share."""
+    """Notes the groups that the splits of the source share."""
     in_train = {video.group for video in videos.values() if video.split == "train"} - {None}
     shared = in_train & {video.group for video in videos.values() if video.split != "train"}
     if shared:
@@ -246,18 +247,20 @@ def note_shared_groups(videos: Mapping[str, Video], findings: Findings) -> None:
 
 
 def asked_at_the_end(queries: Sequence[Query], videos: Mapping[str, Video], findings: Findings) -> list[Query]:
-    """The queries of the videos that are there, each at the end of its video, evidence cut to it, copies once."""
-    at_home = [query for query in queries if query.video in videos]
+    """Moves each query to the end of its video and cuts its evidence to it; copies and orphans are left out."""
+    known = [query for query in queries if query.video in videos]
     kept, cut = [], 0
-    for query in dict.fromkeys(at_home):
+    for query in dict.fromkeys(known):
         end = round_seconds(videos[query.video].duration)
         evidence = tuple((start, min(stop, end)) for start, stop in query.evidence if start < end)
         cut += evidence != query.evidence
         kept.append(replace(query, time=end, evidence=evidence))
-    if len(at_home) < len(queries):
-        findings.notes.append(f"{len(queries) - len(at_home)} questions of videos that were skipped went with them.")
-    if len(kept) < len(at_home):
-        findings.notes.append(f"{len(at_home) - len(kept)} questions are exact copies of others and stand once.")
+    if len(known) < len(queries):
+        findings.notes.append(
+            f"{len(queries) - len(known)} questions belong to videos that were skipped, and are skipped too."
+        )
+    if len(kept) < len(known):
+        findings.notes.append(f"{len(known) - len(kept)} questions are exact copies of others and are left out.")
     if cut:
         findings.notes.append(f"the evidence of {cut} questions goes on after their video: it was cut to it.")
     return kept

@@ -1,4 +1,4 @@
-"""Feature arrays that somebody else made, one `.npy` file a video, time along either axis."""
+"""Feature arrays from elsewhere: one `.npy` file a video, with time along either axis."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -15,48 +15,48 @@ from vidseq.importers.conversion import Findings
 
 
 class FeatureArrays:
-    """The arrays of some videos, which agree about which axis is time.
+    """The arrays of some videos. Time is along the same axis in all of them.
 
-    A file that is missing or cannot be read goes to `findings`, and its video is not in `num_frames`.
+    `findings` records a file that is missing or cannot be read, and its video is not in `num_frames`.
 
     Args:
         paths: the file of each video.
-        num_labels: how many labels each video has, which tells time from width.
-        findings: told of every bad file.
+        num_labels: the number of labels of each video, which decides which axis is time.
+        findings: records bad files.
     """
 
     def __init__(self, paths: Mapping[str, Path], num_labels: Mapping[str, int], findings: Findings) -> None:
         self.paths = paths
         self.shapes = dict(_shapes(paths, findings))
-        """As they are on disk."""
+        """The shapes on disk."""
         self._axis = time_axis([(shape, num_labels[video]) for video, shape in self.shapes.items()])
         self.num_frames = {video: shape[self._axis] for video, shape in self.shapes.items()}
-        """Feature rows T of each video."""
+        """The number of feature rows T of each video."""
 
     def read(self, video: str) -> np.ndarray:
-        """The features of a video, (T, D), mapped from its file."""
+        """Returns the features of a video, (T, D), memory-mapped."""
         array = _load(self.paths[video])
         return array if self._axis == 0 else array.T
 
     def where(self, video: str) -> str:
-        """What to call the file of a video."""
+        """Returns the name of a video's file, for messages."""
         return _file_name(self.paths[video])
 
 
 class JoinedArrays:
-    """Several features of the same frames, such as of colour and of motion, side by side.
+    """Concatenates several features of the same frames, such as colour and motion.
 
-    A video counts where all of them have it, equally long; others go to `findings`.
+    A video counts if all parts have it, at equal length; `findings` records the others.
 
     Args:
         parts: the features.
-        findings: told of every video whose parts differ in length.
+        findings: records videos whose parts differ in length.
     """
 
     def __init__(self, parts: Sequence[FeatureArrays], findings: Findings) -> None:
         self._parts = parts
         self.num_frames: dict[str, int] = {}
-        """Rows T of each video."""
+        """The number of rows T of each video."""
         for video in parts[0].num_frames:
             found = [(part, part.num_frames[video]) for part in parts if video in part.num_frames]
             if len({length for _, length in found}) > 1:
@@ -66,21 +66,21 @@ class JoinedArrays:
                 self.num_frames[video] = found[0][1]
 
     def read(self, video: str) -> np.ndarray:
-        """The features of a video, (T, D)."""
+        """Returns the features of a video, (T, D)."""
         return np.concatenate([part.read(video) for part in self._parts], axis=1)
 
     def where(self, video: str) -> str:
-        """What to call the files of a video."""
+        """Returns the names of a video's files, for messages."""
         return " and ".join(part.where(video) for part in self._parts)
 
 
 def time_axis(found: list[tuple[tuple[int, int], int]]) -> int:
-    """Tells (T, D) from (D, T).
+    """Decides whether features are (T, D) or (D, T).
 
-    One video cannot tell where its T happens to equal D; all of them can.
+    One video does not decide it if its T equals its D; all videos together do.
 
     Args:
-        found: the shape of each video's features and how many labels it has.
+        found: the shape of each video's features and its number of labels.
 
     Returns:
         0 for (T, D), 1 for (D, T): the axis that agrees with the labels more often, or else leaves one width.
@@ -105,9 +105,9 @@ def write_arrays(
     Args:
         out: the data set.
         arrays: the features.
-        num_frames: which videos, and how many frames of each from the start.
+        num_frames: the videos to write, and how many frames of each from the start.
         fingerprint: of the store; its fps gives frame k the time k / fps.
-        findings: told of every video whose features the store refuses.
+        findings: records videos whose features the store refuses.
 
     Yields:
         each video that was written.
@@ -124,11 +124,11 @@ def write_arrays(
 
 
 def imported_fingerprint(backbone: str, weights: str, fps: Fraction) -> Fingerprint:
-    """The fingerprint of features that an importer took over.
+    """Returns the fingerprint of features that an importer copies.
 
     Args:
-        backbone: what made them.
-        weights: which of its weights, where there are several.
+        backbone: the name of the network that made them.
+        weights: the name of its weights.
         fps: frames a second.
     """
     return external_fingerprint(f"external:{backbone}", fps, weights=weights, precision="external")

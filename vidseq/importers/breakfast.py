@@ -29,7 +29,7 @@ def convert_breakfast_split(
         split: which of `BREAKFAST_SPLITS`.
         fps: rate of the labels.
         validation: share of the training people to carve out.
-        seed: of that choice.
+        seed: of the random choice.
         cut_to_shorter: where labels and features differ in length, keep the frames that have both.
 
     Raises:

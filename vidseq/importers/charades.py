@@ -35,20 +35,19 @@ def convert(
 ) -> ConversionReport:
     """Converts the annotations of Charades; the source is not changed.
 
-    Actions that go on at once all stand, each as a segment of its own. Where a label a frame is wanted, the action
-    that started last counts.
+    Actions that overlap are kept, each as a segment of its own. The label of a frame is the action that started last.
 
     Args:
         source: the folder of the CSV files, or one of them; the list of classes beside it.
         out: the new data set.
         videos: the folder of the video files, "<id>" with any suffix; a video without a file is a bad row. None: the
             annotations alone.
-        group: "subject", who is seen, or "video".
+        group: "subject", the person in the video, or "video".
         name: of the data set.
         skip_bad: leave bad rows out and list them; otherwise the first raises.
 
     Returns:
-        counts, what was skipped, and what else to know.
+        the counts, the rows that were skipped, and notes.
 
     Raises:
         DataError: names the file and line.
@@ -83,7 +82,7 @@ def convert(
 
 
 def _read_classes(path: Path) -> dict[str, str]:
-    """The name of each class by its code, in the order of the file."""
+    """Reads the name of each class by its code, in the order of the file."""
     if not path.is_file():
         raise FileNotFoundError(
             f"The charades layout expects {path.name} in {path.parent} to name its classes, got none."

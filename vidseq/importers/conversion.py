@@ -1,4 +1,4 @@
-"""What an importer did, and what it left out."""
+"""The report of an importer: counts, skipped rows and notes."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +19,12 @@ class ConversionReport:
     num_features: int
     """Videos whose features were written."""
     skipped: tuple[str, ...] = ()
-    """Bad rows that were left out, `file:row: what`."""
+    """The bad rows that were left out, each `file:row: what`."""
     notes: tuple[str, ...] = ()
-    """What else to know: choices made, things of the source that were not used."""
+    """Choices that the importer made, and parts of the source that it did not use."""
 
     def summary(self) -> str:
-        """All of it for people, a line each."""
+        """Writes the report for a person, one fact a line."""
         counts = f"{self.num_videos} videos, {self.num_segments} segments, {self.num_queries} queries"
         lines = [f"{self.folder}: {counts}, features of {self.num_features} videos."]
         lines += [f"note: {note}" for note in self.notes]
@@ -34,20 +34,20 @@ class ConversionReport:
 
 @dataclass
 class Findings:
-    """Collects what a conversion has to tell. Called with a bad row, it raises it, or lists it if they are skipped."""
+    """Records the bad rows and the notes of a conversion. Called with a bad row, it raises it or skips it."""
 
     skip_bad: bool
     skipped: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def __call__(self, problem: DataError) -> None:
-        """Takes a bad row."""
+        """Raises the error of a bad row, or records the row as skipped."""
         if not self.skip_bad:
             raise problem
         self.skipped.append(str(problem))
 
     def report(self, dataset: Dataset, num_features: int = 0) -> ConversionReport:
-        """The report of a finished conversion."""
+        """Makes the report of a finished conversion."""
         return ConversionReport(
             folder=dataset.folder,
             num_videos=len(dataset.videos),

@@ -8,7 +8,7 @@ fho_lta_taxonomy.json
     {"verbs": [...], "nouns": [...]}
 ```
 
-A video of the new data set is a clip, and times are the clip's; clips of one source video are one group.
+A video of the new data set is a clip, and its times are those of the clip. Clips of one source video are one group.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ def convert(
         skip_bad: leave bad rows out and list them; otherwise the first raises.
 
     Returns:
-        counts, what was skipped, and what else to know.
+        the counts, the rows that were skipped, and notes.
 
     Raises:
         DataError: names the file and line.
@@ -110,7 +110,7 @@ class _Taxonomy:
                 raise row.expect(key.replace("_label", "s"), "a list of names")
 
     def label(self, row: Row) -> str:
-        """The class of a row; raises `DataError` where it has none."""
+        """Returns the class of a row; raises `DataError` if it has none."""
         words = []
         for key, names in self._names.items():
             number = row.whole_number(key, "the number of a class")
@@ -120,14 +120,14 @@ class _Taxonomy:
         return " ".join(words)
 
     def names(self, segments: Sequence[Segment]) -> tuple[str, ...]:
-        """All classes by number; of actions, those that occur, sorted."""
+        """Lists all classes in the order of their numbers; of actions only those that occur, sorted."""
         if self._kind == "action":
             return tuple(sorted({segment.label for segment in segments}))
         return self._names[f"{self._kind}_label"]
 
 
 def _take(row: Row, split: str, taxonomy: _Taxonomy, annotations: Annotations) -> bool:
-    """Takes an action; says whether its label is known."""
+    """Adds an action; returns whether it has a label."""
     clip = row.file_name("clip_uid")
     start, end = row.seconds("action_clip_start_sec"), row.seconds("action_clip_end_sec")
     has_label = split != "test" or "verb_label" in row.values

@@ -1,4 +1,4 @@
-"""The JSON of EgoSchema: a question and a three-minute video a row, answers in a second file.
+"""The JSON of EgoSchema: a row has a question and a three-minute video; the answers are in a second file.
 
 ```
 questions.json        [{"q_uid", "google_drive_id", "question", "option 0", ..., "option 4"}, ...]
@@ -37,7 +37,7 @@ def convert(
 ) -> ConversionReport:
     """Converts the questions of EgoSchema that have an answer; the source is not changed.
 
-    Every question is asked at the end of its video; all stand in split "test", for the data set is for testing alone.
+    Every question is asked at the end of its video. All videos are in the split "test", because there is no other.
 
     Args:
         source: the folder that holds `questions.json`.
@@ -45,17 +45,17 @@ def convert(
         answers: the file of the answers; None: `subset_answers.json` in the source.
         videos: the folder of the video files, "<q_uid>" with any suffix; a video without a file is a bad row. None:
             the questions alone.
-        duration: seconds of a video whose file is not at hand and of which `uid_to_ego4d.json` says nothing.
+        duration: seconds of a video without a file and without an entry in `uid_to_ego4d.json`.
         name: of the data set.
         skip_bad: leave bad rows out and list them; otherwise the first raises.
 
     Returns:
-        counts, what was skipped, and what else to know: questions without an answer are left out, and counted.
+        the counts, the rows that were skipped, and notes, such as the number of questions without an answer.
 
     Raises:
         DataError: names the file and line.
         FileNotFoundError: the source is not in this layout.
-        UserError: a duration that is none.
+        UserError: a duration that is not above 0.
     """
     if not duration > 0:
         raise UserError(f"egoschema expects a duration above 0 s, got {duration:g}.")
@@ -88,7 +88,7 @@ def convert(
 
 
 def _read_origins(path: Path, findings: Findings) -> list[tuple[str, tuple[str, float]]]:
-    """The Ego4D video that each video was cut from, and how long the cut is."""
+    """Reads the Ego4D video that each video was cut from, and its duration."""
     if not path.is_file():
         return []
     return [item for _, item in read_json_rows(path, _origin, findings, key="q_uid")]
@@ -108,7 +108,7 @@ def _take(
     duration: float,
     annotations: Annotations,
 ) -> Query | None:
-    """Takes a question; None where it has no answer."""
+    """Reads a question; None if it has no answer."""
     video = row.file_name("q_uid")
     choices = tuple(row.text(f"option {number}") for number in range(NUM_CHOICES))
     if len(set(choices)) < len(choices):

@@ -48,21 +48,21 @@ def convert(
 ) -> ConversionReport:
     """Converts the annotations of EPIC-Kitchens-100; the source is not changed.
 
-    Every row stands, exact copies too, for each counts in the benchmark. The official files are used where they are
-    there for both splits, otherwise the short ones, otherwise what there is. Where no file tells a video's
-    duration, the end of its last action stands for it.
+    Every row is kept, exact copies too, because each counts in the benchmark. The official files are used if both
+    splits have one, otherwise the short files, otherwise any. A video without a duration in any file ends with its
+    last action.
 
     Args:
         source: the folder that holds the CSV files.
         out: the new data set.
         labels: what a segment's label is: "action" (verb and noun), "verb" or "noun".
         group: "video", or "participant"; the official splits share participants, which `check_dataset` reports.
-        fps: frames a second of the short files' frame numbers.
+        fps: frames a second, for the frame numbers of the short files.
         name: of the data set.
         skip_bad: leave bad rows out and list them; otherwise the first raises.
 
     Returns:
-        counts, what was skipped, and what else to know.
+        the counts, the rows that were skipped, and notes.
 
     Raises:
         DataError: names the file and line.
@@ -78,7 +78,7 @@ def convert(
 def read_annotations(
     source: Path, findings: Findings, *, labels: str, group: str, fps: Fraction, name: str
 ) -> tuple[DatasetInfo, dict[str, Video], list[Segment]]:
-    """Reads the annotations of all splits that are there; see `convert`.
+    """Reads the annotations of all splits that exist; see `convert`.
 
     Returns:
         the header, the videos by name, and the segments.
@@ -109,10 +109,10 @@ def read_annotations(
 
 
 def parse_timestamp(text: str) -> float:
-    """Seconds of a time such as "00:01:02.50".
+    """Reads a time such as "00:01:02.50" as seconds.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not such a time.
     """
     hours, minutes, seconds = text.strip().split(":")
     if not (hours.isdecimal() and minutes.isdecimal() and int(minutes) < 60 and 0 <= float(seconds) < 60):
@@ -136,12 +136,12 @@ def _chosen_files(source: Path, findings: Findings) -> list[tuple[str, Path]]:
 
 @dataclass(frozen=True)
 class _Reader:
-    """Takes rows of either form."""
+    """Reads rows of either form."""
 
     annotations: Annotations
     classes: "_Classes"
     known: Mapping[str, tuple[float, Fraction | None]]
-    """Duration and frame rate of the videos that a file tells of."""
+    """Returns the duration and frame rate of the videos in a file."""
     group: str
     fps: Fraction
 
@@ -178,7 +178,7 @@ class _Reader:
 
 
 class _Classes:
-    """The names of the classes, and which one an action is of."""
+    """The names of the classes, and the class of each action."""
 
     def __init__(self, source: Path, kind: str) -> None:
         self._kind = kind
@@ -192,7 +192,7 @@ class _Classes:
         self._seen: dict[tuple[int, int], str] = {}
 
     def label(self, row: Row, verb_key: str, noun_key: str) -> str:
-        """The class of a row; raises `DataError` where it has none."""
+        """Returns the class of a row; raises `DataError` if it has none."""
         verb, noun = (row.whole_number(key, "the number of a class") for key in (verb_key, noun_key))
         if self._actions:
             if (verb, noun) not in self._actions:
@@ -206,7 +206,7 @@ class _Classes:
         return self._seen.setdefault((verb, noun), " ".join(words))
 
     def names(self) -> tuple[str, ...]:
-        """All classes by number; of actions that no file lists, those that occur."""
+        """Lists all classes in the order of their numbers; of actions that no file lists, those that occur."""
         listed = self._actions or (self._verbs if self._kind == "verb" else self._nouns)
         if self._kind == "action" and not self._actions:
             return tuple(self._seen[key] for key in sorted(self._seen))
@@ -229,7 +229,7 @@ def _class_names(path: Path) -> dict[int, str]:
 
 
 def _action_names(path: Path) -> dict[tuple[int, int], str]:
-    """The name of each pair of verb and noun, by the action's number; empty without such a file."""
+    """Reads the name of each pair of verb and noun, by the action's number; empty without such a file."""
     if not path.is_file():
         return {}
     taken: set[str] = set()
@@ -244,7 +244,7 @@ def _action_row(row: Row, taken: set[str]) -> tuple[int, tuple[int, int], str]:
 
 
 def _new_name(row: Row, key: str, taken: set[str]) -> str:
-    """The name of a class; `taken` are those before it."""
+    """Reads the name of a class, which must not be in `taken`."""
     name = row.text(key)
     if name in taken:
         raise row.error(f"'{key}' expects every name once, got '{name}' again.")
@@ -253,7 +253,7 @@ def _new_name(row: Row, key: str, taken: set[str]) -> str:
 
 
 def _known_videos(path: Path) -> dict[str, tuple[float, Fraction | None]]:
-    """Duration and frame rate of each video that the file tells of."""
+    """Returns the duration and frame rate of each video in the file."""
     if not path.is_file():
         return {}
     rows = read_csv(path, _video_row, required=("video_id", "duration", "fps"), other_columns=True)

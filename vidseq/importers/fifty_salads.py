@@ -22,7 +22,7 @@ def convert_fifty_salads_split(
         split: which of `FIFTY_SALADS_SPLITS`.
         fps: rate of the labels: 3 with the features of Lea et al., 30 with the original labels.
         validation: share of the training people to carve out.
-        seed: of that choice.
+        seed: of the random choice.
 
     Raises:
         DataError: names the file and line of what is wrong.

@@ -1,4 +1,4 @@
-"""A folder a class, in folders a split or not: what Kinetics, UCF101 and most small data sets look like on disk."""
+"""A folder a class, with or without a folder a split: the layout of Kinetics, UCF101 and most small data sets."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,20 +26,20 @@ def convert(
     """Converts a folder of videos, each class in a folder of its own; like `init_dataset` into another folder.
 
     Args:
-        source: the folder; `source/train/<class>/<video>` and `source/<class>/<video>` are both understood.
-        out: the new data set, which names the videos where they are.
+        source: the folder, with `source/train/<class>/<video>` or `source/<class>/<video>`.
+        out: the new data set; videos stay where they are.
         name: of the data set; None: the source folder's.
         fps: rate at which features will be sampled.
-        splits: the share of train, val and test, where folders do not tell.
+        splits: the shares of train, val and test, if folders do not give the split.
         split_file: CSV with the columns video and split, which decides instead.
         group: regular expression that finds a video's group in its name.
-        seed: of the splits.
+        seed: of the random choice.
         classes: whether folders name classes.
-        question: what is asked of a video that has a class; None: nothing.
+        question: the question about a video that has a class; None: no question.
         skip_bad: leave videos out that cannot be read, and list them.
 
     Returns:
-        counts, what was skipped, and what else to know.
+        the counts, the rows that were skipped, and notes.
 
     Raises:
         DataError: there are no videos, or some cannot be read.

@@ -1,4 +1,4 @@
-"""Makes a data set of a folder of videos: loose files, a folder a class, and either of them in a folder a split."""
+"""Makes a data set from a folder of videos: loose files, a folder a class, and both in a folder a split."""
 
 import os
 import re
@@ -35,7 +35,7 @@ _UNSAFE = re.compile(r"[^\w.-]+")
 
 @dataclass(frozen=True)
 class FoundVideo:
-    """A video file and what its place tells."""
+    """A video file, with the split and the class that its folders give."""
 
     video: str
     path: Path
@@ -60,28 +60,28 @@ def init_dataset(
     overwrite: bool = False,
     skip_bad: bool = False,
 ) -> ConversionReport:
-    """Makes a data set of a folder of videos; no video is touched.
+    """Makes a data set from a folder of videos; no video is changed.
 
-    Videos that lie in a folder a class get one segment of that class from start to end, and a question at the end.
-    Folders named train, val and test give the splits; otherwise they are drawn by chance, whole groups at a time.
+    A video in a folder of a class gets one segment of that class from start to end, and a question at the end. Folders
+    named train, val and test give the splits; otherwise whole groups are split at random.
 
     Args:
-        folder: what to look through, with all folders in it.
-        out: where the data set's files go; None: into `folder` itself.
+        folder: the folder; its subfolders are read too.
+        out: folder of the data set; None: `folder` itself.
         name: of the data set; None: the folder's.
-        fps: rate at which features will be sampled, to be noted in the data set.
-        splits: the share of train, val and test, where folders do not tell.
+        fps: rate at which features will be sampled; it is written into the data set.
+        splits: the shares of train, val and test, if folders do not give the split.
         split_file: CSV with the columns video and split, which decides instead; by file name, name without suffix, or
             path in the folder.
         group: regular expression that finds a video's group (person, camera) in its name; see `splits.group_rule`.
-        seed: of the chance.
+        seed: of the random choice.
         classes: whether folders name classes, where there are at least two.
-        question: what is asked of a video that has a class; None: nothing.
+        question: the question about a video that has a class; None: no question.
         overwrite: replace the data set that is there.
         skip_bad: leave videos out that cannot be read, and list them; otherwise all are named and nothing is written.
 
     Returns:
-        counts, what was skipped, and what else to know.
+        the counts, the rows that were skipped, and notes.
 
     Raises:
         DataError: there are no videos, or some cannot be read.
@@ -115,18 +115,18 @@ def write_videos(
     question: str | None = CLASS_QUESTION,
     classes: Sequence[str] | None = None,
 ) -> Dataset:
-    """Writes a data set of videos of which each shows one class or none, from start to end.
+    """Writes a data set of videos, each of one class from start to end, or of none.
 
     Args:
         out: the data set.
         videos: each with its class.
         name: of the data set.
         fps: rate at which features will be sampled.
-        question: what is asked at the end of a video that has a class; None: nothing.
-        classes: all of them in order; None: those that occur, sorted.
+        question: the question at the end of a video that has a class; None: no question.
+        classes: all classes in order; None: those that occur, sorted.
 
     Raises:
-        DataError: a row that could not be read again; nothing is written.
+        DataError: a row that the reader would refuse; nothing is written.
     """
     labelled = [(video, label) for video, label in videos if label]
     names = tuple(sorted({label for _, label in labelled}) if classes is None else classes)
@@ -146,12 +146,12 @@ def write_videos(
 
 
 def find_videos(folder: Path, classes: bool, findings: Findings) -> list[FoundVideo]:
-    """Looks through a folder and the folders in it for videos, by file name suffix; hidden ones do not count.
+    """Finds the videos in a folder and its subfolders by suffix; hidden files do not count.
 
     Args:
-        folder: where to look.
+        folder: the folder.
         classes: whether folders name classes.
-        findings: told what lies there besides videos.
+        findings: records the files that are no videos.
 
     Raises:
         DataError: there are none.
@@ -177,7 +177,7 @@ def find_videos(folder: Path, classes: bool, findings: Findings) -> list[FoundVi
 
 
 def video_paths(folder: Path) -> list[Path]:
-    """The videos in a folder and the folders in it, by file name suffix; hidden ones do not count.
+    """Lists the videos in a folder and its subfolders by suffix; hidden files do not count.
 
     Raises:
         DataError: there are none.
@@ -186,7 +186,7 @@ def video_paths(folder: Path) -> list[Path]:
 
 
 def _videos_and_others(folder: Path) -> tuple[list[Path], Counter[str]]:
-    """The videos, relative to the folder, and how many files of each other suffix lie there."""
+    """Lists the videos, relative to the folder, and counts the files of each other suffix."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not _is_hidden(path, folder)]
     paths = [path.relative_to(folder) for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
     others = Counter(path.suffix or path.name for path in files if path.suffix.lower() not in VIDEO_SUFFIXES)
@@ -203,7 +203,7 @@ def _is_hidden(path: Path, folder: Path) -> bool:
 
 
 def identifiers(paths: list[Path]) -> dict[Path, str]:
-    """A name for each video that is safe as a file name: its path, made plain, with the suffix only where needed."""
+    """Makes a name for each video that is safe as a file name: its path, with the suffix only if needed."""
     plain = {path: plain_name("__".join(path.with_suffix("").parts)) for path in paths}
     counts = Counter(plain.values())
     names: dict[Path, str] = {}
@@ -220,14 +220,14 @@ def identifiers(paths: list[Path]) -> dict[Path, str]:
 
 
 def plain_name(name: str) -> str:
-    """A name made safe as a file name."""
-    # Cut by bytes, for file systems count those; a part of a character that is left is dropped.
+    """Makes a name safe as a file name."""
+    # cut by bytes, which file systems count; a part of a character that is left over is dropped
     short = _UNSAFE.sub("_", name).encode()[:150].decode(errors="ignore")
     return short.strip("._") or "video"
 
 
 def probe_whole(path: Path) -> VideoInfo:
-    """Looks at a video file that must be sound.
+    """Probes a video file that must be whole.
 
     Raises:
         VideoError: it cannot be read, or not in full.
@@ -239,7 +239,7 @@ def probe_whole(path: Path) -> VideoInfo:
 
 
 def _readable(found: list[FoundVideo], findings: Findings) -> list[FoundVideo]:
-    """The videos that can be read in full, with duration and frame rate."""
+    """Keeps the videos that can be read in full, with duration and frame rate."""
     readable, bad = [], []
     for item in progress(found, what="Looking at videos", unit="video"):
         try:
@@ -260,7 +260,7 @@ def _readable(found: list[FoundVideo], findings: Findings) -> list[FoundVideo]:
 def _given_splits(
     videos: list[FoundVideo], folder: Path, split_file: Path | str | None, findings: Findings
 ) -> dict[str, str]:
-    """The split of each video where folders or a file tell it; empty where nothing does."""
+    """Returns the split of each video from its folder or the file; empty if neither gives splits."""
     if split_file is None:
         return {item.video: item.split for item in videos if item.split}
     path = Path(split_file)
@@ -320,7 +320,7 @@ def _video(item: FoundVideo, split: str, group: str | None, out: Path) -> Video:
 
 
 def relative_path(path: Path, out: Path) -> str:
-    """A path as a data set in `out` names it."""
+    """Returns a path relative to the data set in `out`."""
     try:
         return Path(os.path.relpath(path, out)).as_posix()
     except ValueError:  # another drive of Windows

@@ -1,4 +1,4 @@
-"""Reading JSON documents whose rows are items of a list or members of an object; every row knows its line."""
+"""Reads JSON documents whose rows are items of a list or members of an object, each with its line."""
 
 import json
 import re
@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 _CLOSING = {"[": "]", "{": "}"}
 _KIND = {"[": "a list", "{": "an object"}
 _SPACE = re.compile(r"[ \t\n\r]*")
-#: NaN passes here; the field that has no use for it says so, and the row is named.
+#: NaN passes here; the check of the field refuses it, and names the row.
 _DECODER = json.JSONDecoder()
 
 
@@ -32,7 +32,7 @@ def read_json_rows(
     Args:
         path: the file; UTF-8, with or without a byte-order mark, on one line or on many.
         parse: makes the item of a row, or raises `DataError`.
-        report: told of every row that is wrong.
+        report: called with the error of every bad row.
         inside: the member of the outermost object that holds the rows; None: the rows are outermost.
         key: where rows are the members of an object: the field of a row that gets the member's name.
 
@@ -66,7 +66,7 @@ class _Document:
         self._counted, self._line = 0, 1
 
     def enter(self, member: str) -> None:
-        """Goes to the value of a member of the object that comes next."""
+        """Moves to the value of a member of the next object."""
         others = []
         for name in self._members("{"):
             if name == member:
@@ -76,14 +76,14 @@ class _Document:
         raise DataError(f"{self._name}: expects a member '{member}', got {', '.join(others) or 'none'}.")
 
     def items(self, opening: str) -> Iterator[tuple[str, str | None, object]]:
-        """Where each item of the list or object that comes next begins, its name (None in a list), and its value."""
+        """Yields where each item of the next list or object begins, its name (None in a list), and its value."""
         for name in self._members(opening):
             self._next()
             where = self._where()
             yield where, name, self._value()
 
     def _members(self, opening: str) -> Iterator[str | None]:
-        """The names; whoever takes one reads its value before the next."""
+        """Yields the names; the caller reads the value of each before the next."""
         self._take(opening, _KIND[opening])
         more = self._next() != _CLOSING[opening]
         while more:
@@ -115,7 +115,7 @@ class _Document:
         return value
 
     def _next(self) -> str:
-        """The character that comes next, empty at the end; whitespace is passed over."""
+        """Returns the next character that is no whitespace; empty at the end."""
         space = _SPACE.match(self._text, self._at)
         self._at = space.end() if space else self._at
         return self._text[self._at : self._at + 1]

@@ -6,8 +6,8 @@ path/to/video.mp4 7                                  a list, with a space or a c
 path/to/frames 300 7                                 the same with the number of frames between them
 ```
 
-Files are told apart by their first line. A file's name tells the split ("train.csv", "kinetics400_val_list.txt"), or
-its column `split` does.
+The first line of a file decides which form it has. The split is in the file's name ("train.csv",
+"kinetics400_val_list.txt") or in its column `split`.
 """
 
 import csv
@@ -44,22 +44,22 @@ def convert(
 ) -> ConversionReport:
     """Converts lists of videos with one class each; the source is not changed.
 
-    Each video becomes one segment from start to end, and a question at its end, as from a folder a class.
+    Each video becomes one segment from start to end and a question at its end, as in the layout `folder`.
 
     Args:
         source: a list, or a folder of lists.
         out: the new data set.
         videos: the folder of the video files, found by name without suffix: that of the path, or "<youtube_id>" with
             or without "_<start>_<end>" in six digits. A video without a file is a bad row. None: the lists alone,
-            where they tell durations.
+            which must have durations.
         classes: the names of the classes, one a line, where lists have numbers.
         fps: frames a second, for lists that count frames.
-        question: what is asked of a video that has a class; None: nothing.
+        question: the question about a video that has a class; None: no question.
         name: of the data set.
         skip_bad: leave bad rows out and list them; otherwise the first raises.
 
     Returns:
-        counts, what was skipped, and what else to know.
+        the counts, the rows that were skipped, and notes.
 
     Raises:
         DataError: names the file and line.
@@ -71,7 +71,7 @@ def convert(
         raise DataError(f"{classes}: expects every class once.")
     if videos is None and fps is None and not all(_is_official(path) for path in _lists(source)):
         raise DataError(
-            "The kinetics layout expects videos, or fps with lists that count frames, since lists of paths tell no "
+            "The kinetics layout expects videos, or fps with lists that count frames, since lists of paths have no "
             "durations; got neither. Give the folder of the video files."
         )
     annotations = Annotations(findings, VideoFiles(videos, out) if videos else None)
@@ -95,7 +95,7 @@ def convert(
 
 
 def _lists(source: Path) -> list[Path]:
-    """The files whose rows are videos."""
+    """Finds the files whose rows are videos."""
     if source.is_file():
         return [source]
     files = sorted(
@@ -109,7 +109,7 @@ def _lists(source: Path) -> list[Path]:
 
 
 def _columns(path: Path) -> list[str]:
-    """The columns of the official form, empty where the first line is a video already."""
+    """Returns the columns of the official form; empty if the first line is a video."""
     _, first = next(read_lines(path), ("", ""))
     columns = [value.strip() for value in next(csv.reader([first]), [])]
     return columns if "youtube_id" in columns else []
@@ -121,7 +121,7 @@ def _is_official(path: Path) -> bool:
 
 @dataclass
 class _Reader:
-    """Takes rows of every form."""
+    """Reads rows of every form."""
 
     annotations: Annotations
     names: Sequence[str] | None
@@ -160,13 +160,13 @@ class _Reader:
 
     def _listed(self, row: Row, line: str, split: str | None) -> None:
         path, frames, label = self._parts(row, line)
-        # Paths of lists made on Windows are understood too; the list's own folders are not looked at.
+        # lists made on Windows have other separators; the folders of a path are not used
         place = PurePosixPath(path.replace("\\", "/"))
         duration = float(frames / self.fps) if frames and self.fps else UNKNOWN
         self._take(row, plain_name("__".join(place.with_suffix("").parts)), split, duration, label, (place.stem,))
 
     def _parts(self, row: Row, line: str) -> tuple[str, int | None, str]:
-        """Path, number of frames where there is one, and class."""
+        """Splits a line into path, number of frames if there is one, and class."""
         separator = "," if "," in line else None  # None: spaces and tabs
         path, *rest = (part.strip() for part in line.rsplit(separator, 1))
         if not path or not rest or not rest[0]:

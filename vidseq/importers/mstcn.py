@@ -1,4 +1,4 @@
-"""The layout of MS-TCN and what came after it: Breakfast, 50 Salads, GTEA.
+"""The layout of MS-TCN, which Breakfast, 50 Salads and GTEA are published in.
 
 ```
 mapping.txt                         "id name", a class a line
@@ -53,26 +53,26 @@ def convert(
 ) -> ConversionReport:
     """Converts a data set in the layout of MS-TCN; the source is not changed.
 
-    Features are copied into the new data set with the backbone "external:<backbone>"; those of a folder a split are
-    named after the split too, since each split has its own CNN. A frame's time is its number divided by `fps`.
+    Features are copied into the new data set with the backbone "external:<backbone>". Features in a folder a split
+    have the split in their name too, because each split has its own CNN. Frame k is at k / fps seconds.
 
     Args:
         source: the folder that holds `groundTruth`.
         out: the new data set.
-        fps: labels (and features) a second; the layout does not say it.
-        split: which bundles to follow.
+        fps: labels and features a second, which the layout does not contain.
+        split: the number of the bundles to use.
         group: regular expression that finds a video's group (person, camera) in its name; see `splits.group_rule`.
         background: the label that is no action; its frames get no segments.
         validation: share of the training videos to carve out as split "val", by whole groups.
-        seed: of that choice.
+        seed: of the random choice.
         name: of the data set; None: the source folder's.
-        backbone: what made the features.
+        backbone: the name of the network that made the features.
         licence: of the data.
         cut_to_shorter: where labels and features differ in length, keep the frames that have both.
         skip_bad: leave videos out that cannot be read, and list them; otherwise the first raises.
 
     Returns:
-        counts, what was skipped, and what else to know.
+        the counts, the rows that were skipped, and notes.
 
     Raises:
         DataError: names the file and line: an unknown label, a missing video, lengths that differ, ...
@@ -135,8 +135,8 @@ def label_runs(video: str, labels: Sequence[str], fps: Fraction, background: str
     """Turns a label a frame into segments, one a run of equal labels.
 
     Args:
-        video: whose labels they are.
-        labels: a frame each; frame k lasts from k / fps to (k + 1) / fps.
+        video: the name of the video.
+        labels: one for each frame; frame k lasts from k / fps to (k + 1) / fps.
         fps: labels a second.
         background: a label that makes no segment.
     """
@@ -149,7 +149,7 @@ def label_runs(video: str, labels: Sequence[str], fps: Fraction, background: str
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """The lines that are not empty, each with where it stands."""
+    """Reads the lines that are not empty, each with its position in the file."""
     if not path.is_file():
         raise FileNotFoundError(f"The mstcn layout expects {path.name} in {path.parent}, got none.")
     return read_lines(path)
@@ -180,7 +180,7 @@ def _labelled_videos(source: Path, split: int, labels: Sequence[str], findings: 
 
 
 def _bundles(source: Path, split: int, findings: Findings) -> list[tuple[str, str, str]]:
-    """Where it stands, video, and split of every line of the two bundles."""
+    """Reads the position, video and split of every line of the two bundles."""
     rows: dict[str, tuple[str, str, str]] = {}
     for name in ("train", "test"):
         path = source / "splits" / f"{name}.split{split}.bundle"
@@ -216,7 +216,7 @@ def _frame_labels(path: Path, where: str, labels: Sequence[str], known: frozense
 
 
 def _features(source: Path, split: int, videos: Iterable[_LabelledVideo], findings: Findings) -> FeatureArrays | None:
-    """The features of the videos, None where the source has none at all."""
+    """Opens the features of the videos; None if the source has none."""
     folder = source / "features" / f"split{split}"
     folder = folder if folder.is_dir() else folder.parent
     paths = {item.video: folder / f"{item.video}.npy" for item in videos}
@@ -229,7 +229,7 @@ def _features(source: Path, split: int, videos: Iterable[_LabelledVideo], findin
 def _with_equal_lengths(
     videos: Iterable[_LabelledVideo], arrays: FeatureArrays, cut_to_shorter: bool, findings: Findings
 ) -> Iterator[_LabelledVideo]:
-    """The videos whose features have a row a label, cut to that where it is wanted."""
+    """Yields the videos whose features have a row for each label, after cutting if that is wanted."""
     for item in videos:
         num_rows, num_labels = arrays.num_frames.get(item.video), len(item.labels)
         if num_rows is None:
@@ -257,7 +257,7 @@ def _copy_features(
     fps: Fraction,
     findings: Findings,
 ) -> list[_LabelledVideo]:
-    """Copies features into the new data set; gives the videos that were copied."""
+    """Copies features into the new data set, and returns the videos that were copied."""
     folder = arrays.paths[videos[0].video].parent.name if videos else ""
     fingerprint = imported_fingerprint(backbone, folder if folder.startswith("split") else "external", fps)
     lengths = {item.video: len(item.labels) for item in videos}
@@ -267,7 +267,7 @@ def _copy_features(
 
 
 def _groups(videos: Iterable[_LabelledVideo], pattern: str | None, findings: Findings) -> dict[str, str | None]:
-    """The group of each video; one that the rule does not match is a bad one."""
+    """Finds the group of each video; a video that the rule does not match is bad."""
     group_of = group_rule(pattern)
     groups = {}
     for item in videos:

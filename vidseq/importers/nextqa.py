@@ -1,11 +1,11 @@
-"""The multiple-choice CSV of NExT-QA, with the evidence of NExT-GQA where it is there.
+"""The multiple-choice CSV of NExT-QA, with the evidence of NExT-GQA if its files are there.
 
 ```
 train.csv, val.csv, test.csv      video,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4
 gsub_val.json, gsub_test.json     {"<video>": {"duration": 34, "location": {"<qid>": [[1.2, 5.8], ...]}, "fps": 29.97}}
 ```
 
-`answer` is the number of the right choice. In NExT-GQA the first column is `video_id`, and `answer` the choice's text.
+`answer` is the index of the right choice. In NExT-GQA the first column is `video_id`, and `answer` the choice's text.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _COLUMNS = ("frame_count", "question", "answer", "qid", "type", *CHOICES)
 
 @dataclass(frozen=True)
 class _Grounding:
-    """What NExT-GQA tells of a video."""
+    """The facts of a video in NExT-GQA."""
 
     duration: float
     evidence: Mapping[str, tuple[tuple[float, float], ...]]
@@ -56,12 +56,12 @@ def convert(
         out: the new data set.
         videos: the folder of the video files, "<video>" with any suffix in any folder; a video without a file is a bad
             row. None: the questions alone.
-        fps: where neither a video file nor NExT-GQA tells the duration, it is the number of frames divided by this.
+        fps: frames a second, for durations that neither a video file nor NExT-GQA has.
         name: of the data set.
         skip_bad: leave bad rows out and list them; otherwise the first raises.
 
     Returns:
-        counts, what was skipped, and what else to know.
+        the counts, the rows that were skipped, and notes.
 
     Raises:
         DataError: names the file and line.
@@ -139,7 +139,7 @@ def _answer(row: Row, choices: tuple[str, ...], by_text: bool) -> str:
         if row.values["answer"] not in choices:
             raise row.expect("answer", f"one of the choices {list(choices)}")
         return row.text("answer")
-    # Choices may be numbers themselves, so a number is never taken for a text.
+    # choices may be numbers themselves, so an index is never read as a text
     what = f"the number of a choice from 0 to {len(choices) - 1}"
     number = row.whole_number("answer", what)
     if number >= len(choices):

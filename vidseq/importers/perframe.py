@@ -1,7 +1,7 @@
-"""The layout of LSTR, TeSTra, MiniROAD and others that detect actions live: arrays of targets and of features.
+"""The layout of LSTR, TeSTra, MiniROAD and other online detectors: arrays of targets and of features.
 
 ```
-target_perframe/<video>.npy     (T, C), 1 where a frame is of a class, class 0 the background; (C, T) is understood
+target_perframe/<video>.npy     (T, C), 1 where a frame is of a class, class 0 the background; (C, T) works too
 <features>/<video>.npy          (T, D) or (D, T), any number of such folders
 data_info.json                  {"THUMOS": {"class_names": [...], "fps": 4, "train_session_set": [...],
                                             "test_session_set": [...]}, ...}
@@ -35,7 +35,7 @@ _SPLITS = {"train": "train_session_set", "val": "val_session_set", "test": "test
 
 @dataclass(frozen=True)
 class _About:
-    """What `data_info.json` tells of one data set."""
+    """The entry of one data set in `data_info.json`."""
 
     classes: tuple[str, ...]
     fps: Fraction
@@ -45,7 +45,7 @@ class _About:
 
 @dataclass(frozen=True)
 class _Target:
-    """What the array of a video's targets tells."""
+    """The facts of the array of a video's targets."""
 
     num_frames: int
     segments: tuple[Segment, ...]
@@ -77,16 +77,16 @@ def convert(
         source: the folder that holds the targets and the features.
         out: the new data set.
         info: `data_info.json` of the detector's repository.
-        features: the folder of the features; several, with commas, are put side by side.
-        key: which data set of `info`; None: the only one, or the one named like the source.
-        fps: frames a second; None: as `info` tells.
+        features: the folder of the features; several, with commas, are concatenated.
+        key: the name of the data set in `info`; None: the only one, or the one with the name of the source.
+        fps: frames a second; None: those in `info`.
         targets: the folder of the targets, such as "verb_perframe".
         name: of the data set; None: the key.
         licence: of the data.
         skip_bad: leave videos out that cannot be read, and list them; otherwise the first raises.
 
     Returns:
-        counts, what was skipped, and what else to know.
+        the counts, the rows that were skipped, and notes.
 
     Raises:
         DataError: names the file: no array, values that are neither 0 nor 1, lengths that differ, ...
@@ -139,7 +139,7 @@ def class_runs(video: str, frames: np.ndarray, classes: Sequence[str], fps: Frac
     """Turns frames of classes into segments, one a run of a class, by class; class 0 is the background.
 
     Args:
-        video: whose frames they are.
+        video: the name of the video.
         frames: bool (T, C); frame k lasts from k / fps to (k + 1) / fps.
         classes: the names of the C classes.
         fps: frames a second.
@@ -158,10 +158,10 @@ def _read_about(path: Path, key: str | None, source: Path, fps: str | float | No
         key = next(iter(values)) if len(values) == 1 else source.resolve().name
     if key not in values:
         raise DataError(f"{path.name}: expects a data set '{key}', got {listing(list(values))}. Name one as key.")
-    told = values[key]
-    if not isinstance(told, dict):
+    entry = values[key]
+    if not isinstance(entry, dict):
         raise Row(path.name, values).expect(key, "an object with class_names and the videos of each split")
-    row = Row(f"{path.name}: {key}", told)
+    row = Row(f"{path.name}: {key}", entry)
     classes = row.texts("class_names")
     if len(classes) < 2:
         raise row.expect("class_names", "the background's name and one more")
@@ -179,13 +179,13 @@ def _read_about(path: Path, key: str | None, source: Path, fps: str | float | No
 
 
 def _read_targets(folder: Path, about: _About, findings: Findings) -> Iterator[tuple[str, _Target]]:
-    """The targets of each video that has them; one at a time, for with many classes they are large."""
+    """Reads the targets of each video, one at a time, because with many classes they are large."""
     num_classes = len(about.classes)
     paths = {video: folder / f"{video}.npy" for video in about.splits}
     others = {path.stem for path in folder.glob("*.npy")} - paths.keys()
     if others:
         findings.notes.append(f"{len(others)} videos of {folder.name} are in no split: {listing(sorted(others), 5)}.")
-    # Of a target the number of classes is known and that of frames is not: its columns are taken for the frames.
+    # the number of a target's classes is known and that of its frames is not: columns are tried as frames
     columns = FeatureArrays(paths, dict.fromkeys(paths, num_classes), findings)
     for video in progress(list(columns.num_frames), what="Reading targets", unit="video"):
         frames = columns.read(video).T

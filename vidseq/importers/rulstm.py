@@ -5,7 +5,7 @@ training.csv, validation.csv, actions.csv      the short form of `epic`, or its 
 <features>/data.mdb                            key "<video>_frame_0000000001.jpg", value a float32 vector
 ```
 
-Frames are numbered from 1: number k is shown at (k - 1) / fps.
+Frames are numbered from 1: frame k is at (k - 1) / fps seconds.
 """
 
 import contextlib
@@ -47,8 +47,8 @@ def convert(
 ) -> ConversionReport:
     """Converts annotations and features in the layout of RULSTM; the source is not changed.
 
-    Features are copied into the new data set with the backbone "external:<features>". A video is as long as its last
-    action and its last frame.
+    Features are copied into the new data set with the backbone "external:<features>". A video ends with its last
+    action or its last frame.
 
     Args:
         source: the folder that holds the LMDB's folder.
@@ -57,18 +57,18 @@ def convert(
         annotations: the folder of the CSV files; None: the source.
         labels: what a segment's label is: "action" (verb and noun), "verb" or "noun".
         group: "video", or "participant"; see `epic.convert`.
-        fps: frames a second of all frame numbers.
-        every: keep every so many frames, from the first.
+        fps: frames a second, for all frame numbers.
+        every: keeps one of so many frames, from the first.
         name: of the data set.
         skip_bad: leave out what cannot be read, and list it; otherwise the first raises.
 
     Returns:
-        counts, what was skipped, and what else to know.
+        the counts, the rows that were skipped, and notes.
 
     Raises:
         DataError: names the file and line, or the video: none of its frames, vectors of several widths, ...
         FileNotFoundError: the source is not in this layout.
-        UserError: the package lmdb is not there.
+        UserError: the package lmdb is not installed.
     """
     source, rate, findings = Path(source), parse_fps(fps), Findings(skip_bad)
     if every < 1:
@@ -91,7 +91,9 @@ def convert(
                 written[video] = replace(videos[video], duration=max(videos[video].duration, end))
     kept = [segment for segment in segments if segment.video in written]
     if len(kept) < len(segments):
-        findings.notes.append(f"{len(segments) - len(kept)} actions of videos that were skipped went with them.")
+        findings.notes.append(
+            f"{len(segments) - len(kept)} actions belong to videos that were skipped, and are skipped too."
+        )
     if frames.gaps:
         findings.notes.append(f"{len(frames.gaps)} videos lack frames in between: {listing(frames.gaps, 5)}.")
     info = replace(info, fps=rate / every, observations="features")
@@ -99,7 +101,7 @@ def convert(
 
 
 class _Frames:
-    """The features of all frames, read video by video."""
+    """Reads the features of all frames, video by video."""
 
     def __init__(self, environment: Any) -> None:
         self._environment = environment
@@ -107,7 +109,7 @@ class _Frames:
         """Videos read so far whose frame numbers leave some out."""
 
     def videos(self) -> Iterator[str]:
-        """All videos that have frames; jumps from one to the next."""
+        """Yields all videos that have frames, by seeking from one to the next."""
         with self._environment.begin() as transaction:
             cursor = transaction.cursor()
             more = cursor.first()
@@ -120,10 +122,10 @@ class _Frames:
                 more = cursor.set_range(f"{match[1]}_frame_9999999999.jpg~".encode())
 
     def read(self, video: str, fps: Fraction, every: int) -> VideoFeatures:
-        """The features of a video, float16 (T, D), and when each frame is shown.
+        """Reads the features of a video, float16 (T, D), and the time of each frame.
 
         Raises:
-            DataError: it has no frames, or their vectors differ in width.
+            DataError: the video has no frames, or their vectors differ in width.
         """
         prefix = f"{video}_frame_".encode()
         numbers: list[int] = []
@@ -167,7 +169,7 @@ def _vector(value: bytes, number: int) -> np.ndarray:
 
 @contextlib.contextmanager
 def _open(folder: Path) -> Iterator[_Frames]:
-    """Opens an LMDB so that not even its lock file changes."""
+    """Opens an LMDB read-only, without its lock file."""
     if not (folder / "data.mdb").is_file():
         there = sorted(path.parent.name for path in folder.parent.glob("*/data.mdb"))
         raise FileNotFoundError(
@@ -189,7 +191,7 @@ def _open(folder: Path) -> Iterator[_Frames]:
 
 
 def _check_whole(environment: Any, folder: Path) -> None:
-    """Refuses a file that was cut short: to read behind its end would end the process."""
+    """Refuses a file that was cut short: reading past its end would kill the process."""
     expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
     size = (folder / "data.mdb").stat().st_size
     if size < expected:
@@ -197,7 +199,7 @@ def _check_whole(environment: Any, folder: Path) -> None:
 
 
 def _lmdb() -> Any:
-    """LMDB, which is an optional package."""
+    """Imports lmdb, which is an optional package."""
     try:
         import lmdb
     except ImportError:
