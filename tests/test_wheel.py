@@ -34,9 +34,10 @@ def test_every_module_is_in_the_wheel_and_nothing_else(wheel: Path) -> None:
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if not name.split("/")[0].endswith(".dist-info")}
     library = {
         path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "vidseq").rglob("*.py*")
-        if path.suffix in (".py", ".pyi")
+        for path in (ROOT / "vidseq").rglob("*.*")
+        if path.suffix in (".py", ".pyi", ".html", ".css", ".js")
     } | {"vidseq/py.typed"}
+    assert "vidseq/reporting/templates/base.html" in library
     assert inside == library
 
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidseq.data.schema import Query, Segment, Video
-from vidseq.data.timeline import clock, count, draw_timeline, label_style, thumbnail
+from vidseq.data.timeline import draw_timeline, label_style, thumbnail
+from vidseq.data.words import clock, count
 
 VIDEO = Video(video="a", split="train", duration=10.0)
 LABELS = {"cut": 0, "stir": 1}

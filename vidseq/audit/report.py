@@ -1,15 +1,13 @@
-"""The audit in words: Markdown, and one page of HTML."""
+"""The report of an audit: Markdown, and one page of HTML."""
 
-import re
 from collections.abc import Sequence
-from html import escape
 
 import pandas as pd
 
 from vidseq.audit.entries import audit_entries, display_name
 from vidseq.audit.findings import LEVEL, MARGIN, Alarm, Verdict, accuracy_of
-from vidseq.reporting.inline_svg import inline_svg
-from vidseq.reporting.page_style import STYLE
+from vidseq.reporting.inline_svg import drawn_pixels, inline_svg
+from vidseq.reporting.pages import render_page
 from vidseq.reporting.tables import to_markdown
 
 #: What a verdict is called in a headline.
@@ -46,7 +44,7 @@ def accuracy_table(rows: pd.DataFrame, short_seconds: float) -> pd.DataFrame:
 
 
 def summary(alarms: Sequence[Alarm], verdicts: Sequence[Verdict]) -> str:
-    """One sentence on all families and alarms."""
+    """Sums up all families and alarms in a sentence or two."""
     parts = []
     for needs, headline in HEADLINES.items():
         families = [verdict.family for verdict in verdicts if verdict.needs == needs]
@@ -60,7 +58,7 @@ def summary(alarms: Sequence[Alarm], verdicts: Sequence[Verdict]) -> str:
 def as_markdown(
     alarms: Sequence[Alarm], verdicts: Sequence[Verdict], notes: Sequence[str], table: pd.DataFrame, name: str
 ) -> str:
-    """The whole report."""
+    """Writes the report as Markdown."""
     lines = [f"# {name}: does it need long context?", "", summary(alarms, verdicts), "", "## Shortcuts", ""]
     lines += [f"* **{alarm.name}**: {alarm.text}" for alarm in alarms] or ["No alarm."]
     lines += ["", "## By family", ""]
@@ -80,55 +78,23 @@ def as_html(
     name: str,
     svg: str,
 ) -> str:
-    """The same as one page, the figure inside; no script, nothing from the network."""
-
-    def items(lines: Sequence[str]) -> str:
-        return f"<ul class='findings'>{''.join(f'<li>{line}</li>' for line in lines)}</ul>"
-
-    def named(title: str, text: str) -> str:
-        return f"<b>{escape(title)}</b>: {escape(text)}"
-
-    wide = _wide(table)
-    head = "".join(f"<th>{escape(str(column))}</th>" for column in wide.columns)
-    lines = ["".join(f"<td>{escape(str(cell))}</td>" for cell in line) for line in wide.itertuples(index=False)]
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    found = items([named(alarm.name, alarm.text) for alarm in alarms]) if alarms else "<p>No alarm.</p>"
-    judged = [
-        named(f"{verdict.family} ({verdict.num_queries} queries, {verdict.num_groups} groups)", verdict.text)
-        for verdict in verdicts
-    ]
-    title = f"{escape(name)}: does it need long context?"
-    figure = inline_svg(svg, "audit", f"What small probes get right on {escape(name)}")
-    return "\n".join(
-        [
-            '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">',
-            f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>',
-            f"<style>{STYLE}{_width_style(svg)}</style></head>",
-            f'<body><main class="audit"><h1>{title}</h1>',
-            f"<p>{escape(summary(alarms, verdicts))}</p>",
-            f"<h2>Shortcuts</h2>{found}",
-            f"<h2>By family</h2>{items(judged)}",
-            f'<figure class="scroll">{figure}</figure>',
-            "<h2>What each probe gets right, %</h2>",
-            f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
-            items([escape(line) for line in [*_legend(table), *notes, *_method()]]),
-            "</main></body></html>",
-            "",
-        ]
+    """Renders the report as one page, the figure inside; no script, nothing from the network."""
+    title = f"{name}: does it need long context?"
+    return render_page(
+        "audit.html",
+        title=title,
+        summary=summary(alarms, verdicts),
+        alarms=alarms,
+        verdicts=verdicts,
+        figure=inline_svg(svg, "audit", f"What small probes get right on {name}"),
+        pixels=drawn_pixels(svg),
+        table=_wide(table),
+        notes=[*_legend(table), *notes, *_method()],
     )
 
 
-def _width_style(svg: str) -> str:
-    """Lets the figure be as wide as it was drawn; on a phone it is scrolled, rather than shrunk past reading."""
-    drawn = re.search(r'<svg[^>]* width="([0-9.]+)pt"', svg)
-    assert drawn, "matplotlib writes the width in points"
-    pixels = float(drawn[1]) * 96 / 72
-    widths = f"min-width: {0.8 * pixels:.0f}px; max-width: {pixels:.0f}px;"
-    return f".audit figure {{ max-width: none; }} .audit svg {{ {widths} }}"
-
-
 def _wide(table: pd.DataFrame) -> pd.DataFrame:
-    """Families down, probes across, percent with half the interval's width."""
+    """Lays the table out: families down, probes across, percent with half the interval's width."""
     half = (table["high"] - table["low"]) / 2
     cells = [f"{100 * mean:.1f} ±{100 * width:.1f}" for mean, width in zip(table["accuracy"], half)]
     wide = table.assign(cell=cells).pivot(index="family", columns="probe", values="cell")

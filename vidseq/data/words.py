@@ -1,0 +1,16 @@
+"""Numbers in words, for people."""
+
+
+def count(number: int, thing: str) -> str:
+    """Counts things: "1 query", "2 queries"."""
+    many = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
+    return f"{number:,} {thing if number == 1 else many}"
+
+
+def clock(seconds: float, step: float = 1.0) -> str:
+    """Writes a time: "4.5 s" below a minute, "1:04", "1:00:04"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if step < 1 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
