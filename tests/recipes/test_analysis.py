@@ -76,5 +76,5 @@ def test_recall(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
         module, "score_recall", lambda head, task, **options: pd.DataFrame({"head": head, **options}, [0])
     )
-    module.run("lstm", "copy", 3, 5000, tmp_path / "row.csv")
+    module.run(5000, ("lstm", "copy", 3, tmp_path / "row.csv"))
     assert (tmp_path / "row.csv").read_text().splitlines() == ["head,parameters,seed", "lstm,5000,3"]
