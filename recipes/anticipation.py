@@ -1,39 +1,40 @@
-"""Long-term anticipation from observed labels, on Breakfast or 50 Salads: model and analogues beside the floors.
+"""Compares a model, similar moments and baselines on long-term anticipation from labels, on Breakfast or 50 Salads.
 
 Command:   python recipes/anticipation.py --data FOLDER --name breakfast|50salads [--splits 1,2] [--heads lstm,gru]
            The data folder holds groundTruth, mapping.txt and splits (the layout of MS-TCN; 15 or 30 labels a second).
-           Heads other than the settings' own are as large, with all that enters and leaves them.
-Cost:      on one busy core 50 Salads (three seeds) 20 minutes and Breakfast (one) 40; a run that was stopped goes on.
-Expected:  mean over classes in percent, a column a cell (observed: predicted), over all predicted frames and after the
-           first transition alone; the same with 95% intervals over people, and above the patient bigram, paired:
+           Other heads get the number of parameters of the default head, projections included.
+Cost:      on one busy core 50 Salads (three seeds) 20 minutes, Breakfast (one seed) 40; an interrupted run resumes.
+Expected:  mean over classes in percent, one column per cell (observed: predicted), over all predicted frames and over
+           those after the first transition; the same with 95% intervals over people, and the paired difference from
+           the patient bigram:
              Breakfast  patient bigram  64.0 53.5 46.5 41.0 | 66.5 52.5 45.3 39.7
                         both            65.4 56.8 52.1 45.2 | 68.3 58.7 53.1 51.0
              50 Salads  patient bigram  42.7 27.5 20.1 10.8 | 51.0 27.8 18.9 11.7
                         both            52.8 42.9 34.3 23.4 | 52.8 35.4 29.3 22.0
 
-The published protocol tells a method the observed labels and how long the whole video is. Three things foretell:
- * floors: the last label goes on; a bigram with mean lengths, the same with patience. They have no probabilities.
- * analogues: what came after similar moments of training videos, weighted by likeness; nothing is trained.
- * a model: its head reads observed segments, its task `labels_ahead` says how likely each class is after any share of
-   what is left. It learns from moments of stretched training videos, one video a performance.
-"both" is the weighted geometric mean of the last two, the model's weight growing over the next 5% of the video. Since
-each class counts alike, however rare, a frame gets not its likeliest label but the one that adds most to the measure
-(`ClassMeanChoice`); "likeliest" stands beside it.
+In the published protocol a method knows the observed labels and the length of the whole video. Methods:
+ * baselines: the last label continues; a bigram with mean lengths; the same with patience. They have no probabilities.
+ * similar moments: the futures of similar moments in training videos, weighted by similarity; nothing is trained.
+ * a model: its head reads observed segments, and its task `labels_ahead` outputs the probability of each class after
+   any share of the remaining video. It learns from moments of stretched training videos, one video per performance.
+"both" is the weighted geometric mean of the last two; the model's weight grows over the next 5% of the video. Each
+class counts alike, however rare. A frame therefore gets the label that adds most to the measure (`ClassMeanChoice`)
+rather than its most probable one; rows with "likeliest" show the latter.
 
-What was chosen, was on people held out of split 1's training, 50 Salads in five folds or the first two, Breakfast in
-three or the first, some sixty settings in all; training videos of one split are test videos of another, so that those
-of other splits had a say. Test tables were read for the settings here alone, but three times: in three of the 3,524
-test moments a part of the next frame had shown, which had raised Breakfast's cells at 20% by up to 0.3; and the
-growing weight came later. Means over eight cells, held-out people:
- * labels that add most, rather than the likeliest: +3 to +4 points. The power of 0.75 costs 50 Salads at most one
-   point against 1, which lost Breakfast 3, where some classes are so rare that their probabilities are all error.
- * pooled: 50 Salads 37 to 38, of analogues 34 and a model 36; Breakfast 59.5, of 59.1 and 51.1.
+Settings were chosen on people held out of split 1's training videos: 50 Salads in five folds or the first two,
+Breakfast in three or the first, about sixty settings in all. Training videos of one split are test videos of another,
+so they influenced the choice. Test tables were computed only for the settings here, but three times: in three of the
+3,524 test moments a part of the next frame was visible, which had raised Breakfast's cells at 20% by up to 0.3; and
+the growing weight came later. Means over eight cells, held-out people:
+ * the labels that add most instead of the most probable: +3 to +4 points. The power 0.75 costs 50 Salads at most one
+   point compared with 1, which lost Breakfast 3: there, the probabilities of some rare classes are mostly error.
+ * pooling: 50 Salads 37 to 38, similar moments alone 34, a model alone 36; Breakfast 59.5, alone 59.1 and 51.1.
  * the growing weight: Breakfast 59.5 to 59.7 (the first cell 69.0 to 69.9), 50 Salads 37.5 with and without.
- * stretched segments: 1.27 nats a frame within 10%, without them 1.34 (50 Salads, a net of the same inputs).
- * likeness on Breakfast: 58.3, with that of 50 Salads 56.8.
-What did not help: futures drawn by `action_sequence` from the same moments (34 videos are learnt by heart: held-out
-loss rises from the fifth epoch on, and plans begin with a wrong present action); arithmetic pooling (50 Salads -1.5);
-a larger `least` in pooling (Breakfast -10); a head that sees the newest segment alone; less dropout.
+ * stretched segments: 1.27 nats per frame within 10%, without them 1.34 (50 Salads, a network with the same inputs).
+ * the similarity scales for Breakfast: 58.3, with those of 50 Salads 56.8.
+What did not help: futures drawn by `action_sequence` from the same moments (it memorises 34 videos: held-out loss
+rises from the fifth epoch on, and plans begin with a wrong present action); arithmetic pooling (50 Salads -1.5); a
+larger `least` in pooling (Breakfast -10); a head that sees only the newest segment; less dropout.
 """
 
 import dataclasses
@@ -77,22 +78,20 @@ from vidseq.training import TrainConfig, fit
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What is known of a data set."""
+    """Settings for a data set."""
 
     fps: int
-    """Labels a second."""
+    """Labels per second."""
     moments: int
-    """How many moments of each training video are learnt."""
+    """Number of training moments of each video."""
     epochs: int
-    """How often."""
     weight: float
-    """Of the model, beside analogues."""
-    likeness: Similarity
-    """Of analogues."""
+    """Weight of the model when it is pooled with similar moments."""
+    similarity: Similarity
     splits: str
     seeds: str
     group: str
-    """Finds the person in a video's name."""
+    """Regular expression that finds the person in a video's name."""
 
 
 SOURCES = {
@@ -110,15 +109,17 @@ SETTINGS = TrainConfig(
     lr=3e-3,
     full_context=1.0,
 )
-#: How much longer or shorter than it was an action is learnt.
+#: How much the lengths of training segments vary, see `moments_of`.
 STRETCH = 0.3
-#: Share of a video over which the model's weight grows from nothing, for what comes at once analogues know better.
+#: Share of a video over which the model's weight grows from 0: similar moments forecast the next frames better.
 RAMP = 0.05
-#: What all else is compared with.
+#: The baseline of all differences.
 FLOOR = "bigram, patient"
+#: The method that trains nothing.
+SIMILAR = "similar moments"
 
-#: Outlooks of each video behind each observed share, (2, STEPS, C).
-Outlooks = Mapping[str, np.ndarray]
+#: Class forecasts of each video after each observed share, (2, STEPS, C).
+ClassForecasts = Mapping[str, np.ndarray]
 
 
 def main(
@@ -130,31 +131,31 @@ def main(
     heads: str | None = None,
     training: TrainConfig | None = None,
 ) -> None:
-    """Trains on the official splits and prints the model beside the floors.
+    """Trains on the official splits and prints the model beside the baselines.
 
     Args:
         data: folder in the layout of MS-TCN, without features.
-        name: which data set it is, "breakfast" or "50salads".
+        name: name of the data set, "breakfast" or "50salads".
         out: folder for data sets, runs, rows and the table.
-        splits: which official splits; none: all.
-        seeds: of training; none: what the data set's table has.
-        heads: names, or "all"; none: the one that `training` names.
-        training: how to train; none: as `SETTINGS` and `SOURCES` say.
+        splits: official splits, such as "1,2"; none: all.
+        seeds: training seeds, such as "0,1"; none: those of the data set's table.
+        heads: names of heads, or "all"; none: the head of `training`.
+        training: training config; none: `SETTINGS` with the epochs of `SOURCES`.
     """
     if name not in SOURCES:
         raise unknown_name("data set", name, SOURCES)
     source = SOURCES[name]
     training = training or dataclasses.replace(SETTINGS, epochs=source.epochs)
-    numbers, names = list(map(int, (seeds or source.seeds).split(","))), head_names(heads or training.head)
+    seed_numbers, names = list(map(int, (seeds or source.seeds).split(","))), head_names(heads or training.head)
     rows = pd.concat(
         [
-            score_split(data, out, name, split, numbers, names, training)
+            score_split(data, out, name, split, seed_numbers, names, training)
             for split in map(int, (splits or source.splits).split(","))
         ],
         ignore_index=True,
     )
     write_table(rows, out / f"{name}.csv")
-    runs = [FLOOR, "analogues", *(f"{what}{mark(head, training)}" for what in ("model", "both") for head in names)]
+    runs = [FLOOR, SIMILAR, *(f"{what}{mark(head, training)}" for what in ("model", "both") for head in names)]
     for what, table in {
         "": long_term_table(rows),
         "-intervals": interval_table(rows[rows["run"].isin(runs)]),
@@ -168,7 +169,7 @@ def main(
 def score_split(
     data: Path, out: Path, name: str, split: int, seeds: Sequence[int], heads: Sequence[str], training: TrainConfig
 ) -> pd.DataFrame:
-    """Trains and scores one official split; the rows of all methods."""
+    """Trains and scores one official split; returns the rows of all methods."""
     source = SOURCES[name]
     dataset = prepare(data, out / f"{name}-split{split}", source, split)
     labels = {video: labels_of(dataset, video, source.fps) for video in dataset.videos}
@@ -176,9 +177,9 @@ def score_split(
     learnt = performances(dataset, seen)
     choice = ClassMeanChoice(seen.values(), len(dataset.action_labels), len(test))
     moments, store = moments_to_learn(dataset, learnt, source)
-    analogues = SimilarMoments(learnt.values(), len(dataset.action_labels), likeness=source.likeness)
-    told = analogues_of(analogues, test)
-    outlooks, rows, configs = {"analogues": told}, [], {}
+    similar = SimilarMoments(learnt.values(), len(dataset.action_labels), similarity=source.similarity)
+    of_similar = forecasts_of_similar(similar, test)
+    class_forecasts, rows, configs = {SIMILAR: of_similar}, [], {}
     for head in heads:
         sized, parameters = equal_size(head, training, moments, store, frames=24)
         configs[head] = sized
@@ -187,13 +188,14 @@ def score_split(
         for head, sized in configs.items():
             run = out / f"{name}-split{split}{mark(head, training, '-')}-seed{seed}"
             fit(moments, store, dataclasses.replace(sized, seed=seed), run, resume=True)
-            foretold = foretold_by(Predictor(load_model(run, "cpu", fingerprint=store.fingerprint)), store, test)
-            both = {video: pool(foretold[video], told[video], source.weight) for video in test}
-            outlooks |= {f"model{mark(head, training)}": foretold, f"both{mark(head, training)}": both}
+            predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint))
+            of_model = forecasts_of_model(predictor, store, test)
+            both = {video: pool(of_model[video], of_similar[video], source.weight) for video in test}
+            class_forecasts |= {f"model{mark(head, training)}": of_model, f"both{mark(head, training)}": both}
         methods = floors(seen, test)
-        for method, of_video in outlooks.items():
-            methods[f"{method}, likeliest"] = named(of_video, test, None)
-            methods[method] = named(of_video, test, choice)
+        for method, of_video in class_forecasts.items():
+            methods[f"{method}, likeliest"] = named_forecasts(of_video, test, None)
+            methods[method] = named_forecasts(of_video, test, choice)
         groups = {video: dataset.group_of(video) for video in test}
         for method, forecasts in methods.items():
             about = Run(run=method, seed=seed)
@@ -203,19 +205,19 @@ def score_split(
 
 
 def mark(head: str, training: TrainConfig, comma: str = ", ") -> str:
-    """Tells a head from the settings' own, which needs no mark."""
+    """Returns the suffix that names a head; empty for the head of the settings."""
     return "" if head == training.head else f"{comma}{head}"
 
 
 def prepare(data: Path, folder: Path, source: Source, split: int) -> Dataset:
-    """Converts a split, unless that is done."""
+    """Converts a split unless it is converted already."""
     if not (folder / "dataset.json").is_file():
         IMPORTERS["mstcn"](data, folder, fps=source.fps, split=split, group=source.group)
     return Dataset.load(folder)
 
 
 def performances(dataset: Dataset, videos: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """One video of each performance, however many cameras saw it: a person's one sequence of actions."""
+    """Keeps one video of each performance, which is a person's sequence of actions; several cameras may show it."""
     first: dict[tuple[object, ...], str] = {}
     for video, labels in videos.items():
         first.setdefault((dataset.group_of(video), *runs_of(labels).labels.tolist()), video)
@@ -223,7 +225,7 @@ def performances(dataset: Dataset, videos: Mapping[str, np.ndarray]) -> dict[str
 
 
 def moments_to_learn(dataset: Dataset, learnt: Iterable[str], source: Source) -> tuple[Dataset, FeatureStore]:
-    """The moments that training asks about, and what they and those of the test show."""
+    """Makes the moments of training videos, and writes the features of training and test moments."""
     folder = dataset.folder / "moments"
     shares = (*np.linspace(0.05, 0.6, source.moments // 2).tolist(), *OBSERVED * (source.moments // 4))
     moments = moments_of(dataset, folder, learnt, shares, stretch=STRETCH)
@@ -232,47 +234,49 @@ def moments_to_learn(dataset: Dataset, learnt: Iterable[str], source: Source) ->
 
 
 def labels_of(dataset: Dataset, video: str, fps: int) -> np.ndarray:
-    """The class of every frame, (n,), out of segments without gaps."""
-    numbers = {label: number for number, label in enumerate(dataset.action_labels)}
+    """Returns the class of every frame, (n,), from segments without gaps."""
+    index_of = {label: index for index, label in enumerate(dataset.action_labels)}
     segments = dataset.segments_of(video)
-    return np.concatenate([np.full(round(s.end * fps) - round(s.start * fps), numbers[s.label]) for s in segments])
+    return np.concatenate([np.full(round(s.end * fps) - round(s.start * fps), index_of[s.label]) for s in segments])
 
 
-def analogues_of(analogues: SimilarMoments, test: Mapping[str, np.ndarray]) -> Outlooks:
-    """What came after similar moments of the training videos."""
+def forecasts_of_similar(similar: SimilarMoments, test: Mapping[str, np.ndarray]) -> ClassForecasts:
+    """Forecasts test videos from similar moments of the training videos."""
     return {
-        video: np.stack([analogues.outlook(labels[: int(share * len(labels))], len(labels)) for share in OBSERVED])
+        video: np.stack([similar.forecast(labels[: int(share * len(labels))], len(labels)) for share in OBSERVED])
         for video, labels in test.items()
     }
 
 
-def foretold_by(predictor: Predictor, store: FeatureStore, test: Iterable[str]) -> Outlooks:
-    """What a trained model foretells."""
+def forecasts_of_model(predictor: Predictor, store: FeatureStore, test: Iterable[str]) -> ClassForecasts:
+    """Forecasts test videos with a trained model."""
     task = predictor.model.task_of(LabelsAhead)
-    told: dict[str, list[np.ndarray]] = {video: [] for video in test}
-    for video, outlooks in told.items():
-        for number, share in enumerate(OBSERVED):
-            moment = moment_name(video, number)
+    of_video: dict[str, list[np.ndarray]] = {video: [] for video in test}
+    for video, forecasts in of_video.items():
+        for index, share in enumerate(OBSERVED):
+            moment = moment_name(video, index)
             stored = store.read(moment)
             now = [float(stored.pts_seconds[-1])]
             decoded = predictor.decoded(task.name, stored.features, stored.pts_seconds, now, moment)
-            outlooks += list(task.forecast(decoded, OFFSETS / (1 - share)))
-    return {video: np.stack(outlooks) for video, outlooks in told.items()}
+            forecasts += list(task.forecast(decoded, OFFSETS / (1 - share)))
+    return {video: np.stack(forecasts) for video, forecasts in of_video.items()}
 
 
-def pool(foretold: np.ndarray, told: np.ndarray, weight: float) -> np.ndarray:
-    """Model and analogues together, behind each observed share."""
+def pool(of_model: np.ndarray, of_similar: np.ndarray, weight: float) -> np.ndarray:
+    """Pools the forecasts of the model and of similar moments, after each observed share."""
     growing = weight * np.minimum(OFFSETS / RAMP, 1)
-    return np.stack([pooled(pair, (growing, 1 - growing)) for pair in zip(foretold, told)])
+    return np.stack([pooled(pair, (growing, 1 - growing)) for pair in zip(of_model, of_similar)])
 
 
-def named(outlooks: Outlooks, test: Mapping[str, np.ndarray], choice: ClassMeanChoice | None) -> dict[str, Forecast]:
-    """Forecasts of the classes that a choice names, or of the likeliest."""
+def named_forecasts(
+    forecasts: ClassForecasts, test: Mapping[str, np.ndarray], choice: ClassMeanChoice | None
+) -> dict[str, Forecast]:
+    """Returns forecasts of the classes that a choice prefers, or of the most probable ones."""
     return {
         video: named_forecast(
             {
-                share: outlook.argmax(axis=1) if choice is None else choice(outlook, share)
-                for share, outlook in zip(OBSERVED, outlooks[video])
+                share: forecast.argmax(axis=1) if choice is None else choice(forecast, share)
+                for share, forecast in zip(OBSERVED, forecasts[video])
             },
             len(labels),
         )
@@ -281,7 +285,7 @@ def named(outlooks: Outlooks, test: Mapping[str, np.ndarray], choice: ClassMeanC
 
 
 def floors(seen: Mapping[str, np.ndarray], test: Mapping[str, np.ndarray]) -> dict[str, Mapping[str, Forecast]]:
-    """What needs no probabilities, and so has no other label to choose."""
+    """Returns the baselines, which forecast labels without probabilities."""
     bigram, patient = BigramForecast(seen.values()), BigramForecast(seen.values(), patient=True)
     return {
         "last label": dict.fromkeys(test, RepeatLastLabel.forecast),

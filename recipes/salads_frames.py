@@ -237,10 +237,10 @@ def interval_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Means in percent with 95% intervals over people, seeds inside."""
     lines = []
     for names, part in rows.groupby(BY, sort=False):
-        draws = bootstrap_means(part[list(METRICS)].to_numpy(), part["group"].to_numpy(), part["seed"].to_numpy())
-        found = [draws.interval(itemgetter((..., at))) for at in range(len(METRICS))]
+        bootstrap = bootstrap_means(part[list(METRICS)].to_numpy(), part["group"].to_numpy(), part["seed"].to_numpy())
+        found = [bootstrap.interval(itemgetter((..., at))) for at in range(len(METRICS))]
         texts = [one.in_percent() for one in found]
-        lines.append({**dict(zip(BY, names)), **dict(zip(METRICS, texts)), "num_people": draws.num_groups})
+        lines.append({**dict(zip(BY, names)), **dict(zip(METRICS, texts)), "num_people": bootstrap.num_groups})
     return pd.DataFrame(lines)
 
 

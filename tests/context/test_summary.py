@@ -150,7 +150,7 @@ def covered(number, num_samples, **world):
         rows = planted_rows(np.random.default_rng(1000 + seed), WORLD, per_group=20, **world)
         paired = pair_answers(rows, num_samples=num_samples)
         for place, context in enumerate(paired.contexts):
-            interval = paired.draws.interval(lambda means, place=place: means[..., place])
+            interval = paired.bootstrap.interval(lambda means, place=place: means[..., place])
             held.setdefault(context, []).append(interval.low <= WORLD.accuracy(CONTEXTS[context]) <= interval.high)
         difference, truth = gain(paired), WORLD.accuracy(np.inf) - WORLD.accuracy(0.25)
         held.setdefault("gain", []).append(difference.low <= truth <= difference.high)

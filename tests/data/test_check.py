@@ -67,7 +67,7 @@ def test_a_header_that_is_wrong(folder: Path) -> None:
 def test_group_in_two_splits(folder: Path) -> None:
     write_dataset(folder, INFO, [dataclasses.replace(video, group="anna") for video in VIDEOS])
     (problem,) = check_dataset(folder)
-    assert problem.startswith("videos.jsonl:1: group 'anna' stands in test, train; a group belongs to one split.")
+    assert problem.startswith("videos.jsonl:1: group 'anna' is in test, train; a group belongs to one split.")
 
 
 def test_repeated_rows(folder: Path) -> None:
@@ -85,7 +85,7 @@ def test_files(folder: Path) -> None:
     (problem,) = changed(folder, 0, fps=25)
     assert problem.startswith("videos.jsonl:1: 'fps' expects the rate of a.mp4, 10.000, got 25")
     problems = changed(folder, 1, path="a.mp4", duration=4.0)
-    assert problems == ["videos.jsonl:2: the file a.mp4 is that of 'a' too. Remove one of the rows."]
+    assert problems == ["videos.jsonl:2: the file a.mp4 is also that of 'a'. Remove one of the rows."]
 
 
 @pytest.mark.parametrize("content", [b"", b"no video"])

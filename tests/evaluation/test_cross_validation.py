@@ -47,8 +47,10 @@ def test_a_report_says_that_a_model_is_one_a_split(tmp_path):
 
 def test_what_cannot_be_put_together():
     one, other = split_rows(0), split_rows(1)
-    with pytest.raises(UserError, match=r"Splits that are put together expect different videos, got 's0-.*' in two"):
+    with pytest.raises(UserError, match=r"Pooled splits expect different videos, got 's0-.*' in two"):
         pool_splits([one, one.assign(run="lstm-split9")])
     two = pd.concat([other, other.assign(run="again", query=other["query"] + "x")], ignore_index=True)
-    with pytest.raises(UserError, match=r"expect one run a head and seed in each, got two of lstm with seed 0"):
+    with pytest.raises(
+        UserError, match=r"expect one run of each head and seed in each split, got two of lstm with seed 0"
+    ):
         pool_splits([one, two])

@@ -25,7 +25,7 @@ def test_queries_are_frames_with_their_labels(toy_world, toy_model):
         own = {query.time: query.answer for query in queries if query.video == video}
         shown = {time: dataset.action_labels[label] for time, label in zip(times, classes) if time % 1.5 < 1e-9 < time}
         assert own == shown and len(own) >= 2
-    with pytest.raises(UserError, match=r"asked every so many seconds above 0, got 0"):
+    with pytest.raises(UserError, match=r"expect a time between them above 0 s, got 0"):
         frame_label_queries(dataset, store, 0, task)
 
 

@@ -66,7 +66,7 @@ def test_each_first_frame_is_read_once(head, fewest, query_set, toy_config):
     predictor = predictor_of(head, toy_config)
     video = query_set.queries[0].video
     requests = context_requests(query_set, parse_contexts("1f,1s,2s,3s,4s,full", query_set.longest_seconds))
-    requests = [request for request in requests if query_set.queries[request.number].video == video]
+    requests = [request for request in requests if query_set.queries[request.index].video == video]
     clips = list(_clips(predictor, query_set, video, requests))
     assert sum(len(together) for _, together in clips) == len(requests)
     starts = {request.start for request in requests}

@@ -35,7 +35,7 @@ def test_it_says_what_was_found():
     assert "Which colour?" in said
     assert any(text.startswith("The model says “green” (99%). It is right.") for text in said)
     assert {"minimal set", "true evidence", "3 frames", "5 frames"} <= set(said)
-    assert any("those that stay keep their times" in text and "another may exist" in text for text in said)
+    assert any("the others keep their times" in text and "another may exist" in text for text in said)
     wrong = texts(important_past_figure(planted(answer="blue", evidence=()), plain_tiles))
     assert any("The answer is “blue”." in text for text in wrong) and "true evidence" not in wrong
 

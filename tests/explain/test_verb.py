@@ -78,9 +78,9 @@ def test_the_query_that_is_meant(world):
     with pytest.raises(UserError, match=r"one query at 3.1 s of 'test00', got 2: What colour was it\?; Or which\?"):
         find_query(twice, dataset, "test00", 3.1, None, False)
     assert find_query(twice, dataset, "test00", 3.1, "Or which?", False).question == "Or which?"
-    with pytest.raises(UserError, match=r"asked at 4 s of 'test00', got nothing.* nearest: 3.1, 5.5, 1\."):
+    with pytest.raises(UserError, match=r"a query at 4 s of 'test00', got none.* nearest: 3.1, 5.5, 1\."):
         find_query(queries, dataset, "test00", 4.0, None, True)
-    with pytest.raises(UserError, match="got nothing"):
+    with pytest.raises(UserError, match="got none"):
         find_query(queries, dataset, "test00", 3.1, "Who?", False)
     with pytest.raises(UserError, match=r"within 'test00', which ends at .* s, got 99 s"):
         find_query(queries, dataset, "test00", 99.0, "Who?", True)
@@ -93,7 +93,7 @@ def test_mistakes_on_the_command_line(world, run, toy_world, tmp_path, capsys):
     assert main([*words, "--time", "3"]) == 2
     assert "--video and --time together, or neither" in capsys.readouterr().err
     assert main([*words, "--video", "test00", "--time", "0.1"]) == 2
-    assert "nothing" in capsys.readouterr().err and not (tmp_path / "o").exists()
+    assert "got none" in capsys.readouterr().err and not (tmp_path / "o").exists()
     with pytest.raises(UserError, match="queries with evidence in split 'test', got none"):
         explain_predictions(toy_world[0].folder, run, tmp_path / "o")
     assert main([*words, "--video", "test00", "--time", "3.1"]) == 0

@@ -40,7 +40,7 @@ def test_the_choice_is_the_best_of_all_policies() -> None:
     futures |= {f"none-{number}": 1 for number in range(10)}
     videos = {video: np.repeat([0, future], [100, 400]) for video, future in futures.items()}
     shares = {"sign": [0.0, 0.6, 0.4], "none": [0.0, 1.0, 0.0]}
-    outlooks = {sign: np.tile(share, (STEPS, 1)) for sign, share in shares.items()}
+    forecasts_of_sign = {sign: np.tile(share, (STEPS, 1)) for sign, share in shares.items()}
 
     def score(policy: dict[str, np.ndarray]) -> float:
         forecasts = {video: named_forecast(dict.fromkeys(OBSERVED, policy[video[:4]]), 500) for video in videos}
@@ -49,11 +49,11 @@ def test_the_choice_is_the_best_of_all_policies() -> None:
         return float(table.loc[table["part"] == "all", cells].to_numpy().mean())
 
     choice = ClassMeanChoice(videos.values(), 3, len(videos), power=1.0)
-    chosen = score({sign: choice(outlook, 0.2) for sign, outlook in outlooks.items()})
+    chosen = score({sign: choice(forecast, 0.2) for sign, forecast in forecasts_of_sign.items()})
     policies = [{"sign": np.full(STEPS, a), "none": np.full(STEPS, b)} for a in (1, 2) for b in (1, 2)]
     assert chosen == pytest.approx(max(score(policy) for policy in policies))
-    likeliest = score({sign: outlook.argmax(axis=1) for sign, outlook in outlooks.items()})
-    assert chosen > likeliest + 25
+    most_probable = score({sign: forecast.argmax(axis=1) for sign, forecast in forecasts_of_sign.items()})
+    assert chosen > most_probable + 25
 
 
 def test_classes_that_never_come_are_not_named() -> None:
@@ -84,23 +84,27 @@ def test_a_step_counts_in_the_horizons_that_hold_it() -> None:
     assert named[0] == 1 and named[-1] == 0
 
 
-def test_analogues_tell_what_came_after_like_moments() -> None:
+def test_similar_moments_forecast_what_followed_them() -> None:
     one, other = np.repeat([0, 1, 2], [20, 40, 40]), np.repeat([0, 3, 2], [20, 40, 40])
-    analogues = SimilarMoments(
-        [one, other], 4, likeness=Similarity(share=0.01, done=50.0), moments=96, span=(0.02, 0.97)
+    similar = SimilarMoments(
+        [one, other], 4, similarity=Similarity(share=0.01, done=50.0), moments=96, span=(0.02, 0.97)
     )
-    outlook = analogues.outlook(one[:30], 100)
-    assert outlook.shape == (STEPS, 4)
-    np.testing.assert_allclose(outlook.sum(axis=1), 1)
-    said = outlook.argmax(axis=1)
-    assert said[0] == 1 and said[-1] == 2 and abs(int((said == 1).sum()) - 30 * STEPS // 50) <= 4
-    even = analogues.outlook(one[:19], 100)[STEPS // 10]  # nothing tells the two apart yet
+    forecast = similar.forecast(one[:30], 100)
+    assert forecast.shape == (STEPS, 4)
+    np.testing.assert_allclose(forecast.sum(axis=1), 1)
+    most_probable = forecast.argmax(axis=1)
+    assert (
+        most_probable[0] == 1
+        and most_probable[-1] == 2
+        and abs(int((most_probable == 1).sum()) - 30 * STEPS // 50) <= 4
+    )
+    even = similar.forecast(one[:19], 100)[STEPS // 10]  # nothing distinguishes the two yet
     assert even[1] == pytest.approx(even[3]) and even[1] > 0.4
 
 
-def slow_outlook(training: list[np.ndarray], observed: np.ndarray, num_frames: int) -> np.ndarray:
+def slow_forecast(training: list[np.ndarray], observed: np.ndarray, num_frames: int) -> np.ndarray:
     """The definition in loops, with the default scales, without the prior."""
-    told = np.zeros((STEPS, 4))
+    shares = np.zeros((STEPS, 4))
     for labels in training:
         for share in np.linspace(0.05, 0.6, 40):
             past = labels[: max(1, int(share * len(labels)))]
@@ -112,8 +116,8 @@ def slow_outlook(training: list[np.ndarray], observed: np.ndarray, num_frames: i
             for step, offset in enumerate(OFFSETS):
                 frame = int((share + offset) * len(labels))
                 if frame < len(labels):
-                    told[step, labels[frame]] += np.exp(-unlike)
-    return told / told.sum(axis=1, keepdims=True)
+                    shares[step, labels[frame]] += np.exp(-unlike)
+    return shares / shares.sum(axis=1, keepdims=True)
 
 
 def share_of(past: np.ndarray, num_frames: int) -> float:
@@ -133,9 +137,9 @@ def before(past: np.ndarray) -> int:
     return next((int(label) for label in past[::-1] if label != past[-1]), -1)
 
 
-def test_analogues_are_their_definition() -> None:
+def test_similar_moments_follow_their_definition() -> None:
     rng = np.random.default_rng(1)
     training = [np.repeat(rng.permutation(4), rng.integers(10, 40, 4)) for _ in range(3)]
     observed = training[0][:35]
-    fast = SimilarMoments(training, 4, prior=0.0).outlook(observed, 120)
-    np.testing.assert_allclose(fast, slow_outlook(training, observed, 120), atol=1e-9)
+    fast = SimilarMoments(training, 4, prior=0.0).forecast(observed, 120)
+    np.testing.assert_allclose(fast, slow_forecast(training, observed, 120), atol=1e-9)

@@ -121,7 +121,7 @@ def test_the_best_of_several_futures_counts() -> None:
     assert edit_distance_at([[9, 9, 9, 9], [2, 1, 3, 4, 5, 6]], true) == 0.25  # one swap
     assert edit_distance_at([[1, 2, 3]], true) == 0.25  # filled up with 3
     assert edit_distance_at([[5] * 20], list(range(30))) == 0.95
-    with pytest.raises(UserError, match=r"expects predicted futures and actions to come, got 0 and 4\."):
+    with pytest.raises(UserError, match=r"expects predicted sequences and future actions, got 0 and 4\."):
         edit_distance_at([], true)
 
 

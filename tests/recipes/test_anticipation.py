@@ -46,7 +46,7 @@ def test_heads_of_one_size_beside_the_floors(recipe, salads, tmp_path, capsys):
     models = {
         f"{what}{head}{how}" for what in ("model", "both") for head in ("", ", gru") for how in ("", ", likeliest")
     }
-    others = {"last label", "bigram", recipe.FLOOR, "analogues", "analogues, likeliest"}
+    others = {"last label", "bigram", recipe.FLOOR, "similar moments", "similar moments, likeliest"}
     assert set(rows["run"]) == models | others
     assert rows.groupby("run")["total"].sum().nunique() == 1  # all are asked the same
     shares = rows.groupby("run")["correct"].sum() / rows.groupby("run")["total"].sum()
@@ -57,4 +57,4 @@ def test_heads_of_one_size_beside_the_floors(recipe, salads, tmp_path, capsys):
         f"gru: width {load_model(tmp_path / '50salads-split1-gru-seed0', 'cpu').config.dim}" in capsys.readouterr().out
     )
     table = (tmp_path / "50salads-intervals.md").read_text()
-    assert all(f"| {run} " in table for run in ("model", "both", "model, gru", "both, gru", "analogues"))
+    assert all(f"| {run} " in table for run in ("model", "both", "model, gru", "both, gru", "similar moments"))

@@ -61,7 +61,7 @@ def test_anticipation_stands_beside_its_floors(
     training = replace(module.SETTINGS, epochs=1, dim=16)
     module.main(salads, "50salads", tmp_path, "1", "0,1", training=training)
     said = capsys.readouterr().out
-    for line in ("last label", "bigram", "bigram, patient", "analogues", "model, likeliest", "model", "both"):
+    for line in ("last label", "bigram", "bigram, patient", "similar moments", "model, likeliest", "model", "both"):
         assert f"| {line} " in said
     rows = pd.read_csv(tmp_path / "50salads.csv")
     totals = rows[rows["part"] == "all"].groupby(["run", "seed", "observed", "predicted"])["total"].sum()

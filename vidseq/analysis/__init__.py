@@ -1,4 +1,4 @@
-"""What the lecture says of heads, measured: how gradients flow, what a head costs, what it can remember."""
+"""Measures heads: how gradients flow through them, what they cost, and what they can remember."""
 
 from lazy_loader import attach_stub
 

@@ -1,4 +1,4 @@
-"""Heads of equal size: the width at which a head has as many parameters, operations or bytes of state as it may."""
+"""Finds the width at which a head has a given number of parameters, operations or bytes of state."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
@@ -12,13 +12,13 @@ from vidseq.errors import UserError, unknown_name
 from vidseq.heads import HEADS, make_head, num_parameters
 from vidseq.heads.base import TemporalHead
 
-#: Widths are multiples of this unless told otherwise, which suits four attention heads with rotary positions.
+#: The default step between widths, which suits four attention heads with rotary positions.
 STEP = 8
 MAX_WIDTH = 4096
-#: Two heads match if what they have differs by no more than this share.
+#: Two heads match if their sizes differ by at most this fraction.
 TOLERANCE = 0.02
 
-#: What can be equal.
+#: The measures of size that can be matched.
 MATCHES = {"params": "parameters", "flops": "FLOPs a frame", "state": "bytes of state"}
 
 
@@ -27,15 +27,15 @@ def width_for(name: str, parameters: int, options: Mapping[str, object] | None =
 
     Args:
         name: a key of `HEADS`.
-        parameters: how many it may have.
-        options: of the head, other than its width.
-        step: widths are multiples of this; each has to suit the head.
+        parameters: largest number of parameters.
+        options: options of the head other than its width.
+        step: widths are multiples of this; the head must allow each of them.
 
     Returns:
         the width, a multiple of `step`.
 
     Raises:
-        UserError: it has more at the smallest width.
+        UserError: the head has more parameters at the smallest width.
     """
     low, high = 0, MAX_WIDTH // step
     while low < high:
@@ -50,28 +50,28 @@ def width_for(name: str, parameters: int, options: Mapping[str, object] | None =
 
 @dataclass(frozen=True)
 class Size:
-    """A head's width and options, and what it has at these."""
+    """A head's width and options, and its size with them."""
 
     dim: int
     options: Mapping[str, object]
     value: float
-    """Parameters, FLOPs a frame or bytes of state."""
+    """Parameters, FLOPs per frame or bytes of state."""
 
     def excess(self, budget: float) -> float:
-        """By what share it has more than a budget; negative: less."""
+        """Returns the fraction by which the size exceeds a budget; negative if it is smaller."""
         return self.value / budget - 1
 
 
 def measure(head: TemporalHead, match: str, frames: int) -> float:
-    """What a head has of that which shall be equal.
+    """Measures the size of a head.
 
     Args:
-        head: any.
-        match: one of `MATCHES`.
-        frames: of the video, for FLOPs; how many have been seen, for the state.
+        head: any head.
+        match: the measure, one of `MATCHES`.
+        frames: number of frames of the video for FLOPs; number of frames seen for the state.
 
     Raises:
-        UserError: an unknown match.
+        UserError: the measure is unknown.
     """
     if match not in MATCHES:
         raise unknown_name("match", match, MATCHES)
@@ -90,36 +90,35 @@ def match_size(
     outside: Callable[[int], float] | None = None,
     causal: bool = True,
 ) -> Size:
-    """Finds the width at which a head comes nearest to a budget.
+    """Finds the width at which the size of a head is nearest to a budget.
 
-    Heads whose width alone is too coarse have a second one that is solved with it: the width of the network in a
-    transformer block (near four times dim), and of a convolution's channels (dim near them). An option that is given
-    stays as it is.
+    For some heads the width alone is too coarse, so a second, inner width is searched too: the width of the
+    feed-forward network in a transformer block (near four times dim), or the dim of a convolutional head (near its
+    channels). Given options are kept.
 
     Args:
         name: a key of `HEADS`.
-        match: what the budget is of, one of `MATCHES`.
-        budget: how much there is.
+        match: the measure of size, one of `MATCHES`.
+        budget: the size to match.
         frames: see `measure`.
-        options: of the head, other than its width.
-        outside: what counts beside the head at a width, such as the parameters of what enters and leaves it.
-        causal: False: of the form that sees the future, for which recurrent heads have a second set of weights.
+        options: options of the head other than its width.
+        outside: returns the size that counts besides the head at a width, such as that of the projection and decoders.
+        causal: False: the head sees the future too; recurrent heads then have a second set of weights.
 
     Returns:
-        even width, options and value; see `Size.excess` for how near it is.
+        an even width, the options and the size; `Size.excess` tells how near it is.
 
     Raises:
-        UserError: an unknown name, or a budget that no width comes near: the narrowest head has more, or the widest
-            less, than the budget and a fiftieth.
+        UserError: the name is unknown, or no width comes within 2% of the budget.
     """
     family = _family(name, dict(options or {}))
 
     @cache
     def size(width: int, inner: int) -> Size | None:
-        """None: a width that this head cannot have."""
+        """Returns None for a width that the head does not allow."""
         dim, own = family.build(width, inner)
         try:
-            with torch.device("cpu" if match == "flops" else "meta"):  # sizes need no numbers
+            with torch.device("cpu" if match == "flops" else "meta"):  # only FLOPs need the values of weights
                 head = make_head(name, dim, own, causal)
         except UserError:
             if width % STEP == 0 and inner == family.usual(width):
@@ -133,7 +132,7 @@ def match_size(
 
     lower = _largest(lambda step: usual(step * STEP) <= budget, MAX_WIDTH // STEP) * STEP
     near = [found for width in family.widths(lower, lower + STEP) for found in _around(size, width, family, budget)]
-    best = min(near, key=lambda found: (max(abs(found.excess(budget)), TOLERANCE / 4), family.oddity(found)))
+    best = min(near, key=lambda found: (max(abs(found.excess(budget)), TOLERANCE / 4), family.deviation(found)))
     if (lower == 0 or lower == MAX_WIDTH) and abs(best.excess(budget)) > TOLERANCE:
         bound = "at least" if lower == 0 else "at most"
         raise UserError(
@@ -145,16 +144,16 @@ def match_size(
 
 @dataclass(frozen=True)
 class _Family:
-    """How a width (a multiple of something) and an inner, finer one become a head's options."""
+    """How a coarse width and a finer inner width become a head's options."""
 
     options: Mapping[str, object]
     coarse: str = "dim"
     fine: str = ""
     times: int = 1
-    """The usual inner width, in widths."""
+    """The usual ratio of inner width to width."""
 
     def widths(self, low: int, high: int) -> range:
-        """A model's width must be even."""
+        """Returns the widths in a range; a model's width must be even."""
         return range(max(2, low), min(high, MAX_WIDTH) + 1, 2 if self.coarse == "dim" else 1)
 
     def usual(self, width: int) -> int:
@@ -169,8 +168,8 @@ class _Family:
         dim = widths.pop("dim")
         return dim, {**self.options, **widths}
 
-    def oddity(self, found: Size) -> float:
-        """How far the inner width is from its usual place."""
+    def deviation(self, found: Size) -> float:
+        """Returns the relative deviation of the inner width from its usual value."""
         widths = {"dim": found.dim, **found.options}
         if not self.fine:
             return 0.0
@@ -189,7 +188,10 @@ def _family(name: str, options: dict[str, object]) -> _Family:
 
 
 def _largest(fits: Callable[[int], bool], most: int) -> int:
-    """The largest number up to `most` that fits, where all smaller ones do; 0: none. Never tries far beyond it."""
+    """Finds the largest number up to `most` that fits, given that all smaller ones fit; 0 if none does.
+
+    It never tries numbers much larger than the result, which would be expensive.
+    """
     high = 1
     while high <= most and fits(high):
         high *= 2
@@ -201,7 +203,7 @@ def _largest(fits: Callable[[int], bool], most: int) -> int:
 
 
 def _around(size: Callable[[int, int], Size | None], width: int, family: _Family, budget: float) -> Iterator[Size]:
-    """The sizes of one width nearest to the budget, its inner width from a quarter to four times the usual one."""
+    """Yields the sizes of one width nearest to the budget, with inner widths from 1/4 to 4 times the usual one."""
     usual = family.usual(width)
     found = size(width, usual)
     if found is None:
@@ -212,11 +214,11 @@ def _around(size: Callable[[int, int], Size | None], width: int, family: _Family
     step = 2 if family.fine == "dim" else 1
     low, count = max(step, usual // 4 // step * step), 4 * usual // step
 
-    def inner(place: int) -> Size:
-        there = size(width, low + place * step)
-        assert there is not None, "an inner width that does not suit the head"
-        return there
+    def inner(index: int) -> Size:
+        found_size = size(width, low + index * step)
+        assert found_size is not None, "an inner width that does not suit the head"
+        return found_size
 
-    below = _largest(lambda place: inner(place).value <= budget, count)
+    below = _largest(lambda index: inner(index).value <= budget, count)
     yield inner(below)
     yield inner(below + 1)

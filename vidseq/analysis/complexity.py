@@ -1,8 +1,9 @@
-"""The table of "Attention is all you need" (cost, sequential steps, longest path) for every head, and measured.
+"""Makes the table of "Attention is all you need" (cost, sequential steps, longest path) for each head, and measures
+it.
 
-Measurements are rows of head, quantity, frames, value; the quantities are `milliseconds` (reading one clip on one
-thread), `read_bytes` and `learn_bytes` (peak memory without and with gradients), `state_bytes` (what streaming keeps)
-and `layers` (the least number of layers through which the first frame reaches the last output).
+Measurements are rows of head, quantity, frames, value. The quantities are `milliseconds` (reading one clip on one
+thread), `read_bytes` and `learn_bytes` (peak memory without and with gradients), `state_bytes` (size of the streaming
+state) and `layers` (the least number of layers through which the first frame reaches the last output).
 
 Source: Vaswani et al., arXiv:1706.03762, table 1.
 """
@@ -24,18 +25,18 @@ from vidseq.heads import TemporalHead, make_head
 
 @dataclass(frozen=True)
 class Complexity:
-    """What theory says of one layer of a head that reads n frames of width d."""
+    """Theoretical complexity of one layer of a head that reads n frames of width d."""
 
     cost: str
     """Operations, O(...)."""
     sequential: str
-    """Operations that must wait for one another, O(...)."""
+    """Operations that must run one after another, O(...)."""
     path: str
-    """Steps, or layers, that a signal takes from the furthest frame to the last, O(...)."""
+    """Steps or layers that a signal takes from the first frame to the last, O(...)."""
 
 
 #: n: frames; d: width; k: taps; w: window; m: slots, features or memories; g: global tokens; r: random blocks, rank or
-#: hash rounds; c: frames a chunk; s: state or stages; h: hops.
+#: hash rounds; c: frames per chunk; s: state or stages; h: hops.
 THEORY: dict[str, Complexity] = {
     "conv": Complexity("k n d^2", "1", "log n"),
     "conv_encoder": Complexity("k n d^2", "1", "log n"),
@@ -64,11 +65,11 @@ THEORY: dict[str, Complexity] = {
     "memorizing": Complexity("n (w + m) d", "1", "1"),
     "retro": Complexity("n (w + n / c) d", "1", "1"),
 }
-"""What theory says of each head; every head has its row."""
+"""The theoretical complexity of every head."""
 
 
-#: For counting layers: reaches so short that a few dozen frames show the law.
-SHORT_SIGHTED: dict[str, dict[str, object]] = {
+#: Options for counting layers, with contexts so short that a few dozen frames show the growth.
+SHORT_CONTEXT_OPTIONS: dict[str, dict[str, object]] = {
     "conv": {"channels": 8},
     "conv_encoder": {"channels": 8, "kernel_size": 3},
     "ms_tcn": {"channels": 8, "stages": 1, "labels": 8},
@@ -97,24 +98,24 @@ def measure_complexity(
     runs: int = 3,
     limit: float = 4e9,
 ) -> pd.DataFrame:
-    """Times and weighs how a head reads clips of several lengths, and counts the layers that signals climb.
+    """Measures time and memory of a head on clips of several lengths, and counts the layers that a signal passes.
 
     Args:
-        head: its name.
-        frames: lengths for time and memory, rising.
-        path_frames: lengths for counting layers, at a width of 8 and with reaches of a few frames.
+        head: name of the head.
+        frames: lengths for time and memory, in ascending order.
+        path_frames: lengths for counting layers, at a width of 8 and with contexts of a few frames.
         dim: width for time and memory.
-        options: of the head for time and memory, where they are not the defaults.
-        runs: the best of so many times counts.
-        limit: bytes; memory of longer clips than the first one that takes more is not measured.
+        options: options of the head for time and memory; None: the defaults.
+        runs: number of timed runs, of which the fastest counts.
+        limit: largest memory in bytes; after the first clip that needs more, longer clips are not measured.
 
     Returns:
-        rows of head, quantity, frames, value, see above; no row where a signal never arrives.
+        rows of head, quantity, frames, value, see above; no `layers` row if the signal never arrives.
     """
     made = make_head(head, dim, options).eval()
     with _one_thread():
         times = [_milliseconds(made, length, runs) for length in frames]
-        layers = [layers_needed(head, n, dim=PATH_DIM, options=SHORT_SIGHTED.get(head)) for n in path_frames]
+        layers = [layers_needed(head, n, dim=PATH_DIM, options=SHORT_CONTEXT_OPTIONS.get(head)) for n in path_frames]
     weigh = {"dim": dim, "options": options, "limit": limit}
     measured = {
         "milliseconds": zip(frames, times),
@@ -131,11 +132,11 @@ def measure_complexity(
 
 
 def growth(frames: Sequence[float], values: Sequence[float]) -> tuple[float, float, float]:
-    """The power of the length with which something grows: the slope of a line through the logarithms.
+    """Fits the exponent with which values grow with the length: the slope of a line through the logarithms.
 
     Args:
         frames: lengths, at least three.
-        values: above 0.
+        values: values above 0, one per length.
 
     Returns:
         the exponent, and the ends of its 95% interval (Student's t).
@@ -148,15 +149,15 @@ def growth(frames: Sequence[float], values: Sequence[float]) -> tuple[float, flo
 
 
 def complexity_table(rows: pd.DataFrame, gigabytes: float = 4.0) -> pd.DataFrame:
-    """Sets measurements beside the theory.
+    """Compares measurements with the theory.
 
     Args:
-        rows: of `measure_complexity`, of any heads.
-        gigabytes: memory (10^9 bytes) for which the longest clip is worked out.
+        rows: rows of `measure_complexity`, of any heads.
+        gigabytes: memory (10^9 bytes) for which the longest clip is computed.
 
     Returns:
-        a row a head: head; cost, sequential, path (theory); for time, read, learn and state the exponent, _low and
-        _high; layers (counts, at rising lengths); read_frames, learn_frames (the longest clips that fit, in one go).
+        a row per head: head; cost, sequential, path (theory); for time, read, learn and state the exponent, _low and
+        _high; layers (counts at ascending lengths); read_frames, learn_frames (longest clips that fit without chunks).
     """
     lines = []
     for name, part in rows.groupby("head", sort=False):
@@ -172,7 +173,7 @@ def complexity_table(rows: pd.DataFrame, gigabytes: float = 4.0) -> pd.DataFrame
 
 
 GROWING = {"time": "milliseconds", "read": "read_bytes", "learn": "learn_bytes", "state": "state_bytes"}
-"""The quantities that have an exponent, by their words in the table."""
+"""The quantities that have an exponent, by their names in the table."""
 
 
 @contextmanager
@@ -186,7 +187,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _milliseconds(head: TemporalHead, length: int, runs: int) -> float:
-    """The best time of reading one clip."""
+    """Returns the shortest time of reading one clip."""
     x = torch.randn(1, length, head.dim)
     best = float("inf")
     with torch.inference_mode():

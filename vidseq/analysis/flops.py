@@ -1,4 +1,4 @@
-"""Counts what a head computes: the products of matrices, as they run."""
+"""Counts the floating-point operations of a head while it runs."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -13,14 +13,14 @@ from vidseq.heads.base import TemporalHead
 
 
 def _recurrence(x: Tensor, input_weight: Tensor, hidden_weight: Tensor, *rest: object, **options: object) -> int:
-    """What torch's fused CPU recurrence hides: a product with both weights at every frame. x: (T, B, D)."""
+    """Counts torch's fused CPU recurrence: a product with both weights at every frame. x: (T, B, D)."""
     return 2 * x.shape[0] * x.shape[1] * (input_weight.numel() + hidden_weight.numel())
 
 
 def _attention(
     query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0, is_causal: bool = False, **options: object
 ) -> int:
-    """What torch's fused CPU attention hides: scores and their weighted sum, of the pairs that may meet."""
+    """Counts torch's fused CPU attention: scores and weighted sums of all allowed pairs."""
     batch, heads, num_queries, width = query.shape
     pairs = num_queries * key.shape[2]
     if is_causal:
@@ -29,7 +29,7 @@ def _attention(
 
 
 _ATEN = torch.ops.aten
-#: Fused CPU kernels that torch's own counter does not know.
+#: Fused CPU kernels that torch's own counter does not count.
 HIDDEN_KERNELS: Mapping[Any, Callable[..., int]] = {
     _ATEN.mkldnn_rnn_layer: _recurrence,
     _ATEN._scaled_dot_product_flash_attention_for_cpu: _attention,
@@ -37,12 +37,12 @@ HIDDEN_KERNELS: Mapping[Any, Callable[..., int]] = {
 
 
 class FlopCounter(TorchDispatchMode):
-    """Adds up floating-point operations while it is entered; a product and a sum count as two.
+    """Context manager that counts floating-point operations; a product and a sum count as two.
 
-    Counted are products of matrices, convolutions and attention, by torch's own formulas and `HIDDEN_KERNELS`. Not
-    counted: what is done number by number (gates, norms, softmax, the additions of a parallel scan), sorting, copying.
-    Torch's FlopCounterMode is not used since it misses the kernels above and fails on modules that run without
-    gradients inside of ones that have them; a test compares both.
+    It counts matrix products, convolutions and attention, with torch's own formulas and `HIDDEN_KERNELS`. It does not
+    count elementwise operations (gates, norms, softmax, the additions of a parallel scan), sorting and copying.
+    Torch's FlopCounterMode misses the kernels above, and fails on modules that run without gradients inside modules
+    with gradients; a test compares both counters.
     """
 
     def __init__(self) -> None:
@@ -51,11 +51,11 @@ class FlopCounter(TorchDispatchMode):
 
     @property
     def flops(self) -> int:
-        """All that was counted."""
+        """Number of operations counted."""
         return self.by_kernel.total()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Torch's hook: runs an operation and counts it."""
+        """Runs an operation and counts it; torch calls this hook."""
         options = kwargs or {}
         result = func(*args, **options)
         kernel = func._overloadpacket
@@ -67,14 +67,14 @@ class FlopCounter(TorchDispatchMode):
 
 
 def flops_a_frame(head: TemporalHead, frames: int) -> float:
-    """Floating-point operations of a head that reads a whole video at once, a frame.
+    """Counts the floating-point operations per frame of a head that reads a whole video at once.
 
     Args:
-        head: any; its weights do not matter.
-        frames: of the video; attention to all of the past costs more, the longer it is.
+        head: any head; its weights do not matter.
+        frames: number of frames of the video; full attention costs more per frame for longer videos.
 
     Returns:
-        see `FlopCounter` for what counts.
+        operations per frame, see `FlopCounter` for what counts.
     """
     weight = next(head.parameters())
     training = head.training

@@ -1,4 +1,4 @@
-"""Vanishing and exploding gradients: how much the last output still depends on a frame of long ago."""
+"""Vanishing and exploding gradients: how much the last output depends on frames of long ago."""
 
 from collections.abc import Callable
 
@@ -12,14 +12,15 @@ def gradient_norms(read: Callable[[Tensor], Tensor], x: Tensor) -> np.ndarray:
 
         norm(lag) = || d y_T / d x_(T - lag) ||_F,  the root mean square over the batch
 
-    For h_t = W h_(t-1) + U x_t it is || W^lag U ||_F: it shrinks or grows by about the spectral radius of W a frame.
+    For h_t = W h_(t-1) + U x_t it is || W^lag U ||_F, which shrinks or grows per frame by about the spectral radius of
+    W.
 
     Args:
-        read: x (B, T, D) to y (B, T, D'), such as a head in evaluation mode.
+        read: maps x (B, T, D) to y (B, T, D'), such as a head in evaluation mode.
         x: frames, (B, T, D).
 
     Returns:
-        float64 (T,), by lag: the current frame first.
+        norms by lag, the current frame first, float64 (T,).
 
     Source: Pascanu et al., arXiv:1211.5063, section 2.
     """
@@ -33,13 +34,13 @@ def gradient_norms(read: Callable[[Tensor], Tensor], x: Tensor) -> np.ndarray:
 
 
 def half_life(norms: np.ndarray) -> float:
-    """Frames in which the gradient halves, by a straight line through the logarithm of the norms.
+    """Fits the number of frames in which the gradient halves, by a line through the logarithms of the norms.
 
     Args:
-        norms: from `gradient_norms`.
+        norms: norms by lag, see `gradient_norms`.
 
     Returns:
-        frames; negative where gradients grow, infinite where they stay; nan where fewer than two norms are not zero.
+        frames; negative if gradients grow, infinite if they are constant, NaN if fewer than two norms are not zero.
     """
     lags = np.flatnonzero(norms > 0)
     if len(lags) < 2:

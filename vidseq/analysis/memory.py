@@ -1,4 +1,4 @@
-"""Memory that a head takes to read, and to learn, measured in a process of its own."""
+"""Measures the memory that a head needs to read and to train, in a separate process."""
 
 import math
 import re
@@ -24,38 +24,40 @@ def peak_memory(
     backward: bool = True,
     limit: float = float("inf"),
 ) -> list[int]:
-    """Measures the bytes that reading a clip takes at its peak, beyond what was there before.
+    """Measures the peak memory of reading a clip, beyond that of the process before.
 
     Args:
-        head: its name.
-        lengths: frames of the clips, rising; one clip at a time (B = 1).
+        head: name of the head.
+        lengths: frames of the clips, in ascending order; each clip is read alone (B = 1).
         dim: width.
-        options: of the head.
-        backward: True: to make all gradients, too, as training does. False: to read alone.
-        limit: bytes; longer clips than the first one that takes more are not tried.
+        options: options of the head.
+        backward: True: gradients are computed too, as in training. False: the clip is only read.
+        limit: largest memory in bytes; after the first clip that needs more, longer clips are not tried.
 
     Returns:
-        bytes of each clip that was tried. What is freed is taken again before the system is asked for more, so that
-        differences of less than a few hundred kilobytes mean nothing.
+        bytes for each clip that was tried. Freed memory is reused before the process asks the system for more, so
+        differences below a few hundred kilobytes are not meaningful.
     """
     measure = partial(
         _measure, lengths=tuple(lengths), dim=dim, options=dict(options or {}), backward=backward, limit=limit
     )
-    results = run_jobs(measure, {head: head}, 1, threads=1, isolated=True)  # a fresh process has a peak of its own
+    results = run_jobs(measure, {head: head}, 1, threads=1, isolated=True)  # a new process has its own peak
     return all_values(results, "A measurement of memory")[head]
 
 
 def frames_within(lengths: Sequence[int], taken: Sequence[float], limit: float) -> int:
-    """How long a clip may be to fit into some memory, as the memory of measured clips tells.
+    """Estimates the longest clip that fits into some memory, from measurements.
+
+    Between two neighbouring clips, and beyond the last two, memory is taken to grow with a power of the length. The
+    power is at least 1, because a long enough video always needs more memory.
 
     Args:
-        lengths: frames of the clips, rising, at least two.
-        taken: what each of them took.
-        limit: what there is.
+        lengths: frames of the measured clips, in ascending order, at least two.
+        taken: memory of each clip, in bytes.
+        limit: available memory, in bytes.
 
     Returns:
-        frames: from one clip to the next and beyond the last two, memory grows with the power of the length that joins
-        them; in proportion to the length where it seems to grow less, for in the end a longer video takes more.
+        number of frames.
     """
     upper = min(max(1, sum(some <= limit for some in taken)), len(taken) - 1)
     (short, long), (little, much) = lengths[upper - 1 : upper + 1], taken[upper - 1 : upper + 1]
@@ -68,7 +70,7 @@ def _measure(
     name: str, lengths: Sequence[int], dim: int, options: Mapping[str, object], backward: bool, limit: float
 ) -> list[int]:
     head = make_head(name, dim, options).requires_grad_(backward)
-    _read(head, torch.randn(1, 8, dim), backward)  # what libraries set up once is not counted
+    _read(head, torch.randn(1, 8, dim), backward)  # leaves the one-time setup of libraries out
     before, taken = _peak(), []
     for length in lengths:
         _read(head, torch.randn(1, length, dim), backward)
@@ -85,9 +87,9 @@ def _read(head: TemporalHead, x: Tensor, backward: bool) -> None:
 
 
 def _peak() -> int:
-    """Peak resident memory so far, in bytes."""
+    """Returns the peak resident memory so far, in bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # Linux counts what the parent took into ru_maxrss
+    if status.exists():  # on Linux, ru_maxrss includes the memory of the parent process
         (kilobytes,) = re.findall(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)
         return 1024 * int(kilobytes)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

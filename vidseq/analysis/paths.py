@@ -1,4 +1,4 @@
-"""How many layers a signal climbs: whether a frame reaches an output, read off gradients and changes."""
+"""Counts the layers that a signal passes: whether the first frame reaches the last output, by gradient or change."""
 
 import inspect
 from collections.abc import Mapping
@@ -8,19 +8,19 @@ import torch
 from vidseq.heads import HEADS, TemporalHead, make_head
 
 CLIPS = 4
-"""Random clips that are read: what a head looks up or writes down differs from clip to clip."""
+"""Number of random clips: what a head retrieves or stores differs from clip to clip."""
 
 
 def first_reaches_last(head: TemporalHead, num_frames: int, seed: int = 0) -> bool:
-    """Tells whether the last output depends on the first frame.
+    """Whether the last output depends on the first frame.
 
-    It does where it has a gradient to it, however small, or where it changes when the frame is turned around: a head
-    may pass no gradients to what it looks up.
+    It does if its gradient to that frame is not zero, however small, or if it changes when the frame's sign is
+    flipped: a head may pass no gradient to retrieved frames.
 
     Args:
-        head: in float64, so that what has almost vanished still counts.
+        head: a head in float64, so that very small gradients count.
         num_frames: length of the clips.
-        seed: of the clips.
+        seed: seed of the clips.
     """
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(CLIPS, num_frames, head.dim, generator=generator, dtype=torch.float64).requires_grad_()
@@ -28,7 +28,7 @@ def first_reaches_last(head: TemporalHead, num_frames: int, seed: int = 0) -> bo
     (gradient,) = torch.autograd.grad((head(x)[:, -1] @ weight).sum(), x)
     if bool(gradient[:, 0].any()):
         return True
-    with torch.no_grad():  # both anew: kernels may round differently when they need no gradients
+    with torch.no_grad():  # computes both again, because kernels may round differently without gradients
         turned = torch.cat([-x[:, :1], x[:, 1:]], dim=1)
         return bool((head(turned)[:, -1] != head(x)[:, -1]).any())
 
@@ -36,17 +36,17 @@ def first_reaches_last(head: TemporalHead, num_frames: int, seed: int = 0) -> bo
 def layers_needed(
     name: str, num_frames: int, *, dim: int, options: Mapping[str, object] | None = None, most: int = 64
 ) -> int | None:
-    """Counts the layers that a signal has to climb from the first of some frames to the last output.
+    """Counts the layers that a signal needs from the first frame to the last output.
 
     Args:
-        name: of the head.
-        num_frames: how many frames.
+        name: name of the head.
+        num_frames: number of frames.
         dim: width.
-        options: of the head, other than its layers.
-        most: layers to try.
+        options: options of the head other than its number of layers.
+        most: largest number of layers to try.
 
     Returns:
-        the least number of layers; 1 for heads that have none to stack; None: not even `most` are enough.
+        the least number of layers; 1 for heads without layers to stack; None if not even `most` suffice.
     """
     stacks = "layers" in inspect.signature(HEADS[name].Config).parameters
     for layers in range(1, most + 1 if stacks else 2):

@@ -1,8 +1,8 @@
-"""Generated recall tasks: something is shown, time passes, and only then is it asked. Which head still knows?
+"""Generates recall tasks: a clip shows symbols, frames without information follow, and then the head is asked.
 
-Every task is read and then asked, like a video: frames x (B, T, C) first, then everything that a task can ask of them,
-(B, Q, C), and every answer is one of a few classes. Questions do not see one another. `lag` counts the frames between
-the last thing worth knowing and the questions.
+Every task is read and then asked, like a video: first frames x (B, T, C), then all questions of the task (B, Q, C).
+Each answer is one of a few classes. Questions do not see one another. `lag` is the number of frames between the last
+frame with information and the questions.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: Channels: what is shown (symbols or a key), what belongs to it, a flag, noise.
+#: Channels: the symbol or key, the symbol that belongs to a key, a flag, noise.
 SYMBOLS, NOISE = 8, 4
 CHANNELS = 2 * SYMBOLS + 1 + NOISE
 _FLAG = 2 * SYMBOLS
@@ -33,20 +33,20 @@ Draw = Callable[[torch.Generator, int, int], Clips]
 
 
 def frank(generator: torch.Generator, batch: int, lag: int) -> Clips:
-    """A name tag is seen in one frame; its name is asked `lag` frames later."""
+    """One frame shows a name tag; the question asks its name `lag` frames later."""
     return _shown(generator, _symbols(generator, batch, 1), lag)
 
 
 def copy(generator: torch.Generator, batch: int, lag: int) -> Clips:
-    """Four symbols are shown one after another; the one at each place is asked.
+    """Four frames show one symbol each; each question asks the symbol at one position.
 
-    Source: Graves et al., arXiv:1410.5401, section 4.1; here places are asked apart, and not to be written in turn.
+    Source: Graves et al., arXiv:1410.5401, section 4.1; here: positions are asked separately, not written in order.
     """
     return _shown(generator, _symbols(generator, batch, 4), lag)
 
 
 def selective_copy(generator: torch.Generator, batch: int, lag: int) -> Clips:
-    """Like `copy`, with the symbols strewn among as many frames of noise before the lag begins.
+    """Like `copy`, with the symbols spread among as many frames of noise before the lag.
 
     Source: Gu and Dao, arXiv:2312.00752, section 3.1.
     """
@@ -55,16 +55,17 @@ def selective_copy(generator: torch.Generator, batch: int, lag: int) -> Clips:
     num = symbols.shape[1]
     noise = _blank(generator, batch, num)
     mixed = torch.cat([clips.frames[:, :num], noise], dim=1)
-    places = torch.stack([torch.randperm(2 * num, generator=generator) for _ in range(batch)])
-    places[:, :num] = places[:, :num].sort(dim=1).values  # the symbols stay in order
-    strewn = torch.empty_like(mixed).scatter_(1, places[..., None].expand_as(mixed), mixed)
-    return Clips(torch.cat([strewn, clips.frames[:, num:]], dim=1), clips.questions, clips.answers)
+    positions = torch.stack([torch.randperm(2 * num, generator=generator) for _ in range(batch)])
+    positions[:, :num] = positions[:, :num].sort(dim=1).values  # the symbols stay in order
+    spread = torch.empty_like(mixed).scatter_(1, positions[..., None].expand_as(mixed), mixed)
+    return Clips(torch.cat([spread, clips.frames[:, num:]], dim=1), clips.questions, clips.answers)
 
 
 def adding(generator: torch.Generator, batch: int, lag: int) -> Clips:
-    """Every frame shows a number from 0 to 3, two are marked: one at the start, one half-way; their sum is asked.
+    """Every frame shows a number from 0 to 3; the question asks the sum of two marked ones, the first and one in the
+    first half.
 
-    Source: Hochreiter and Schmidhuber 1997, section 5.4, with small whole numbers, so that the answer is a class.
+    Source: Hochreiter and Schmidhuber 1997, section 5.4; here: small whole numbers, so that the answer is a class.
     """
     numbers = torch.randint(4, (batch, lag + 2), generator=generator)
     marked = torch.zeros(batch, lag + 2)
@@ -77,7 +78,7 @@ def adding(generator: torch.Generator, batch: int, lag: int) -> Clips:
 
 
 def associative(generator: torch.Generator, batch: int, lag: int) -> Clips:
-    """Eight keys are shown, each with a symbol that belongs to it; the symbol of each key is asked.
+    """Eight frames show a key with its symbol each; each question asks the symbol of one key.
 
     Source: Ba et al., arXiv:1610.06258, section 4.1.
     """
@@ -99,7 +100,7 @@ TASKS: dict[str, Draw] = {
     "adding": adding,
     "associative": associative,
 }
-"""The tasks by name: (generator, batch, lag) to clips."""
+"""The tasks by name; each maps (generator, batch, lag) to clips."""
 
 
 def _symbols(generator: torch.Generator, batch: int, num: int) -> Tensor:
@@ -107,7 +108,7 @@ def _symbols(generator: torch.Generator, batch: int, num: int) -> Tensor:
 
 
 def _shown(generator: torch.Generator, symbols: Tensor, lag: int) -> Clips:
-    """Symbols (B, N) in turn, then `lag` frames of nothing; the symbol at each place is asked."""
+    """Shows symbols (B, N), one per frame, then `lag` frames of noise; each question asks for one position."""
     batch, num = symbols.shape
     frames = _blank(generator, batch, num + lag)
     frames[:, :num, :SYMBOLS] = F.one_hot(symbols, SYMBOLS)
@@ -118,13 +119,13 @@ def _shown(generator: torch.Generator, symbols: Tensor, lag: int) -> Clips:
 
 
 def _blank(generator: torch.Generator, batch: int, num_frames: int) -> Tensor:
-    """Frames with noise in their noisy channels and nothing else."""
+    """Returns frames with only noise, in the noise channels."""
     noise = torch.randn(batch, num_frames, NOISE, generator=generator)
     return F.pad(noise, (CHANNELS - NOISE, 0))
 
 
 def _asking(batch: int, num: int) -> Tensor:
-    """The mark of a question: a flag of the other sign."""
+    """Returns questions, which have a flag of the opposite sign."""
     questions = torch.zeros(batch, num, CHANNELS)
     questions[..., _FLAG] = -1
     return questions

@@ -1,4 +1,4 @@
-"""Rows of recall as tables: the longest lag that each head solves, and how often it is right at each."""
+"""Makes tables of recall: the longest lag that each head solves, and its accuracy at each lag."""
 
 from typing import Any
 
@@ -6,19 +6,19 @@ import pandas as pd
 
 from vidseq.analysis.recall import TASKS
 
-#: Share of right answers from which on a lag is solved.
+#: A lag is solved if at least this share of answers is right.
 SOLVED = 0.9
 
 
 def longest_solved(rows: pd.DataFrame, accuracy: float = SOLVED) -> pd.DataFrame:
-    """The longest lag up to which a head answers right at every lag tried; 0: none.
+    """Finds the longest lag such that a head solves it and every shorter lag tried; 0 if there is none.
 
     Args:
-        rows: of `score_recall`, of any heads, tasks and seeds.
-        accuracy: what counts as solved, in the mean over seeds.
+        rows: rows of `score_recall`, of any heads, tasks and seeds.
+        accuracy: least accuracy of a solved lag, as the mean over seeds.
 
     Returns:
-        a row a head, a column a task; nothing where a head was not tried.
+        a row per head, a column per task; missing if the head was not tried on the task.
     """
     means = rows.groupby(["head", "task", "lag"], sort=False)["accuracy"].mean().reset_index()
 
@@ -32,31 +32,31 @@ def longest_solved(rows: pd.DataFrame, accuracy: float = SOLVED) -> pd.DataFrame
 
 
 def recall_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """All heads and tasks at a glance, those that remember longest first.
+    """Makes a table of all heads and tasks, sorted by the longest lag solved on the first task.
 
     Args:
         rows: see `longest_solved`.
 
     Returns:
-        a row a head: head, parameters (the most that it had), sees (frames that can reach an answer; nothing: no
+        a row per head: head, parameters (the largest number), sees (frames that can reach an answer; missing: no
         limit), then the longest lag solved on each task.
     """
     about = rows.groupby("head").agg(parameters=("parameters", "max"), sees=("context_frames", "max"))
     solved = longest_solved(rows)
-    # Heads that solve as much are in order of how often they are right, all lags alike, on the first task.
+    # Ties are sorted by mean accuracy over all lags of the first task.
     first = rows[rows["task"] == solved.columns[0]].groupby("head")["accuracy"].mean()
     order = solved.assign(right=first).sort_values([solved.columns[0], "right"], ascending=False, kind="stable").index
     return about.astype({"sees": "Int64"}).join(solved).loc[order].reset_index()
 
 
 def accuracy_by_lag(rows: pd.DataFrame) -> pd.DataFrame:
-    """How often heads are right at each lag, in percent: "97 (94 to 100)", the mean over seeds and their range.
+    """Computes accuracy at each lag in percent, as text such as "97 (94 to 100)": the mean over seeds and their range.
 
     Args:
-        rows: see `longest_solved`; of one task.
+        rows: rows of one task, see `longest_solved`.
 
     Returns:
-        a row a head, in the order in which they come: head, seeds (how many), then a column a lag.
+        a row per head in the order of the rows: head, seeds (their number), then a column per lag.
     """
     groups = (100 * rows["accuracy"]).groupby([rows["head"], rows["lag"]], sort=False)
     cells = groups.agg(_mean_and_range).unstack()

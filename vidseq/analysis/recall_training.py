@@ -1,4 +1,4 @@
-"""Trains a head on a recall task at growing lags, and scores it at each."""
+"""Trains a head on a recall task at increasing lags, and scores it at each lag."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,49 +17,52 @@ from vidseq.heads import make_head, num_parameters
 
 @dataclass(frozen=True)
 class Stage:
-    """Training up to one lag; each stage goes on from the last. Every other step is at the lag itself, the others at
-    shorter ones: a head that cannot reach so far would else lose what it has learnt."""
+    """A stage of training, which continues from the stage before.
+
+    Every other step is at the lag itself, the others are at shorter lags. Otherwise a head with a shorter context
+    would forget what it has learnt.
+    """
 
     lag: int
     steps: int
     batch: int
 
     def scaled(self, share: float) -> "Stage":
-        """A share of its steps, at least one."""
+        """Returns the stage with a share of its steps, at least one."""
         return replace(self, steps=max(1, round(share * self.steps)))
 
 
-#: From short to long, since nothing is learnt from long clips alone; not too much of the shortest, from which
-#: convolutions learn that lag alone.
+#: Stages from short to long lags, because heads learn nothing from long clips alone. The shortest stage is short,
+#: because convolutions would learn only its lag.
 STAGES = (Stage(2, 100, 32), Stage(10, 250, 32), Stage(30, 200, 16), Stage(100, 150, 16), Stage(300, 100, 8))
 LAGS = (10, 30, 100, 300, 1000, 10_000)
-#: Two attention heads, so that they are not too narrow at so few parameters.
-TWO: dict[str, object] = {"heads": 2}
-#: Of heads of 20,000 parameters. Attention sees 32 frames a layer where it does not see all, and convolutions about as
-#: far, so that lags on both sides of their sight are trained; widths that do not follow `dim` are small.
+#: With so few parameters, more than two attention heads would be too narrow.
+TWO_HEADS: dict[str, object] = {"heads": 2}
+#: Options of heads with 20,000 parameters. Local attention sees 32 frames per layer, and convolutions about as many,
+#: so that there are lags inside and outside their context. Widths that do not follow `dim` are small.
 OPTIONS: dict[str, dict[str, object]] = {
     "conv": {"layers": 5, "channels": 28},
     "conv_encoder": {"layers": 2, "kernel_size": 9, "channels": 20},
     "ms_tcn": {"stages": 2, "layers": 5, "channels": 20},
     "hyper": {"units": 16},
-    "attention": TWO,
-    "window": {"window": 32, **TWO},
-    "dilated": {"window": 32, **TWO},
-    "longformer": {"window": 32, **TWO},
-    "big_bird": {"block": 16, **TWO},
-    "performer": {"features": 64, **TWO},
-    "linformer": {"block": 16, **TWO},
-    "reformer": {"buckets": 4, "window": 16, **TWO},
-    "transformer_xl": {"memory": 31, **TWO},
-    "compressive": {"block": 32, "memory": 32, "compressed": 64, **TWO},
-    "memorizing": {"window": 32, **TWO},
-    "retro": {"window": 32, **TWO},
+    "attention": TWO_HEADS,
+    "window": {"window": 32, **TWO_HEADS},
+    "dilated": {"window": 32, **TWO_HEADS},
+    "longformer": {"window": 32, **TWO_HEADS},
+    "big_bird": {"block": 16, **TWO_HEADS},
+    "performer": {"features": 64, **TWO_HEADS},
+    "linformer": {"block": 16, **TWO_HEADS},
+    "reformer": {"buckets": 4, "window": 16, **TWO_HEADS},
+    "transformer_xl": {"memory": 31, **TWO_HEADS},
+    "compressive": {"block": 32, "memory": 32, "compressed": 64, **TWO_HEADS},
+    "memorizing": {"window": 32, **TWO_HEADS},
+    "retro": {"window": 32, **TWO_HEADS},
 }
-#: Widths are multiples of this, so that small heads come near the parameters that they may have.
+#: The step between widths, small enough that small heads come near their parameter limit.
 WIDTH_STEP = 4
-#: Frames that are read at once; heads go on from their states.
-PIECE = 1000
-#: Frames to score at one lag, where that leaves enough clips.
+#: Number of frames that are read at once; heads continue from their states.
+CHUNK_FRAMES = 1000
+#: Largest number of frames to score at one lag, if that leaves enough clips.
 CLIP_FRAMES = 64_000
 
 
@@ -68,8 +71,8 @@ class RecallModel(nn.Module):
 
     Args:
         head: name of the head.
-        options: of the head.
-        parameters: limit on the head's parameters, which sets its width.
+        options: options of the head.
+        parameters: largest number of parameters of the head, which determines its width.
     """
 
     def __init__(self, head: str, options: Mapping[str, object], parameters: int) -> None:
@@ -79,15 +82,15 @@ class RecallModel(nn.Module):
         self.answer = nn.Linear(self.head.dim, SYMBOLS)
 
     def forward(self, clips: Clips) -> Tensor:
-        """Class scores (B, Q, classes)."""
+        """Returns class scores (B, Q, classes)."""
         state = self.head.init_state(len(clips.frames))
-        for frames in clips.frames.split(PIECE, dim=1):
+        for frames in clips.frames.split(CHUNK_FRAMES, dim=1):
             _, state = self.head.step(self.enter(frames), state)
         return self.answer(self.head.ask(self.enter(clips.questions), state))
 
 
 def _draw_clips(task: str, stages: Sequence[Stage], seed: int) -> Iterator[Clips]:
-    """New clips for every step, stage after stage."""
+    """Yields new clips for every step, stage after stage."""
     generator = torch.Generator().manual_seed(seed)
     for stage in stages:
         for step in range(stage.steps):
@@ -96,7 +99,7 @@ def _draw_clips(task: str, stages: Sequence[Stage], seed: int) -> Iterator[Clips
 
 
 def _shorter(generator: torch.Generator, lag: int) -> int:
-    """A lag from 2 up, as often between 2 and 4 as between 4 and 8."""
+    """Draws a lag from 2 to `lag`, log-uniformly: as often between 2 and 4 as between 4 and 8."""
     return round(2 * (lag / 2) ** float(torch.rand((), generator=generator)))
 
 
@@ -110,7 +113,7 @@ def train_recall(
     seed: int = 0,
     lr: float = 5e-3,
 ) -> RecallModel:
-    """Trains one head on one task; arguments are those of `score_recall`, without stages it stays untrained.
+    """Trains one head on one task; the arguments are those of `score_recall`, and without stages it stays untrained.
 
     Returns:
         the model, in evaluation mode.
@@ -140,25 +143,25 @@ def score_recall(
     lr: float = 5e-3,
     clips: int = 256,
 ) -> pd.DataFrame:
-    """Trains one head on one task, and scores it at every lag on clips that it has not seen.
+    """Trains one head on one task, and scores it at every lag on new clips.
 
     Args:
-        head: its name.
+        head: name of the head.
         task: one of `TASKS`.
-        options: of the head; None: those of `OPTIONS`.
-        parameters: how many the head may have; what enters and leaves it comes on top.
-        stages: training, lag by lag.
-        lags: where to score.
-        seed: of weights and clips.
-        lr: learning rate at its peak.
-        clips: to score at short lags, with all their questions; at long ones fewer, at least a 16th of them.
+        options: options of the head; None: those of `OPTIONS`.
+        parameters: largest number of parameters of the head, without the linear layers around it.
+        stages: the stages of training.
+        lags: the lags to score.
+        seed: seed of weights and clips.
+        lr: largest learning rate.
+        clips: number of clips to score at short lags; long lags have fewer, at least a 16th.
 
     Returns:
-        a row a lag: head, task, lag, accuracy, dim, parameters, context_frames (nothing: no limit), seed. Chance is
+        a row per lag: head, task, lag, accuracy, dim, parameters, context_frames (missing: no limit), seed. Chance is
         1/8 (adding: 1/4 at best).
 
     Raises:
-        UserError: an unknown head, task or option.
+        UserError: the head, task or an option is unknown.
     """
     model = train_recall(head, task, options=options, parameters=parameters, stages=stages, seed=seed, lr=lr)
     about = {
@@ -175,7 +178,7 @@ def score_recall(
 
 
 def _train(model: RecallModel, batches: Iterable[Clips], lr: float, steps: int) -> None:
-    """Trains for `steps` steps. The learning rate rises at first, else attention learns nothing, and ends at zero."""
+    """Trains for `steps` steps. The learning rate warms up, without which attention learns nothing, and ends at 0."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
     rise, fall = steps / 20, steps / 5
     schedule = LambdaLR(optimizer, lambda step: min((step + 1) / rise, 1, (steps - step) / fall))
@@ -190,7 +193,7 @@ def _train(model: RecallModel, batches: Iterable[Clips], lr: float, steps: int) 
 
 @torch.no_grad()
 def _accuracy(model: RecallModel, task: str, lag: int, num_clips: int, seed: int) -> float:
-    """Share of right answers, some clips at a time, for bounded memory."""
+    """Returns the share of right answers; clips are read in batches to bound memory."""
     generator = torch.Generator().manual_seed(1_000_003 + seed)
     batch = max(1, min(num_clips, 320_000 // lag))
     right = []

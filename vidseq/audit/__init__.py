@@ -1,4 +1,4 @@
-"""Does a data set need long context? Small probes that see little, and alarms about shortcuts."""
+"""Audits whether a data set needs long context, with small probes that see little and alarms about shortcuts."""
 
 from lazy_loader import attach_stub
 

@@ -1,4 +1,4 @@
-"""`audit_dataset`: whether each family of a data set needs long context, and which shortcuts answer it."""
+"""Audits a data set: which families of queries need long context, and which shortcuts answer them."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ from vidseq.reporting.tables import write_table
 from vidseq.tasks import default_task
 from vidseq.training import TrainConfig, fit
 
-#: The split that is learnt from.
+#: The split that entries learn from.
 TRAIN_SPLIT = "train"
-#: How the heads that see the past in order are trained; the head keeps every frame.
+#: Training of the heads that see the past in order. Attention keeps every frame.
 ORDERED_TRAINING = TrainConfig(
     head="attention", dim=64, head_options={"layers": 1}, epochs=15, batch_size=8, lr=3e-3, patience=None
 )
@@ -37,14 +37,14 @@ ORDERED_TRAINING = TrainConfig(
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found."""
+    """The findings of an audit."""
 
     rows: pd.DataFrame
-    """One row a query and entry (see `audit_entries`), with the column `choices`: how many were offered."""
+    """One row per query and entry (see `audit_entries`), with the column `choices`: the number of choices offered."""
     alarms: list[Alarm]
     verdicts: list[Verdict]
     notes: list[str]
-    """What limits the findings."""
+    """Limits of the findings."""
 
 
 def audit_dataset(
@@ -57,21 +57,23 @@ def audit_dataset(
     training: TrainConfig | None = ORDERED_TRAINING,
     features: str | None = None,
 ) -> Audit:
-    """Trains baselines and small heads on the split "train", asks them another, and compares them by what they see.
+    """Trains baselines and small heads on the split "train", and compares on another what they see with their
+    accuracy.
 
     Args:
         data: folder of the data set, with features.
         out: folder for audit.md, audit.html (a fragment), audit.csv, rows.parquet, the figure, and the runs of the
             trained heads; None: nothing is written, and `training` must be None.
-        split: whose queries are asked; its groups must not be in "train".
-        short_seconds: how much of the past the short entries see.
-        anticipation_seconds: how long before a segment its action is asked, where the data set asks nothing by itself.
-        training: of the two heads that see the past in order; None: they are left out.
-        features: which features, by the start of their folder's name; needed if there are several.
+        split: the split to evaluate; its groups must not be in "train".
+        short_seconds: length of the past that the short entries see, in seconds.
+        anticipation_seconds: time from the query to the start of the action, if the data set has no queries of its
+            own.
+        training: training of the two heads that see the past in order; None: they are left out.
+        features: the start of the name of a features folder; needed if there are several.
 
     Raises:
-        UserError: no queries in one of the splits, fewer than two groups asked, groups on both sides, or a folder that
-            holds the audit of something else.
+        UserError: a split has no queries, the evaluated split has fewer than two groups, a group is in both splits, or
+            the folder holds another audit.
     """
     dataset, store = Dataset.load(data), FeatureStore.open_in(Path(data), features)
     if not short_seconds > 0:
@@ -97,32 +99,32 @@ def audit_dataset(
 
 
 def find(dataset: Dataset, queries: Sequence[Query], rows: pd.DataFrame, split: str, short_seconds: float) -> Audit:
-    """The findings from rows: alarms, verdicts, and what limits them."""
+    """Computes the findings from rows: alarms, verdicts, and their limits."""
     rows = _with_choices(dataset, queries, rows, split)
     alarms = find_shortcuts(dataset, queries, rows, split)
     return Audit(rows, alarms, judge(rows, short_seconds), _notes(dataset, queries, rows, split))
 
 
 def find_shortcuts(dataset: Dataset, queries: Sequence[Query], rows: pd.DataFrame, split: str) -> list[Alarm]:
-    """Returns the alarms alone; the rows need the majority answer, the question, the time and the last frame."""
+    """Returns only the alarms; the rows need the entries majority, question only, time only and last frame."""
     training = [query for query in queries if dataset.videos[query.video].split == TRAIN_SPLIT]
     asked = [query for query in queries if dataset.videos[query.video].split == split]
     return find_alarms(_with_choices(dataset, queries, rows, split), training, asked)
 
 
 def _with_choices(dataset: Dataset, queries: Sequence[Query], rows: pd.DataFrame, split: str) -> pd.DataFrame:
-    """Rows with the column `choices`: how many were offered; 0 for open questions."""
+    """Adds the column `choices` to rows: the number of choices offered; 0 for open questions."""
     asked = [query for query in queries if dataset.videos[query.video].split == split]
-    number = {(query.video, query.time, query.question, query.answer): len(query.choices) for query in asked}
+    num_choices = {(query.video, query.time, query.question, query.answer): len(query.choices) for query in asked}
     keys = zip(rows["video"], rows["time"], rows["question"], rows["answer"])
-    return rows.assign(choices=[number[key] for key in keys])
+    return rows.assign(choices=[num_choices[key] for key in keys])
 
 
 def audit_queries(dataset: Dataset, split: str, anticipation_seconds: float) -> list[Query]:
-    """What is asked in the splits "train" and `split`: the data set's own queries, or else next actions.
+    """Returns the queries of the splits "train" and `split`: the data set's own ones, or else next actions.
 
     Raises:
-        UserError: nothing is asked in one of them.
+        UserError: one of the splits has no query.
     """
     own = [query for query in dataset.queries if query.kind in QUERY_KINDS]
     queries = own or dataset.next_action_queries(anticipation_seconds)
@@ -138,7 +140,9 @@ def audit_queries(dataset: Dataset, split: str, anticipation_seconds: float) -> 
 
 def _check_groups(dataset: Dataset, split: str) -> None:
     if split == TRAIN_SPLIT:
-        raise UserError(f"Audit expects a split other than '{TRAIN_SPLIT}' to ask, got it. Probes learn from it.")
+        raise UserError(
+            f"Audit expects a split other than '{TRAIN_SPLIT}', got '{split}'. Baselines learn from that split."
+        )
     groups = {part: {dataset.group_of(video.video) for video in dataset.split(part)} for part in (TRAIN_SPLIT, split)}
     shared = sorted(groups[TRAIN_SPLIT] & groups[split])
     if shared:
@@ -164,7 +168,7 @@ def _tasks(dataset: Dataset, queries: Sequence[Query], anticipation_seconds: flo
 def _train_ordered(
     dataset: Dataset, store: FeatureStore, out: Path, training: TrainConfig, short_seconds: float
 ) -> dict[str, tuple[Predict, str]]:
-    """Trains the heads that see the past in order, each at the context that it is asked with."""
+    """Trains the heads that see the past in order, each with the context that it is evaluated with."""
     probes: dict[str, tuple[Predict, str]] = {}
     for name, seconds in ((SHORT_WINDOW, short_seconds), (LONG_WINDOW, None)):
         config = dataclasses.replace(training, context_seconds=seconds, full_context=1.0)
@@ -186,7 +190,7 @@ def _notes(dataset: Dataset, queries: Sequence[Query], rows: pd.DataFrame, split
     groups = rows["group"].nunique()
     notes = []
     if groups < 20:
-        notes.append(f"Only {groups} groups are asked: intervals are rough.")
+        notes.append(f"Only {groups} groups are evaluated: intervals are rough.")
     recurring = answers_recur(dataset, queries, split, TRAIN_SPLIT)
     if recurring < 0.5:
         notes.append(

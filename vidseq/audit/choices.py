@@ -1,4 +1,4 @@
-"""Multiple choice without the video and without words: by the position and the length of what is offered."""
+"""Rules that answer multiple choice without video and words, by the position and the length of the choices."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -6,27 +6,27 @@ import numpy as np
 
 from vidseq.data.schema import Query
 
-#: From a query to the share of each of its choices, summing to 1; ties share equally.
+#: Maps a query to a probability for each of its choices; ties have equal probabilities.
 Rule = Callable[[Query], np.ndarray]
 
 
 def chance(query: Query) -> np.ndarray:
-    """Takes any of them."""
+    """Takes any choice, each with the same probability."""
     return np.full(len(query.choices), 1 / len(query.choices))
 
 
 def longest(query: Query) -> np.ndarray:
-    """Takes the longest, in letters."""
+    """Takes the choice with the most letters."""
     return _where([len(choice) for choice in query.choices])
 
 
 def shortest(query: Query) -> np.ndarray:
-    """Takes the shortest, in letters."""
+    """Takes the choice with the fewest letters."""
     return _where([-len(choice) for choice in query.choices])
 
 
 def usual_position(training: Sequence[Query]) -> Rule:
-    """Takes the position where the answer was most often in training, among questions with as many choices."""
+    """Takes the most frequent position of the answer in training, among questions with the same number of choices."""
     counts: dict[int, np.ndarray] = {}
     for query in training:
         if query.answer in query.choices:
@@ -51,6 +51,6 @@ def share_right(rule: Rule, queries: Sequence[Query]) -> np.ndarray:
 
 
 def _where(values: Sequence[float]) -> np.ndarray:
-    """Gives an equal share to each of the largest."""
+    """Gives equal probabilities to the largest values, and 0 to the others."""
     top = np.asarray(values, float) == max(values)
     return top / top.sum()

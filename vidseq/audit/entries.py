@@ -1,4 +1,4 @@
-"""What the audit compares: baselines, and trained heads that see the past in order; a row for each query and entry."""
+"""Entries of the audit: baselines, and trained heads that see the past in order; a row for each query and entry."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from vidseq.data.dataset import Dataset
     from vidseq.features.store import FeatureStore
 
-#: Heads that are trained to see the past in order: its last seconds, and all of it.
+#: Names of the trained heads, which see the last seconds of the past in order, and all of it.
 SHORT_WINDOW, LONG_WINDOW = "short_window", "long"
-#: Averaging the noise of the last second is no need of the past.
+#: An average over the last second reduces noise and still counts as the present.
 PRESENT_SECONDS = 1.0
 
 
@@ -32,15 +32,15 @@ class AuditEntry:
     """A baseline or a trained head, with how much of the past it sees."""
 
     name: str
-    """As in the column `run` of the rows; of a baseline also what `--controls` takes."""
+    """Value of the column `run` of the rows; for a baseline also its name in `--controls`."""
     sees: str
-    """In words."""
+    """What it sees, in words."""
     part: str
-    """"nothing", "present", "short" or "long": how much of the past it sees."""
+    """The part of the past that it sees: "nothing", "present", "short" or "long"."""
 
 
 def audit_entries(short_seconds: float) -> dict[str, AuditEntry]:
-    """Returns every entry by name, from the one that sees least."""
+    """Returns every entry by name, starting with those that see least."""
     baselines: list[tuple[Baseline, str]] = [
         (Majority(), "nothing"),
         (QuestionOnly(), "nothing"),
@@ -60,17 +60,17 @@ def audit_entries(short_seconds: float) -> dict[str, AuditEntry]:
 
 
 def present_entries() -> tuple[str, ...]:
-    """Returns the entries that see the present at most, the majority answer left out."""
+    """Returns the entries that see at most the present, without the majority answer."""
     return tuple(map(str, (QuestionOnly(), TimeOnly(), LastFrameProbe(), BagOfFrames(PRESENT_SECONDS))))
 
 
 def longer_and_shorter(short_seconds: float) -> tuple[tuple[str, str], ...]:
-    """Returns pairs of entries that differ in how much past they see and in nothing else."""
+    """Returns pairs of entries that differ only in how much of the past they see."""
     return (str(BagOfFrames()), str(BagOfFrames(short_seconds))), (LONG_WINDOW, SHORT_WINDOW)
 
 
 def display_name(entry: str) -> str:
-    """An entry's name as readers see it: "bag of frames 4s"."""
+    """Returns an entry's name for readers, such as "bag of frames 4s"."""
     return entry.replace("_", " ").replace(":", " ")
 
 
@@ -85,17 +85,17 @@ def entry_rows(
     ordered: Mapping[str, tuple[Predict, str]] | None = None,
     names: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Trains the baselines and asks all entries every query.
+    """Trains the baselines and answers every query with every entry.
 
     Args:
         dataset: the data set.
         store: its features.
         queries: queries of both splits.
-        short_seconds: how much of the past the short entries see.
-        split: whose queries are asked.
-        train_split: whose queries the baselines learn from.
-        ordered: models that see the past in order, by entry name, with the context that they are shown.
-        names: the baselines to ask beside the majority answer; None: all.
+        short_seconds: length of the past that the short entries see, in seconds.
+        split: the split to evaluate.
+        train_split: the split that baselines learn from.
+        ordered: models that see the past in order with their contexts, by entry name.
+        names: the baselines to evaluate besides the majority answer; None: all.
 
     Returns:
         rows whose column `run` names the entry.
@@ -114,9 +114,9 @@ def entry_rows(
 
 
 def answers_recur(dataset: "Dataset", queries: Sequence[Query], split: str, train_split: str) -> float:
-    """The share of a split's multiple-choice answers that some training query has too; NaN without multiple choice.
+    """Returns the share of a split's multiple-choice answers that occur in training; NaN without multiple choice.
 
-    Where answers do not recur, baselines that learn answers from frames cannot be right.
+    If answers do not recur, baselines that learn answers from frames cannot be right.
     """
     known = {query.answer for query in queries if dataset.videos[query.video].split == train_split}
     asked = [query for query in queries if query.choices and dataset.videos[query.video].split == split]
@@ -124,5 +124,5 @@ def answers_recur(dataset: "Dataset", queries: Sequence[Query], split: str, trai
 
 
 def run_folder(out: Path, name: str) -> Path:
-    """The folder of the run of a trained head."""
+    """Returns the run folder of a trained head."""
     return out / "runs" / name

@@ -1,4 +1,4 @@
-"""The audit as a figure: what each baseline gets right, a panel a family."""
+"""Draws an audit: the accuracy of each entry, one panel per family."""
 
 import itertools
 
@@ -22,9 +22,9 @@ def audit_figure(rows: pd.DataFrame, name: str, short_seconds: float) -> Figure:
     """Draws the accuracy of each entry with its 95% interval; the dashed line is the majority answer.
 
     Args:
-        rows: of an `Audit`.
-        name: the data set's.
-        short_seconds: how much of the past the short entries see.
+        rows: rows of an `Audit`.
+        name: name of the data set.
+        short_seconds: length of the past that the short entries see, in seconds.
     """
     families = list(rows.groupby("family", sort=False))
     entries = audit_entries(short_seconds)
@@ -43,21 +43,21 @@ def audit_figure(rows: pd.DataFrame, name: str, short_seconds: float) -> Figure:
         for axis in axes[len(families) - columns : len(families)]:  # the lowest of each column
             axis.set_xlabel("accuracy (%)")
             axis.tick_params(labelbottom=True)
-        marks = [
+        handles = [
             matplotlib.lines.Line2D([], [], color=color, marker="o", lw=2, label=f"sees {_LEGEND[part]}")
             for part, color in COLORS.items()
         ]
-        figure.legend(handles=marks, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+        figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return figure
 
 
 def _draw(axis: Axes, family: str, rows: pd.DataFrame, entries: dict[str, AuditEntry]) -> None:
     found = accuracy_of(rows)
     shown = [name for name in entries if name in found]
-    for place, name in enumerate(shown):
+    for row, name in enumerate(shown):
         interval, color = found[name], COLORS[entries[name].part]
-        axis.plot([100 * interval.low, 100 * interval.high], [place, place], color=color, lw=2, solid_capstyle="round")
-        axis.plot(100 * interval.mean, place, "o", color=color, ms=5)
+        axis.plot([100 * interval.low, 100 * interval.high], [row, row], color=color, lw=2, solid_capstyle="round")
+        axis.plot(100 * interval.mean, row, "o", color=color, ms=5)
     axis.axvline(100 * found[Majority.name].mean, color=COLORS["nothing"], lw=0.9, ls=(0, (4, 2)), zorder=0)
     axis.set_yticks(range(len(shown)), [display_name(name) for name in shown])
     axis.set_title(

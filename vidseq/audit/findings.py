@@ -1,4 +1,4 @@
-"""From the audit's rows to alarms about shortcuts, and to verdicts on how much past is needed."""
+"""Derives findings from the audit's rows: alarms about shortcuts, and verdicts on how much past a family needs."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ from vidseq.baselines.probes import LastFrameProbe, QuestionOnly, TimeOnly
 from vidseq.data.schema import Query
 from vidseq.evaluation.intervals import FewGroupsWarning, Interval, bootstrap_mean
 
-#: How often all intervals of a kind (alarms, needs) hold together.
+#: Confidence that all intervals of a kind (alarms, needs) hold together.
 LEVEL = 0.95
-#: A family is one of memory if so large a share of its queries has evidence that is at least so old.
+#: A family needs memory if at least this share of its queries has evidence that is at least this old.
 MEMORY_SHARE = 0.9
 MEMORY_SECONDS = 1.0
-#: A need must be worth more than this, as a share: smaller gains are no reason to keep a past.
+#: A need must gain more accuracy than this, as a fraction: smaller gains do not justify a longer past.
 MARGIN = 0.01
 
 
@@ -32,18 +32,18 @@ class Alarm:
     """The baseline that finds it, or "position", "longest" or "shortest"."""
     family: str
     excess: Interval
-    """How much more often right than without the shortcut; simultaneous over all alarms."""
+    """Accuracy with the shortcut minus accuracy without it; the interval is simultaneous over all alarms."""
     text: str
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How much past a family needs, as far as the probes show."""
+    """How much past a family needs, as far as the probes show it."""
 
     family: str
     needs: str
-    """"long": more than the short window; "past": some; "nothing shown": no evidence; "nothing learnt": no probe is
-    above the majority answer, so nothing can be said."""
+    """"long": more than the short window; "past": some of it; "nothing shown": no evidence of a need; "nothing
+    learnt": no probe is better than the majority answer, so there is no verdict."""
     text: str
     num_queries: int
     num_groups: int
@@ -53,8 +53,8 @@ def find_alarms(rows: pd.DataFrame, training: Sequence[Query], asked: Sequence[Q
     """Looks for shortcuts in every family.
 
     Args:
-        rows: of `entry_rows`.
-        training: queries that were learnt from.
+        rows: rows of `entry_rows`.
+        training: queries that the entries learnt from.
         asked: queries of the rows, in any order.
     """
     tests = [test for family, part in rows.groupby("family", sort=False) for test in _probe_tests(str(family), part)]
@@ -92,7 +92,7 @@ def _probe_tests(family: str, rows: pd.DataFrame) -> list[_Test]:
 
 
 def is_memory(rows: pd.DataFrame) -> bool:
-    """Whether a family's evidence, where it is known, has ended before the present."""
+    """Whether the evidence of most of a family's queries ended before the present."""
     age = rows.drop_duplicates("query")["evidence_age_seconds"].to_numpy(float)
     return bool(len(age)) and float((age >= MEMORY_SECONDS).mean()) >= MEMORY_SHARE
 
@@ -120,8 +120,8 @@ def judge(rows: pd.DataFrame, short_seconds: float) -> list[Verdict]:
     """Judges how much past each family needs.
 
     Args:
-        rows: of `entry_rows`.
-        short_seconds: as there.
+        rows: rows of `entry_rows`.
+        short_seconds: see `entry_rows`.
     """
     families = list(rows.groupby("family", sort=False))
     return [_judge_family(str(family), part, short_seconds, len(families)) for family, part in families]
@@ -131,8 +131,8 @@ def _judge_family(family: str, rows: pd.DataFrame, short_seconds: float, num_fam
     right = _right(rows)
     groups = _groups(rows, right)
 
-    def gain(name: str, base: str, looks: int) -> Interval:
-        return _interval(right[name].to_numpy() - right[base].to_numpy(), groups, looks)
+    def gain(name: str, base: str, num_tests: int) -> Interval:
+        return _interval(right[name].to_numpy() - right[base].to_numpy(), groups, num_tests)
 
     past = [name for name, entry in audit_entries(short_seconds).items() if entry.part in ("short", "long")]
     past = [name for name in past if name in right]
@@ -162,12 +162,12 @@ def _judge_family(family: str, rows: pd.DataFrame, short_seconds: float, num_fam
 
 
 def _largest(gains: Mapping[str, Interval]) -> str:
-    """The largest gain, those that are shown first."""
+    """Returns the name of the largest gain; gains whose interval is above 0 come first."""
     return max(gains, key=lambda name: (gains[name].low > 0, gains[name].mean))
 
 
 def _long_or_past(name: str, gain: Interval, short_seconds: float) -> tuple[str, str]:
-    """Whether the past before the short window is needed, and why."""
+    """Returns whether a family needs the past before the short window, and why."""
     if gain.low > MARGIN:
         return "long", (
             f"It needs more than the last {short_seconds:g} s: {_named(name)} gains by the rest of the past, "
@@ -184,11 +184,14 @@ def _verdict(family: str, needs: str, text: str, rows: pd.DataFrame) -> Verdict:
 
 
 def _right(rows: pd.DataFrame) -> pd.DataFrame:
-    """1 for right, a row a query and a column an entry; for multiple choice, the majority answer is chance."""
+    """Returns 1 for right and 0 for wrong, with a row per query and a column per entry.
+
+    For multiple choice, the column of the majority answer holds the probability of a right guess.
+    """
     wide = rows.assign(correct=rows["correct"].astype(float)).pivot(index="query", columns="run", values="correct")
     if "choices" in rows:
-        number = rows.drop_duplicates("query").set_index("query")["choices"].loc[wide.index]
-        wide.loc[number > 1, Majority.name] = 1 / number[number > 1]
+        num_choices = rows.drop_duplicates("query").set_index("query")["choices"].loc[wide.index]
+        wide.loc[num_choices > 1, Majority.name] = 1 / num_choices[num_choices > 1]
     return wide
 
 
@@ -196,19 +199,20 @@ def _groups(rows: pd.DataFrame, right: pd.DataFrame) -> np.ndarray:
     return rows.drop_duplicates("query").set_index("query")["group"].loc[right.index].to_numpy()
 
 
-def _interval(values: np.ndarray, groups: np.ndarray, looks: int) -> Interval:
-    """The mean with an interval whose lower end holds together with so many others (Bonferroni, one-sided).
+def _interval(values: np.ndarray, groups: np.ndarray, num_tests: int) -> Interval:
+    """Computes a mean with an interval whose lower end holds together with those of all tests (Bonferroni, one-sided).
 
-    From Student's t with a standard error over groups: so far out, the bootstrap of few groups raises false alarms.
+    It uses Student's t with a standard error over groups: at such small probabilities, the bootstrap of few groups
+    raises false alarms.
 
     Source: Cameron and Miller, A practitioner's guide to cluster-robust inference, 2015, section II.
     """
     names, group = np.unique(groups, return_inverse=True)
     excess = np.bincount(group, weights=values - values.mean())
     error = np.sqrt(len(names) / (len(names) - 1) * np.square(excess).sum()) / len(values)
-    half = float(stats.t.ppf(1 - (1 - LEVEL) / looks, len(names) - 1) * error)
+    half = float(stats.t.ppf(1 - (1 - LEVEL) / num_tests, len(names) - 1) * error)
     mean = float(values.mean())
-    return Interval(mean, mean - half, mean + half, len(values), len(names), 1 - 2 * (1 - LEVEL) / looks)
+    return Interval(mean, mean - half, mean + half, len(values), len(names), 1 - 2 * (1 - LEVEL) / num_tests)
 
 
 def accuracy_of(rows: pd.DataFrame) -> dict[str, Interval]:

@@ -10,7 +10,7 @@ from vidseq.reporting.inline_svg import drawn_pixels, inline_svg
 from vidseq.reporting.pages import render_page
 from vidseq.reporting.tables import to_markdown
 
-#: What a verdict is called in a headline.
+#: Headline of each verdict.
 HEADLINES = {
     "long": "needs more than the short window",
     "past": "needs some of the past",
@@ -20,7 +20,7 @@ HEADLINES = {
 
 
 def accuracy_table(rows: pd.DataFrame, short_seconds: float) -> pd.DataFrame:
-    """Accuracy of each probe in each family: family, probe, sees, accuracy, low, high, num_queries, num_groups."""
+    """Tabulates the accuracy of each probe: family, probe, sees, accuracy, low, high, num_queries, num_groups."""
     entries = audit_entries(short_seconds)
     lines = []
     for family, part in rows.groupby("family", sort=False):
@@ -110,11 +110,11 @@ def _legend(table: pd.DataFrame) -> list[str]:
 
 def _method() -> list[str]:
     return [
-        "Every probe but the first two sees the question too. Probes learn from the split train, and are asked of "
-        "groups that they have not seen. Pooled ones are kernel ridge regressions; the two that see the past in order "
-        "are small attention heads, trained once.",
+        "Every probe but the first two sees the question too. Probes learn from the split train and are evaluated on "
+        "other groups. Pooled ones are kernel ridge regressions; the two that see the past in order are small "
+        "attention heads, trained once.",
         f"±: 95% bootstrap over groups. Brackets: Student's t with errors over groups; the lower ends of all alarms, "
         f"and of all needs, hold together with {LEVEL:.0%} (Bonferroni). A need must be worth more than "
         f"{100 * MARGIN:g} point.",
-        "A probe that fails proves nothing: the words say what was shown, not what is so.",
+        "A probe that fails proves nothing: a stronger model may still use what the probe could not.",
     ]

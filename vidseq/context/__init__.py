@@ -1,4 +1,4 @@
-"""How accuracy depends on how much of the past is shown: the sweep, its curves and summary numbers, its report."""
+"""Measures how accuracy depends on the length of the visible past: the sweep, its curves, its summary, its report."""
 
 from lazy_loader import attach_stub
 

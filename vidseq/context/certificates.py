@@ -1,7 +1,7 @@
-"""Model certificates: how much past a model needs for each query, beside how far back the evidence really lies.
+"""Model certificates: how much past a model needs for each query, compared with how far back the evidence lies.
 
-A certificate is compared with the reach (how long before the query the earliest evidence begins), because a context is
-a span that ends at the query. The length of the evidence itself is `certificate_seconds` and another thing.
+A certificate is compared with the reach (the time from the start of the earliest evidence to the query), because a
+context ends at the query. The length of the evidence itself is `certificate_seconds`, a different quantity.
 """
 
 from collections.abc import Callable
@@ -14,43 +14,42 @@ from vidseq.evaluation.input_controls import Blind
 from vidseq.evaluation.intervals import Interval, bootstrap_means, expanded_tails
 from vidseq.evaluation.pairing import PairedAnswers, pair_answers
 
-#: Fewer answered queries than this give no rank correlation.
+#: A rank correlation needs at least this many answered queries.
 _MIN_RANKED = 10
 
 
 @dataclass(frozen=True)
 class CertificateSummary:
-    """What the model certificates of one line say."""
+    """Statistics of the model certificates of one line."""
 
     quartiles: tuple[float, float, float]
-    """Seconds of past within which a quarter, half and three quarters of all queries are right for good; infinite
-    where so many never are."""
+    """Quartiles of the certificates of all queries, in seconds; infinite where a query has none."""
     share_right: float
-    """How many have a certificate at all: they are right with the longest context."""
+    """Share of queries that have a certificate: their answer is right with the longest context."""
     rank_correlation: Interval | None
-    """Spearman's, of certificates with reach, over the queries that have both and that `blind` gets wrong (a guess
-    needs no past, however far back the evidence); None where either hardly varies."""
+    """Spearman's correlation of certificates and reach, over the queries that have both and that `blind` gets wrong (a
+    guess needs no past, however old the evidence); None if either hardly varies."""
     share_unseen: Interval | None
-    """How often a model is right for good from a context on that shows none of the evidence, of the queries that have
-    such a context (a part of the evidence, such as the last moment of a card, may do, so it is not held against the
-    reach); None where there is none."""
+    """Share of queries whose certificate is a context without any evidence, of the queries that have such a context;
+    None if no query has one. A context that shows part of the evidence does not count, because a part (such as the
+    last moment of a card) may suffice."""
     chance_unseen: Interval | None
-    """How often the control `blind` is right on the same queries; None without it."""
+    """Accuracy of the control `blind` on the same queries; None without that control."""
     shortcut_alarm: bool
-    """Whether `share_unseen` exceeds what guessing explains, with 95% confidence."""
+    """Whether `share_unseen` exceeds the accuracy of guesses, with 95% confidence."""
 
 
 def model_certificates(rows: pd.DataFrame) -> pd.DataFrame:
-    """The smallest context at which each answer is right and stays right at every longer one tested.
+    """Finds, for each query, the shortest context at which the answer is right and stays right at every longer one.
 
     Args:
-        rows: of one data set, split and mode; any runs and seeds; every query at every context.
+        rows: rows of one data set, split and mode; any runs and seeds; every query at every context.
 
     Returns:
-        a row a query and trained model: run, seed, query, group, family, reach_seconds, evidence_age_seconds,
-        certificate_context (empty where the answer is wrong with the longest), model_certificate_seconds (infinite
-        there; all the past there was where it takes everything), below_seconds (the longest context tested that is
-        shorter, 0 if there is none): the certificate lies in (below, certificate].
+        one row per query and trained model: run, seed, query, group, family, reach_seconds, evidence_age_seconds,
+        certificate_context (empty if the answer is wrong with the longest context), model_certificate_seconds
+        (infinite in that case; the length of all of the past for the full context), below_seconds (the next shorter
+        context, 0 if there is none). The certificate lies in (below, certificate].
 
     Raises:
         UserError: see `pair_answers`.
@@ -59,10 +58,10 @@ def model_certificates(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise_certificates(rows: pd.DataFrame, *, num_samples: int = 500) -> CertificateSummary:
-    """Sums up the model certificates of one line.
+    """Summarises the model certificates of one line.
 
     Args:
-        rows: of one data set, split and mode, with the control `blind` for what guessing explains.
+        rows: rows of one data set, split and mode, with the control `blind` for the accuracy of guesses.
         num_samples: bootstrap samples of each interval.
 
     Raises:
@@ -72,7 +71,7 @@ def summarise_certificates(rows: pd.DataFrame, *, num_samples: int = 500) -> Cer
     table = _certificates(rows, paired)
     seconds = table["model_certificate_seconds"].to_numpy(float)
     known = table["reach_seconds"].notna().to_numpy()
-    blind = paired.place(Blind.name)
+    blind = paired.column(Blind.name)
     guessed = np.zeros(len(table), bool) if blind is None else paired.answers.to_numpy()[:, blind] == 1
     hidden = (table["evidence_age_seconds"] >= paired.seconds.min()).to_numpy()
     unseen, chance, alarm = _unseen(table[hidden], None if blind is None else guessed[hidden], num_samples)
@@ -89,7 +88,7 @@ def summarise_certificates(rows: pd.DataFrame, *, num_samples: int = 500) -> Cer
 
 def _certificates(rows: pd.DataFrame, paired: PairedAnswers) -> pd.DataFrame:
     right = paired.answers.to_numpy()[:, : len(paired.contexts)] == 1
-    # Read from the longest context down: right as long as no wrong answer has come.
+    # From the longest context down: True until the first wrong answer.
     stays = np.logical_and.accumulate(right[:, ::-1], axis=1)[:, ::-1]
     first = np.where(stays.any(axis=1), stays.argmax(axis=1), len(paired.contexts))
     names, seconds = np.array([*paired.contexts, ""]), np.append(paired.seconds, np.inf)
@@ -112,10 +111,10 @@ def _unseen(
         return None, None, False
     early = (table["model_certificate_seconds"] <= table["evidence_age_seconds"]).to_numpy(float)
     columns = np.stack([early, np.zeros_like(early) if guessed is None else guessed], axis=1)
-    draws = bootstrap_means(columns, table["group"].to_numpy(), _trained(table), num_samples=num_samples)
-    excess = draws.interval(lambda means: means[..., 0] - means[..., 1])
-    chance = None if guessed is None else draws.interval(lambda means: means[..., 1])
-    return draws.interval(lambda means: means[..., 0]), chance, bool(guessed is not None and excess.low > 0)
+    bootstrap = bootstrap_means(columns, table["group"].to_numpy(), _trained(table), num_samples=num_samples)
+    excess = bootstrap.interval(lambda means: means[..., 0] - means[..., 1])
+    chance = None if guessed is None else bootstrap.interval(lambda means: means[..., 1])
+    return bootstrap.interval(lambda means: means[..., 0]), chance, bool(guessed is not None and excess.low > 0)
 
 
 def _rank_correlation(table: pd.DataFrame, num_samples: int) -> Interval | None:
@@ -130,15 +129,15 @@ def _rank_correlation(table: pd.DataFrame, num_samples: int) -> Interval | None:
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> float:
-    """Spearman's correlation of two columns whose rows come several times each; ties have their mean rank.
+    """Computes Spearman's correlation of two columns with row counts; ties have their mean rank.
 
     Args:
-        one: numbers of the values in their order, (N,), as `np.unique` gives them.
-        other: likewise.
-        weights: how often each row comes, (N,).
+        one: index of each value among the sorted distinct values, (N,), as `np.unique` returns it.
+        other: the same for the other column, (N,).
+        weights: number of times each row counts, (N,).
 
     Returns:
-        the correlation; NaN where either does not vary.
+        the correlation; NaN if either column is constant.
     """
     ranks = []
     for codes in (one, other):
@@ -152,20 +151,20 @@ def rank_correlation(one: np.ndarray, other: np.ndarray, weights: np.ndarray) ->
 def resampled(
     statistic: Callable[[np.ndarray], float], groups: np.ndarray, num_samples: int, random_seed: int = 0
 ) -> Interval:
-    """A number that is no mean, and its interval, groups resampled with replacement.
+    """Computes a statistic that is not a mean, with its interval; groups are resampled with replacement.
 
     Args:
-        statistic: how often each row was drawn, (N,), to the value; NaN where there is none.
-        groups: of each row, (N,).
+        statistic: maps the number of times each row was drawn, (N,), to the value, or NaN if it is undefined.
+        groups: group of each row, (N,).
         num_samples: bootstrap samples.
-        random_seed: of the resampling.
+        random_seed: seed of the resampling.
     """
     value = statistic(np.ones(len(groups)))
     names, group = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     if len(names) < 2:
         return Interval(value, float("nan"), float("nan"), len(groups), len(names))
-    random = np.random.default_rng(random_seed)
-    drawn = random.multinomial(len(names), np.full(len(names), 1 / len(names)), num_samples)
+    generator = np.random.default_rng(random_seed)
+    drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), num_samples)
     samples = np.array([statistic(weights[group].astype(float)) for weights in drawn])
     low, high = np.nanquantile(samples, expanded_tails(0.95, len(names)))
     return Interval(value, float(low), float(high), len(groups), len(names))

@@ -1,4 +1,4 @@
-"""What the past is worth to a model, each a number with its interval, paired on the same queries."""
+"""Computes how much a model gains from the past, as paired differences with intervals."""
 
 import warnings
 
@@ -11,38 +11,41 @@ from vidseq.evaluation.pairing import PairedAnswers
 
 
 def gain(paired: PairedAnswers) -> Interval | None:
-    """Accuracy with the longest context minus that with the last frame alone; None where that was not asked."""
+    """Computes accuracy with the longest context minus that with the last frame; None if the latter is missing."""
     last = paired.last_frame
     return None if last is None else _difference(paired, paired.full, last)
 
 
 def order_gain(paired: PairedAnswers) -> Interval | None:
-    """Accuracy with the past in order minus that with the past shuffled; None without the control `shuffled`."""
-    shuffled = paired.place(Shuffled.name)
+    """Computes accuracy with the past in order minus that with it shuffled; None without the control `shuffled`."""
+    shuffled = paired.column(Shuffled.name)
     return None if shuffled is None else _difference(paired, paired.full, shuffled)
 
 
 def peak_context(paired: PairedAnswers) -> str:
-    """The context with the highest accuracy; of equal ones the shortest."""
-    return paired.contexts[int(np.argmax(paired.draws.means[: len(paired.contexts)]))]
+    """Returns the context with the highest accuracy; of equal ones the shortest."""
+    return paired.contexts[int(np.argmax(paired.bootstrap.means[: len(paired.contexts)]))]
 
 
 def overload_loss(paired: PairedAnswers) -> Interval:
-    """How much the longest context falls short of the best one: some models get worse with more.
+    """Computes the accuracy of the best context minus that of the longest: some models get worse with more past.
 
-    The best of several noisy points looks better than it is, so a small loss with an interval from 0 is none.
+    The best of several noisy points is overestimated, so a small loss whose interval starts at 0 is not evidence of
+    one.
     """
-    number = len(paired.contexts)
-    return paired.draws.interval(lambda means: means[..., :number].max(axis=-1) - means[..., number - 1])
+    num_contexts = len(paired.contexts)
+    return paired.bootstrap.interval(
+        lambda means: means[..., :num_contexts].max(axis=-1) - means[..., num_contexts - 1]
+    )
 
 
 def area(paired: PairedAnswers) -> Interval | None:
-    """Mean height of the curve over log2 of the context, from 0 at the control `blind` to 1 where all is right.
+    """Computes the mean height of the curve over log2 of the context: 0 is the control `blind`, 1 is all right.
 
-    Contexts of finite length count; everything has no place on the axis. None without the control `blind` or with
-    fewer than two such contexts.
+    Only contexts of finite length count. The result is None without the control `blind`, or with fewer than two such
+    contexts.
     """
-    blind = paired.place(Blind.name)
+    blind = paired.column(Blind.name)
     finite = np.isfinite(paired.seconds) & (paired.seconds > 0)
     if blind is None or finite.sum() < 2 or np.ptp(paired.seconds[finite]) == 0:
         return None
@@ -53,21 +56,21 @@ def area(paired: PairedAnswers) -> Interval | None:
         floor = means[..., blind]
         return (means[..., columns] @ weights - floor) / np.maximum(1 - floor, 1e-9)
 
-    return paired.draws.interval(normalised)
+    return paired.bootstrap.interval(normalised)
 
 
 def leak_index(rows: pd.DataFrame, *, num_samples: int = 2000) -> Interval | None:
-    """How much more often than the control `blind` a model is right before any of its evidence is shown to it.
+    """Computes how much more often than the control `blind` a model is right without having seen any evidence.
 
-    Counted are the contexts that end short of the newest evidence (so none of it is seen, which is stricter than short
-    of the reach, where a part may be). About zero, or something besides the evidence gives the answer away.
+    Only contexts that are too short for the newest evidence count, so the model sees none of it. A value clearly above
+    0 means that something other than the evidence reveals the answer.
 
     Args:
-        rows: of one data set, split and mode, with the control.
+        rows: rows of one data set, split and mode, with the control.
         num_samples: bootstrap samples.
 
     Returns:
-        the mean difference; None without the control, or where no query's evidence lies that far back.
+        the mean difference; None without the control, or if no context is too short for any query's evidence.
     """
     blind = rows[rows["control"] == Blind.name].set_index(["run", "seed", "query"])["correct"].astype(float)
     unseen = rows[(rows["control"] == "") & (rows["context_seconds"] <= rows["evidence_age_seconds"])]
@@ -77,19 +80,19 @@ def leak_index(rows: pd.DataFrame, *, num_samples: int = 2000) -> Interval | Non
     reference = blind.loc[pd.MultiIndex.from_frame(unseen[["run", "seed", "query"]])].to_numpy()
     difference = unseen["correct"].to_numpy(float) - reference
     trained = unseen["run"].astype(str) + "/" + unseen["seed"].astype(str)
-    with warnings.catch_warnings():  # the number of groups stands in the interval
+    with warnings.catch_warnings():  # the interval holds the number of groups
         warnings.simplefilter("ignore", FewGroupsWarning)
         return bootstrap_mean(difference, unseen["group"].to_numpy(), trained.to_numpy(), num_samples=num_samples)
 
 
 def _difference(paired: PairedAnswers, one: int, other: int) -> Interval:
-    return paired.draws.interval(lambda means: means[..., one] - means[..., other])
+    return paired.bootstrap.interval(lambda means: means[..., one] - means[..., other])
 
 
-def _trapezoid(places: np.ndarray) -> np.ndarray:
-    """Weights that make the trapezoid rule of values at `places`, summing to 1."""
-    steps = np.diff(places)
-    weights = np.zeros(len(places))
+def _trapezoid(positions: np.ndarray) -> np.ndarray:
+    """Returns the weights of the trapezoid rule for values at `positions`; they sum to 1."""
+    steps = np.diff(positions)
+    weights = np.zeros(len(positions))
     weights[:-1] += steps / 2
     weights[1:] += steps / 2
     return weights / weights.sum()

@@ -1,4 +1,4 @@
-"""What `vidseq context` does: a sweep over contexts, then summaries and tables from its rows."""
+"""Runs `vidseq context`: a sweep over contexts, then summaries, tables and a report from its rows."""
 
 import shlex
 from pathlib import Path
@@ -13,21 +13,21 @@ from vidseq.evaluation.intervals import FEW_GROUPS, VERY_FEW_GROUPS, rough_text
 from vidseq.evaluation.rows import MODES
 from vidseq.reporting.tables import to_markdown, write_table
 
-#: Modes whose contexts are no lengths, or answers of several models: a query has no certificate there.
+#: Modes without certificates: their contexts are not lengths, or are answered by different models.
 _NO_LENGTHS = ("density", "retrained")
 
 
 def measure_context(
     sweep: Sweep, out: Path | str, *, workers: int = 1, overwrite: bool = False, line: str = "head"
 ) -> str:
-    """Measures how much of the past models use, to rows and tables in a folder.
+    """Measures how much of the past models use, and writes rows, tables and a report to a folder.
 
     Args:
-        sweep: models, data and what to ask.
-        out: where to write rows.parquet, index.html with its figures and tables, and tables/certificates.csv.
-        workers: processes.
-        overwrite: begin anew where another sweep's files are.
-        line: the column whose values are told apart, "head" or "run".
+        sweep: the models, the data and the contexts.
+        out: folder for rows.parquet, index.html with its figures and tables, and tables/certificates.csv.
+        workers: number of processes.
+        overwrite: start again if the folder holds another sweep.
+        line: the column whose values get a line each, "head" or "run".
 
     Returns:
         the summary as Markdown.
@@ -51,7 +51,7 @@ def measure_context(
 
 
 def command_of(sweep: Sweep) -> str:
-    """The command that makes the same sweep; what is as usual is left out."""
+    """Returns the command that runs the same sweep; options with default values are left out."""
     words = ["vidseq", "context", "--data", str(sweep.data)]
     for folder in sweep.models:
         words += ["--model", str(folder)]

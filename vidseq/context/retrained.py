@@ -1,4 +1,4 @@
-"""A model a context length: what a task needs, beside what one model uses."""
+"""Trains one model per context length, which shows how much past a task needs rather than what one model uses."""
 
 import dataclasses
 import math
@@ -19,15 +19,15 @@ RETRAINED = "retrained"
 
 
 def config_at(training: Mapping[str, Any], context: Context, seed: int) -> TrainConfig:
-    """The run's own config, but for one context length and a seed.
+    """Returns a run's training config with another context length and seed.
 
     Args:
-        training: the options of the run.
-        context: what every query of training and validation sees.
-        seed: of the new model.
+        training: the training options of the run.
+        context: the context of every query in training and validation.
+        seed: seed of the new model.
 
     Raises:
-        UserError: a context that leaves frames out, which is no length.
+        UserError: the context leaves frames out, so it is not a length.
     """
     if context.every != 1:
         raise UserError(f"Retraining expects contexts that are lengths, got {context.name}. Use the mode density.")
@@ -39,21 +39,21 @@ def config_at(training: Mapping[str, Any], context: Context, seed: int) -> Train
 
 
 def retrain(dataset: Dataset, store: FeatureStore, run: Path, context: Context, seed: int, out: Path) -> Path:
-    """Trains a model at one context length as a run was trained, or goes on with it.
+    """Trains a model at one context length with a run's config, or resumes its training.
 
     Args:
-        dataset: what to learn.
-        store: its features.
-        run: the run whose config is taken.
-        context: the length.
-        seed: of the new model.
+        dataset: the data set.
+        store: features of its videos.
+        run: folder of the run whose config is used.
+        context: the context length.
+        seed: seed of the new model.
         out: folder of the new run.
 
     Returns:
         `out`.
 
     Raises:
-        UserError: `run` is no run's folder.
+        UserError: `run` is not the folder of a run.
     """
     training = training_of(run)
     if not training:
@@ -62,10 +62,10 @@ def retrain(dataset: Dataset, store: FeatureStore, run: Path, context: Context, 
 
 
 def retrained_folder(out: Path, run: str, context: Context, seed: int) -> Path:
-    """Where the model of one length is kept."""
+    """Returns the folder of the model of one context length."""
     return out / RETRAINED / run / f"{context.name}-seed{seed}"
 
 
 def lengths_only(contexts: Sequence[Context]) -> list[Context]:
-    """The contexts that a model can be trained at."""
+    """Returns the contexts that are lengths, at which a model can be trained."""
     return [context for context in contexts if context.every == 1]

@@ -1,4 +1,4 @@
-"""All that is told of how a model uses the past, from rows alone."""
+"""Summarises how a model uses the past, from rows alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,49 +16,52 @@ from vidseq.evaluation.intervals import Interval
 from vidseq.evaluation.pairing import pair_answers
 from vidseq.progress import progress
 
-#: The family that stands for all of them together.
+#: The family name of a summary of all families.
 ALL_FAMILIES = "all"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContextSummary:
-    """How one line uses the past, on one family of queries or all. Numbers are of the eligible queries where there are
-    any, else of all; None where what they need was not asked."""
+    """How one line uses the past, on one family of queries or on all.
+
+    The numbers are of the eligible queries if there are any, else of all queries. A number is None if a control or
+    context that it needs is missing.
+    """
 
     dataset: str
     split: str
     line: str
-    """The head, or whatever lines are told apart by."""
+    """The head, or the value of another column that names lines."""
     mode: str
-    """One of `vidseq.evaluation.rows.MODES`; lines of two modes are never one line."""
+    """One of `vidseq.evaluation.rows.MODES`; a line never mixes two modes."""
     family: str
-    """`ALL_FAMILIES` for all."""
+    """A family of queries, or `ALL_FAMILIES`."""
     eligible: ContextCurve | None
-    """The queries with enough past for every length shown: the same queries at every point. None where there are none,
-    and for a density, whose span is one."""
+    """The curve of the queries with enough past for every length shown, so every point has the same queries. None if
+    there are none, and in the mode density, whose span is always the same."""
     all_queries: ContextCurve
     gain: Interval | None
-    """Longest context minus last frame."""
+    """Accuracy with the longest context minus that with the last frame."""
     order_gain: Interval | None
-    """Longest context minus the same past shuffled."""
+    """Accuracy with the longest context minus that with the same past shuffled."""
     area: Interval | None
-    """Mean height over log2 context, 0 at blind, 1 where all is right."""
+    """Mean height of the curve over log2 context: 0 is the control `blind`, 1 is all right."""
     peak: str
-    """The best context."""
+    """The context with the highest accuracy."""
     overload_loss: Interval
-    """Best context minus longest."""
+    """Accuracy at the peak minus that with the longest context."""
     effective: EffectiveContext | None
     leak: Interval | None
-    """Better than blind before any evidence was seen; about zero, or something is wrong."""
+    """Accuracy above the control `blind` before any evidence was seen; about 0 unless the answers leak."""
     certificates: CertificateSummary
     evidence_age: tuple[AgePoint, ...]
-    """Of all queries; empty where no evidence is known."""
+    """Accuracy by evidence age on all queries; empty if no evidence is known."""
     horizon: MemoryHorizon | None
-    """Of all queries."""
+    """The memory horizon on all queries."""
 
     @property
     def curve(self) -> ContextCurve:
-        """The curve that the numbers are of."""
+        """The curve of the queries that the numbers are of."""
         return self.all_queries if self.eligible is None else self.eligible
 
     @property
@@ -70,16 +73,16 @@ class ContextSummary:
 def summarise(
     rows: pd.DataFrame, *, line: str = "head", families: bool = True, num_samples: int = 2000
 ) -> list[ContextSummary]:
-    """Sums up rows: one summary a data set, split, mode and line, for all queries together and then a family each.
+    """Summarises rows by data set, split, mode and line, for all queries and then for each family.
 
     Args:
-        rows: of models at two contexts or more, with controls.
-        line: the column whose values are told apart: "head" (all its runs and seeds together) or "run".
-        families: also a summary of each family, where there are several.
+        rows: rows of models at two contexts or more, with controls.
+        line: the column whose values get a line each: "head" (all its runs and seeds together) or "run".
+        families: whether each family gets a summary too, if there are several.
         num_samples: bootstrap samples.
 
     Raises:
-        UserError: no such column, fewer than two contexts, or a query that was not asked at every context.
+        UserError: the column does not exist, there are fewer than two contexts, or a query lacks a context.
     """
     if line not in rows.columns:
         raise UserError(f"A summary expects lines by a column of the rows, got '{line}'. Use head or run.")
@@ -99,12 +102,12 @@ def summarise(
 
 
 def summary_table(summaries: Sequence[ContextSummary]) -> pd.DataFrame:
-    """The summaries as a table: shares as fractions, intervals as `..._low` and `..._high`, NaN where not known."""
+    """Returns the summaries as a table: shares as fractions, intervals as `..._low` and `..._high`, NaN if unknown."""
     return pd.DataFrame([_record(summary) for summary in summaries])
 
 
 def summary_text_table(summaries: Sequence[ContextSummary]) -> pd.DataFrame:
-    """The summaries as a table to be read: percent with intervals, the most telling numbers alone."""
+    """Returns the main numbers of the summaries as a table of text, in percent with intervals."""
     records = []
     for summary in summaries:
         certificates = summary.certificates
@@ -135,7 +138,7 @@ def summary_text_table(summaries: Sequence[ContextSummary]) -> pd.DataFrame:
 
 
 def curve_table(summaries: Sequence[ContextSummary]) -> pd.DataFrame:
-    """Every point of every curve: both sets of queries, and the controls on the same set.
+    """Returns every point of every curve, for both sets of queries, with the controls on the same set.
 
     Returns:
         the columns dataset, split, line, mode, family, queries ("eligible" or "all"), control (empty for the model),

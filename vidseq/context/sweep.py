@@ -1,9 +1,9 @@
-"""The whole sweep of trained models over contexts: in parts, over processes, to be resumed after a kill.
+"""Sweeps trained models over contexts, in parts over several processes; an interrupted sweep resumes.
 
 ```
-<out>/sweep.json         what is swept: a folder holds one sweep
-<out>/parts/*.parquet    rows of some videos of one model, whole or not at all; removed once rows.parquet is there
-<out>/retrained/...      a run a context length, where the mode retrained was asked for
+<out>/sweep.json         describes the sweep; a folder holds one sweep
+<out>/parts/*.parquet    rows of some videos of one model, each file complete; removed when rows.parquet is written
+<out>/retrained/...      a run per context length, in the mode retrained
 <out>/rows.parquet       all rows
 ```
 """
@@ -38,18 +38,18 @@ from vidseq.processes import JobResult, all_values, run_jobs
 from vidseq.progress import progress
 from vidseq.tasks import DenseTask, TaskOptions
 
-#: What can be varied: "given" is named "truncated" in the rows of a run that never saw short contexts.
+#: What a sweep can vary. The rows name "given" "truncated" if the run never saw short contexts in training.
 VARIED = ("given", "density", "extrapolated", "retrained")
-#: A part holds whole videos with about so many queries.
+#: A part holds whole videos with about this many queries.
 _QUERIES_A_PART = 400
 _ROWS_FILE, _PARTS = "rows.parquet", "parts"
-#: Of a span, so many times fewer frames; and of the trained length, so many times more seconds.
+#: Factors by which density divides the number of frames, and by which extrapolation multiplies the trained length.
 _THINNED, _STRETCHED = (1, 2, 4, 8, 16, 32), (1, 2, 4, 8)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """What to sweep."""
+    """Describes a sweep: the models, the data and the contexts."""
 
     data: Path
     models: tuple[Path, ...]
@@ -58,15 +58,16 @@ class Sweep:
     contexts: str = "1f,1s,2s,...,full"
     controls: tuple[str, ...] = ("all",)
     vary: tuple[str, ...] = ("given",)
-    """Any of `VARIED`."""
+    """Some of `VARIED`."""
     seeds: tuple[int, ...] = ()
-    """Of retrained models; none: those of the runs."""
+    """Seeds of retrained models; (): those of the runs."""
     features: str | None = None
+    """The start of the name of a features folder; needed if there are several."""
     limit: int | None = None
-    """Only the first so many queries."""
+    """Largest number of queries, counted from the first; None: all."""
     device: str = "auto"
     frame_labels_every: float | None = None
-    """Ask for frame labels, one in every so many seconds; None: ask the queries that models were trained for."""
+    """Seconds from one frame-label query to the next; None: use the queries of the models' query tasks."""
 
     def __post_init__(self) -> None:
         for name in self.vary:
@@ -76,7 +77,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class _Part:
-    """Some videos of one model: what one process does at a time."""
+    """Some videos of one model, the unit of work of a process."""
 
     name: str
     model: Path
@@ -85,12 +86,12 @@ class _Part:
     controls: tuple[str, ...]
     videos: tuple[str, ...]
     answers: int
-    """How much there is to do, for the progress bar."""
+    """Number of answers to compute, for the progress bar."""
 
 
 @dataclass(frozen=True)
 class _Training:
-    """A model to train before it can be swept."""
+    """A model to train before it is swept."""
 
     run: Path
     context: Context
@@ -100,7 +101,7 @@ class _Training:
 
 @dataclass(frozen=True)
 class _Line:
-    """One model with what is asked of it."""
+    """One model with its contexts and controls."""
 
     model: Path
     run: Run
@@ -115,67 +116,67 @@ def run_sweep(
     workers: int = 1,
     overwrite: bool = False,
 ) -> pd.DataFrame:
-    """Asks every model every query at every context and under every control, or goes on where that was stopped.
+    """Answers every query with every model, at every context and under every control; resumes an interrupted sweep.
 
     Args:
-        sweep: what.
-        out: folder for the rows; made if it is missing.
-        workers: processes.
-        overwrite: begin anew; rows, parts and retrained models that are in the folder are deleted, other files kept.
+        sweep: the models, the data and the contexts.
+        out: folder for the rows; created if it is missing.
+        workers: number of processes.
+        overwrite: start again: rows, parts and retrained models in the folder are deleted, other files stay.
 
     Returns:
-        the rows, which are in `<out>/rows.parquet` too.
+        the rows, which are also in `<out>/rows.parquet`.
 
     Raises:
-        UserError: a folder that holds something else, models without a task that the data set has, contexts or
-            controls that do not fit, or answers that are no scores.
+        UserError: the folder holds other files, a model has no task of the data set, contexts or controls do not suit
+            the queries, or a model returns invalid scores.
     """
     if workers < 1:
         raise UserError(f"A sweep expects at least 1 worker, got {workers}.")
     for kept in (_opened, _predictor, _frame_queries):
         kept.cache_clear()  # files may have changed since an earlier sweep of this process
-    subject = _Subject(sweep)
+    opened = _OpenSweep(sweep)
     if overwrite:
         _remove_results(out)
-    claim_folder(out, "sweep", subject.plan(), overwrite=overwrite)
+    claim_folder(out, "sweep", opened.plan(), overwrite=overwrite)
     if (out / _ROWS_FILE).is_file():
         return read_rows(out / _ROWS_FILE)
-    trainings, lines = subject.lines(out)
+    trainings, lines = opened.lines(out)
     _train_all(sweep, trainings, workers)
-    parts = [part for number, line in enumerate(lines) for part in subject.parts(line, f"{number:03d}")]
+    parts = [part for index, line in enumerate(lines) for part in opened.parts(line, f"{index:03d}")]
     files = {part.name: out / _PARTS / f"{part.name}.parquet" for part in parts}
     _answer_all(sweep, {part: file for part in parts if not (file := files[part.name]).is_file()}, workers)
     tables = [read_rows(file) for file in files.values()]
-    tables += subject.baselines(lines, out / _PARTS)
+    tables += opened.baselines(lines, out / _PARTS)
     rows = concatenate(tables)
     write_rows(rows, out / _ROWS_FILE)
     shutil.rmtree(out / _PARTS)
     return rows
 
 
-class _Subject:
-    """A sweep with its data set and models at hand."""
+class _OpenSweep:
+    """A sweep with its data set and models loaded."""
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
         self.dataset, self.store = _opened(sweep.data, sweep.features)
         self.models = [_loaded(folder, sweep) for folder in sweep.models]
         self.runs = [describe_run(folder, found.model) for folder, found in zip(sweep.models, self.models)]
-        self.exams = [
+        self.query_sets = [
             QuerySet(self.dataset, self.store, sweep.split, _queries(sweep, found), found.classes_of_kinds)
             for found in self.models
         ]
-        longest = max(query_set.longest_seconds for query_set in self.exams)
+        longest = max(query_set.longest_seconds for query_set in self.query_sets)
         self.contexts = parse_contexts(sweep.contexts, longest)
         self.longest = longest
         if len(self.contexts) < 2:
             raise UserError(f"A sweep expects two contexts or more, got '{sweep.contexts}'. Use 1f,1s,2s,...,full.")
-        self.controls = [choose_controls_for(query_set, sweep.controls) for query_set in self.exams]
+        self.controls = [choose_controls_for(query_set, sweep.controls) for query_set in self.query_sets]
         self._check_names()
 
     def plan(self) -> dict[str, Any]:
-        """All that decides what the rows will be."""
-        queries = sorted({repr(query) for query_set in self.exams for query in query_set.queries})
+        """Returns everything that the rows depend on."""
+        queries = sorted({repr(query) for query_set in self.query_sets for query in query_set.queries})
         return {
             "dataset": self.dataset.info.name,
             "split": self.sweep.split,
@@ -194,7 +195,7 @@ class _Subject:
         }
 
     def lines(self, out: Path) -> tuple[list[_Training], list[_Line]]:
-        """The models to train first, and all that are asked."""
+        """Returns the models to train first, and the lines of all models."""
         trainings: list[_Training] = []
         lines: list[_Line] = []
         for folder, run, controls in zip(self.sweep.models, self.runs, self.controls):
@@ -213,43 +214,43 @@ class _Subject:
         return trainings, lines
 
     def parts(self, line: _Line, prefix: str) -> Iterator[_Part]:
-        """A line's work, some videos at a time."""
-        query_set = self.exams[self._place(line.run)]
+        """Yields a line's parts, each of some videos."""
+        query_set = self.query_sets[self._index_of(line.run)]
         counts: dict[str, int] = {}
         for query in query_set.queries:
             counts[query.video] = counts.get(query.video, 0) + 1
         videos: list[str] = []
-        queries = number = 0
+        queries = index = 0
         for video, count in counts.items():
             videos.append(video)
             queries += count
             if queries >= _QUERIES_A_PART or video == list(counts)[-1]:
                 answers = queries * (len(line.contexts) + len(line.controls))
-                name = f"{prefix}-{number:05d}"
+                name = f"{prefix}-{index:05d}"
                 yield _Part(name, line.model, line.run, line.contexts, line.controls, tuple(videos), answers)
-                videos, queries, number = [], 0, number + 1
+                videos, queries, index = [], 0, index + 1
 
     def baselines(self, lines: Sequence[_Line], folder: Path) -> list[pd.DataFrame]:
-        """Rows of the controls that ask no model: computed once for the same queries, then given to every line."""
+        """Returns the rows of baselines, computed once for the same queries and repeated for every line."""
         tables: list[pd.DataFrame] = []
         seen: set[tuple[str, str, int]] = set()
         for line in lines:
-            place = self._place(line.run)
+            index = self._index_of(line.run)
             key = (line.run.run, line.run.mode, line.run.seed)
-            names = [control for control in self.controls[place] if find_baseline(control)]
+            names = [control for control in self.controls[index] if find_baseline(control)]
             if key in seen or not names:
                 continue
             seen.add(key)
-            rows = self._baseline_rows(place, names, folder)
+            rows = self._baseline_rows(index, names, folder)
             tables.append(rows.assign(run=line.run.run, head=line.run.head, seed=line.run.seed, mode=line.run.mode))
         return tables
 
-    def _baseline_rows(self, place: int, names: Sequence[str], folder: Path) -> pd.DataFrame:
-        query_set = self.exams[place]
+    def _baseline_rows(self, index: int, names: Sequence[str], folder: Path) -> pd.DataFrame:
+        query_set = self.query_sets[index]
         digest = _digest(repr((names, [repr(query) for query in query_set.queries])).encode())[:16]
         file = folder / f"baselines-{digest}.parquet"
         if not file.is_file():
-            asked = _all_queries(self.sweep, self.models[place])
+            asked = _all_queries(self.sweep, self.models[index])
             training = [query for query in asked if self.dataset.videos[query.video].split == "train"]
             write_rows(concatenate(answer_baselines(query_set, names, training, UNNAMED_RUN)), file)
         return read_rows(file)
@@ -275,13 +276,13 @@ class _Subject:
         for seed in self.sweep.seeds or (run.seed,):
             named = Run(run=run.run, head=run.head, seed=seed, mode="retrained")
             for context in contexts:
-                place = retrained_folder(out, run.run, context, seed)
+                new_run = retrained_folder(out, run.run, context, seed)
                 asked = controls if context == longest else ()
-                training = _Training(folder, context, seed, place)
-                found.append((training, _Line(place, named, (context,), asked)))
+                training = _Training(folder, context, seed, new_run)
+                found.append((training, _Line(new_run, named, (context,), asked)))
         return found
 
-    def _place(self, run: Run) -> int:
+    def _index_of(self, run: Run) -> int:
         return [known.run for known in self.runs].index(run.run)
 
     def _check_names(self) -> None:
@@ -326,7 +327,7 @@ def _answer_part(sweep: Sweep, job: tuple[_Part, Path]) -> None:
     predictor = _loaded(part.model, sweep)
     queries = [query for query in _queries(sweep, predictor) if query.video in set(part.videos)]
     query_set = QuerySet(dataset, store, sweep.split, queries, predictor.classes_of_kinds)
-    tables = ask_model(predictor, query_set, part.contexts, part.controls, part.run, advance=lambda number: None)
+    tables = ask_model(predictor, query_set, part.contexts, part.controls, part.run, advance=lambda count: None)
     write_rows(concatenate(tables), file)
 
 
@@ -339,7 +340,7 @@ def _queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
 
 
 def _all_queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
-    """What there is to ask a model, in all splits."""
+    """Returns all queries for a model, in all splits."""
     if sweep.frame_labels_every is None:
         return queries_for(predictor.model, _opened(sweep.data, sweep.features)[0])
     task = predictor.model.dense_task()
@@ -349,7 +350,7 @@ def _all_queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
 
 @dataclass(frozen=True)
 class _Dense:
-    """A dense task; those of two models are the same where their classes and options are."""
+    """A dense task. Those of two models are equal if their classes and options are equal."""
 
     name: str
     classes: tuple[str, ...]
@@ -359,7 +360,7 @@ class _Dense:
 
 @functools.lru_cache(maxsize=1)
 def _frame_queries(data: Path, features: str | None, every_seconds: float, dense: _Dense) -> list[Query]:
-    """Made once a process, for they take the times of every video; not to be changed."""
+    """Makes the frame-label queries once per process, because it reads the times of every video."""
     return frame_label_queries(*_opened(data, features), every_seconds, dense.task, dense.classes)
 
 

@@ -1,4 +1,4 @@
-"""Data sets: the schema, the reader, batches, and importers of foreign layouts."""
+"""Data sets: the schema, reading and checks, batches, and what a query may see."""
 
 from lazy_loader import attach_stub
 

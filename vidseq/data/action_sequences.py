@@ -1,4 +1,4 @@
-"""Long-term queries out of segments: what happens from now on, and how long each of it lasts."""
+"""Makes queries for all future actions and their durations from segments."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,21 +9,21 @@ import numpy as np
 from vidseq.data.schema import FUTURE, Query, Segment
 from vidseq.errors import DataError, UserError
 
-#: What happens one after another: labels with seconds.
+#: Consecutive actions: a label and a duration in seconds each.
 Future = tuple[tuple[str, float], ...]
 
 
 def future_of(segments: Sequence[Segment], time: float) -> Future:
-    """What happens from a time on: what goes on now, with what is left of it, and all that follows.
+    """Returns the actions from a time on: the rest of the current action, and all that follow.
 
     Gaps between segments are left out.
 
     Args:
-        segments: of one video, by start.
-        time: seconds.
+        segments: segments of one video, by start.
+        time: in seconds.
 
     Raises:
-        DataError: segments overlap, so that there is no one sequence.
+        DataError: segments overlap, so they are not one sequence.
     """
     for before, after in pairwise(segments):
         if after.start < before.end - 1e-6:
@@ -35,35 +35,35 @@ def future_of(segments: Sequence[Segment], time: float) -> Future:
 
 
 def actions_at(future: Future, seconds: np.ndarray) -> np.ndarray:
-    """Which action of a future goes on at some moments; behind its end the last one does.
+    """Finds the current action of a future at some moments; after its end, the last action continues.
 
     Args:
         future: at least one action.
-        seconds: from now, (N,).
+        seconds: times from the start of the future, (N,).
 
     Returns:
-        their places in the future, (N,).
+        indices into the future, (N,).
     """
     ends = np.cumsum([length for _, length in future])
     return np.minimum(np.searchsorted(ends, seconds, side="right"), len(future) - 1)
 
 
 def write_future(future: Iterable[tuple[str, float]]) -> str:
-    """A future as the text of an answer, seconds to the millisecond."""
+    """Writes a future as the text of an answer, with seconds rounded to the millisecond."""
     return json.dumps([[label, round(seconds, 3)] for label, seconds in future])
 
 
 def read_future(text: str) -> Future:
-    """What `write_future` wrote."""
+    """Reads a future from the text of `write_future`."""
     return tuple((str(label), float(seconds)) for label, seconds in json.loads(text))
 
 
 def derive_action_sequences(segments: Sequence[Segment], times: Iterable[float]) -> list[Query]:
-    """Asks of one video what happens from each of some times on; times with nothing to come are left out.
+    """Makes a query for the future actions at each time; times after the last segment are left out.
 
     Args:
-        segments: of one video, by start.
-        times: seconds.
+        segments: segments of one video, by start.
+        times: in seconds.
     """
     futures = [(time, future_of(segments, time)) for time in times]
     return [
@@ -74,14 +74,18 @@ def derive_action_sequences(segments: Sequence[Segment], times: Iterable[float])
 
 
 def evenly(segments: Sequence[Segment], count: int) -> list[float]:
-    """So many times, evenly spread over a video's segments, none at its very ends.
+    """Returns times that are evenly spaced over a video's segments, without the first and the last moment.
+
+    Args:
+        segments: segments of one video, by start.
+        count: number of times.
 
     Raises:
-        UserError: a count below 1.
+        UserError: the count is below 1.
     """
     if count < 1:
         raise UserError(f"Evenly spread times expect a count of at least 1, got {count}.")
     if not segments:
         return []
     start, end = segments[0].start, max(item.end for item in segments)
-    return [start + (end - start) * (number + 0.5) / count for number in range(count)]
+    return [start + (end - start) * (index + 0.5) / count for index in range(count)]

@@ -1,4 +1,4 @@
-"""Padding and masks, decided once: sequences stand left, zeros fill up on the right, a mask marks what is valid."""
+"""Pads sequences on the right with zeros, and makes the masks of valid frames."""
 
 from collections.abc import Sequence
 
@@ -28,13 +28,13 @@ def pad_features(features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Pads sequences of frames to one length.
 
     Args:
-        features: each (T_i, D), one D; T_i may be 0.
+        features: sequences (T_i, D) with the same D; T_i may be 0.
 
     Returns:
-        x (B, T, D), T the longest, zero where padded, and its mask, bool (B, T), True = valid.
+        x (B, T, D) with T the longest length and zeros as padding, and its mask, bool (B, T), True = valid.
 
     Raises:
-        ValueError: there are none, or their widths differ.
+        ValueError: there is no sequence, or the widths differ.
     """
     dims = {tuple(item.shape[1:]) for item in features}
     if len(dims) != 1 or any(item.ndim != 2 for item in features):
@@ -49,10 +49,10 @@ def pad_labels(labels: Sequence[Tensor], ignore: int = -100) -> Tensor:
     """Pads class indices of frames to one length.
 
     Args:
-        labels: each (T_i,), long.
-        ignore: what stands where there is no frame; losses leave it out.
+        labels: class indices of each sequence, (T_i,), long.
+        ignore: value of padded frames, which losses leave out.
 
     Returns:
-        long (B, T), T the longest.
+        long (B, T) with T the longest length.
     """
     return torch.nn.utils.rnn.pad_sequence(list(labels), batch_first=True, padding_value=ignore)

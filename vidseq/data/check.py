@@ -1,4 +1,4 @@
-"""Reads all of a data set, files and features included, and says what is wrong and how to put it right."""
+"""Checks a data set with its video files and features, and lists each problem with its fix."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -17,25 +17,25 @@ from vidseq.progress import progress
 from vidseq.video.reader import VideoReader
 from vidseq.video.resizing import Size
 
-#: Frames are only decoded, not looked at; small ones take little memory.
+#: Size of decoded frames. The check only decodes them, and small frames need little memory.
 _SMALL = Size(32)
-#: How far a file's duration may be from what the data set says, seconds.
+#: Largest allowed difference between a file's duration and the listed one, in seconds.
 DURATION_TOLERANCE = 0.1
 
 
 def check_dataset(folder: Path | str, *, videos: bool = True, features: bool = True) -> list[str]:
-    """Checks a data set: every row, that no group is in two splits, every video file, all features.
+    """Checks every row of a data set, the groups of its splits, its video files and its features.
 
     Args:
-        folder: the data set.
+        folder: folder of the data set.
         videos: whether to decode the first, middle and last second of every video.
         features: whether to read all features.
 
     Returns:
-        the problems, each "file:row: what, and the fix"; none if all is well.
+        the problems, each as "file:row: problem and fix"; [] if there are none.
 
     Raises:
-        FileNotFoundError: the folder is no data set.
+        FileNotFoundError: the folder is not a data set.
     """
     problems: list[str] = []
     try:
@@ -46,7 +46,7 @@ def check_dataset(folder: Path | str, *, videos: bool = True, features: bool = T
     problems += _repeated_rows(dataset)
     problems += _shared(dataset, rows)
     if videos:
-        for video in progress(list(dataset.videos), what="Looking at videos", unit="video"):
+        for video in progress(list(dataset.videos), what="Checking videos", unit="video"):
             problems += (f"{rows[video]}: {problem}" for problem in _video_problems(dataset, video))
     if features:
         problems += _feature_problems(dataset)
@@ -54,7 +54,7 @@ def check_dataset(folder: Path | str, *, videos: bool = True, features: bool = T
 
 
 def _video_rows(dataset: Dataset) -> dict[str, str]:
-    """Where each video stands."""
+    """Returns the file and line of each video's row."""
     rows = read_jsonl(dataset.folder / VIDEOS_FILE, lambda row: row.values.get("video"), lambda problem: None)
     return {str(video): where for where, video in reversed(list(rows))}
 
@@ -70,11 +70,11 @@ def _repeated_rows(dataset: Dataset) -> Iterator[str]:
 
 
 def _shared(dataset: Dataset, rows: dict[str, str]) -> Iterator[str]:
-    """What would let a model see its test in training: groups or files in two splits."""
+    """Yields groups that are in two splits, and files that are listed twice."""
     for group, splits in dataset.shared_groups().items():
         members = [video for video in dataset.videos if dataset.group_of(video) == group]
         yield (
-            f"{rows[members[0]]}: group '{group}' stands in {', '.join(splits)}; a group belongs to one split. "
+            f"{rows[members[0]]}: group '{group}' is in {', '.join(splits)}; a group belongs to one split. "
             f"Move its videos together: {listing(members, 5)}."
         )
     users: defaultdict[Path, list[str]] = defaultdict(list)
@@ -84,32 +84,32 @@ def _shared(dataset: Dataset, rows: dict[str, str]) -> Iterator[str]:
             users[path.resolve()].append(video)
     for path, names in users.items():
         if len(names) > 1:
-            yield f"{rows[names[1]]}: the file {path.name} is that of '{names[0]}' too. Remove one of the rows."
+            yield f"{rows[names[1]]}: the file {path.name} is also that of '{names[0]}'. Remove one of the rows."
 
 
 def _video_problems(dataset: Dataset, video: str) -> Iterator[str]:
-    path, said = dataset.video_path(video), dataset.videos[video]
+    path, listed = dataset.video_path(video), dataset.videos[video]
     if path is None:
         return
     try:
         with VideoReader(path, size=_SMALL) as reader:
             info = reader.info
-            if abs(info.duration_seconds - said.duration) > max(DURATION_TOLERANCE, float(1 / info.fps)):
+            if abs(info.duration_seconds - listed.duration) > max(DURATION_TOLERANCE, float(1 / info.fps)):
                 yield (
-                    f"'duration' expects the length of {said.path}, {info.duration_seconds:.3f} s, got "
-                    f"{said.duration}. Write that length."
+                    f"'duration' expects the length of {listed.path}, {info.duration_seconds:.3f} s, got "
+                    f"{listed.duration}. Write that length."
                 )
-            if said.fps is not None and abs(said.fps / info.fps - 1) > 0.01:
-                yield f"'fps' expects the rate of {said.path}, {float(info.fps):.3f}, got {said.fps}. Correct it."
+            if listed.fps is not None and abs(listed.fps / info.fps - 1) > 0.01:
+                yield f"'fps' expects the rate of {listed.path}, {float(info.fps):.3f}, got {listed.fps}. Correct it."
             reader.frames_at(_times_to_look_at(info.pts_seconds, info.duration_seconds))
     except FileNotFoundError:
-        yield f"'path' expects a video file, got {said.path}, which does not exist. Correct it, or leave it out."
+        yield f"'path' expects a video file, got {listed.path}, which does not exist. Correct it, or leave it out."
     except (UserError, OSError) as problem:
         yield f"{problem}"
 
 
 def _times_to_look_at(pts_seconds: np.ndarray, duration: float) -> np.ndarray:
-    """Times of all frames of the first, middle and last second."""
+    """Returns the times of all frames in the first, middle and last second."""
     near = [(pts_seconds >= start) & (pts_seconds < start + 1) for start in (0.0, duration / 2 - 0.5, duration - 1)]
     return pts_seconds[near[0] | near[1] | near[2]]
 

@@ -1,4 +1,4 @@
-"""Rows against the data set they stand in: known videos, labels and splits; times within the video."""
+"""Checks rows against their data set: known videos, labels and splits, and times within the video."""
 
 from collections.abc import Collection, Mapping
 
@@ -9,7 +9,7 @@ from vidseq.errors import DataError
 
 
 def check_video(where: str, video: Video, info: DatasetInfo) -> None:
-    """Raises `DataError` where a video does not fit its data set."""
+    """Raises `DataError` if a video is inconsistent with its data set."""
     if video.split not in info.splits:
         raise DataError(
             f"{where}: 'split' expects one of the splits of {INFO_FILE} ({', '.join(info.splits)}), got "
@@ -18,13 +18,13 @@ def check_video(where: str, video: Video, info: DatasetInfo) -> None:
 
 
 def check_segment(where: str, segment: Segment, videos: Mapping[str, Video], labels: Collection[str] | None) -> None:
-    """Raises `DataError` where a segment does not fit its data set.
+    """Raises `DataError` if a segment is inconsistent with its data set.
 
     Args:
-        where: what the message begins with.
+        where: file and line of the row, for the message.
         segment: the segment.
         videos: the data set's videos by name.
-        labels: its action labels, or None where it lists none.
+        labels: its action labels; None if it lists none.
     """
     video = _known_video(where, segment.video, videos)
     if not 0 <= segment.start < segment.end:
@@ -47,14 +47,14 @@ def check_query(
     actions: Collection[str] | None,
     answers: Collection[str] | None,
 ) -> None:
-    """Raises `DataError` where a query does not fit its data set.
+    """Raises `DataError` if a query is inconsistent with its data set.
 
     Args:
-        where: what the message begins with.
+        where: file and line of the row, for the message.
         query: the query.
         videos: the data set's videos by name.
-        actions: its action labels, or None where it lists none.
-        answers: its answers, or None where it lists none.
+        actions: its action labels; None if it lists none.
+        answers: its answers; None if it lists none.
     """
     video = _known_video(where, query.video, videos)
     if not 0 <= query.time <= video.duration + TIME_TOLERANCE:
@@ -66,7 +66,7 @@ def check_query(
         if not 0 <= start < end <= query.time + TIME_TOLERANCE:
             raise DataError(
                 f"{where}: 'evidence' expects intervals [start, end] with 0 <= start < end <= time ({query.time}), "
-                f"got [{start}, {end}]. What an answer needs must have been seen before it is asked for."
+                f"got [{start}, {end}]. Evidence must end before the query."
             )
     _check_answer(where, query, actions, answers)
 

@@ -1,4 +1,4 @@
-"""A data set: a folder of small text files, read with every row checked, written whole or not at all."""
+"""A data set: a folder of text files. Reading checks every row; writing replaces all files or none."""
 
 import dataclasses
 import tempfile
@@ -19,9 +19,9 @@ from vidseq.files import atomic_write
 
 @dataclass(frozen=True)
 class Dataset:
-    """Videos, what happens in them, and what is asked of them.
+    """The videos, segments and queries of a data set.
 
-    The parts are never changed in place: make another with `dataclasses.replace` and `save` it.
+    A data set is never changed in place: make another with `dataclasses.replace` and `save` it.
     """
 
     folder: Path
@@ -36,27 +36,27 @@ class Dataset:
         """Reads a data set and checks every row.
 
         Args:
-            folder: holds `dataset.json`, `videos.jsonl` and, where there are any, `segments.csv` and `queries.jsonl`.
+            folder: folder with `dataset.json`, `videos.jsonl` and optionally `segments.csv` and `queries.jsonl`.
 
         Raises:
-            DataError: the first row that is wrong, such as "queries.jsonl:12: ...".
-            FileNotFoundError: the folder is no data set.
+            DataError: a row is wrong; the message names the first one, such as "queries.jsonl:12: ...".
+            FileNotFoundError: the folder is not a data set.
         """
         return read_dataset(folder)
 
     def save(self) -> None:
-        """Writes all files to `folder`, times to the millisecond.
+        """Writes all files to `folder`, with times rounded to the millisecond.
 
         Raises:
-            DataError: a row that `load` would refuse; nothing is written.
+            DataError: `load` would refuse a row; nothing is written.
         """
         write_dataset(self.folder, self.info, self.videos.values(), self.segments, self.queries)
 
     def split(self, name: str) -> list[Video]:
-        """The videos of a split.
+        """Returns the videos of a split.
 
         Raises:
-            DataError: there is no such split.
+            DataError: the split does not exist.
         """
         if name not in self.info.splits:
             raise DataError(
@@ -66,24 +66,24 @@ class Dataset:
         return [video for video in self.videos.values() if video.split == name]
 
     def segments_of(self, video: str) -> list[Segment]:
-        """The segments of a video, by start, end, track and label."""
+        """Returns the segments of a video, sorted by start, end, track and label."""
         return self._segments_by_video.get(self._known(video), [])
 
     def queries_of(self, video: str) -> list[Query]:
-        """The queries of a video, by time."""
+        """Returns the queries of a video, sorted by time."""
         return self._queries_by_video.get(self._known(video), [])
 
     def video_path(self, video: str) -> Path | None:
-        """Where the file of a video is, whether or not it exists; None where the data set names none."""
+        """Returns the path of a video's file, whether or not the file exists; None if the data set names none."""
         path = self.videos[self._known(video)].path
         return None if path is None else self.folder / path
 
     def group_of(self, video: str) -> str:
-        """The group of a video; a video without one is its own."""
+        """Returns the group of a video; a video without a group is its own group."""
         return self.videos[self._known(video)].group or video
 
     def shared_groups(self) -> dict[str, list[str]]:
-        """The groups that stand in more than one split, each with its splits; a sound data set has none."""
+        """Returns the groups that are in more than one split, with their splits; a valid data set has none."""
         splits: defaultdict[str, set[str]] = defaultdict(set)
         for video in self.videos.values():
             splits[self.group_of(video.video)].add(video.split)
@@ -91,14 +91,14 @@ class Dataset:
 
     @cached_property
     def action_labels(self) -> tuple[str, ...]:
-        """The action classes in order: those listed, or else those in the segments and next actions, sorted."""
+        """The action classes in order: the listed ones, or else those of segments and next actions, sorted."""
         listed = self.info.labels.get("action")
         found = {item.label for item in self.segments} | {q.answer for q in self.queries if q.kind == NEXT_ACTION}
         return tuple(sorted(found)) if listed is None else listed
 
     @cached_property
     def answer_labels(self) -> tuple[str, ...]:
-        """The answer classes in order: those listed, or else those of the questions, sorted."""
+        """The answer classes in order: the listed ones, or else those of the questions, sorted."""
         listed = self.info.labels.get("answer")
         found = {query.answer for query in self.queries if query.kind == QUESTION}
         return tuple(sorted(found)) if listed is None else listed
@@ -110,20 +110,20 @@ class Dataset:
 
     @cached_property
     def query_kinds(self) -> frozenset[str]:
-        """The kinds of query that the data set itself asks."""
+        """The kinds of the data set's own queries."""
         return frozenset(query.kind for query in self.queries)
 
     def next_action_queries(self, anticipation_seconds: float) -> list[Query]:
-        """A next-action query before every segment, its answer the segment's label (EPIC-Kitchens' protocol).
+        """Makes a next-action query before every segment, answered by its label (EPIC-Kitchens' protocol).
 
-        A query whose time would be before the video's start is left out. Where the data set's own next-action queries
-        hold one for the same video, time and answer, that one is given, with its question, cause and ceiling.
+        Queries before the video's start are left out. If the data set has its own next-action query for the same
+        video, time and answer, that query is used, with its question, cause and ceiling.
 
         Args:
-            anticipation_seconds: how long before the segment's start it is asked.
+            anticipation_seconds: time from the query to the start of the segment.
 
         Returns:
-            the queries by video and time.
+            the queries, sorted by video and time.
 
         Raises:
             DataError: `anticipation_seconds` is negative.
@@ -153,15 +153,15 @@ class Dataset:
 
 
 def read_dataset(folder: Path | str, report: tables.Report = tables.raise_it) -> Dataset:
-    """Reads a data set; rows that are wrong go to `report` and are left out.
+    """Reads a data set; wrong rows go to `report` and are left out.
 
     Args:
-        folder: the data set.
-        report: told of every row that is wrong; raises by default.
+        folder: folder of the data set.
+        report: called with the error of every wrong row; by default it raises the error.
 
     Raises:
-        DataError: `dataset.json` is wrong, a header is, or `report` raises it.
-        FileNotFoundError: the folder is no data set.
+        DataError: `dataset.json` or a header is wrong, or `report` raises the error of a row.
+        FileNotFoundError: the folder is not a data set.
     """
     folder = Path(folder)
     for name in (text.INFO_FILE, text.VIDEOS_FILE):
@@ -182,25 +182,25 @@ def write_dataset(
     segments: Iterable[Segment] = (),
     queries: Iterable[Query] = (),
 ) -> Dataset:
-    """Writes a data set's files, all or none of them, times to the millisecond.
+    """Writes all files of a data set or none, with times rounded to the millisecond.
 
     Args:
-        folder: made if it is missing; other files in it stay.
+        folder: folder of the data set; created if it is missing, and other files in it stay.
         info: the header.
-        videos: in the order they shall stand in the file.
-        segments: likewise.
-        queries: likewise.
+        videos: the videos in the order of the file.
+        segments: the segments in the order of the file.
+        queries: the queries in the order of the file.
 
     Returns:
-        the data set as `load` will read it.
+        the data set as `load` reads it.
 
     Raises:
-        DataError: a row that `load` would refuse; nothing is written.
+        DataError: `load` would refuse a row; nothing is written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as name:
-        # Read back before anything takes its place: what is written is what `load` accepts.
+        # Reads the new files before they replace the old ones, so that `load` accepts what is written.
         finished = Path(name)
         atomic_write(finished / text.INFO_FILE, text.info_json(info))
         atomic_write(finished / text.VIDEOS_FILE, "".join(text.video_json(video) + "\n" for video in videos))
@@ -213,7 +213,7 @@ def write_dataset(
 
 
 class _Reader:
-    """Reads the rows of one data set, each checked against what was read before it."""
+    """Reads the rows of one data set and checks each against the rows before it."""
 
     def __init__(self, folder: Path, info: DatasetInfo, report: tables.Report) -> None:
         self._folder = folder
@@ -221,7 +221,7 @@ class _Reader:
         self._report = report
         self._videos: dict[str, Video] = {}
         self._where: dict[str, str] = {}
-        # Dictionaries keep the order for messages and find a label at once.
+        # Dictionaries keep the order for messages and make lookups fast.
         self._labels = {kind: dict.fromkeys(names) for kind, names in info.labels.items()}
 
     def videos(self) -> dict[str, Video]:

@@ -1,4 +1,4 @@
-"""Examples to train on and to score: a video's features with its queries and frame labels."""
+"""Training examples: a video's features with its queries and frame labels."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from vidseq.data.schema import Query, Segment
 from vidseq.errors import DataError
 from vidseq.features.store import FeatureStore
 
-#: The class of a frame that has none; losses and metrics leave it out.
+#: The class index of a frame without a class; losses and metrics leave it out.
 IGNORED = -100
 
 
@@ -26,24 +26,24 @@ class Example:
     features: Tensor
     """float32 (T, D)."""
     pts_seconds: np.ndarray
-    """float64 (T,): when each frame is shown."""
+    """Time of each frame, float64 (T,)."""
     queries: list[Query] = field(default_factory=list)
-    """By time."""
+    """The queries, sorted by time."""
     frame_labels: Tensor | None = None
-    """long (T,), -100 where a frame has no class; None in a data set without segments."""
+    """Class of each frame, long (T,), -100 for frames without a class; None in a data set without segments."""
 
 
 class Examples(torch.utils.data.Dataset[Example]):
-    """The videos of a split that have features, one example a video.
+    """The examples of a split, one per video.
 
     Args:
-        dataset: what is known of the videos.
-        store: their features.
-        split: which videos.
-        derive: gives more queries of a video, by its name; None: the data set's own alone.
+        dataset: the videos, their segments and queries.
+        store: the features of the videos.
+        split: name of the split.
+        derive: returns further queries of a video, given its name; None: only the data set's own queries.
 
     Raises:
-        DataError: a video of the split has no features, or there is no such split.
+        DataError: a video of the split has no features, or the split does not exist.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class Examples(torch.utils.data.Dataset[Example]):
         """Reads an example.
 
         Raises:
-            DataError: the features are not (T, D) with T times, or hold NaN or infinity; names the video.
+            DataError: the video's features are not (T, D) with T times, or hold NaN or infinity.
         """
         video = self.videos[index]
         stored = self.store.read(video)
-        # A copy: stored features are read-only and shorter floats.
+        # Copies, because stored features are read-only and may have a lower precision.
         features = torch.from_numpy(np.array(stored.features, dtype=np.float32))
         check_features(video, features, stored.pts_seconds, self.store.dim)
         return Example(
@@ -95,16 +95,16 @@ class Examples(torch.utils.data.Dataset[Example]):
 
 
 def check_features(video: str, features: Tensor, pts_seconds: np.ndarray, dim: int) -> None:
-    """Refuses features that no model should see.
+    """Checks the features of a video.
 
     Args:
-        video: named in the message.
-        features: (T, D).
-        pts_seconds: (T,).
-        dim: the width D they should have.
+        video: name of the video, for the message.
+        features: features to check, (T, D).
+        pts_seconds: times of the frames, (T,).
+        dim: expected width D.
 
     Raises:
-        DataError: another shape or width, no frames, NaN or infinity, times that do not rise.
+        DataError: the shape or width is wrong, there is no frame, a value is NaN or infinite, or times fall.
     """
     if features.ndim != 2 or features.shape[1] != dim or features.shape[0] != len(pts_seconds) or len(features) == 0:
         raise DataError(
@@ -125,22 +125,22 @@ def check_features(video: str, features: Tensor, pts_seconds: np.ndarray, dim: i
 def frame_labels_of(
     segments: Sequence[Segment], pts_seconds: np.ndarray, labels: Sequence[str], background: str | None = None
 ) -> Tensor:
-    """Gives each frame the class of the segment it lies in.
+    """Returns the class of each frame, from the segment that holds it.
 
-    A frame lies in a segment when start <= time < end, to the millisecond, as times are written. Where segments
-    overlap, the one that started last counts, and of those the one that ends first.
+    A segment holds a frame if start <= time < end, with times rounded to the millisecond as in files. If segments
+    overlap, the one that starts last counts, and of those the one that ends first.
 
     Args:
-        segments: of one video.
-        pts_seconds: (T,), rising.
+        segments: segments of one video.
+        pts_seconds: times of the frames in ascending order, (T,).
         labels: the classes in order.
-        background: the class of frames in no segment; None: they get -100.
+        background: the class of frames outside all segments; None: they get -100.
 
     Returns:
-        long (T,).
+        class indices, long (T,).
 
     Raises:
-        DataError: a segment's label or the background is none of `labels`.
+        DataError: a segment's label or the background is not among `labels`.
     """
     classes = {label: index for index, label in enumerate(labels)}
     milliseconds = np.rint(np.asarray(pts_seconds, dtype=np.float64) * 1000)

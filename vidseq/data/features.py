@@ -1,4 +1,4 @@
-"""Features of a whole data set: every video through a CNN, or taken over from where they are already."""
+"""Makes the features of a data set: extracts them with a CNN, or imports existing ones."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -22,23 +22,23 @@ def extract_dataset_features(
     limit: int | None = None,
     skip_bad: bool = False,
 ) -> ExtractReport:
-    """Runs a CNN over the videos of a data set and keeps the features in its folder; videos done before are skipped.
+    """Extracts the features of a data set's videos with a CNN and stores them in its folder; skips finished videos.
 
     Args:
-        dataset: its videos need files.
+        dataset: the data set; its videos need files.
         backbone: the CNN.
-        fps: frames a second to sample.
+        fps: samples per second.
         decoder: "auto", "decord" or "pyav", see `VideoReader`.
-        workers: videos at the same time.
-        limit: only the first so many videos; None: all.
-        skip_bad: leave damaged frames out of a video, rather than the video out of the features.
+        workers: number of videos that are processed at the same time.
+        limit: largest number of videos, counted from the first; None: all.
+        skip_bad: True: damaged frames are left out. False: a video with a damaged frame is left out.
 
     Returns:
-        what became of each video; one that cannot be read counts as failed and the rest goes on.
+        a report on each video; a video that cannot be read counts as failed, and the others continue.
 
     Raises:
         DataError: no video of the data set has a file.
-        UserError: a limit or number of workers below 1.
+        UserError: the limit or the number of workers is below 1.
     """
     for what, value in (("limit", limit), ("workers", workers)):
         if value is not None and value < 1:
@@ -47,7 +47,7 @@ def extract_dataset_features(
     if not files:
         raise DataError(
             f"Data set '{dataset.info.name}' expects videos with a path to make features of, got none. "
-            "Name the files in videos.jsonl, or take over features that you have (--source)."
+            "Name the files in videos.jsonl, or import features that you have (--source)."
         )
     store = FeatureStore.create_in(dataset.folder, backbone.fingerprint(fps, decoder))
     return extract_features(files, store, backbone, fps, decoder=decoder, workers=workers, skip_bad=skip_bad)
@@ -56,13 +56,13 @@ def extract_dataset_features(
 def import_dataset_features(
     dataset: Dataset, source: Path | str, name: str, fps: Fraction | float | str
 ) -> ExtractReport:
-    """Takes over features that are there already, one file a video of the data set.
+    """Imports existing features of a data set, one file per video.
 
     Args:
-        dataset: what the features are of.
+        dataset: the data set of the videos.
         source: folder with `<video>.npy` or `.npz` files, see `import_features`.
-        name: what made them, for the fingerprint.
-        fps: rows a second.
+        name: name of the model that made the features, for the fingerprint.
+        fps: feature rows per second.
     """
     store = FeatureStore.create_in(dataset.folder, external_fingerprint(name, fps))
     return import_features(source, store, videos=dataset.videos)

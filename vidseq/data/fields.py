@@ -1,4 +1,4 @@
-"""One row of a text file: its fields are taken out one by one, and a wrong one says where it stands and why."""
+"""Reads the fields of one row of a text file; the error of a wrong field names its file and line."""
 
 import difflib
 import math
@@ -11,13 +11,13 @@ from vidseq.errors import DataError
 
 Value = TypeVar("Value")
 
-#: Times are written to the millisecond; two times that agree to it are one.
+#: Times are written to the millisecond; times that agree to the millisecond are equal.
 TIME_DECIMALS = 3
-#: How far a rounded time may stand beyond another rounded time, seconds.
+#: How far a rounded time may exceed another rounded time that bounds it, in seconds.
 TIME_TOLERANCE = 1.5e-3
-#: A thousand years; a time above is no time.
+#: The largest valid time, a thousand years.
 MAX_SECONDS = 3.2e10
-#: More frames a second than any camera takes.
+#: The largest valid frame rate, more than that of any camera.
 MAX_FPS = 1_000_000
 
 _SECONDS = "seconds, a finite number that is not negative"
@@ -27,36 +27,36 @@ _UNSAFE_IN_FILE_NAMES = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """A hint that names the nearest known name, with a space before it; empty where none is near."""
+    """Returns a hint with the nearest known name, after a space; empty if no name is near."""
     near = difflib.get_close_matches(name, known, n=1)
     return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def listing(names: Collection[str], most: int = 12) -> str:
-    """Names for a message, shortened where there are many."""
+    """Joins names for a message, and shortens a long list."""
     shown = ", ".join(list(names)[:most])
     return f"{shown}, ... ({len(names)} in all)" if len(names) > most else shown or "(none)"
 
 
 def is_number(value: object) -> bool:
-    """Whether a JSON value is a number (JSON's true and false are none)."""
+    """Whether a JSON value is a number; true and false are not."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def parse_fps(value: object) -> Fraction:
-    """Reads a frame rate.
+    """Parses a frame rate.
 
     Args:
         value: a rational text such as "30000/1001", a decimal text, a fraction, or a number.
 
     Returns:
-        frames a second, above 0.
+        frames per second, above 0.
 
     Raises:
-        DataError: anything else; says what came.
+        DataError: the value is none of these.
     """
     text = str(value) if is_number(value) or isinstance(value, (str, Fraction)) else ""
-    # Fraction alone would take exponents, and think about "1e999999999" for ever.
+    # Fraction would also accept exponents, and compute "1e999999999" forever.
     fps = Fraction(text) if _RATE.fullmatch(text) and not _ZERO_BELOW.search(text) else Fraction(0)
     if not 0 < fps <= MAX_FPS:
         raise DataError(f'fps expects a rate above 0 such as 25 or "30000/1001", got {value!r}.')
@@ -68,7 +68,7 @@ class Row:
 
     Args:
         where: file and line, such as "queries.jsonl:12".
-        values: the row itself.
+        values: the values by field.
     """
 
     __slots__ = ("values", "where")
@@ -82,7 +82,7 @@ class Row:
         return DataError(f"{self.where}: {message}")
 
     def expect(self, key: str, what: str) -> DataError:
-        """Makes the error of a field that should have been `what`."""
+        """Makes the error of a field that is not `what`."""
         got = "nothing" if key not in self.values else repr(self.values[key])
         return self.error(f"'{key}' expects {what}, got {got}.")
 
@@ -97,18 +97,18 @@ class Row:
                 raise self.error(f"field '{key}' is missing. Fields every row needs: {', '.join(required)}.")
 
     def text(self, key: str) -> str:
-        """A text that is not empty."""
+        """Returns a text that is not empty."""
         value = self.values.get(key)
         if not isinstance(value, str) or not value.strip():
             raise self.expect(key, "a text")
         return value
 
     def optional_text(self, key: str) -> str | None:
-        """A text, or None where the field is missing or null."""
+        """Returns a text; None if the field is missing or null."""
         return None if self.values.get(key) is None else self.text(key)
 
     def file_name(self, key: str) -> str:
-        """A text that can be the name of a file on any system."""
+        """Returns a text that can be a file name on any system."""
         value = self.text(key)
         if _UNSAFE_IN_FILE_NAMES.search(value) or value[0] in ". " or value[-1] in ". " or len(value.encode()) > 200:
             raise self.expect(
@@ -117,40 +117,40 @@ class Row:
         return value
 
     def seconds(self, key: str) -> float:
-        """A time or length: a finite number that is not negative."""
+        """Returns a time or duration: a finite number that is not negative."""
         value = self.values.get(key)
-        # JSON's true and false are no numbers, though Python's are.
+        # JSON's true and false are not numbers, though Python's True and False are.
         if isinstance(value, (float, int)) and value is not True and value is not False and 0 <= value <= MAX_SECONDS:
             return float(value)
         raise self.expect(key, _SECONDS)
 
     def seconds_as_text(self, key: str) -> float:
-        """A time or length of a file whose fields are all texts, such as "12.50"; NaN is none."""
+        """Returns a time or duration from a text such as "12.50"; NaN is an error."""
         seconds = self.parsed(key, float, _SECONDS)
         if not 0 <= seconds <= MAX_SECONDS:
             raise self.expect(key, _SECONDS)
         return seconds
 
     def whole_number(self, key: str, what: str = "a whole number") -> int:
-        """A number 0, 1, 2, ..., as such or as a text."""
+        """Returns a whole number from 0 on, given as a number or a text."""
         value = self.values.get(key)
         if not re.fullmatch(r"[0-9]{1,18}", str(value).strip()):
             raise self.expect(key, what)
         return int(str(value))
 
     def parsed(self, key: str, read: Callable[[str], Value], what: str) -> Value:
-        """What `read` makes of a text; where it raises ValueError, the field was not `what`."""
+        """Parses a text with `read`, whose ValueError means that the field is not `what`."""
         try:
             return read(str(self.values[key]))
         except (KeyError, ValueError):
             raise self.expect(key, what) from None
 
     def optional_seconds(self, key: str) -> float | None:
-        """Seconds, or None where the field is missing or null."""
+        """Returns a time or duration in seconds; None if the field is missing or null."""
         return None if self.values.get(key) is None else self.seconds(key)
 
     def optional_fps(self, key: str) -> Fraction | None:
-        """A frame rate, or None where the field is missing or null."""
+        """Returns a frame rate; None if the field is missing or null."""
         value = self.values.get(key)
         if value is None:
             return None
@@ -160,7 +160,7 @@ class Row:
             raise self.error(str(problem)) from None
 
     def texts(self, key: str, default: Sequence[str] = ()) -> tuple[str, ...]:
-        """A list of texts without repeats."""
+        """Returns a list of texts without repeats."""
         value = self.values.get(key)
         if value is None:
             return tuple(default)
@@ -172,7 +172,7 @@ class Row:
         return tuple(value)
 
     def pairs(self, key: str, what: str, valid: Callable[[float, float], bool]) -> tuple[tuple[float, float], ...]:
-        """A list of pairs of numbers, each of which `valid` accepts; a null first number is infinity."""
+        """Returns a list of pairs of numbers that `valid` accepts; null as the first number means infinity."""
         value = self.values.get(key)
         if value is None:
             return ()

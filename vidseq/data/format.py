@@ -1,4 +1,4 @@
-"""The text files of a data set: a row to a schema object and back."""
+"""Converts the rows of a data set's text files to schema objects and back."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ _QUERY_OPTIONS = (
 
 
 def parse_info(row: Row) -> DatasetInfo:
-    """Makes the header of a data set from `dataset.json`."""
+    """Reads the header of a data set from `dataset.json`."""
     row.check_keys(("name",), _INFO_FIELDS)
     observations = row.optional_text("observations") or "video"
     if observations not in _OBSERVATIONS:
@@ -70,7 +70,7 @@ def _tasks(row: Row) -> dict[str, dict[str, float | int | str | bool]]:
 
 
 def parse_video(row: Row) -> Video:
-    """Makes a video from a row of `videos.jsonl`."""
+    """Reads a video from a row of `videos.jsonl`."""
     row.check_keys(("video", "split", "duration"), ("path", "fps", "group"))
     duration = row.seconds("duration")
     if duration <= 0:
@@ -86,7 +86,7 @@ def parse_video(row: Row) -> Video:
 
 
 def parse_segment(row: Row) -> Segment:
-    """Makes a segment from a row of `segments.csv`."""
+    """Reads a segment from a row of `segments.csv`."""
     values = row.values
     return Segment(
         video=row.text("video"),
@@ -98,7 +98,7 @@ def parse_segment(row: Row) -> Segment:
 
 
 def parse_query(row: Row) -> Query:
-    """Makes a query from a row of `queries.jsonl`."""
+    """Reads a query from a row of `queries.jsonl`."""
     row.check_keys(_QUERY_FIELDS, _QUERY_OPTIONS)
     has = row.values.__contains__
     return Query(
@@ -134,7 +134,7 @@ def _is_ceiling(context_seconds: float, accuracy: float) -> bool:
 
 
 def info_json(info: DatasetInfo) -> str:
-    """The text of `dataset.json`."""
+    """Returns the text of `dataset.json`."""
     values = {
         "name": info.name,
         "version": info.version,
@@ -151,7 +151,7 @@ def info_json(info: DatasetInfo) -> str:
 
 
 def video_json(video: Video) -> str:
-    """The line of a video."""
+    """Returns the line of a video in `videos.jsonl`."""
     values = {
         "video": video.video,
         "path": video.path,
@@ -164,7 +164,7 @@ def video_json(video: Video) -> str:
 
 
 def query_json(query: Query) -> str:
-    """The line of a query; fields that say nothing are left out."""
+    """Returns the line of a query in `queries.jsonl`, without empty fields."""
     values = {
         "video": query.video,
         "time": round_seconds(query.time),
@@ -184,7 +184,7 @@ def query_json(query: Query) -> str:
 
 
 def segments_csv(segments: Iterable[Segment]) -> str:
-    """The text of `segments.csv`; the column track only where a segment has one."""
+    """Returns the text of `segments.csv`; it has the column track if a segment has a track."""
     segments = list(segments)
     tracks = any(segment.track for segment in segments)
     file = io.StringIO()
@@ -197,12 +197,12 @@ def segments_csv(segments: Iterable[Segment]) -> str:
 
 
 def round_seconds(seconds: float) -> float:
-    """A time as it is written: to the millisecond."""
+    """Rounds a time to the millisecond, as it is written."""
     return round(float(seconds), TIME_DECIMALS)
 
 
 def _ceiling_json(context_seconds: float, accuracy: float) -> list[float | None]:
-    # Strict JSON has no infinity; null says "all of the past".
+    # Strict JSON has no infinity; null means all of the past.
     return [None if math.isinf(context_seconds) else round_seconds(context_seconds), round(float(accuracy), 6)]
 
 

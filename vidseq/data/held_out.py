@@ -1,4 +1,4 @@
-"""Some of the training videos as a validation split, so that nothing is chosen on the test."""
+"""Holds out training videos as a validation split, so that nothing is chosen on the test split."""
 
 import dataclasses
 
@@ -7,12 +7,12 @@ from vidseq.data.splits import assign_splits
 
 
 def hold_out(dataset: Dataset, share: float, seed: int = 0) -> Dataset:
-    """The training videos alone, some of their groups as split "val"; the videos of other splits are gone.
+    """Returns a data set of the training videos, of which some groups form the split "val"; other splits are removed.
 
     Args:
-        dataset: with a split "train".
-        share: of the training videos to hold out, about; whole groups.
-        seed: of the choice.
+        dataset: a data set with a split "train".
+        share: share of the training videos to hold out, rounded to whole groups.
+        seed: seed of the random choice.
     """
     training = dataset.split("train")
     shares = {"train": 1 - share, "val": share}

@@ -1,4 +1,4 @@
-"""Next-action queries out of segments: asked a moment before each segment, answered by its label."""
+"""Makes next-action queries from segments: each is asked before a segment and answered by its label."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,21 +12,21 @@ from vidseq.errors import DataError
 def derive_next_actions(
     segments: Iterable[Segment], own: Iterable[Query], anticipation_seconds: float, background: str | None = None
 ) -> list[Query]:
-    """Makes a next-action query of every segment that has room for one before it.
+    """Makes a next-action query for every segment that starts late enough.
 
-    Every track counts for itself, so segments that overlap on different tracks each get their query.
+    Segments that overlap on different tracks get a query each.
 
     Args:
-        segments: video after video, each video's by start.
-        own: next-action queries that are there already; one with the same video, time and answer is used as it is.
-        anticipation_seconds: how long before a segment's start it is asked; 1 in EPIC-Kitchens.
-        background: a label that is no action and asks for nothing.
+        segments: segments of all videos, those of a video sorted by start.
+        own: existing next-action queries; one with the same video, time and answer is used instead of a new one.
+        anticipation_seconds: time from the query to the start of the segment; 1 in EPIC-Kitchens.
+        background: a label that is not an action and gets no query.
 
     Returns:
         the queries, in the order of the segments.
 
     Raises:
-        DataError: `anticipation_seconds` is no number of seconds.
+        DataError: `anticipation_seconds` is not a finite number of at least 0.
     """
     if not is_number(anticipation_seconds) or not 0 <= anticipation_seconds < float("inf"):
         raise DataError(f"Next action expects anticipation_seconds of at least 0, got {anticipation_seconds}.")
@@ -39,7 +39,7 @@ def derive_next_actions(
         if time < 0 or segment.label == background:
             continue
         same = ready[segment.video, time, segment.label]
-        # Two tracks may start one action at one moment: each takes its own query.
+        # Two tracks may start the same action at the same time: each uses its own query.
         queries.append(same.pop(0) if same else _query(segment, time))
     return queries
 

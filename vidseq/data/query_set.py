@@ -1,4 +1,4 @@
-"""The queries of a split with the videos that they are asked of."""
+"""The queries of a split with the features of their videos."""
 
 import zlib
 from collections import Counter
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from vidseq.data.dataset import Dataset
     from vidseq.features.store import FeatureStore, VideoFeatures
 
-#: The list of the data set that the classes of a kind of query come from, unless a model has others.
+#: The label list of the data set that holds the classes of each kind of query, unless a model has its own classes.
 LABELS_OF_KIND = {NEXT_ACTION: "action", QUESTION: "answer", FRAME_LABEL: "action"}
 
 
 class QuerySet:
-    """What is asked, with the features it is asked of.
+    """Queries with the features of their videos.
 
     Args:
         dataset: the classes and groups.
         store: features of the videos.
-        split: what donors of a past are taken from.
-        queries: what to ask.
-        classes: the classes that a model answers kinds of query with; of other kinds, those of the data set.
+        split: the split of the donors of swapped pasts.
+        queries: the queries.
+        classes: a model's classes by kind of query; other kinds have the classes of the data set.
 
     Raises:
-        UserError: a query before the first frame, or a question that is asked twice.
+        UserError: a query lies before the first frame, or a question comes twice.
     """
 
     def __init__(
@@ -55,60 +55,60 @@ class QuerySet:
             self._check(query)
 
     def video(self, name: str) -> "VideoFeatures":
-        """A video's features, from memory if they are there."""
+        """Returns a video's features; they are read once."""
         if name not in self._videos:
             self._videos[name] = self._store.read(name)
         return self._videos[name]
 
-    def past(self, number: int) -> Past:
-        """All that may be seen for a query."""
-        return self.past_of(self.queries[number])
+    def past(self, index: int) -> Past:
+        """Returns all samples that a query may see, given its index."""
+        return self.past_of(self.queries[index])
 
     def past_of(self, query: Query) -> Past:
-        """All that may be seen for any query of the data set."""
+        """Returns all samples that any query of the data set may see."""
         video = self.video(query.video)
         return past_of(video.features, video.pts_seconds, query.time)
 
-    def donor(self, number: int) -> Past:
-        """Another video's frames, for a query whose past is swapped."""
-        video = self.video(self._donors[self.queries[number].video])
+    def donor(self, index: int) -> Past:
+        """Returns the samples of another group's video, to swap into a query's past."""
+        video = self.video(self._donors[self.queries[index].video])
         return Past(video.features, video.pts_seconds)
 
-    def history_seconds(self, number: int) -> float:
-        """How much past a query has."""
-        query = self.queries[number]
+    def history_seconds(self, index: int) -> float:
+        """Returns the length of a query's past in seconds."""
+        query = self.queries[index]
         return max(0.0, query.time - float(self.video(query.video).pts_seconds[0]))
 
     @cached_property
     def longest_seconds(self) -> float:
         """The longest past of any query."""
-        return max(self.history_seconds(number) for number in range(len(self.queries)))
+        return max(self.history_seconds(index) for index in range(len(self.queries)))
 
-    def frame_seconds(self, number: int) -> float:
-        """How long a frame of a query's video lasts."""
-        name = self.queries[number].video
+    def frame_seconds(self, index: int) -> float:
+        """Returns the median duration of a sample of a query's video."""
+        name = self.queries[index].video
         if name not in self._frame_seconds:
             times = self.video(name).pts_seconds
             self._frame_seconds[name] = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
         return self._frame_seconds[name]
 
     def classes(self, kind: str) -> tuple[str, ...]:
-        """The classes that a kind of query is answered with."""
+        """Returns the classes of a kind of query."""
         return self._classes[kind] if kind in self._classes else self.dataset.class_labels[LABELS_OF_KIND[kind]]
 
     @cached_property
     def kinds(self) -> list[str]:
-        """The kinds of query, those that data sets know first."""
+        """The kinds of the queries; those of the data format come first."""
         asked = dict.fromkeys(query.kind for query in self.queries)
         return [kind for kind in dict.fromkeys([*LABELS_OF_KIND, *asked]) if kind in asked]
 
-    def group(self, number: int) -> str:
-        """What a query's video shares with others."""
-        return self.dataset.group_of(self.queries[number].video)
+    def group(self, index: int) -> str:
+        """Returns the group of a query's video."""
+        return self.dataset.group_of(self.queries[index].video)
 
     @cached_property
     def names(self) -> list[str]:
-        """A name for each query: its video, kind, and place among the video's."""
+        """A name for each query: its video, its kind, and its index among those of the same video and kind."""
         seen: Counter[tuple[str, str]] = Counter()
         names = []
         for query in self.queries:
@@ -130,7 +130,7 @@ class QuerySet:
             )
 
     def _check_once(self) -> None:
-        """Next actions without a text may come twice: two tracks may begin the same at one moment."""
+        """Refuses repeated questions. Next actions may repeat: two tracks may start one action at the same time."""
         questions = Counter(
             (query.video, query.time, query.question, query.choices) for query in self.queries if query.question
         )
@@ -143,10 +143,13 @@ class QuerySet:
 
 
 def choose_donors(groups: Mapping[str, str]) -> dict[str, str]:
-    """Gives each video another one, of another group, to borrow a past from.
+    """Chooses for each video a donor from another group.
 
     Args:
-        groups: the group of each video, two groups or more.
+        groups: the group of each video; at least two groups.
+
+    Returns:
+        the donor of each video.
     """
     donors = {}
     for video, group in groups.items():

@@ -1,4 +1,4 @@
-"""Giving videos to splits: by proportion, never a group to two of them; and the rule that finds a video's group."""
+"""Assigns videos to splits in proportion, each group to one split; finds the group in a video's name."""
 
 import math
 import random
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from vidseq.errors import DataError, UserError
 
-#: What data sets call their splits, and the one that is meant.
+#: Names of splits in other data sets, with our names.
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -22,23 +22,24 @@ SPLIT_NAMES = {
 
 
 def split_in(name: str) -> str | None:
-    """The split that a file's name tells, as "kinetics400_train_list.txt" does; None where none or several do."""
+    """Finds the split in a file's name, such as "kinetics400_train_list.txt"; None if it names none or several."""
     found = {SPLIT_NAMES[word] for word in re.findall(r"[a-z]+", name.lower()) if word in SPLIT_NAMES}
     return found.pop() if len(found) == 1 else None
 
 
 def group_rule(pattern: str | None) -> Callable[[str], str | None]:
-    """Makes the rule that reads a video's group off its name.
+    """Makes a function that finds a video's group in its name.
 
     Args:
-        pattern: a regular expression that is looked for in the name; its first parenthesis is the group, or all of the
-            match. "^(P[0-9]+)_" finds the person in Breakfast's "P03_cam01_P03_milk". None: no video has a group.
+        pattern: a regular expression to search in the name. Its first capturing group is the video's group, or else
+            the whole match. "^(P[0-9]+)_" finds the person in Breakfast's "P03_cam01_P03_milk". None: videos have no
+            group.
 
     Returns:
-        a function from name to group; raises `DataError` for a name that does not match.
+        a function from name to group, which raises `DataError` for a name that does not match.
 
     Raises:
-        UserError: the pattern is no regular expression.
+        UserError: the pattern is not a regular expression.
     """
     if pattern is None:
         return lambda video: None
@@ -60,18 +61,18 @@ def group_rule(pattern: str | None) -> Callable[[str], str | None]:
 def assign_splits(
     videos: Iterable[tuple[str, str, str | None]], proportions: Mapping[str, float], seed: int
 ) -> dict[str, str]:
-    """Gives whole groups of videos to splits, by chance and in proportion, within each class as well as overall.
+    """Assigns whole groups of videos to splits at random, in proportion within each class and overall.
 
     Args:
-        videos: (video, group, class or None where there are no classes).
+        videos: a (video, group, class) for each video; the class is None if there are no classes.
         proportions: the share of each split, at least 0; only their ratios count.
-        seed: of the chance.
+        seed: seed of the random order.
 
     Returns:
         the split of each video.
 
     Raises:
-        UserError: the proportions are none.
+        UserError: a proportion is negative or infinite, or all are 0.
     """
     shares = _shares(proportions)
     members: defaultdict[str, list[str]] = defaultdict(list)
@@ -92,7 +93,7 @@ def assign_splits(
     overall: Counter[str] = Counter()
     splits = {}
     for group in order:
-        # What a split still lacks: of this class in all, and of everything given so far.
+        # The number of videos that each split still lacks, of this class and overall.
         kind, so_far = stratum[group], overall.total()
         lack = {
             name: share * (sizes[kind] + so_far) - given[kind][name] - overall[name] for name, share in shares.items()

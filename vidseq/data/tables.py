@@ -1,7 +1,7 @@
-"""Reading tables of text: a JSON object a line, or CSV; every row knows its file and line.
+"""Reads text tables, as one JSON object per line or CSV, and keeps the file and line of each row.
 
-A row that is wrong raises `DataError("queries.jsonl:12: ...")`. Whoever reads a table says through `report` what is to
-happen then: raise it (loading a data set), or note it and go on (checking one).
+The error of a wrong row is `DataError("queries.jsonl:12: ...")`. The caller's `report` handles it: it raises the error
+(when a data set is loaded), or collects it and continues (when one is checked).
 """
 
 import csv
@@ -14,34 +14,34 @@ from vidseq.data.fields import Row, nearest
 from vidseq.errors import DataError
 
 Item = TypeVar("Item")
-#: What to do with a row that is wrong.
+#: Handles the error of a wrong row.
 Report = Callable[[DataError], None]
 
 
 def raise_it(problem: DataError) -> NoReturn:
-    """The strict `Report`."""
+    """Raises the error: the strict `Report`."""
     raise problem
 
 
 def read_jsonl(path: Path, parse: Callable[[Row], Item], report: Report = raise_it) -> Iterator[tuple[str, Item]]:
-    """Reads a file of one JSON object a line; empty lines do not count.
+    """Reads a file with one JSON object per line; empty lines are skipped.
 
     Args:
-        path: the file; UTF-8, with or without a byte-order mark, any line ends.
-        parse: makes the item of a row, or raises `DataError`.
-        report: told of every row that is wrong.
+        path: the file; UTF-8, with or without a byte-order mark, with any line endings.
+        parse: converts a row to an item, or raises `DataError`.
+        report: called with the error of every wrong row.
 
     Yields:
-        where the row stands, such as "videos.jsonl:3", and its item.
+        file and line of the row, such as "videos.jsonl:3", and its item.
 
     Raises:
-        DataError: the file is no UTF-8 text.
+        DataError: the file is not UTF-8 text.
     """
     with _open(path) as file:
-        for number, line in enumerate(_lines(file, path), 1):
+        for line_number, line in enumerate(_lines(file, path), 1):
             if line.isspace():
                 continue
-            where = f"{path.name}:{number}"
+            where = f"{path.name}:{line_number}"
             try:
                 yield where, parse(Row(where, _json_object(where, line)))
             except DataError as problem:
@@ -61,29 +61,29 @@ def read_csv(
     """Reads a CSV file with a header.
 
     Args:
-        path: the file; UTF-8, with or without a byte-order mark, any line ends.
-        parse: makes the item of a row, or raises `DataError`.
-        report: told of every row that is wrong.
-        required: columns that must be there, in any order.
-        optional: columns that may be.
-        other_columns: whether columns besides these are let pass.
-        header: the columns' names, for a file whose first line is data.
+        path: the file; UTF-8, with or without a byte-order mark, with any line endings.
+        parse: converts a row to an item, or raises `DataError`.
+        report: called with the error of every wrong row.
+        required: columns that must exist, in any order.
+        optional: columns that may exist.
+        other_columns: whether further columns are allowed.
+        header: names of the columns, for a file whose first line is data.
 
     Yields:
-        where the row stands, such as "segments.csv:3", and its item.
+        file and line of the row, such as "segments.csv:3", and its item.
 
     Raises:
-        DataError: the header is wrong, or the file is no UTF-8 text.
+        DataError: the header is wrong, or the file is not UTF-8 text.
     """
     with _open(path) as file:
         rows = _csv_rows(file, path)
         columns = list(header) if header is not None else _header(rows, path, required)
         if header is None:
             _check_columns(columns, path, required, optional, other_columns)
-        for number, values in rows:
+        for line_number, values in rows:
             if not any(values):
                 continue
-            where = f"{path.name}:{number}"
+            where = f"{path.name}:{line_number}"
             try:
                 if len(values) != len(columns):
                     raise DataError(
@@ -96,26 +96,26 @@ def read_csv(
 
 
 def read_json(path: Path) -> dict[str, object]:
-    """Reads a file that is one JSON object.
+    """Reads a file that holds one JSON object.
 
     Raises:
-        DataError: it is none.
+        DataError: the file holds something else.
     """
     return _json_object(path.name, read_text(path))
 
 
 def read_text(path: Path) -> str:
-    """All of a file of UTF-8 text, without a byte-order mark.
+    """Reads a file of UTF-8 text, without its byte-order mark.
 
     Raises:
-        DataError: the file is none.
+        DataError: the file is not UTF-8 text.
     """
     with _open(path) as file:
         return "".join(_lines(file, path))
 
 
 def check_characters(where: str, value: object) -> None:
-    """Refuses text that no file can hold: JSON may escape half of a pair of surrogates.
+    """Refuses text that cannot be written to a file: JSON may escape half of a surrogate pair.
 
     Raises:
         DataError: `value` holds such text.
@@ -129,21 +129,21 @@ def check_characters(where: str, value: object) -> None:
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Reads a file of text.
+    """Reads the lines of a text file; empty lines are skipped.
 
     Args:
-        path: the file; UTF-8, with or without a byte-order mark, any line ends.
+        path: the file; UTF-8, with or without a byte-order mark, with any line endings.
 
     Yields:
-        where a line stands, such as "mapping.txt:3", and the line; those that are empty do not count.
+        file and number of a line, such as "mapping.txt:3", and the line.
 
     Raises:
-        DataError: the file is no UTF-8 text.
+        DataError: the file is not UTF-8 text.
     """
     with _open(path) as file:
-        for number, line in enumerate(_lines(file, path), 1):
+        for line_number, line in enumerate(_lines(file, path), 1):
             if line.strip():
-                yield f"{path.name}:{number}", line.strip()
+                yield f"{path.name}:{line_number}", line.strip()
 
 
 def _open(path: Path) -> TextIO:

@@ -1,8 +1,8 @@
-"""What a query may see: the one rule.
+"""The one rule for what a query may see.
 
-A sample is what a model reads, and it stands at its sample time. A query at time t with a context of L seconds sees
-the samples in (t - L, t]; with a context of N frames it sees the newest N samples up to t; without a limit, all up to
-t. Training, prediction (offline and live), evaluation, controls and audit all call `visible_span` or what is built on
+A model reads samples, each at its sample time. A query at time t with a context of L seconds sees the samples in
+(t - L, t]. With a context of N frames it sees the newest N samples up to t, and without a limit all samples up to t.
+Training, prediction (offline and live), evaluation, controls and audit all call `visible_span` or a function that uses
 it.
 """
 
@@ -31,17 +31,17 @@ def visible_span(
 ) -> tuple[int, int]:
     """Finds the samples that a query sees.
 
-    At both ends, times that differ by at most `SAME_TIME_SECONDS` are one: a query written as 0.333 sees the sample at
-    1/3 s, and a query at 1.333 with a context of 1 s does not.
+    At both ends, times that differ by at most `SAME_TIME_SECONDS` count as equal: a query written as 0.333 sees the
+    sample at 1/3 s, and a query at 1.333 with a context of 1 s does not.
 
     Args:
-        sample_seconds: times of a video's samples, never falling, (T,).
-        time: when the query is asked.
-        context_seconds: the samples in (time - context_seconds, time] count.
-        frames: of those, only the newest so many; None: all.
+        sample_seconds: times of a video's samples in ascending order, (T,).
+        time: when the query is asked, in seconds.
+        context_seconds: the query sees samples in (time - context_seconds, time].
+        frames: largest number of samples, of which the newest count; None: all.
 
     Returns:
-        start and stop: the query sees samples [start, stop). They are equal where it sees none.
+        start and stop: the query sees samples [start, stop). They are equal if it sees none.
     """
     edges = np.array([time - context_seconds, time]) + SAME_TIME_SECONDS
     start, stop = np.searchsorted(sample_seconds, edges, side="right").tolist()
@@ -54,7 +54,7 @@ def count_visible(sample_seconds: np.ndarray | Sequence[float], time: float) -> 
 
 
 def is_visible(sample_seconds: float, time: float) -> bool:
-    """Whether a query at `time` sees the sample at `sample_seconds`, where its context is not limited."""
+    """Whether a query at `time` with an unlimited context sees the sample at `sample_seconds`."""
     return sample_seconds <= time + SAME_TIME_SECONDS
 
 
@@ -66,12 +66,12 @@ def past_of(
     context_seconds: float = math.inf,
     frames: int | None = None,
 ) -> Past:
-    """Cuts a video to what a query sees.
+    """Cuts a video to the samples that a query sees.
 
     Args:
-        features: of the whole video, (T, D).
-        pts_seconds: times of its samples, never falling, (T,).
-        time: when the query is asked.
+        features: features of the whole video, (T, D).
+        pts_seconds: times of its samples in ascending order, (T,).
+        time: when the query is asked, in seconds.
         context_seconds: see `visible_span`.
         frames: see `visible_span`.
     """
@@ -80,14 +80,14 @@ def past_of(
 
 
 def within_intervals(pts_seconds: np.ndarray, intervals: Sequence[tuple[float, float]]) -> np.ndarray:
-    """Marks the samples in any of some intervals, ends included, with the tolerance of `visible_span`.
+    """Marks the samples inside any of the intervals, ends included, with the tolerance of `visible_span`.
 
     Args:
         pts_seconds: times of samples, (T,).
-        intervals: start and end of each, in seconds.
+        intervals: start and end of each interval, in seconds.
 
     Returns:
-        bool (T,).
+        bool (T,), True for samples inside.
     """
     inside = np.zeros(len(pts_seconds), bool)
     for start, end in intervals:

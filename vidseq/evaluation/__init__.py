@@ -1,4 +1,4 @@
-"""Measuring: one row a query, and every table and figure a group-by of rows."""
+"""Evaluation: each answered query gives one row, and every table and figure is a group-by of rows."""
 
 from lazy_loader import attach_stub
 

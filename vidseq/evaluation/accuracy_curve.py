@@ -1,4 +1,4 @@
-"""Accuracy against context, with controls, in two sets: queries with enough past for every length, and all queries."""
+"""Computes accuracy against context, for the queries that have enough past for every length and for all queries."""
 
 import warnings
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from vidseq.evaluation.intervals import FewGroupsWarning, Interval, accuracy_int
 from vidseq.evaluation.metrics import expected_calibration_error, negative_log_likelihood
 from vidseq.evaluation.pairing import context_names
 
-#: The eligible set goes as far as so large a share of the queries has past.
+#: A context is in the eligible set if this share of the queries has that much past.
 _ELIGIBLE_SHARE = 0.5
 
 
@@ -23,40 +23,40 @@ class CurvePoint:
 
     context: str
     seconds: float
-    """Its length; infinite for everything."""
+    """Its length; infinite for the full context."""
     frames: float
-    """How many frames were shown, the mean over queries."""
+    """Number of frames shown, the mean over queries."""
     accuracy: Interval
     calibration_error: float
     """Expected calibration error, 15 bins."""
     negative_log_likelihood: float
-    """Nats an answer."""
+    """Nats per answer."""
     num_queries: int
     """Each query counts once, however many seeds answered it."""
 
 
 @dataclass(frozen=True)
 class ContextCurve:
-    """Accuracy at each context on one set of queries, and that of the controls on the same set."""
+    """Accuracy of a model at each context, and of its controls, on one set of queries."""
 
     points: tuple[CurvePoint, ...]
     """From the shortest context to the longest."""
     controls: Mapping[str, Interval]
     shortest_history: float
-    """Every query has at least so much past, in seconds."""
+    """The least past that any of the queries has, in seconds."""
     num_queries: int
     num_groups: int
     num_seeds: int
-    """How many trained models answered; of splits that were pooled, how many answered each query."""
+    """Number of trained models that answered each query."""
     num_splits: int
-    """Over how many splits each of them is a model a split; 1: it is one model."""
+    """Number of pooled splits, each with its own models; 1: nothing was pooled."""
 
 
 def require_contexts(rows: pd.DataFrame) -> pd.DataFrame:
-    """Gives the rows without a control.
+    """Returns the rows without a control.
 
     Raises:
-        UserError: they hold fewer than two contexts.
+        UserError: the rows hold fewer than two contexts.
     """
     curve = rows[rows["control"] == ""]
     if curve["context"].nunique() < 2:
@@ -87,12 +87,12 @@ def eligible_seconds(rows: pd.DataFrame) -> float:
 
 
 def eligible_rows(rows: pd.DataFrame, longest: float) -> pd.DataFrame:
-    """The rows of the queries that have `longest` seconds of past, at contexts up to that and at everything.
+    """Returns the rows of the queries with `longest` seconds of past, at contexts up to that length and at "full".
 
-    Every point of a curve made of them is the same set of queries.
+    Every point of a curve made from these rows has the same queries.
 
     Args:
-        rows: of a model and its controls.
+        rows: rows of a model and its controls.
         longest: seconds, see `eligible_seconds`.
     """
     same = rows[rows["history_seconds"] >= longest]
@@ -100,14 +100,14 @@ def eligible_rows(rows: pd.DataFrame, longest: float) -> pd.DataFrame:
 
 
 def context_curve(rows: pd.DataFrame, *, num_samples: int = 2000) -> ContextCurve:
-    """Makes a curve of the rows of one line.
+    """Computes the curve of one line.
 
     Args:
-        rows: of one data set, split and mode, with controls; any seeds.
+        rows: rows of one data set, split and mode, with controls; any seeds.
         num_samples: bootstrap samples of each interval.
 
     Raises:
-        UserError: no row of a model.
+        UserError: there is no row of a model.
     """
     names = context_names(rows)
     if not names:

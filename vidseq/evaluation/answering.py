@@ -1,4 +1,4 @@
-"""Gets the answers to requests: one clip a request from any model, shared readings from ours."""
+"""Answers requests: any model reads one clip per request; a `Predictor` shares its work between requests."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -12,20 +12,20 @@ from vidseq.evaluation.shared_reading import answer_shared
 from vidseq.inference.predictor import Predictor
 from vidseq.language.written import Written
 
-#: Any model: features, a (T_i, D) float32 array a query, T_i may be 0; their pts_seconds, (T_i,) each; the queries,
-#: all of one kind. Gives scores (N, C), logits or log-probabilities, one column a class in the data set's order; or N
-#: answers in words.
+#: Any model. It takes the features of each query, (T_i, D) float32, T_i may be 0; their pts_seconds, (T_i,) each; and
+#: the queries, all of one kind. It returns scores (N, C), logits or log-probabilities, with one column per class in
+#: the data set's order; or N answers in words.
 Predict = Callable[[list[np.ndarray], list[np.ndarray], list[Query]], np.ndarray | list[Written]]
-#: The same one query at a time: features (T, D), pts_seconds (T,), the query; gives scores (C,).
+#: A model that answers one query: it takes features (T, D), pts_seconds (T,) and the query, and returns scores (C,).
 PredictOne = Callable[[np.ndarray, np.ndarray, Query], np.ndarray]
 #: Scores (C,), or an answer in words.
 Answer = np.ndarray | Written
-#: Most frames in one call, padding counted: keeps memory bounded on long videos.
+#: Most frames in one call, padding included. It bounds memory on long videos.
 _MAX_BATCH_FRAMES = 65536
 
 
 def one_at_a_time(predict_one: PredictOne) -> Predict:
-    """Makes a `Predict` of a function that answers one query.
+    """Turns a function that answers one query into a `Predict`.
 
     ```python
     def predict_one(features, pts_seconds, query):   # (T, D), T may be 0; (T,); vidseq.data.schema.Query
@@ -38,7 +38,7 @@ def one_at_a_time(predict_one: PredictOne) -> Predict:
         predict_one: the model.
 
     Returns:
-        what `evaluate` takes; raises UserError where an answer is no vector, or two answers differ in length.
+        a function for `evaluate`. It raises UserError if an answer is not a vector or two answers differ in length.
     """
 
     def predict(features: list[np.ndarray], pts_seconds: list[np.ndarray], queries: list[Query]) -> np.ndarray:
@@ -64,18 +64,18 @@ def answer_all(
     *,
     share: bool = True,
 ) -> list[Answer]:
-    """The answer to each request; the same past of a query is computed once.
+    """Answers each request. Requests that show a query the same frames are computed once.
 
     Args:
-        predict: the model; the requests to a `Predictor` share their work.
+        predict: the model. A `Predictor` shares work between requests.
         query_set: the queries and videos of the requests.
-        requests: in any order.
-        batch_size: most queries in one call.
-        advance: called with the number of pasts that are done since, for a progress bar.
-        share: False: one clip a request from a `Predictor` too.
+        requests: what to answer, in any order.
+        batch_size: largest number of queries in one call.
+        advance: called with the number of pasts done since the last call, for a progress bar.
+        share: False: a `Predictor` reads one clip per request, too.
 
     Raises:
-        UserError: scores that are NaN or of the wrong shape.
+        UserError: scores are NaN or have the wrong shape.
     """
     distinct = {request.past_name: request for request in requests}
     scores: dict[tuple[int, int, int, str], Answer] = {}
@@ -85,7 +85,7 @@ def answer_all(
     else:
         batches = _answer_each(predict, query_set, [*distinct.values()], batch_size)
     for batch, answers in batches:
-        _check_finite(answers, [query_set.queries[request.number] for request in batch])
+        _check_finite(answers, [query_set.queries[request.index] for request in batch])
         scores.update((request.past_name, _in_double(answer)) for request, answer in zip(batch, answers))
         advance(len(batch))
     return [scores[request.past_name] for request in requests]
@@ -95,13 +95,13 @@ def _answer_each(
     predict: Predict, query_set: QuerySet, requests: Sequence[EvalRequest], batch_size: int
 ) -> Iterator[tuple[Sequence[EvalRequest], Sequence[Answer]]]:
     for kind in query_set.kinds:
-        of_kind = [request for request in requests if query_set.queries[request.number].kind == kind]
+        of_kind = [request for request in requests if query_set.queries[request.index].kind == kind]
         for batch in _batches(of_kind, batch_size):
             yield batch, _answer(predict, query_set, batch, len(query_set.classes(kind)))
 
 
 def _batches(requests: Sequence[EvalRequest], batch_size: int) -> Iterator[list[EvalRequest]]:
-    """Groups pasts of like length, so that little is padded; none above `_MAX_BATCH_FRAMES` unless it is one alone."""
+    """Groups pasts of similar length to save padding; only a batch of one may exceed `_MAX_BATCH_FRAMES`."""
     batch: list[EvalRequest] = []
     for request in sorted(requests, key=lambda request: request.frames):
         if batch and (len(batch) == batch_size or (len(batch) + 1) * request.frames > _MAX_BATCH_FRAMES):
@@ -114,7 +114,7 @@ def _batches(requests: Sequence[EvalRequest], batch_size: int) -> Iterator[list[
 
 def _answer(predict: Predict, query_set: QuerySet, batch: Sequence[EvalRequest], num_classes: int) -> Sequence[Answer]:
     pasts = [past_of_request(query_set, request) for request in batch]
-    queries = [query_set.queries[request.number] for request in batch]
+    queries = [query_set.queries[request.index] for request in batch]
     features = [np.asarray(past.features, np.float32) for past in pasts]
     answers = predict(features, [past.pts_seconds for past in pasts], queries)
     if isinstance(answers, list) and len(answers) == len(batch) and all(isinstance(one, Written) for one in answers):
@@ -133,7 +133,7 @@ def _in_double(answer: Answer) -> Answer:
 
 
 def _check_finite(answers: Sequence[Answer], queries: Sequence[Query]) -> None:
-    """Refuses scores that rank nothing; minus infinity is welcome for classes that are ruled out."""
+    """Refuses scores without a finite maximum; minus infinity is allowed for classes that are ruled out."""
     scored = [(answer, query) for answer, query in zip(answers, queries) if not isinstance(answer, Written)]
     wrong = [query for answer, query in scored if not np.isfinite(answer.max())]
     if wrong:
@@ -145,5 +145,5 @@ def _check_finite(answers: Sequence[Answer], queries: Sequence[Query]) -> None:
 
 
 def classes_of_kinds(predict: Predict) -> dict[str, tuple[str, ...]]:
-    """The classes that our own models answer each kind of query with; of any other model, none are known."""
+    """Returns the classes with which a `Predictor` answers each kind of query; {} for any other model."""
     return predict.classes_of_kinds if isinstance(predict, Predictor) else {}

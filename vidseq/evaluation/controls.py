@@ -1,4 +1,4 @@
-"""Controls by name: what a model scores with less input, and what baselines score without a model."""
+"""Finds controls by name: input controls, which take input from a model, and baselines, which use no model."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.evaluation.input_controls import INPUT_CONTROLS, InputControl
 
-#: Stands for every control that fits the queries.
+#: The name that stands for every control whose needs the queries meet.
 ALL = "all"
 
 
@@ -36,7 +36,7 @@ def find_input_control(text: str) -> InputControl | None:
 
 
 def check_controls(controls: Sequence[str]) -> None:
-    """Refuses a control that does not exist, or whose parameter cannot be read; errors as in `parse_control`."""
+    """Refuses an unknown control or a parameter that cannot be parsed; errors as in `parse_control`."""
     for control in controls:
         find_control(control)
 
@@ -44,19 +44,19 @@ def check_controls(controls: Sequence[str]) -> None:
 def choose_controls(
     controls: Sequence[str], queries: Iterable[Query], *, num_groups: int, has_segments: bool
 ) -> list[str]:
-    """Replaces "all" by every control that these queries can be put to.
+    """Replaces "all" by every control whose needs the queries meet.
 
     Args:
-        controls: names, with or without "all" among them.
-        queries: what will be asked.
-        num_groups: how many groups the split has.
+        controls: names of controls; "all" may be among them.
+        queries: the queries to evaluate.
+        num_groups: number of groups in the split.
         has_segments: whether the labels of past segments are known.
 
     Returns:
-        each control once.
+        the controls without duplicates.
 
     Raises:
-        UserError: an unknown control, or a named one that has nothing to work on.
+        UserError: a control is unknown, or the queries do not meet the needs of a named one.
     """
     facts = QueryFacts.of(queries, has_segments=has_segments, num_groups=num_groups)
     named = [control for control in controls if control != ALL]

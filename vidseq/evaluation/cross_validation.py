@@ -1,4 +1,4 @@
-"""Cross-validation: each split has its own models and test videos; together they are one curve."""
+"""Cross-validation: each split has its own models and test videos, and all splits together give one curve."""
 
 from collections.abc import Sequence
 
@@ -11,19 +11,19 @@ _SPLITS = "pooled_splits"
 
 
 def pool_splits(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Puts the rows of all splits together; the models of one head and seed, one a split, count as one.
+    """Concatenates the rows of all splits. The models of one head and seed, one per split, count as one model.
 
-    As several trained models they would be resampled as if each had answered every query, and intervals would be far
-    too wide.
+    If they counted as several models, the bootstrap would resample them as if each had answered every query, and the
+    intervals would be far too wide.
 
     Args:
         tables: rows of each split.
 
     Returns:
-        all rows, the runs named by head and seed; `num_splits` tells them from those of one model.
+        all rows, with runs named by head and seed. `num_splits` tells how many splits were pooled.
 
     Raises:
-        UserError: a video stands in two splits, or a head and seed has two runs in one.
+        UserError: a video is in two splits, or one split has two runs of the same head and seed.
     """
     seen: set[tuple[str, str]] = set()
     for table in tables:
@@ -31,14 +31,14 @@ def pool_splits(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         if runs.duplicated(["head", "seed"]).any():
             twice = runs[runs.duplicated(["head", "seed"])].iloc[0]
             raise UserError(
-                f"Splits that are put together expect one run a head and seed in each, got two of {twice['head']} "
-                f"with seed {twice['seed']}. Sum them up by themselves."
+                f"Pooled splits expect one run of each head and seed in each split, got two of {twice['head']} "
+                f"with seed {twice['seed']}. Summarise the runs separately."
             )
         videos = set(zip(table["dataset"], table["video"]))
         if videos & seen:
             raise UserError(
-                f"Splits that are put together expect different videos, got '{min(videos & seen)[1]}' in two. "
-                "Each video is asked about in one split."
+                f"Pooled splits expect different videos, got '{min(videos & seen)[1]}' in two. "
+                "Evaluate each video in one split."
             )
         seen |= videos
     named = [table.assign(run=table["head"] + "-seed" + table["seed"].astype(str)) for table in tables]
@@ -46,5 +46,5 @@ def pool_splits(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def num_splits(rows: pd.DataFrame) -> int:
-    """How many models, one a split, count as one in rows that `pool_splits` made; 1 in all others."""
+    """Returns the number of splits that `pool_splits` put together; 1 for other rows."""
     return int(rows[_SPLITS].max()) if _SPLITS in rows else 1

@@ -1,4 +1,4 @@
-"""Asks a model every query of a split, at every context and under every control; gives one row an answer."""
+"""Evaluates a model on the queries of a split, at each context and under each control; one row per answer."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from vidseq.data.dataset import Dataset
     from vidseq.features.store import FeatureStore
 
-#: Changes the scores (C,) of an answer before it is scored, such as a `LogitAdjustment`.
+#: Changes the class scores (C,) of an answer before it is scored, for example a `LogitAdjustment`.
 Adjust = Callable[[np.ndarray], np.ndarray]
-#: Columns that a query brings along as they are.
+#: Columns that are copied from the query.
 _TAKEN_FROM_QUERY = (
     *("video", "time", "kind", "question", "answer", "cause", "tier", "pair"),
     *("evidence_age_seconds", "certificate_seconds", "reach_seconds"),
@@ -49,31 +49,31 @@ def evaluate(
 ) -> pd.DataFrame:
     """Scores a model on the queries of a split.
 
-    A query at time t with a context of L seconds sees the frames in (t - L, t], from a fresh state, then is asked. A
-    length that shows a query the same frames as another is not computed twice. Controls are scored with all the past.
+    A query at time t with a context of L seconds sees the frames in (t - L, t], read from a new state. Two lengths
+    that show a query the same frames are computed once. Controls see all of the past.
 
     Args:
         predict: the model.
-        dataset: what is asked, and the classes.
+        dataset: the queries and the classes.
         store: features of the split's videos.
-        split: which videos.
-        queries: what to ask, such as `dataset.next_action_queries(1.0)`; those of other splits are left out. None: the
-            data set's own.
+        split: name of the split.
+        queries: what to ask, such as `dataset.next_action_queries(1.0)`. Queries of other splits are left out. None:
+            the queries of the data set.
         contexts: see `parse_contexts`, such as "1f,1s,2s,...,full".
         controls: "all", or names of input controls (see `vidseq.evaluation.input_controls`) and baselines (see
             `vidseq.baselines`), such as "swapped_past:30s" or "ngram:2".
-        run: what to write into the rows.
-        train_split: what baselines learn from.
-        batch_size: most queries in one call.
-        limit: only the first so many queries; None: all.
-        adjust: changes the scores of every answer before it is scored; answers in words have none.
+        run: the model's entries in the rows.
+        train_split: the split that baselines learn from.
+        batch_size: largest number of queries in one call.
+        limit: largest number of queries, counted from the first; None: all.
+        adjust: changes the class scores of every answer before it is scored; answers in words stay as they are.
 
     Returns:
         rows, see `vidseq.evaluation.rows.Row`; for answers in words also the columns of `WordScore`.
 
     Raises:
-        UserError: no query, an unknown control or context, one that these queries cannot be put to, a query before the
-            first frame or twice the same, or scores that are NaN or of the wrong shape.
+        UserError: there is no query; a control or context is unknown, or the queries do not meet its needs; a query
+            lies before the first frame or comes twice; or scores are NaN or have the wrong shape.
     """
     asked = list(dataset.queries if queries is None else queries)
     chosen = queries_of_split(dataset, split, asked, limit)
@@ -91,16 +91,16 @@ def evaluate(
 def queries_of_split(
     dataset: "Dataset", split: str, queries: Sequence[Query], limit: int | None = None
 ) -> list[Query]:
-    """The queries of a split's videos.
+    """Returns the queries of a split's videos.
 
     Args:
-        dataset: whose videos.
-        split: which of them.
-        queries: of any videos.
-        limit: only the first so many; None: all.
+        dataset: the data set of the videos.
+        split: name of the split.
+        queries: queries of any videos.
+        limit: largest number of queries, counted from the first; None: all.
 
     Raises:
-        UserError: there is none, or a limit that leaves none.
+        UserError: the split has no query, or the limit is below 1.
     """
     if limit is not None and limit < 1:
         raise UserError(f"Evaluation expects a limit of at least 1 query, got {limit}.")
@@ -112,7 +112,7 @@ def queries_of_split(
 
 
 def choose_controls_for(query_set: QuerySet, controls: Sequence[str]) -> list[str]:
-    """See `choose_controls`."""
+    """Replaces "all" by every control whose needs a query set meets, as `choose_controls` does."""
     groups = {query_set.dataset.group_of(video.video) for video in query_set.dataset.split(query_set.split)}
     has_segments = bool(query_set.dataset.segments)
     return choose_controls(controls, query_set.queries, num_groups=len(groups), has_segments=has_segments)
@@ -130,21 +130,21 @@ def ask_model(
     advance: Callable[[int], object] | None = None,
     adjust: Adjust | None = None,
 ) -> list[pd.DataFrame]:
-    """Returns the rows of a model at contexts and under input controls.
+    """Returns the rows of a model at several contexts and under input controls.
 
     Args:
         predict: the model.
-        query_set: what to ask.
+        query_set: the queries.
         contexts: how much of the past to show.
-        controls: names; baselines are left out.
-        run: what to write into the rows.
-        batch_size: most queries in one call, of a model that is not ours.
-        share: False: nothing is shared between contexts.
-        advance: called with how many more pasts are done; None: a progress bar is shown.
+        controls: names of controls; baselines are left out.
+        run: the model's entries in the rows.
+        batch_size: largest number of queries in one call; a `Predictor` chooses its own.
+        share: False: contexts share no work.
+        advance: called with the number of pasts done since the last call; None: a progress bar is shown.
         adjust: see `evaluate`.
 
     Raises:
-        UserError: scores that are NaN or of the wrong shape.
+        UserError: scores are NaN or have the wrong shape.
     """
     requests = context_requests(query_set, contexts) + control_requests(query_set, controls)
     if not requests:
@@ -163,10 +163,10 @@ def answer_baselines(
     """Returns the rows of baselines, one table for each baseline and kind of query.
 
     Args:
-        query_set: what to answer.
-        controls: baselines as users write them, such as "ngram:2".
-        training: what they learn from.
-        run: what to write into the rows.
+        query_set: the queries.
+        controls: names of baselines, such as "ngram:2".
+        training: the queries that baselines learn from.
+        run: the model's entries in the rows.
         adjust: see `evaluate`.
     """
     tables = []
@@ -174,10 +174,10 @@ def answer_baselines(
         baseline = find_baseline(control)
         assert baseline is not None
         for kind in baseline.kinds or query_set.kinds:
-            numbers = [number for number, query in enumerate(query_set.queries) if query.kind == kind]
-            if numbers:
+            indices = [index for index, query in enumerate(query_set.queries) if query.kind == kind]
+            if indices:
                 scores = baseline.answer(_baseline_data(query_set, training, kind))
-                requests = [EvalRequest(number, Context(frames=0), control, 0, 0, 0) for number in numbers]
+                requests = [EvalRequest(index, Context(frames=0), control, 0, 0, 0) for index in indices]
                 tables.append(_rows_of(query_set, requests, _adjusted(list(scores), adjust), run))
     return tables
 
@@ -206,16 +206,18 @@ def _baseline_data(query_set: QuerySet, training: Sequence[Query], kind: str) ->
 def _most_confident(
     query_set: QuerySet, requests: Sequence[EvalRequest], answers: Sequence[Answer]
 ) -> tuple[list[EvalRequest], list[Answer]]:
-    """Keeps one answer of each query, context and control: of several the most confident, of equal ones the first."""
+    """Keeps one answer for each query, context and control: the most confident one, and the first of equal ones."""
     of_key: dict[tuple[int, str, str], list[int]] = {}
-    for place, request in enumerate(requests):
-        of_key.setdefault((request.number, request.control, request.context.name), []).append(place)
+    for position, request in enumerate(requests):
+        of_key.setdefault((request.index, request.control, request.context.name), []).append(position)
 
-    def confidence(place: int) -> float:
-        return _score(query_set, query_set.queries[requests[place].number], answers[place])[0].score
+    def confidence(position: int) -> float:
+        return _score(query_set, query_set.queries[requests[position].index], answers[position])[0].score
 
-    kept = sorted(places[0] if len(places) == 1 else max(places, key=confidence) for places in of_key.values())
-    return [requests[place] for place in kept], [answers[place] for place in kept]
+    kept = sorted(
+        positions[0] if len(positions) == 1 else max(positions, key=confidence) for positions in of_key.values()
+    )
+    return [requests[position] for position in kept], [answers[position] for position in kept]
 
 
 def _score(query_set: QuerySet, query: Query, answer: Answer) -> tuple[Score, WordScore]:
@@ -227,7 +229,7 @@ def _score(query_set: QuerySet, query: Query, answer: Answer) -> tuple[Score, Wo
 def _rows_of(
     query_set: QuerySet, requests: Sequence[EvalRequest], answers: Sequence[Answer], run: Run
 ) -> pd.DataFrame:
-    queries = [query_set.queries[request.number] for request in requests]
+    queries = [query_set.queries[request.index] for request in requests]
     scored, word_scored = zip(*(_score(query_set, query, answer) for answer, query in zip(answers, queries)))
     rows = make_rows(
         {
@@ -236,17 +238,17 @@ def _rows_of(
             "head": run.head,
             "dataset": query_set.dataset.info.name,
             "split": query_set.split,
-            "query": [query_set.names[request.number] for request in requests],
-            "group": [query_set.group(request.number) for request in requests],
+            "query": [query_set.names[request.index] for request in requests],
+            "group": [query_set.group(request.index) for request in requests],
             "family": [family_of(query) for query in queries],
             "context": [request.context.name for request in requests],
             "mode": run.mode,
             "context_frames": [request.frames for request in requests],
             "control": [request.control for request in requests],
             "context_seconds": [
-                request.context.in_seconds(query_set.frame_seconds(request.number)) for request in requests
+                request.context.in_seconds(query_set.frame_seconds(request.index)) for request in requests
             ],
-            "history_seconds": [query_set.history_seconds(request.number) for request in requests],
+            "history_seconds": [query_set.history_seconds(request.index) for request in requests],
             "ceiling": [_ceiling(query, request.context) for query, request in zip(queries, requests)],
             **{name: [getattr(item, name) for item in scored] for name in Score._fields},
             **{name: [getattr(query, name) for query in queries] for name in _TAKEN_FROM_QUERY},
@@ -258,7 +260,10 @@ def _rows_of(
 
 
 def _ceiling(query: Query, context: Context) -> float:
-    """The best possible accuracy with this context, where the query's grid holds it; everything is its last point."""
+    """Returns the best possible accuracy with this context; NaN if the query does not know it.
+
+    The full context is the last point of the query's grid.
+    """
     if not query.ceiling:
         return float("nan")
     grid = dict(query.ceiling)

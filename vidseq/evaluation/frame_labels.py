@@ -1,4 +1,4 @@
-"""Scores frame labels: one row a video, counts kept, so that every convention can be told from the rows alone."""
+"""Scores frame labels, one row per video. Rows keep counts, so that every published convention follows from them."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 #: Whether the background class counts in edit and F1: "out" (Lea et al.) or "in". Accuracy always counts it.
 BACKGROUNDS = ("out", "in")
-#: The numbers of `summarise_frame_labels`, in order.
+#: The metrics of `summarise_frame_labels`, in order.
 METRICS = ("accuracy", "edit", *(f"f1@{round(100 * overlap)}" for overlap in OVERLAPS))
 _COUNTS = Counts._fields
 
 
 def true_frame_labels(dataset: "Dataset", store: "FeatureStore", split: str) -> dict[str, np.ndarray]:
-    """The class of each frame of a split's videos, (T,) each; -100 where there is none."""
+    """Returns the class of each frame of a split's videos, (T,) each; -100 for frames without a class."""
     from vidseq.data.examples import frame_labels_of  # needs torch, which scoring does not
 
     labels, background = dataset.action_labels, dataset.info.background
@@ -55,20 +55,20 @@ def evaluate_frame_labels(
     """Scores predicted frame labels against a split's segments.
 
     Args:
-        predicted: the class of each frame, (T,), of each video; classes are numbers in `dataset.action_labels`.
-        dataset: what is true.
+        predicted: the class of each frame, (T,), of each video, as indices into `dataset.action_labels`.
+        dataset: the true segments.
         store: the times of the frames.
-        split: which videos.
-        run: what to write into the rows.
-        decoding: how labels were made from scores, to be written into the rows.
+        split: name of the split.
+        run: the model's entries in the rows.
+        decoding: how labels were made from scores, for the rows.
         background: one of `BACKGROUNDS`.
 
     Returns:
-        one row a video: run, head, seed, split, dataset, version, decoding, background, video, group, num_frames,
+        one row per video: run, head, seed, split, dataset, version, decoding, background, video, group, num_frames,
         accuracy, edit, and for each overlap f1@K, true_positives@K, false_positives@K, false_negatives@K.
 
     Raises:
-        UserError: a video without prediction, or of another length.
+        UserError: a video has no prediction, or one of another length.
     """
     if background not in BACKGROUNDS:
         raise UserError(f"Frame labels expect background among {', '.join(BACKGROUNDS)}, got '{background}'.")
@@ -93,16 +93,16 @@ def score_frames(
 
     Args:
         predicted: the class of each frame, (T,), of each video.
-        true: the right ones, of each video to score.
+        true: the true classes, (T,), of each video to score.
         dataset: names and groups of the videos.
-        split: the name of the split, for the rows.
-        left_out: the class that edit and F1 leave out; None: they count all.
-        run: what to write into the rows.
+        split: name of the split, for the rows.
+        left_out: the class that edit and F1 leave out; None: they count all classes.
+        run: the model's entries in the rows.
         decoding: how labels were made from scores, for the rows.
         background: one of `BACKGROUNDS`, for the rows.
 
     Raises:
-        UserError: a video without prediction, or of another length.
+        UserError: a video has no prediction, or one of another length.
     """
     rows = []
     for video, classes in true.items():
@@ -124,17 +124,17 @@ def score_frames(
 
 
 def summarise_frame_labels(rows: pd.DataFrame, average: str = "per_video") -> dict[str, float]:
-    """The numbers that are published: accuracy and edit a video, then the mean; F1 by either convention.
+    """Computes the published metrics: accuracy and edit as the mean over videos, and F1 by either convention.
 
     Args:
-        rows: of one run on one split.
+        rows: rows of one run on one split.
         average: one of `F1_AVERAGES`.
 
     Returns:
         fractions by the names of `METRICS`.
 
     Raises:
-        UserError: no rows, or an average that does not exist.
+        UserError: there are no rows, or the average is unknown.
     """
     if average not in F1_AVERAGES or not len(rows):
         raise UserError(
@@ -151,11 +151,11 @@ def summarise_frame_labels(rows: pd.DataFrame, average: str = "per_video") -> di
 
 
 def frame_label_table(rows: pd.DataFrame, by: Sequence[str], average: str = "per_video") -> pd.DataFrame:
-    """The published numbers in percent for each combination of some columns: each split's, then the mean over splits.
+    """Computes the published metrics in percent for each combination of some columns, as the mean over splits.
 
     Args:
-        rows: of `evaluate_frame_labels`.
-        by: the columns to tell apart, such as head and decoding.
+        rows: rows of `evaluate_frame_labels`.
+        by: the columns whose combinations get a line each, such as head and decoding.
         average: one of `F1_AVERAGES`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Frame labels against context: queries, one every so many seconds, for the label of the newest frame shown."""
+"""Makes queries at regular times that ask for the label of the newest frame, to measure frame labels by context."""
 
 from collections.abc import Sequence
 
@@ -17,22 +17,22 @@ from vidseq.video.sampling import SAME_TIME_SECONDS
 def frame_label_queries(
     dataset: Dataset, store: FeatureStore, every_seconds: float, task: DenseTask, labels: Sequence[str] | None = None
 ) -> list[Query]:
-    """Asks for the label of one frame in every so many seconds of each video that has features.
+    """Makes a query for a frame's label every `every_seconds` seconds of each video that has features.
 
-    The first of them is `every_seconds` after the video's first frame. Frames without a class are left out.
+    The first query is `every_seconds` after the video's first frame. Frames without a class are left out.
 
     Args:
-        dataset: what is true; its background counts as a label, as in frame accuracy.
+        dataset: the true labels. The background counts as a label, as in frame accuracy.
         store: the times of the frames.
-        every_seconds: from one to the next.
-        task: labels the frames.
-        labels: the classes in order; None: the task's own.
+        every_seconds: time from one query to the next.
+        task: the task that labels frames.
+        labels: the classes in order; None: those of the task.
 
     Raises:
         UserError: `every_seconds` is not above 0.
     """
     if not every_seconds > 0:
-        raise UserError(f"Frame labels expect to be asked every so many seconds above 0, got {every_seconds}.")
+        raise UserError(f"Frame-label queries expect a time between them above 0 s, got {every_seconds}.")
     labels, queries = task.labels if labels is None else labels, []
     for video in dataset.videos:
         if video not in store:

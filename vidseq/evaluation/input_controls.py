@@ -1,4 +1,4 @@
-"""Input controls: what a model scores when something is taken from its past. Each is one class, listed at the end."""
+"""Input controls change or shorten the past that a model sees. Each is one class, listed at the end of this file."""
 
 import zlib
 from collections.abc import Callable, Hashable
@@ -20,7 +20,7 @@ from vidseq.data.schema import Query
 from vidseq.data.visible import Past, visible_span, within_intervals
 from vidseq.evaluation.contexts import Context
 
-#: How many frames of the past `BestFrame` asks of.
+#: Largest number of frames that `BestFrame` shows, one at a time.
 MAX_FRAMES = 32
 
 
@@ -28,84 +28,84 @@ class View(NamedTuple):
     """The samples [start, stop) of a query's video, as one input of the model."""
 
     context: Context
-    """What the input is called in the rows."""
+    """The context that the rows name."""
     start: int
     stop: int
     frames: int
-    """How many samples are shown."""
+    """Number of samples shown."""
 
 
 class InputControl(Control):
-    """Takes something from a model's past, then asks the model.
+    """Shows the model a changed past, then asks it.
 
-    By default the whole past is one view, which `change` alters.
+    By default the whole past is one view, and `change` alters it.
     """
 
     only_cuts: ClassVar[bool] = False
-    """True: the views say all, and `change` is not called. The model then shares work with contexts."""
+    """True: the views only cut the past, and `change` is not called. The model then shares work with contexts."""
 
     def views(self, past: Past, query: Query) -> list[View]:
-        """What the model is asked of, one after the other; of several answers the most confident counts.
+        """Returns the inputs of the model. If there are several, its most confident answer counts.
 
         Args:
             past: all samples that the query may see.
-            query: what is asked.
+            query: the query.
 
         Returns:
-            nothing where the query is left out.
+            the inputs; an empty list leaves the query out.
         """
         count = len(past.pts_seconds)
         return [View(Context(), 0, count, count)]
 
     def change(self, past: Past, query: Query, donor: Callable[[], Past]) -> Past:
-        """Returns what the model is shown.
+        """Returns the changed past.
 
         Args:
             past: all samples that the query may see.
-            query: what is asked.
+            query: the query.
             donor: returns the samples of another group's video, at least one.
         """
         return past
 
     def depends_on(self, query: Query) -> Hashable:
-        """What decides the change besides the query's video and time; queries that agree in it share one reading."""
+        """Returns what the change depends on besides the query's video and time. Equal values share one reading."""
         return None
 
 
 @dataclass(frozen=True)
 class Blind(InputControl):
-    """Shows no frame: the model knows the question alone."""
+    """Shows no frame: the model knows only the question."""
 
     name = "blind"
     needs = QUERIES_WITHOUT_FRAME
     only_cuts = True
 
     def views(self, past: Past, query: Query) -> list[View]:
-        """One view of nothing."""
+        """Returns one view without a sample."""
         return [View(Context(frames=0), 0, 0, 0)]
 
 
 @dataclass(frozen=True)
 class LastFrame(InputControl):
-    """Shows the newest frame alone."""
+    """Shows only the newest frame."""
 
     name = "last_frame"
     only_cuts = True
 
     def views(self, past: Past, query: Query) -> list[View]:
-        """One view of one frame."""
+        """Returns one view of one sample."""
         count = len(past.pts_seconds)
         return [View(Context(frames=1), count - 1, count, 1)]
 
 
 @dataclass(frozen=True)
 class Shuffled(InputControl):
-    """Shows the past in random order, the newest frame in its place; one order for one time of a video."""
+    """Shows the past in random order, the newest frame last. Queries at one time of a video share the order."""
 
     name = "shuffled"
 
     def change(self, past: Past, query: Query, donor: Callable[[], Past]) -> Past:
-        """Returns the frames in another order, and the times as they were."""
+        """Returns the features in random order, with the times unchanged."""
         count = len(past.pts_seconds)
         if count < 3:
             return past
@@ -116,13 +116,13 @@ class Shuffled(InputControl):
 
 @dataclass(frozen=True)
 class EvidenceOnly(InputControl):
-    """Shows the frames in the query's evidence intervals, ends included; queries without evidence are left out."""
+    """Shows only the frames in the query's evidence intervals, ends included. Leaves out queries without evidence."""
 
     name = "evidence_only"
     needs = EVIDENCE
 
     def views(self, past: Past, query: Query) -> list[View]:
-        """One view of the frames in the intervals."""
+        """Returns one view, whose frames outside the intervals `change` removes."""
         shown = int(within_intervals(past.pts_seconds, query.evidence).sum())
         return [View(Context(), 0, len(past.pts_seconds), shown)] if query.evidence else []
 
@@ -138,7 +138,7 @@ class EvidenceOnly(InputControl):
 
 @dataclass(frozen=True)
 class SwappedPast(InputControl):
-    """Keeps the newest seconds, and takes all that is older from another group's video, at the same positions."""
+    """Keeps the newest seconds and replaces all older frames by those of another group's video."""
 
     name = "swapped_past"
     needs = TWO_GROUPS
@@ -147,7 +147,7 @@ class SwappedPast(InputControl):
     seconds: float = 10.0
 
     def change(self, past: Past, query: Query, donor: Callable[[], Past]) -> Past:
-        """Returns the frames with the older ones replaced; a donor that is too short starts again."""
+        """Returns the past with older frames replaced, index by index; a donor that is too short starts again."""
         old, _ = visible_span(past.pts_seconds, query.time, context_seconds=self.seconds)
         features = donor().features
         borrowed = features[np.arange(old) % len(features)]
@@ -156,13 +156,13 @@ class SwappedPast(InputControl):
 
 @dataclass(frozen=True)
 class BestFrame(InputControl):
-    """Asks the model of single frames of the past, and takes its most confident answer: no order is used."""
+    """Shows single frames of the past, one at a time, and takes the most confident answer: no order is used."""
 
     name = "best_frame"
     only_cuts = True
 
     def views(self, past: Past, query: Query) -> list[View]:
-        """Up to 32 views of one frame each, evenly spread and counted from the newest, which is among them."""
+        """Returns up to `MAX_FRAMES` views of one frame each, evenly spaced; the newest frame is among them."""
         count = len(past.pts_seconds)
         back = np.unique(np.linspace(0, count - 1, min(MAX_FRAMES, count)).round().astype(int))
         return [View(Context(frames=1), int(index), int(index) + 1, 1) for index in count - 1 - back]

@@ -1,8 +1,8 @@
 """Confidence intervals by bootstrap over groups (persons, cameras or videos), never over queries.
 
-Queries of one group are not independent: resampling them makes intervals that are too narrow, on Breakfast by half.
+Queries of one group are not independent. Resampling queries makes intervals too narrow, on Breakfast by half.
 Source: Hesterberg, arXiv:1411.5279 (section 3.3 and table 5: percentile intervals of few groups are too narrow by a
-known amount, and taking percentiles further out puts it right).
+known amount, and percentiles further out correct it).
 """
 
 import warnings
@@ -15,19 +15,19 @@ from scipy import stats
 
 from vidseq.errors import UserError
 
-#: With fewer groups than this an interval is told with a warning.
+#: With fewer groups than this, an interval comes with a warning.
 FEW_GROUPS = 20
-#: With fewer than this the figure says so too.
+#: With fewer groups than this, figures and pages note it too.
 VERY_FEW_GROUPS = 10
 
 
 def rough_text(num_groups: int) -> str:
-    """What is said of few groups: "Only 1 group: intervals are rough."."""
+    """Returns the note about few groups: "Only 1 group: intervals are rough."."""
     return f"Only {num_groups} group{'' if num_groups == 1 else 's'}: intervals are rough."
 
 
 class FewGroupsWarning(UserWarning):
-    """An interval rests on so few groups that it is rough."""
+    """An interval comes from so few groups that it is rough."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Interval:
 
     mean: float
     low: float
-    """Lower end; NaN with a single group, which says nothing about others."""
+    """Lower end; NaN with a single group, whose spread is unknown."""
     high: float
     num_queries: int
     num_groups: int
@@ -46,7 +46,7 @@ class Interval:
         return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
     def in_percent(self, *, signed: bool = False) -> str:
-        """As text, such as "38.1 [36.0, 40.2]", or, of a difference, "+1.2 [+0.3, +2.1]"."""
+        """Returns text such as "38.1 [36.0, 40.2]", or with signs "+1.2 [+0.3, +2.1]"."""
         sign = "+" if signed else ""
         mean, low, high = (f"{100 * value:{sign}.1f}" for value in (self.mean, self.low, self.high))
         return f"{mean} [{low}, {high}]"
@@ -61,21 +61,21 @@ def bootstrap_mean(
     num_samples: int = 2000,
     random_seed: int = 0,
 ) -> Interval:
-    """The mean of values and its interval, groups resampled with replacement, seeds of training inside.
+    """Computes the mean of values with its bootstrap interval; groups and training seeds are resampled.
 
     Args:
-        values: one number a row, such as 1 for correct, (N,).
-        groups: what each row belongs to, (N,).
-        seeds: training seed of each row, (N,); None: there was one.
-        level: how often the interval shall hold the truth.
+        values: one value per row, such as 1 for correct, (N,).
+        groups: the group of each row, (N,).
+        seeds: training seed of each row, (N,); None: all rows have the same seed.
+        level: probability that the interval holds the true mean.
         num_samples: bootstrap samples.
-        random_seed: of the resampling.
+        random_seed: seed of the resampling.
 
     Returns:
         the mean over rows and its interval.
 
     Raises:
-        UserError: no values, NaN among them, or lengths that differ.
+        UserError: there are no values, some are NaN, or the lengths differ.
     """
     values = np.asarray(values, float)
     if not len(values) or len(values) != len(groups) or np.isnan(values).any():
@@ -83,39 +83,38 @@ def bootstrap_mean(
             f"Bootstrap expects numbers with a group each, got {len(values)} values, "
             f"{int(np.isnan(values).sum())} of them NaN, and {len(groups)} groups."
         )
-    draws = bootstrap_means(
+    bootstrap = bootstrap_means(
         values[:, None], groups, seeds, level=level, num_samples=num_samples, random_seed=random_seed
     )
-    if draws.num_groups < FEW_GROUPS:
+    if bootstrap.num_groups < FEW_GROUPS:
         warnings.warn(
-            f"Only {draws.num_groups} groups: the interval is rough. {FEW_GROUPS} or more make it reliable.",
+            f"Only {bootstrap.num_groups} groups: the interval is rough. {FEW_GROUPS} or more make it reliable.",
             FewGroupsWarning,
             stacklevel=2,
         )
-    return draws.interval(lambda means: means[..., 0])
+    return bootstrap.interval(lambda means: means[..., 0])
 
 
 @dataclass(frozen=True)
 class BootstrapSamples:
-    """Means of several columns of the same rows, and what they are in bootstrap samples, drawn together.
+    """Means of several columns of the same rows, in all rows and in each bootstrap sample.
 
-    Whatever is computed of the columns (a difference, an area) gets its interval from the same samples, so it is
-    paired.
+    All columns share the samples, so the interval of a statistic of several columns (a difference, an area) is paired.
     """
 
     means: np.ndarray
     """(K,)."""
     samples: np.ndarray
-    """(number of samples, K); of no sample where there is one group, which says nothing about others."""
+    """Means in each sample, (number of samples, K); (0, K) with a single group, whose spread is unknown."""
     num_values: int
     num_groups: int
     level: float = 0.95
 
     def interval(self, statistic: Callable[[np.ndarray], np.ndarray]) -> Interval:
-        """A number made of the means, and its interval.
+        """Computes a statistic of the means with its interval.
 
         Args:
-            statistic: (..., K) to (...).
+            statistic: maps means (..., K) to values (...).
         """
         value = float(statistic(self.means))
         if not len(self.samples):
@@ -133,15 +132,15 @@ def bootstrap_means(
     num_samples: int = 2000,
     random_seed: int = 0,
 ) -> BootstrapSamples:
-    """Draws the means of several columns, groups resampled with replacement, seeds of training inside.
+    """Draws bootstrap samples of the means of several columns; groups and training seeds are resampled.
 
     Args:
-        values: of each row, (N, K).
-        groups: what each row belongs to, (N,).
-        seeds: training seed of each row, (N,); None: there was one.
-        level: how often intervals shall hold the truth.
+        values: K values per row, (N, K).
+        groups: the group of each row, (N,).
+        seeds: training seed of each row, (N,); None: all rows have the same seed.
+        level: probability that an interval holds the true value.
         num_samples: bootstrap samples.
-        random_seed: of the resampling.
+        random_seed: seed of the resampling.
     """
     values = np.asarray(values, float)
     sums, counts = _cells(values, groups, seeds)
@@ -153,7 +152,7 @@ def bootstrap_means(
 
 
 def accuracy_interval(rows: pd.DataFrame, *, level: float = 0.95, num_samples: int = 2000) -> Interval:
-    """Accuracy of rows with its interval over their groups and seeds."""
+    """Computes the accuracy of rows with its interval over groups and seeds."""
     return bootstrap_mean(
         rows["correct"].to_numpy(float),
         rows["group"].to_numpy(),
@@ -166,15 +165,15 @@ def accuracy_interval(rows: pd.DataFrame, *, level: float = 0.95, num_samples: i
 def paired_difference(
     rows: pd.DataFrame, baseline: pd.DataFrame, *, level: float = 0.95, num_samples: int = 2000
 ) -> Interval:
-    """How much more often `rows` is right than `baseline`, on the same queries, with its interval.
+    """Computes the accuracy of `rows` minus that of `baseline` on the same queries, with a paired interval.
 
-    Rows are paired by data set, split, query and seed; where the seeds of the two differ (a control that needs no
-    training has one seed), each row is paired with the baseline's mean over seeds.
+    Rows are paired by data set, split, query and seed. If the two have different seeds (a control without training has
+    one seed), each row is paired with the baseline's mean over seeds.
 
     Args:
-        rows: of one run (any seeds), context and control.
-        baseline: of another.
-        level: how often the interval shall hold the truth.
+        rows: rows of one run (any seeds), context and control.
+        baseline: rows to compare with.
+        level: probability that the interval holds the true difference.
         num_samples: bootstrap samples.
 
     Raises:
@@ -197,7 +196,7 @@ def paired_difference(
 
 
 def _cells(values: np.ndarray, groups: np.ndarray, seeds: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Sums (S, G, K) and counts (S, G) of each seed and group: all that a bootstrap of means needs."""
+    """Returns sums (S, G, K) and counts (S, G) for each seed and group; a bootstrap of means needs no more."""
     group_names, group = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     seed_names, seed = np.unique(np.zeros(len(values)) if seeds is None else np.asarray(seeds), return_inverse=True)
     shape = (len(seed_names), len(group_names))
@@ -208,18 +207,18 @@ def _cells(values: np.ndarray, groups: np.ndarray, seeds: np.ndarray | None) -> 
     return sums.reshape(*shape, -1), counts.reshape(shape).astype(float)
 
 
-def _resample(sums: np.ndarray, counts: np.ndarray, num_samples: int, random: np.random.Generator) -> np.ndarray:
-    """Means of bootstrap samples, (number of samples, K): groups drawn with replacement, and seeds too."""
+def _resample(sums: np.ndarray, counts: np.ndarray, num_samples: int, generator: np.random.Generator) -> np.ndarray:
+    """Returns the means of bootstrap samples, (number of samples, K); groups and seeds are drawn with replacement."""
     num_seeds, num_groups = counts.shape
-    of_group = random.multinomial(num_groups, np.full(num_groups, 1 / num_groups), num_samples)
-    of_seed = random.multinomial(num_seeds, np.full(num_seeds, 1 / num_seeds), num_samples)
+    of_group = generator.multinomial(num_groups, np.full(num_groups, 1 / num_groups), num_samples)
+    of_seed = generator.multinomial(num_seeds, np.full(num_seeds, 1 / num_seeds), num_samples)
     total = np.einsum("bs,sgk,bg->bk", of_seed, sums, of_group, optimize=True)
-    number = np.einsum("bs,sg,bg->b", of_seed, counts, of_group, optimize=True)
-    return total[number > 0] / number[number > 0, None]
+    num_values = np.einsum("bs,sg,bg->b", of_seed, counts, of_group, optimize=True)
+    return total[num_values > 0] / num_values[num_values > 0, None]
 
 
 def expanded_tails(level: float, num_groups: int) -> tuple[float, float]:
-    """The two quantiles to read off, further out than nominal by what few groups make percentiles too narrow."""
+    """Returns the two quantiles of an interval, moved outwards because few groups make percentiles too narrow."""
     quantile = stats.t.ppf((1 - level) / 2, num_groups - 1) * np.sqrt(num_groups / (num_groups - 1))
     tail = float(stats.norm.cdf(quantile))
     return tail, 1 - tail

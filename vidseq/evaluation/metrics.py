@@ -1,4 +1,4 @@
-"""Metrics of answered queries, from rows. All are fractions in [0, 1], except the negative log-likelihood in nats."""
+"""Metrics of answered queries, computed from rows. Shares are fractions in [0, 1]; log-likelihoods are in nats."""
 
 from collections import Counter
 
@@ -9,18 +9,18 @@ from sklearn.metrics import recall_score
 from vidseq.errors import UserError
 from vidseq.language.vocabulary import split_words
 
-#: A right answer of probability zero would cost infinitely much; it costs minus the logarithm of this.
+#: Probabilities are clipped to at least this, so that a right answer of probability zero has a finite cost.
 _MIN_PROBABILITY = 1e-12
 
 
 def top_k_accuracy(rows: pd.DataFrame, k: int) -> float:
-    """The share of rows whose answer is among the first k."""
+    """Computes the share of rows whose answer is among the first k predictions."""
     _require_rows(rows)
     return float((rows["rank"] <= k).mean())
 
 
 def class_mean_recall(rows: pd.DataFrame, k: int) -> float:
-    """Top-k recall of each class that is an answer in these rows, then the mean over classes.
+    """Computes the top-k recall of each class that is an answer in these rows, then the mean over classes.
 
     EPIC-Kitchens-100's measure with k = 5. Source: arXiv:2006.13256, section 4.4.
     """
@@ -32,16 +32,17 @@ def class_mean_recall(rows: pd.DataFrame, k: int) -> float:
 
 
 def negative_log_likelihood(rows: pd.DataFrame) -> float:
-    """Mean of minus the logarithm of the right answer's probability, in nats; probabilities are kept above 1e-12."""
+    """Computes the mean negative log-probability of the right answer, in nats; probabilities are at least 1e-12."""
     _require_rows(rows)
     return float(-np.log(np.clip(rows["answer_score"].to_numpy(float), _MIN_PROBABILITY, 1.0)).mean())
 
 
 def expected_calibration_error(rows: pd.DataFrame, num_bins: int = 15) -> float:
-    """How far the probability of the prediction is from how often it is right.
+    """Computes the expected calibration error: how far predicted probabilities are from accuracy.
 
-    Predictions are put in bins of equal width by their probability, the upper edge inside; the error is the mean over
-    bins, weighted by size, of the distance between mean probability and accuracy. Source: arXiv:1706.04599, eq. 3.
+    Predictions fall into bins of equal width by their probability; a bin includes its upper edge. The error is the
+    mean over bins, weighted by size, of the distance between mean probability and accuracy. Source: arXiv:1706.04599,
+    eq. 3.
 
     Args:
         rows: with `score` and `correct`.
@@ -55,50 +56,50 @@ def expected_calibration_error(rows: pd.DataFrame, num_bins: int = 15) -> float:
 
 
 def exact_match(rows: pd.DataFrame) -> float:
-    """The share of predictions that have the same words and marks as the answer, whatever case and spaces."""
+    """Computes the share of predictions with the words and punctuation of the answer, ignoring case and spaces."""
     _require_rows(rows)
     pairs = zip(rows["prediction"], rows["answer"])
     return float(np.mean([split_words(prediction) == split_words(answer) for prediction, answer in pairs]))
 
 
 def token_f1(rows: pd.DataFrame) -> float:
-    """How many words prediction and answer share, each as often as it comes, as F1 of a row; then the mean over rows.
+    """Computes F1 of the words that prediction and answer share, then the mean over rows; repeated words count.
 
-    Two texts without words agree wholly, one without words not at all. Source: Rajpurkar et al., arXiv:1606.05250,
-    section 6.1; here: articles and marks count too.
+    Two texts without words have F1 1; one with and one without have 0. Source: Rajpurkar et al., arXiv:1606.05250,
+    section 6.1; here: articles and punctuation count too.
     """
     _require_rows(rows)
     return float(np.mean([_word_f1(*texts) for texts in zip(rows["prediction"], rows["answer"])]))
 
 
 def _word_f1(prediction: str, answer: str) -> float:
-    ours, theirs = Counter(split_words(prediction)), Counter(split_words(answer))
-    if not ours or not theirs:
-        return float(ours == theirs)
-    return 2 * (ours & theirs).total() / (ours.total() + theirs.total())
+    predicted, expected = Counter(split_words(prediction)), Counter(split_words(answer))
+    if not predicted or not expected:
+        return float(predicted == expected)
+    return 2 * (predicted & expected).total() / (predicted.total() + expected.total())
 
 
 def perplexity(rows: pd.DataFrame) -> float:
-    """How many pieces the right answer's next one is lost among: exp of minus the mean log-probability a piece.
+    """Computes perplexity: exp of the mean negative log-probability per token of the right answers.
 
-    Pieces of all rows count alike, the end of an answer too. Only models that write in the same pieces compare: see
-    `nats_an_answer` for others.
+    Tokens of all rows count alike, including the end of an answer. Perplexities compare only between models with the
+    same tokens; `nats_an_answer` compares other models.
 
     Args:
-        rows: of answers in words, with `answer_log_prob` and `answer_tokens`.
+        rows: rows of answers in words, with `answer_log_prob` and `answer_tokens`.
 
     Raises:
-        UserError: other rows, or none.
+        UserError: there are no rows, or rows of other answers.
     """
     log_prob, tokens = _written_columns(rows)
     return float(np.exp(-log_prob.sum() / tokens.sum()))
 
 
 def nats_an_answer(rows: pd.DataFrame) -> float:
-    """Mean of minus the right answer's log-probability: compares words, characters and classes alike.
+    """Computes the mean negative log-probability of the right answers, whether their tokens are words or characters.
 
     Raises:
-        UserError: rows of answers other than in words, or none.
+        UserError: there are no rows, or rows of other answers.
     """
     return float(-_written_columns(rows)[0].mean())
 
@@ -113,7 +114,7 @@ def _written_columns(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def word_summary(rows: pd.DataFrame) -> dict[str, float]:
-    """Every metric of answers in words: exact_match, token_f1, perplexity, nats_an_answer."""
+    """Computes every metric of answers in words: exact_match, token_f1, perplexity, nats_an_answer."""
     return {
         "exact_match": exact_match(rows),
         "token_f1": token_f1(rows),
@@ -123,7 +124,7 @@ def word_summary(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def summary(rows: pd.DataFrame) -> dict[str, float]:
-    """Every metric of a table of rows: top1, top5, class_mean_top5_recall, ece, nll."""
+    """Computes every metric of rows: top1, top5, class_mean_top5_recall, ece, nll."""
     return {
         "top1": top_k_accuracy(rows, 1),
         "top5": top_k_accuracy(rows, 5),

@@ -1,4 +1,4 @@
-"""What `vidseq evaluate` does: scores trained models on a data set, and writes rows, tables and a figure."""
+"""Runs `vidseq evaluate`: scores trained models on a data set, and writes rows, tables and a figure."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,21 +42,21 @@ def evaluate_models(
     Args:
         data: folder of the data set.
         models: folders of runs or models.
-        split: which videos.
+        split: name of the split.
         contexts: see `vidseq.evaluation.contexts.parse_contexts`.
         controls: see `vidseq.evaluation.evaluator.evaluate`.
-        out: where to write rows.parquet, accuracy.csv, accuracy.md, a table for each dense task, such as
-            frame_labels.csv, and, with two contexts or more, context.svg and context.png; None: nowhere.
-        features: which features, by the start of their folder's name; needed if there are several.
-        device: where to compute.
-        limit: only the first so many queries.
+        out: folder for rows.parquet, accuracy.csv, accuracy.md, a table for each dense task, such as frame_labels.csv,
+            and, with two contexts or more, context.svg and context.png; None: no files are written.
+        features: the start of the name of a features folder; needed if there are several.
+        device: device of the model.
+        limit: largest number of queries, counted from the first; None: all.
 
     Returns:
         the tables as Markdown.
 
     Raises:
-        UserError: models that answer nothing, or bad contexts and controls.
-        FingerprintError: features that a model was not trained on.
+        UserError: no model has a task of the data set, or contexts or controls are wrong.
+        FingerprintError: a model was trained on other features.
     """
     dataset, store = Dataset.load(data), FeatureStore.open_in(data, features)
     answered: list[pd.DataFrame] = []
@@ -78,8 +78,8 @@ def evaluate_models(
 
 
 def queries_for(model: VideoReasoner, dataset: Dataset) -> list[Query]:
-    """All queries of a data set that a model is scored by: those of the data set, then those that its tasks derive."""
-    answering: dict[str, Task] = {}  # of two tasks that answer one kind, the first is asked
+    """Returns the queries that a model is scored on: those of the data set, then those that its tasks derive."""
+    answering: dict[str, Task] = {}  # if two tasks answer one kind, the first is used
     for task in map(model.find_task, model.tasks):
         if task.scored:
             answering.setdefault(task.query_kind, task)
@@ -92,7 +92,7 @@ def queries_for(model: VideoReasoner, dataset: Dataset) -> list[Query]:
 def _frame_rows(
     predictor: Predictor, task: DenseTask, dataset: Dataset, store: FeatureStore, split: str, run: Run
 ) -> pd.DataFrame:
-    """The rows of a dense task, one a video, the most probable class of each frame scored."""
+    """Returns the rows of a dense task, one per video; each frame's most probable class is scored."""
     classes, background = predictor.classes(task.name), task.background(dataset)
     predicted, true = {}, {}
     for video in [video.video for video in dataset.split(split)]:
@@ -131,7 +131,7 @@ def _report(
 
 
 def _words_text(rows: pd.DataFrame) -> str:
-    """The metrics of answers in words, by run and head at the longest context."""
+    """Formats the metrics of answers in words, by run and head at the longest context."""
     written = rows[rows["answer_tokens"].notna() & (rows["control"] == "")]
     written = written[written["context_seconds"] == written["context_seconds"].max()]
     lines = [
@@ -142,7 +142,7 @@ def _words_text(rows: pd.DataFrame) -> str:
 
 
 def _accuracy_text(rows: pd.DataFrame) -> str:
-    """Accuracy by family and head at the longest context, and that of each control below it."""
+    """Formats accuracy by family and head at the longest context, and that of each control below it."""
     longest = rows[rows["control"] == ""]["context_seconds"].max()
     shown = rows[(rows["control"] != "") | (rows["context_seconds"] == longest)]
     family = shown["family"] + shown["control"].map(lambda control: f", {control}" if control else "")

@@ -1,4 +1,4 @@
-"""The answers of one line side by side: a row a query and run, a column a context or control."""
+"""Pairs the answers of one line: a row for each query and run, a column for each context or control."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,58 +14,59 @@ from vidseq.evaluation.intervals import BootstrapSamples, bootstrap_means
 
 @dataclass(frozen=True)
 class PairedAnswers:
-    """Right or wrong at every context, for the same queries; and under every control that was put to all of them."""
+    """Whether the answers to the same queries are right, at every context and under every control."""
 
     contexts: tuple[str, ...]
-    """From the shortest to the longest, K of them; the last is what others are compared with."""
+    """The K contexts from the shortest to the longest; the others are compared with the last."""
     seconds: np.ndarray
-    """Length of each, (K,); infinite for everything."""
+    """Length of each context, (K,); infinite for the full context."""
     frames: np.ndarray
-    """How many frames each shows, the mean over queries, (K,)."""
+    """Number of frames that each context shows, the mean over queries, (K,)."""
     controls: tuple[str, ...]
+    """The controls that have an answer to every query."""
     answers: pd.DataFrame
-    """(N, K + controls), 1 for right and 0 for wrong; its index names run, seed and query."""
+    """(N, K + number of controls), 1 for right and 0 for wrong; its index has run, seed and query."""
     groups: np.ndarray
-    """(N,)."""
+    """Group of each row, (N,)."""
     num_samples: int = 2000
 
     @property
     def seeds(self) -> np.ndarray:
-        """Which training each row is from, (N,)."""
+        """The trained model of each row, (N,)."""
         index = self.answers.index
         return index.get_level_values("run").astype(str) + "/" + index.get_level_values("seed").astype(str)
 
     @cached_property
-    def draws(self) -> BootstrapSamples:
+    def bootstrap(self) -> BootstrapSamples:
         """Bootstrap samples of the accuracy in each column."""
         return bootstrap_means(self.answers.to_numpy(float), self.groups, self.seeds, num_samples=self.num_samples)
 
-    def place(self, name: str) -> int | None:
-        """The column of a context or control; None where there is none."""
+    def column(self, name: str) -> int | None:
+        """Returns the index of the column of a context or control; None if there is no such column."""
         columns = list(self.answers.columns)
         return columns.index(name) if name in columns else None
 
     @property
     def full(self) -> int:
-        """The column of the longest context."""
+        """The index of the column of the longest context."""
         return len(self.contexts) - 1
 
     @property
     def last_frame(self) -> int | None:
-        """The column of the newest frame alone, as a context or as a control."""
-        place = self.place("1f")
-        return self.place(LastFrame.name) if place is None else place
+        """The index of the column that shows only the newest frame, as a context or as a control."""
+        column = self.column("1f")
+        return self.column(LastFrame.name) if column is None else column
 
 
 def pair_answers(rows: pd.DataFrame, *, num_samples: int = 2000) -> PairedAnswers:
-    """Puts the rows of one line side by side.
+    """Pairs the rows of one line by run, seed and query.
 
     Args:
-        rows: of one data set, split and mode; any runs and seeds.
-        num_samples: bootstrap samples of what is computed from them.
+        rows: rows of one data set, split and mode; any runs and seeds.
+        num_samples: bootstrap samples of statistics.
 
     Raises:
-        UserError: no row of a model, or a query that was not asked at every context.
+        UserError: there is no row of a model, or a query lacks an answer at a context.
     """
     names = context_names(rows)
     if not names:
@@ -92,7 +93,7 @@ def pair_answers(rows: pd.DataFrame, *, num_samples: int = 2000) -> PairedAnswer
 
 
 def context_names(rows: pd.DataFrame) -> tuple[str, ...]:
-    """The contexts that a model was shown, from the shortest to the longest; of equal spans, by frames."""
+    """Returns the contexts of a model's rows from the shortest to the longest, those of equal seconds by frames."""
     curve = rows[rows["control"] == ""]
     lengths = curve.groupby("context")[["context_seconds", "context_frames"]].mean()
     return tuple(lengths.sort_values(["context_seconds", "context_frames"]).index)

@@ -1,4 +1,4 @@
-"""Rows: one answered query each. Every table and figure is a group-by of rows: no model is needed to re-score."""
+"""Rows: each is one answered query. Every table and figure is a group-by of rows and needs no model."""
 
 import dataclasses
 import math
@@ -13,7 +13,7 @@ import pandas as pd
 from vidseq.errors import DataError, UserError
 from vidseq.files import atomic_path
 
-#: What the lengths of a curve can mean.
+#: What the contexts of a curve can mean.
 MODES = {
     "given": "one model, trained with random context lengths, shown each length",
     "truncated": "one model, trained on full context alone, shown each length",
@@ -25,76 +25,76 @@ MODES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What rows say about the model that made them."""
+    """The entries of rows that describe the model."""
 
     run: str = "model"
-    """Which trained model, such as the run folder's name."""
+    """Name of the trained model, such as that of its run folder."""
     head: str = ""
     seed: int = 0
-    """The seed it was trained with."""
+    """The seed of its training."""
     mode: str = "given"
     """One of `MODES`."""
 
 
-#: For a model that needs no name.
+#: The entries for a model without a name.
 UNNAMED_RUN = Run()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One query, answered once: by one run, with one context, under one control or none."""
+    """One answer to one query, by one run, with one context, under one control or none."""
 
     run: str
     seed: int
     video: str
     group: str
-    """What intervals resample: camera or person; the video itself where the data set names none."""
+    """The unit that intervals resample: camera or person; the video itself if the data set names none."""
     time: float
-    """When the query is asked, seconds."""
+    """When the query is asked, in seconds."""
     kind: str
     family: str
-    """What sort of question; the kind where the data set names none."""
+    """The family of the question; the kind of the query if the data set names no family."""
     question: str | None
     answer: str
     prediction: str
     correct: bool
     rank: int
-    """Place of the answer among the classes, 1 = first; one more than their number where it is not among them."""
+    """Rank of the answer among the C classes, 1 = first; C + 1 if it is not among them."""
     score: float
     """Probability of the prediction, in [0, 1]."""
     context_seconds: float
-    """The model saw frames in (time - context_seconds, time]; infinite for everything, 0 for the question alone."""
+    """The model saw frames in (time - context_seconds, time]; infinite for the full context, 0 for no frame."""
     evidence_age_seconds: float
-    """How long before the query the newest evidence ended; NaN where unknown."""
+    """Time from the end of the newest evidence to the query; NaN if unknown."""
     certificate_seconds: float
-    """Length of the shortest set of intervals that suffices; NaN where unknown."""
+    """Length of the shortest set of intervals that suffices; NaN if unknown."""
     control: str
-    """What was done to the input, such as "blind"; empty for the model's own answer."""
+    """The control, such as "blind"; empty for the model itself."""
     dataset: str
     split: str
     head: str
     query: str
-    """Names the query within its split, the same for every run, context and control: what pairing goes by."""
+    """Name of the query within its split, the same for every run, context and control; rows are paired by it."""
     mode: str
-    """What the lengths of a curve mean, one of `MODES`; rows of two modes never share a line."""
+    """What the contexts of a curve mean, one of `MODES`; rows of two modes never share a line."""
     context: str
-    """The context as it was asked for, such as "1f", "30s", "full", or "full/4" for every fourth frame alone."""
+    """Name of the context, such as "1f", "30s", "full", or "full/4" for every fourth frame."""
     context_frames: int
-    """How many frames the model was shown."""
+    """Number of frames that the model saw."""
     answer_score: float
-    """Probability of the right answer, in [0, 1]; negative log-likelihood is made from it."""
+    """Probability of the right answer, in [0, 1]; the negative log-likelihood uses it."""
     history_seconds: float
-    """How much past there was: time of the query minus time of the video's first frame."""
+    """Length of all of the past: time of the query minus time of the video's first frame."""
     reach_seconds: float
-    """Time from the start of the earliest evidence to the query; NaN where unknown."""
+    """Time from the start of the earliest evidence to the query; NaN if unknown."""
     cause: str | None
-    """What a next action follows from, where known."""
+    """What a next action follows from, if known."""
     tier: str | None
-    """A harder variant of a family, where there is one."""
+    """The harder variant of a family, if it is one."""
     pair: str | None
-    """Names the minimal pair, where there is one."""
+    """Name of the minimal pair, if the query belongs to one."""
     ceiling: float
-    """The best accuracy possible with this context; NaN where unknown."""
+    """The best possible accuracy with this context; NaN if unknown."""
 
 
 def _column_type(hint: object) -> str:
@@ -103,17 +103,17 @@ def _column_type(hint: object) -> str:
 
 #: The type of each column, in order.
 COLUMNS = {name: _column_type(hint) for name, hint in typing.get_type_hints(Row).items()}
-#: What tells two rows apart. Twice the same is a mistake: it would count a query twice.
+#: The columns that identify a row. Two rows with the same values are an error: they would count a query twice.
 KEY = ("dataset", "split", "run", "seed", "mode", "control", "context", "query")
 _MUST_BE_FINITE = ("time", "score", "answer_score", "history_seconds")
 _PROBABILITIES = ("score", "answer_score")
 
 
 def make_rows(columns: typing.Mapping[str, object]) -> pd.DataFrame:
-    """Builds a table of rows from columns; a single value stands for the whole column.
+    """Builds a table of rows from columns; a single value fills its column.
 
     Args:
-        columns: every field of `Row`, each a value or a sequence (N,).
+        columns: a value or a sequence (N,) for every field of `Row`.
 
     Raises:
         UserError: see `check_rows`.
@@ -124,22 +124,22 @@ def make_rows(columns: typing.Mapping[str, object]) -> pd.DataFrame:
 
 
 def rows_from(records: Sequence[Row]) -> pd.DataFrame:
-    """Builds a table from single rows; slow for many thousand, see `make_rows`."""
+    """Builds a table from single rows; `make_rows` is faster for thousands of rows."""
     return check_rows(
         _typed(pd.DataFrame([dataclasses.asdict(record) for record in records], columns=list(COLUMNS))), "Rows"
     )
 
 
 def check_rows(frame: pd.DataFrame, who: str) -> pd.DataFrame:
-    """Gives the table back if it holds what rows must.
+    """Checks a table of rows and returns it.
 
     Args:
-        frame: a table with the columns of `Row`; more columns are welcome.
-        who: what to name in the error, such as the file.
+        frame: a table with the columns of `Row`; it may have more.
+        who: the subject of the error message, such as the file.
 
     Raises:
-        UserError: a column is missing, a score is NaN or no probability, `correct` disagrees with the rank,
-            or a row comes twice.
+        UserError: a column is missing, a score is NaN or no probability, `correct` disagrees with the rank, or a row
+            comes twice.
     """
     _check_columns(frame.columns)
     for name in _MUST_BE_FINITE:
@@ -163,7 +163,7 @@ def check_rows(frame: pd.DataFrame, who: str) -> pd.DataFrame:
 
 
 def write_rows(frame: pd.DataFrame, path: Path | str) -> Path:
-    """Writes rows as parquet, whole or not at all.
+    """Writes rows as parquet; an interrupted write leaves no file.
 
     Raises:
         UserError: see `check_rows`; nothing is written.
@@ -175,11 +175,11 @@ def write_rows(frame: pd.DataFrame, path: Path | str) -> Path:
 
 
 def read_rows(path: Path | str) -> pd.DataFrame:
-    """Reads rows back, in the types they were written in.
+    """Reads rows from parquet, with the types of `Row`.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        DataError: the file is no parquet.
+        FileNotFoundError: the file does not exist.
+        DataError: the file is not parquet.
         UserError: see `check_rows`.
     """
     if not Path(path).is_file():
@@ -193,7 +193,7 @@ def read_rows(path: Path | str) -> pd.DataFrame:
 
 
 def concatenate(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Puts tables of rows one below the other.
+    """Concatenates tables of rows.
 
     Raises:
         UserError: a row comes twice, or there is no table.

@@ -1,4 +1,4 @@
-"""What a run's own files say of how it was trained, and so of what its curve means."""
+"""Reads from a run's files how its model was trained, and so what its context curve means."""
 
 import math
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from vidseq.model import VideoReasoner
 
 
 def describe_run(folder: Path, model: VideoReasoner) -> Run:
-    """What rows say of a model: the run's name and seed, where the folder is a run's, the head, and the mode.
+    """Returns a model's entries in the rows: the name and seed of its run, its head, and the mode.
 
-    The mode is "given" where training showed random context lengths, and "truncated" where it showed one length alone
-    or where nothing is known of it.
+    The mode is "given" if training showed random context lengths. It is "truncated" if training showed one length, or
+    if nothing is known about the training.
     """
     root, training = run_root(folder), training_of(folder)
     mode = "given" if _random_lengths(training) else "truncated"
@@ -24,28 +24,28 @@ def describe_run(folder: Path, model: VideoReasoner) -> Run:
 
 
 def run_root(folder: Path) -> Path:
-    """The folder of the run that a model's folder belongs to; the folder itself where it belongs to none."""
+    """Returns the run's folder that holds a model's folder; the folder itself if there is no run."""
     root = folder.resolve()
     return root.parent.parent if root.parent.name == "checkpoints" else root
 
 
 def training_of(folder: Path) -> Mapping[str, Any]:
-    """The options that a run was trained with; empty where the folder is no run's."""
+    """Returns the training options of a run; {} if the folder belongs to no run."""
     config = run_root(folder) / "config.yaml"
     written = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
     return written.get("training", {})
 
 
 def trained_seconds(folder: Path) -> float:
-    """The longest context that a run has seen in training; infinite for all there was.
+    """Returns the longest context of a run's training, in seconds; infinite if it had no limit.
 
     Raises:
-        UserError: the folder is no run's.
+        UserError: the folder belongs to no run.
     """
     training = training_of(folder)
     if not training:
         raise UserError(
-            f"How a model was trained stands in a run's config.yaml, got none in '{folder}'. Name the run."
+            f"Extrapolation expects a run's folder with config.yaml, got none in '{folder}'. Name the run."
         )
     limits = [training.get("context_seconds"), training.get("max_clip_seconds")]
     return min((float(limit) for limit in limits if limit is not None), default=math.inf)

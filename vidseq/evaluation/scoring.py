@@ -13,7 +13,7 @@ from vidseq.language.written import Written
 
 
 class Score(NamedTuple):
-    """The columns of a row that hold an answer's score; see `vidseq.evaluation.rows.Row`."""
+    """The columns of a row that score an answer; see `vidseq.evaluation.rows.Row`."""
 
     prediction: str
     correct: bool
@@ -23,22 +23,22 @@ class Score(NamedTuple):
 
 
 class WordScore(NamedTuple):
-    """The columns that an answer in words has beside its `Score`; NaN for classes."""
+    """The further columns of an answer in words; NaN for classes."""
 
     answer_log_prob: float
-    """Log-probability of the right answer, as words; NaN for classes."""
+    """Log-probability of the right answer; NaN for classes."""
     answer_tokens: float
-    """In how many pieces the right answer is written; NaN for classes."""
+    """Number of tokens of the right answer; NaN for classes."""
 
 
 def score_written(written: Written, query: Query) -> tuple[Score, WordScore]:
-    """Scores an answer in words: it is right if it has the same words, whatever case and spaces.
+    """Scores an answer in words: it is right if it has the same words; case and spaces are ignored.
 
-    The rank is that of the right answer among those that were found, else one more than their number.
+    The rank is that of the right answer among the N answers that the model found, or N + 1 if it is not among them.
 
     Args:
-        written: what the model wrote.
-        query: with its answer.
+        written: the model's answer.
+        query: the query with its right answer.
     """
     right = split_words(query.answer)
     ranks = [rank for rank, (text, _) in enumerate(written.ranking, start=1) if split_words(text) == right]
@@ -51,18 +51,18 @@ def score_written(written: Written, query: Query) -> tuple[Score, WordScore]:
 
 
 def score_answer(scores: np.ndarray, classes: Sequence[str], query: Query) -> Score:
-    """Scores the class scores of a query.
+    """Scores an answer given as class scores.
 
-    Of equal scores the first class wins, so rank 1 and being right are the same. Of a query with `choices`, only those
-    count. An answer that is no class has probability 0 and the rank after the last.
+    Of equal scores the first class ranks higher, so an answer is right exactly if its rank is 1. If the query has
+    `choices`, only those count. A right answer that is not among the C classes has probability 0 and rank C + 1.
 
     Args:
         scores: logits or log-probabilities, (C,).
-        classes: the class of each.
-        query: with its answer.
+        classes: the classes in the order of the scores.
+        query: the query with its right answer.
 
     Raises:
-        DataError: a choice is no class.
+        DataError: a choice is not among the classes.
     """
     names, scores = _offered(scores, classes, query)
     probabilities = _softmax(scores)
@@ -75,15 +75,15 @@ def score_answer(scores: np.ndarray, classes: Sequence[str], query: Query) -> Sc
 
 
 def offered_probabilities(scores: np.ndarray, classes: Sequence[str], query: Query) -> tuple[list[str], np.ndarray]:
-    """The answers that a query offers, and the probability of each.
+    """Returns the answers that a query offers, and the probability of each.
 
     Args:
         scores: logits or log-probabilities, (C,).
-        classes: the class of each.
-        query: of one with `choices`, only those count.
+        classes: the classes in the order of the scores.
+        query: the query; if it has `choices`, only those are offered.
 
     Raises:
-        DataError: a choice is no class.
+        DataError: a choice is not among the classes.
     """
     names, scores = _offered(scores, classes, query)
     return names, _softmax(scores)

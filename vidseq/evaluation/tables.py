@@ -1,4 +1,4 @@
-"""Tables out of rows: accuracy by family and head with intervals, as Markdown, LaTeX or CSV."""
+"""Computes tables from rows: accuracy by family, head, control and context, with intervals."""
 
 import warnings
 from collections.abc import Sequence
@@ -8,29 +8,29 @@ import pandas as pd
 from vidseq.errors import UserError
 from vidseq.evaluation.intervals import FewGroupsWarning, accuracy_interval
 
-#: What a table tells apart unless it is asked otherwise.
+#: The columns that a table groups by if no others are given.
 DEFAULT_BY = ("family", "head", "control", "context")
 
 
 def accuracy_table(rows: pd.DataFrame, by: Sequence[str] = DEFAULT_BY) -> pd.DataFrame:
-    """Accuracy with its interval for each combination of some columns, in the order in which they come.
+    """Computes accuracy with its interval for each combination of some columns, in the order of the rows.
 
     Args:
         rows: see `vidseq.evaluation.rows.Row`.
-        by: the columns to tell apart.
+        by: the columns to group by.
 
     Returns:
-        the columns `by`, then accuracy, low, high, ceiling (mean, where known), num_queries, num_groups.
+        the columns `by`, then accuracy, low, high, ceiling (the mean, if known), num_queries, num_groups.
 
     Raises:
-        UserError: no rows, or a column that does not exist.
+        UserError: there are no rows, or a column does not exist.
     """
     missing = [name for name in by if name not in rows.columns]
     if missing or not len(rows):
         raise UserError(f"A table expects rows with the columns {', '.join(by)}, got {len(rows)}; missing: {missing}.")
     lines = []
     for names, part in rows.groupby(list(by), sort=False, dropna=False):
-        with warnings.catch_warnings():  # the number of groups stands in the table
+        with warnings.catch_warnings():  # the table has a column with the number of groups
             warnings.simplefilter("ignore", FewGroupsWarning)
             interval = accuracy_interval(part)
         lines.append(
@@ -50,15 +50,15 @@ def accuracy_table(rows: pd.DataFrame, by: Sequence[str] = DEFAULT_BY) -> pd.Dat
 
 
 def pivot_accuracy(rows: pd.DataFrame, index: str = "family", columns: str = "head") -> pd.DataFrame:
-    """A table to be read at a glance: "72.1 ±3.0" (percent, half the interval's width) a cell.
+    """Makes a table for readers, with cells such as "72.1 ±3.0" (percent, half the interval's width).
 
     Args:
-        rows: of one context and control, or of what shall be averaged.
-        index: what goes down.
-        columns: what goes across.
+        rows: rows of one context and control; rows of several are averaged.
+        index: the column of the rows whose values name the lines.
+        columns: the column of the rows whose values name the columns.
 
     Returns:
-        text cells; the last two columns are the numbers of queries and groups.
+        a table of text; its last two columns are the numbers of queries and groups.
     """
     table = accuracy_table(rows, (index, columns))
     half = (table["high"] - table["low"]) / 2

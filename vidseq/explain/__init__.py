@@ -1,7 +1,7 @@
-"""Which past frames a prediction rests on: frames are deleted, and the model is asked again.
+"""Finds the past frames that a prediction depends on: frames are deleted, and the model is asked again.
 
-Attention weights are no answer to that and are not shown: heads of this library do not hand them out, most have none,
-and a weight says what was looked at, not what changed the answer.
+Attention weights are not used. Most heads have none, and a weight shows which frames a head attends to, not which
+frames change the answer.
 """
 
 from lazy_loader import attach_stub

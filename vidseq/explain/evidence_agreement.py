@@ -1,4 +1,4 @@
-"""How well what a prediction rests on agrees with the true evidence; a row a query, and a table by family."""
+"""Compares the frames that predictions depend on with the true evidence: a row per query, and a table by family."""
 
 import math
 import warnings
@@ -15,31 +15,31 @@ from vidseq.explain.find import ImportantPast
 
 
 class Agreement(NamedTuple):
-    """Each a share, NaN where there is no evidence or no frame in it.
+    """How a prediction's important past agrees with the evidence. Fields are fractions, NaN if no frame is evidence.
 
-    What is seen in many frames makes the minimal set one of many, and the deletion of any part free: then `iou` and
-    `pointing` are low and nothing is wrong. `evidence_suffices` and `evidence_loss` do not depend on such a choice.
+    If many frames show the same fact, many minimal sets exist and deleting one of these frames costs nothing. `iou`
+    and `pointing` are then low although nothing is wrong; `evidence_suffices` and `evidence_loss` are not affected.
     """
 
     iou: float
-    """Frames both in the minimal sufficient set and in the evidence, over frames in either. Low where one frame of
-    long evidence suffices, which is no fault: read it with the next two."""
+    """Intersection over union of the minimal sufficient set and the evidence, in frames. It is low if one frame of
+    long evidence suffices, so read it together with the next two."""
     inside: float
-    """Share of the minimal sufficient set that lies in the evidence; NaN where that set is empty."""
+    """Share of the minimal sufficient set that lies in the evidence; NaN if that set is empty."""
     intervals_hit: float
-    """Share of the evidence intervals that the set has a frame of."""
+    """Share of the evidence intervals of which the set holds a frame."""
     pointing: float
     """1 if the middle frame of the occlusion peak lies in the evidence; 0 if not, or if there is no peak."""
     evidence_suffices: float
     """1 if the evidence alone keeps the prediction, else 0."""
     evidence_loss: float
-    """Probability lost by deleting exactly the evidence; about 0 where the prediction does not need it."""
+    """Probability lost by deleting exactly the evidence; about 0 if the prediction does not need it."""
     chance: float
-    """Share of the past that is evidence: pointing accuracy of a frame drawn by chance."""
+    """Share of the past that is evidence: the pointing accuracy of a random frame."""
 
 
 def agreement(found: ImportantPast) -> Agreement:
-    """Compares one prediction's important past with the evidence of its query."""
+    """Compares the important past of one prediction with the evidence of its query."""
     evidence, sufficient = found.evidence, found.sufficient
     if not evidence.any():
         return Agreement(*[math.nan] * len(Agreement._fields))
@@ -58,16 +58,16 @@ def agreement(found: ImportantPast) -> Agreement:
 
 
 def important_past_rows(found: Sequence[ImportantPast], groups: Sequence[str]) -> pd.DataFrame:
-    """One row a query: what the prediction rests on, and how that agrees with the evidence.
+    """Returns one row per query: its important past, and how that agrees with the evidence.
 
     Args:
-        found: of many queries.
-        groups: the group of each, as `Dataset.group_of` tells it.
+        found: the important pasts of several queries.
+        groups: the group of each query, see `Dataset.group_of`.
 
     Returns:
         video, group, time, kind, family, question, answer, prediction, correct, probability, num_frames,
-        sufficient_frames, sufficient_probability, peak_seconds (middle of the peak; NaN without one), and the fields
-        of `Agreement`.
+        sufficient_frames, sufficient_probability, peak_seconds (middle of the peak; NaN without a peak), and the
+        fields of `Agreement`.
     """
     return pd.DataFrame([_row(item, group) for item, group in zip(found, groups, strict=True)])
 
@@ -98,18 +98,18 @@ MEANS = ("iou", "inside", "intervals_hit", "pointing", "evidence_suffices", "evi
 
 
 def important_past_table(rows: pd.DataFrame, *, correct_only: bool = True) -> pd.DataFrame:
-    """Mean agreement with the evidence by family, with 95% intervals over groups.
+    """Computes the mean agreement with the evidence by family, with 95% intervals over groups.
 
     Args:
         rows: see `important_past_rows`.
-        correct_only: leave out wrong predictions, which need not rest on the evidence.
+        correct_only: leave out wrong predictions, which need not depend on the evidence.
 
     Returns:
         family, the means of `MEANS` each with _low and _high, chance, sufficient_frames (median), needs_none (share of
-        predictions that the question alone gives), num_queries, num_groups.
+        predictions that need only the question), num_queries, num_groups.
 
     Raises:
-        UserError: no row with evidence is left.
+        UserError: no row with evidence remains.
     """
     known = rows[rows["iou"].notna() & (rows["correct"] if correct_only else True)]
     if not len(known):
@@ -135,6 +135,6 @@ def _line(family: str, part: pd.DataFrame) -> dict[str, object]:
 def _mean(part: pd.DataFrame, name: str) -> Interval:
     if not len(part):
         return Interval(math.nan, math.nan, math.nan, 0, 0)
-    with warnings.catch_warnings():  # the number of groups stands in the table
+    with warnings.catch_warnings():  # the table has a column with the number of groups
         warnings.simplefilter("ignore", FewGroupsWarning)
         return bootstrap_mean(part[name].to_numpy(float), part["group"].to_numpy())

@@ -1,4 +1,4 @@
-"""The strip: thumbnails over a timeline of what deleting costs, what suffices, and what the true evidence is."""
+"""Draws thumbnails over a timeline of what deleting each frame costs, the minimal set and the true evidence."""
 
 import textwrap
 from collections.abc import Callable, Sequence
@@ -16,37 +16,37 @@ from vidseq.reporting.figures import COLORS, FONT
 
 _LOSS, _SUFFICIENT, _EVIDENCE, _GREY = COLORS[1], COLORS[0], COLORS[2], "#666666"
 _NUM_TILES = 8
-#: The axis of losses goes at least so far, in points, so that nothing looks like much.
+#: The least height of the axis of losses, in points, so that small losses look small.
 _MIN_HEIGHT = 10.0
-#: In inches, from the left and the top.
+#: Sizes of the layout in inches, from the left and from the top.
 _WIDTH, _LEFT, _RIGHT = 10.0, 1.3, 1.5
 _TITLE, _GAP, _CURVES, _ROW, _SMALL_PRINT = 0.62, 0.26, 1.45, 0.26, 0.8
 
 
 class Tile(NamedTuple):
-    """A picture of one frame."""
+    """An image that stands for one frame."""
 
     image: np.ndarray
-    """RGB (H, W, 3), or grey (H, W) in [0, 1] where there are no pixels."""
+    """RGB (H, W, 3), or grey (H, W) in [0, 1] if there is no video file."""
     caption: str = ""
 
 
-#: Gives the tiles of some frames, named by number.
+#: Returns the tiles of some frames, given by their indices.
 DrawTiles = Callable[[Sequence[int]], list[Tile]]
 
 
 def important_past_figure(found: ImportantPast, draw_tiles: DrawTiles) -> Figure:
-    """BootstrapSamples what one prediction rests on.
+    """Draws what one prediction rests on.
 
     Args:
         found: see `find_important_past`.
-        draw_tiles: what frames look like; see `vidseq.explain.tiles`.
+        draw_tiles: returns the images of frames; see `vidseq.explain.tiles`.
 
     Returns:
         the figure; save it with `vidseq.reporting.figures.save_figure`.
     """
-    numbers = choose_frames(found)
-    tiles = draw_tiles(numbers)
+    frames = choose_frames(found)
+    tiles = draw_tiles(frames)
     rows = ["minimal set"] + (["true evidence"] if found.query.evidence else [])
     span = _WIDTH - _LEFT - _RIGHT
     high, wide = tiles[0].image.shape[:2]
@@ -57,13 +57,13 @@ def important_past_figure(found: ImportantPast, draw_tiles: DrawTiles) -> Figure
         figure = Figure(figsize=(_WIDTH, height))
 
         def axes_at(top: float, tall: float) -> Axes:
-            place = (_LEFT / _WIDTH, 1 - (top + tall) / height, span / _WIDTH, tall / height)
-            axis = figure.add_axes(place)
+            bounds = (_LEFT / _WIDTH, 1 - (top + tall) / height, span / _WIDTH, tall / height)
+            axis = figure.add_axes(bounds)
             axis.set_xlim(_span_seconds(found))
             return axis
 
-        _draw_strip(axes_at(_TITLE, strip), found, numbers, tiles)
-        _draw_leaders(axes_at(_TITLE + strip, _GAP), found, numbers)
+        _draw_strip(axes_at(_TITLE, strip), found, frames, tiles)
+        _draw_leaders(axes_at(_TITLE + strip, _GAP), found, frames)
         _draw_curves(axes_at(_TITLE + strip + _GAP, _CURVES), found)
         _draw_bars(axes_at(_TITLE + strip + _GAP + _CURVES + 0.08, bars), found, rows)
         _write(figure, found, height)
@@ -71,8 +71,8 @@ def important_past_figure(found: ImportantPast, draw_tiles: DrawTiles) -> Figure
 
 
 def choose_frames(found: ImportantPast) -> list[int]:
-    """The frame to show of each of eight equal parts of the past: one of the minimal set, else the costliest to
-    delete, else the middle one."""
+    """Chooses a frame from each of eight equal parts of the past: one of the minimal set, else the one that costs most
+    to delete, else the middle one."""
     finest = np.nan_to_num(frame_losses(found.levels[min(found.levels)], len(found.pts_seconds)))
     chosen = []
     for part in np.array_split(np.arange(len(finest)), min(_NUM_TILES, len(finest))):
@@ -91,17 +91,17 @@ def _span_seconds(found: ImportantPast) -> tuple[float, float]:
     return first, last if last > first else first + 1.0
 
 
-def _slots(found: ImportantPast, number: int) -> np.ndarray:
-    return np.linspace(*_span_seconds(found), number + 1)
+def _slots(found: ImportantPast, num_tiles: int) -> np.ndarray:
+    return np.linspace(*_span_seconds(found), num_tiles + 1)
 
 
-def _draw_strip(axis: Axes, found: ImportantPast, numbers: Sequence[int], tiles: Sequence[Tile]) -> None:
+def _draw_strip(axis: Axes, found: ImportantPast, frames: Sequence[int], tiles: Sequence[Tile]) -> None:
     edges = _slots(found, len(tiles))
     gap = 0.03 * (edges[1] - edges[0])
-    for left, right, number, tile in zip(edges, edges[1:], numbers, tiles):
+    for left, right, frame, tile in zip(edges, edges[1:], frames, tiles):
         extent = (left + gap, right - gap, 0.0, 1.0)
         axis.imshow(tile.image, extent=extent, aspect="auto", cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        color = _SUFFICIENT if found.sufficient[number] else _EVIDENCE if found.evidence[number] else "#BBBBBB"
+        color = _SUFFICIENT if found.sufficient[frame] else _EVIDENCE if found.evidence[frame] else "#BBBBBB"
         width = 2.5 if color != "#BBBBBB" else 0.6
         axis.add_patch(Rectangle((left + gap, 0), right - left - 2 * gap, 1, fill=False, ec=color, lw=width, zorder=3))
         if tile.caption:
@@ -114,11 +114,11 @@ def _draw_strip(axis: Axes, found: ImportantPast, numbers: Sequence[int], tiles:
     axis.axis("off")
 
 
-def _draw_leaders(axis: Axes, found: ImportantPast, numbers: Sequence[int]) -> None:
-    """A line from each picture to its time."""
-    edges = _slots(found, len(numbers))
-    for left, right, number in zip(edges, edges[1:], numbers):
-        axis.plot([(left + right) / 2, found.pts_seconds[number]], [1, 0], color="#999999", lw=0.7)
+def _draw_leaders(axis: Axes, found: ImportantPast, frames: Sequence[int]) -> None:
+    """Draws a line from each thumbnail to its time."""
+    edges = _slots(found, len(frames))
+    for left, right, frame in zip(edges, edges[1:], frames):
+        axis.plot([(left + right) / 2, found.pts_seconds[frame]], [1, 0], color="#999999", lw=0.7)
     axis.set_ylim(0, 1)
     axis.axis("off")
 
@@ -140,10 +140,10 @@ def _draw_curves(axis: Axes, found: ImportantPast) -> None:
         middle = float(found.pts_seconds[(peak.start + peak.stop - 1) // 2])
         axis.plot([middle], [axis.get_ylim()[1]], marker="v", color=_LOSS, ms=7, clip_on=False, zorder=4)
     axis.text(1.015, 0.97, "most lost by deleting", transform=axis.transAxes, va="top", fontsize=8, color=_GREY)
-    for place, (most, name, alpha) in enumerate(labels):
+    for position, (most, name, alpha) in enumerate(labels):
         axis.text(
-            1.015, 0.80 - 0.15 * place, f"{name}: {most:.0f}", transform=axis.transAxes, va="top", fontsize=8,
-            color=_LOSS, alpha=max(alpha, 0.65), fontweight="bold" if place == 0 else "normal",
+            1.015, 0.80 - 0.15 * position, f"{name}: {most:.0f}", transform=axis.transAxes, va="top", fontsize=8,
+            color=_LOSS, alpha=max(alpha, 0.65), fontweight="bold" if position == 0 else "normal",
         )  # fmt: skip
     axis.set_ylabel("probability lost\n(points)", fontsize=8)
     axis.tick_params(labelbottom=False, labelsize=8)
@@ -152,7 +152,7 @@ def _draw_curves(axis: Axes, found: ImportantPast) -> None:
 
 
 def shown_widths(found: ImportantPast) -> list[int]:
-    """At most three widths of blocks, narrowest first: the finest, the peak's, and about an eighth of the past."""
+    """Returns at most three block widths, narrowest first: the finest, the peak's, and about an eighth of the past."""
     widths = sorted(found.levels)
     eighth = min(widths, key=lambda width: abs(width - len(found.pts_seconds) / 8))
     peak = found.peak
@@ -163,12 +163,12 @@ def _draw_bars(axis: Axes, found: ImportantPast, rows: Sequence[str]) -> None:
     frames = {"minimal set": found.sufficient, "true evidence": found.evidence}
     colors = {"minimal set": _SUFFICIENT, "true evidence": _EVIDENCE}
     least = 0.004 * (_span_seconds(found)[1] - _span_seconds(found)[0])
-    for place, name in enumerate(rows):
+    for position, name in enumerate(rows):
         intervals = found.query.evidence if name == "true evidence" else found.intervals(found.sufficient)
         spans = [(start, max(least, end - start)) for start, end in intervals]
-        axis.broken_barh(spans, (place + 0.18, 0.64), color=colors[name])
-        said = count_frames(int(frames[name].sum()))
-        axis.text(1.015, place + 0.5, said, transform=axis.get_yaxis_transform(), va="center", fontsize=8,
+        axis.broken_barh(spans, (position + 0.18, 0.64), color=colors[name])
+        text = count_frames(int(frames[name].sum()))
+        axis.text(1.015, position + 0.5, text, transform=axis.get_yaxis_transform(), va="center", fontsize=8,
                   color=colors[name])  # fmt: skip
     axis.set_ylim(len(rows), 0)
     axis.set_yticks(np.arange(len(rows)) + 0.5, rows, fontsize=8.5)
@@ -181,9 +181,9 @@ def _draw_bars(axis: Axes, found: ImportantPast, rows: Sequence[str]) -> None:
         axis.spines[side].set_visible(False)
 
 
-def count_frames(number: int) -> str:
-    """ "1 frame", "2 frames"."""
-    return f"{number} frame{'' if number == 1 else 's'}"
+def count_frames(count: int) -> str:
+    """Returns "1 frame", "2 frames" and so on."""
+    return f"{count} frame{'' if count == 1 else 's'}"
 
 
 def _write(figure: Figure, found: ImportantPast, height: float) -> None:
@@ -201,10 +201,10 @@ def _write(figure: Figure, found: ImportantPast, height: float) -> None:
 
 
 def small_print(found: ImportantPast) -> str:
-    """What was done, and what the numbers mean."""
+    """Returns the note under the figure: what deleting means, and what the numbers mean."""
     deleted = {
-        "remove": "Deleting: frames are taken out; those that stay keep their times.",
-        "mean": "Deleting: frames are replaced by the mean frame; places and times stay.",
+        "remove": "Deleting: frames are removed; the others keep their times.",
+        "mean": "Deleting: frames are replaced by the mean frame; all times stay.",
     }[found.deletion]
     blocks = "Blocks overlap by half; a frame's cost is the mean of its blocks'. Triangle: the narrowest costly block."
     if found.sufficient.any():

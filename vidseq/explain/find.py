@@ -1,4 +1,4 @@
-"""Finds which past frames one prediction rests on."""
+"""Finds the past frames that one prediction depends on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,37 +17,37 @@ from vidseq.progress import progress
 if TYPE_CHECKING:
     from vidseq.evaluation.evaluator import Predict
 
-#: A part of the past suffices if the prediction is the same and keeps so large a share of its probability.
+#: A part of the past suffices if the prediction stays the same and keeps this share of its probability.
 SHARE = 0.9
 
 
 @dataclass(frozen=True, eq=False)
 class ImportantPast:
-    """What deleting frames tells of one prediction. Frames are numbered from the oldest, T of them."""
+    """The frames that one prediction depends on. The past has T frames, from the oldest to the newest."""
 
     query: Query
     pts_seconds: np.ndarray
-    """Of the past, (T,)."""
+    """Times of the frames, (T,)."""
     prediction: str
     """The answer with all of the past."""
     probability: float
-    """Of the prediction, with all of the past."""
+    """Probability of the prediction with all of the past."""
     levels: dict[int, tuple[Block, ...]]
     """Deleted blocks by width in frames, widest first."""
     sufficient: np.ndarray
-    """The frames of the minimal sufficient set, bool (T,); none where the question alone gives the prediction."""
+    """The frames of the minimal sufficient set, bool (T,); all False if the question alone gives the prediction."""
     sufficient_probability: float
-    """Of the prediction, with those frames alone."""
+    """Probability of the prediction with only those frames."""
     evidence_suffices: bool | None
-    """Whether the frames of the true evidence alone are sufficient; None where there are none."""
+    """Whether the frames of the true evidence suffice; None if no frame is evidence."""
     evidence_loss: float
-    """Probability lost by deleting exactly the true evidence; NaN where there is none."""
+    """Probability lost by deleting exactly the true evidence; NaN if no frame is evidence."""
     deletion: str
-    """What deleting meant, see `DELETIONS`."""
+    """How frames were deleted, one of `DELETIONS`."""
     share: float
-    """The share of its probability that the prediction had to keep."""
+    """The share of its probability that the prediction must keep."""
     num_answers: int
-    """How many answers of the model it took."""
+    """Number of answers that the model computed."""
 
     @property
     def peak(self) -> Block | None:
@@ -56,7 +56,7 @@ class ImportantPast:
 
     @property
     def frame_seconds(self) -> float:
-        """How long a frame lasts, the median; 0 with fewer than two."""
+        """Median duration of a frame; 0 with fewer than two frames."""
         return float(np.median(np.diff(self.pts_seconds))) if len(self.pts_seconds) > 1 else 0.0
 
     @property
@@ -65,10 +65,10 @@ class ImportantPast:
         return within_intervals(self.pts_seconds, self.query.evidence)
 
     def intervals(self, frames: np.ndarray) -> list[tuple[float, float]]:
-        """Frames as intervals in seconds: neighbours joined, each frame lasting until the next, the last to the query.
+        """Returns frames as intervals in seconds. A frame lasts until the next one, the last until the query.
 
         Args:
-            frames: bool (T,).
+            frames: which frames, bool (T,); neighbours form one interval.
         """
         ends = np.append(self.pts_seconds[1:], max(self.query.time, *self.pts_seconds[-1:]))
         edges = np.flatnonzero(np.diff(np.concatenate([[0], frames.astype(int), [0]])))
@@ -87,21 +87,21 @@ def find_important_past(
     finest_frames: int = 1,
     max_blocks: int = 256,
 ) -> ImportantPast:
-    """Deletes parts of the past and asks again, to find what one prediction rests on.
+    """Deletes parts of the past and asks the model again, to find the frames that one prediction depends on.
 
     Args:
         predict: any model.
-        classes: the answers that there are, in the order of its scores.
-        past: what was seen up to the query, see `past_of`.
-        query: what is asked; its answer may be unknown ("").
-        deletion: what deleting means, one of `DELETIONS`.
-        mean_frame: for the deletion "mean", (D,).
-        share: a part of the past suffices if the prediction stays and keeps so large a share of its probability.
-        finest_frames: narrowest block; larger is faster and coarser.
-        max_blocks: of each width at most so many blocks are deleted.
+        classes: the possible answers, in the order of the model's scores.
+        past: the samples that the query sees, see `past_of`.
+        query: the query; its answer may be unknown ("").
+        deletion: how to delete frames, one of `DELETIONS`.
+        mean_frame: the replacement for the deletion "mean", (D,).
+        share: a part of the past suffices if the prediction stays the same and keeps this share of its probability.
+        finest_frames: width of the narrowest block; larger is faster and coarser.
+        max_blocks: largest number of deleted blocks of each width.
 
     Raises:
-        UserError: no past, numbers out of range, or a model that gives NaN or the wrong shape.
+        UserError: there is no past, a number is out of range, or the model returns NaN or the wrong shape.
     """
     if not len(past.pts_seconds):
         raise UserError("Finding the important past expects at least one frame before the query, got none.")

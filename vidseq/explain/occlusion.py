@@ -1,4 +1,4 @@
-"""What a prediction loses when a block of the past is deleted, from the whole past down to single frames."""
+"""Measures what a prediction loses when a block of the past is deleted, from the whole past to single frames."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,26 +7,26 @@ import numpy as np
 
 from vidseq.explain.rescoring import Rescorer
 
-#: Losses below this, of probability, are taken for none.
+#: Smaller losses of probability count as none.
 MIN_LOSS = 0.05
 
 
 class Block(NamedTuple):
-    """Frames [start, stop) of a past, and what deleting them costs."""
+    """Frames [start, stop) of a past, and the probability lost by deleting them."""
 
     start: int
     stop: int
     loss: float
-    """Probability of the prediction with all of the past minus that without these frames; negative if they hurt."""
+    """Probability of the prediction with all of the past minus that without these frames; negative if it rises."""
 
     @property
     def width(self) -> int:
-        """How many frames."""
+        """Number of frames."""
         return self.stop - self.start
 
 
 def block_widths(num_frames: int, finest_frames: int = 1) -> list[int]:
-    """All of the past, half of it, a quarter, ... down to `finest_frames`."""
+    """Returns the widths of all of the past, half of it, a quarter, and so on down to `finest_frames`."""
     widths = [max(1, num_frames)]
     while widths[-1] > finest_frames:
         widths.append(max(finest_frames, -(-widths[-1] // 2)))
@@ -36,19 +36,19 @@ def block_widths(num_frames: int, finest_frames: int = 1) -> list[int]:
 def occlude(
     rescorer: Rescorer, answer: int, widths: Sequence[int], *, max_blocks: int = 256
 ) -> dict[int, tuple[Block, ...]]:
-    """Deletes blocks that overlap by half, of one width after another, from coarse to fine.
+    """Deletes blocks that overlap by half, of each width from coarse to fine.
 
-    Overlapping blocks of many widths are needed since a model may see the same fact in many frames: no single one of
-    those matters then, and neither does a block that misses some of them.
+    Blocks of many widths must overlap because many frames may show the same fact. Then no single frame matters, and
+    neither does a block that misses some of these frames.
 
     Args:
         rescorer: asks the model.
-        answer: place of the answer whose probability is watched, among `rescorer.names`.
-        widths: in frames, falling; see `block_widths`.
-        max_blocks: of each width at most so many are deleted, those where the width before lost most.
+        answer: index in `rescorer.names` of the answer whose probability is measured.
+        widths: block widths in frames, in descending order; see `block_widths`.
+        max_blocks: largest number of deleted blocks of each width; those where the wider blocks lost most come first.
 
     Returns:
-        the blocks of each width, by start; {} where there is no past.
+        the blocks of each width, in order of their start; {} if there is no past.
     """
     if not rescorer.num_frames:
         return {}
@@ -67,9 +67,9 @@ def occlude(
 
 
 def find_peak(levels: dict[int, tuple[Block, ...]]) -> Block | None:
-    """The narrowest block that alone costs at least half of what the costliest one does; of those the costliest.
+    """Finds the narrowest block that costs at least half as much as the costliest one; of equal widths the costliest.
 
-    None where no block costs more than `MIN_LOSS`: nothing in the past matters, or everything is there twice.
+    The result is None if no block costs more than `MIN_LOSS`: the past does not matter, or other frames show the same.
     """
     blocks = [block for level in levels.values() for block in level]
     most = max((block.loss for block in blocks), default=0.0)
@@ -80,12 +80,12 @@ def find_peak(levels: dict[int, tuple[Block, ...]]) -> Block | None:
 
 
 def frame_losses(blocks: Sequence[Block], num_frames: int) -> np.ndarray:
-    """A loss for each frame: the mean over the blocks of one width that hold it; NaN where none was deleted, (T,)."""
-    total, number = np.zeros(num_frames), np.zeros(num_frames)
+    """Returns the mean loss of the deleted blocks of one width that hold each frame, (T,); NaN without a block."""
+    total, count = np.zeros(num_frames), np.zeros(num_frames)
     for block in blocks:
         total[block.start : block.stop] += block.loss
-        number[block.start : block.stop] += 1
-    return np.divide(total, number, out=np.full(num_frames, np.nan), where=number > 0)
+        count[block.start : block.stop] += 1
+    return np.divide(total, count, out=np.full(num_frames, np.nan), where=count > 0)
 
 
 def _starts(num_frames: int, width: int) -> list[int]:
@@ -93,7 +93,7 @@ def _starts(num_frames: int, width: int) -> list[int]:
 
 
 def _most_promising(starts: Sequence[int], width: int, coarser: Sequence[Block], max_blocks: int) -> list[int]:
-    """Those starts whose block lies within what lost most when it was wider; all of them where they are few."""
+    """Returns at most `max_blocks` starts, those whose blocks overlap the wider blocks with the largest losses."""
     if len(starts) <= max_blocks:
         return list(starts)
     promise = np.full(len(starts), -np.inf)
@@ -102,4 +102,4 @@ def _most_promising(starts: Sequence[int], width: int, coarser: Sequence[Block],
         inside = (first < block.stop) & (first + width > block.start)
         promise[inside] = np.maximum(promise[inside], block.loss)
     best = np.argsort(-promise, kind="stable")[:max_blocks]
-    return sorted(int(first[place]) for place in best)
+    return sorted(int(first[index]) for index in best)

@@ -1,4 +1,4 @@
-"""Asks a model one query again and again, each time from the same past with other frames deleted."""
+"""Asks a model one query repeatedly, each time with other frames of the past deleted."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
     from vidseq.evaluation.evaluator import Predict
 
-#: What deleting frames means.
-#: "remove": they are taken out; those that stay keep their order, their features and their times, so the model sees
-#: fewer frames, all of them real. A head that counts frames sees what is older move nearer by the frames taken out.
-#: "mean": each is replaced by one and the same mean frame; number and places of frames stay, but that frame is none
-#: that the model has ever seen.
+#: How frames are deleted.
+#: "remove": frames are removed; the others keep their order, features and times, so the model sees fewer frames, all
+#: of them real. For a head that counts frames, older frames move nearer by the number of removed frames.
+#: "mean": each frame is replaced by the mean frame; the number and times of frames stay, but no real frame looks like
+#: the mean frame.
 DELETIONS = ("remove", "mean")
-#: Most answers and most frames asked for in one call of the model.
+#: Most answers and most frames in one call of the model.
 _MAX_ANSWERS, _MAX_FRAMES = 256, 65_536
 
 
 class Rescorer:
-    """The probabilities that a model gives to the answers of one query, for any part of its past that is kept.
+    """Computes a model's probabilities for the answers to one query from any part of its past.
 
     Args:
         predict: the model.
-        classes: the answers that there are, in the order of its scores, C of them.
-        past: what was seen up to the query, T frames.
-        query: what is asked.
+        classes: the C possible answers, in the order of the model's scores.
+        past: the T samples that the query sees.
+        query: the query.
         deletion: one of `DELETIONS`.
-        mean_frame: what "mean" puts in the place of a frame, (D,); best the mean over other videos, since that over
-            this past holds a trace of what shall be deleted.
-        bar: advanced by one with each answer computed; None: nothing.
+        mean_frame: the replacement of a frame for "mean", (D,). Use the mean over other videos: the mean over this
+            past holds a trace of the deleted frames.
+        bar: a progress bar that advances by one with each answer; None: no bar.
 
     Raises:
-        UserError: a deletion that does not exist, or a mean frame that is missing or of the wrong shape.
+        UserError: the deletion is unknown, or the mean frame is missing or has the wrong shape.
     """
 
     def __init__(
@@ -69,13 +69,13 @@ class Rescorer:
         self.names = offered_probabilities(np.zeros(len(self._classes)), self._classes, query)[0]
 
     def probabilities(self, keep: np.ndarray) -> np.ndarray:
-        """Asks from parts of the past; the same part is computed once.
+        """Asks the model with parts of the past; equal parts are computed once.
 
         Args:
-            keep: which frames stay, bool (M, T).
+            keep: which frames stay in each of M parts, bool (M, T).
 
         Returns:
-            probabilities of `names`, (M, number of names).
+            probabilities of the answers `names`, (M, number of names).
         """
         missing = {row.tobytes(): row for row in keep if row.tobytes() not in self._known}
         rows = list(missing.values())

@@ -1,4 +1,4 @@
-"""What `vidseq context explain` does: one prediction as a strip and numbers, or many as a table."""
+"""Runs `vidseq context explain`: one prediction as a figure with numbers, or many as a table."""
 
 import json
 import math
@@ -36,14 +36,14 @@ from vidseq.video.sampling import SAME_TIME_SECONDS
 
 
 @dataclass(frozen=True)
-class _Subject:
-    """A model and what it is asked about."""
+class _Explainer:
+    """A model with the data set and features that it is asked about."""
 
     dataset: Dataset
     store: FeatureStore
     predictor: Predictor
     queries: list[Query]
-    """All that the model can answer."""
+    """All queries that the model can answer."""
     deletion: str
 
     def find(self, query: Query, max_blocks: int) -> ImportantPast:
@@ -69,18 +69,18 @@ class _Subject:
 
     @cached_property
     def _mean_frame(self) -> np.ndarray:
-        """Over the training videos, each counted once, so that it tells nothing of the video that is asked about."""
+        """The mean over training videos, each counted once; it holds nothing of the video of the query."""
         videos = [video.video for video in self.dataset.split("train")]
         return np.mean(
             [np.asarray(self.store.read(name).features, np.float64).mean(axis=0) for name in videos], axis=0
         )
 
 
-def _subject(data: Path | str, model: Path | str, *, deletion: str, features: str | None, device: str) -> _Subject:
+def _open(data: Path | str, model: Path | str, *, deletion: str, features: str | None, device: str) -> _Explainer:
     dataset, store = Dataset.load(data), FeatureStore.open_in(data, features)
     reasoner = load_model(Path(model), device, fingerprint=store.fingerprint)
     predictor = Predictor(reasoner, dataset.class_labels)
-    return _Subject(dataset, store, predictor, queries_for(reasoner, dataset), deletion)
+    return _Explainer(dataset, store, predictor, queries_for(reasoner, dataset), deletion)
 
 
 def explain_prediction(
@@ -96,33 +96,33 @@ def explain_prediction(
     features: str | None = None,
     device: str = "auto",
 ) -> str:
-    """Finds what one prediction rests on, and draws it.
+    """Finds the past frames that one prediction depends on, and draws them.
 
     Args:
         data: folder of the data set.
         model: folder of a run or model.
-        video: which video.
+        video: name of the video.
         time: when the model is asked, in seconds.
         out: folder for important_past.svg, important_past.png and important_past.json.
-        question: what is asked; needed where the data set asks several things at that time. One that the data set does
-            not ask then is put to the model all the same, its answer unknown.
-        deletion: see `vidseq.explain.rescoring.DELETIONS`; the mean frame is the training videos'.
+        question: the question; needed if the data set has several queries at that time. A question that the data set
+            does not have at that time is asked too, without a known answer.
+        deletion: see `vidseq.explain.rescoring.DELETIONS`; the mean frame is that of the training videos.
         max_blocks: see `find_important_past`.
-        features: which features, by the start of their folder's name; needed if there are several.
-        device: where to compute.
+        features: the start of the name of a features folder; needed if there are several.
+        device: device of the model.
 
     Returns:
-        what was found, in words.
+        a summary in words.
 
     Raises:
-        UserError: nothing, or several things, are asked at that time; or the model writes its answers in words.
-        DataError: no such video.
+        UserError: there is no query at that time, or there are several; or the model writes its answers in words.
+        DataError: the video does not exist.
     """
-    subject = _subject(data, model, deletion=deletion, features=features, device=device)
-    query = find_query(subject.queries, subject.dataset, video, time, question, subject.may_ask)
-    found = subject.find(query, max_blocks)
+    explainer = _open(data, model, deletion=deletion, features=features, device=device)
+    query = find_query(explainer.queries, explainer.dataset, video, time, question, explainer.may_ask)
+    found = explainer.find(query, max_blocks)
     out = Path(out)
-    figure = important_past_figure(found, tiles_of(subject.dataset, video, subject.past(query)))
+    figure = important_past_figure(found, tiles_of(explainer.dataset, video, explainer.past(query)))
     save_figure(figure, out / "important_past")
     atomic_write(out / "important_past.json", json.dumps(as_record(found), indent=1) + "\n")
     return f"{in_words(found)}\n{out / 'important_past.svg'}"
@@ -140,36 +140,36 @@ def explain_predictions(
     features: str | None = None,
     device: str = "auto",
 ) -> str:
-    """Finds what each prediction on a split's queries with evidence rests on, and compares it with the evidence.
+    """Finds the frames that each prediction depends on, for a split's queries with evidence; compares them with it.
 
     Args:
         data: folder of the data set.
         model: folder of a run or model.
-        out: folder for important_past.csv, one row a query, and important_past_table.csv and .md.
-        split: which videos.
-        limit: only so many queries, taken evenly from all; None: all.
+        out: folder for important_past.csv, one row per query, and important_past_table.csv and .md.
+        split: name of the split.
+        limit: largest number of queries, evenly spaced among all; None: all.
         deletion: see `explain_prediction`.
         max_blocks: see `find_important_past`.
         features: see `explain_prediction`.
-        device: where to compute.
+        device: device of the model.
 
     Returns:
         the table by family as Markdown.
 
     Raises:
-        UserError: no query of the split has evidence, or none of those is answered right.
+        UserError: no query of the split has evidence, or the model answers none of those correctly.
     """
-    subject = _subject(data, model, deletion=deletion, features=features, device=device)
-    videos = {video.video for video in subject.dataset.split(split)}
-    queries = [query for query in subject.queries if query.video in videos and query.evidence]
+    explainer = _open(data, model, deletion=deletion, features=features, device=device)
+    videos = {video.video for video in explainer.dataset.split(split)}
+    queries = [query for query in explainer.queries if query.video in videos and query.evidence]
     if not queries:
         raise UserError(f"Explaining expects queries with evidence in split '{split}', got none. Name one video.")
     if limit is not None and limit < 1:
         raise UserError(f"Explaining expects a limit of at least 1 query, got {limit}.")
     if limit is not None and limit < len(queries):
-        queries = [queries[place] for place in np.linspace(0, len(queries) - 1, limit).round().astype(int)]
-    found = [subject.find(query, max_blocks) for query in progress(queries, what="Explaining", unit="query")]
-    rows = important_past_rows(found, [subject.dataset.group_of(query.video) for query in queries])
+        queries = [queries[index] for index in np.linspace(0, len(queries) - 1, limit).round().astype(int)]
+    found = [explainer.find(query, max_blocks) for query in progress(queries, what="Explaining", unit="query")]
+    rows = important_past_rows(found, [explainer.dataset.group_of(query.video) for query in queries])
     table = important_past_table(rows)
     write_table(rows, Path(out) / "important_past.csv")
     write_table(table, Path(out) / "important_past_table.csv")
@@ -179,7 +179,7 @@ def explain_predictions(
 
 
 def _readable(table: pd.DataFrame) -> pd.DataFrame:
-    """One cell a number and its interval."""
+    """Formats each number with its interval in one cell."""
     shown = table[["family"]].copy()
     for name in MEANS:
         ends = zip(table[name], table[f"{name}_low"], table[f"{name}_high"])
@@ -191,19 +191,19 @@ def _readable(table: pd.DataFrame) -> pd.DataFrame:
 def find_query(
     queries: Sequence[Query], dataset: Dataset, video: str, time: float, question: str | None, may_ask: bool
 ) -> Query:
-    """The query that is meant by a video, a time and perhaps a question.
+    """Finds the query at a time of a video, by its question if one is given.
 
     Args:
-        queries: all that the model can answer.
-        dataset: whose videos they are of.
-        video: which video.
-        time: in seconds.
-        question: its text; None: the only one then.
+        queries: all queries that the model can answer.
+        dataset: the data set of the videos.
+        video: name of the video.
+        time: time of the query, in seconds.
+        question: text of the question; None: the only query at that time.
         may_ask: whether the model answers questions that are not among the queries.
 
     Raises:
-        UserError: none, or several, or a time after the video's end.
-        DataError: no such video.
+        UserError: no query is found, or several are, or the time is after the video's end.
+        DataError: the video does not exist.
     """
     dataset.queries_of(video)  # raises for a video that does not exist
     duration = dataset.videos[video].duration
@@ -223,15 +223,15 @@ def find_query(
             f"Explaining expects one query at {time:g} s of '{video}', got {len(then)}: {asked}. Name it: --question."
         )
     near = sorted({query.time for query in own}, key=lambda other: abs(other - time))[:3]
-    told = ", ".join(f"{round(other, 3):.12g}" for other in near) or "never"
+    times = ", ".join(f"{round(other, 3):.12g}" for other in near) or "never"
     raise UserError(
-        f"Explaining expects something asked at {time:g} s of '{video}', got nothing. "
-        f"Give --question, or a time at which the data set asks; the nearest: {told}."
+        f"Explaining expects a query at {time:g} s of '{video}', got none. "
+        f"Give --question, or a time with a query; the nearest: {times}."
     )
 
 
 def in_words(found: ImportantPast) -> str:
-    """What was found, for people."""
+    """Returns a summary in words."""
     says = f"The model says '{found.prediction}' ({found.probability:.0%})"
     if found.query.answer:
         says += ", which is right" if found.query.answer == found.prediction else f"; right is '{found.query.answer}'"
@@ -239,7 +239,7 @@ def in_words(found: ImportantPast) -> str:
     if peak is None:
         costs = "No block of the past alone costs it much"
     else:
-        start, end = (float(found.pts_seconds[place]) for place in (peak.start, peak.stop - 1))
+        start, end = (float(found.pts_seconds[index]) for index in (peak.start, peak.stop - 1))
         costs = (
             f"Deleting {count_frames(peak.width)} at {start:.2f} to {end:.2f} s costs most: "
             f"{100 * peak.loss:.0f} points of probability"
@@ -256,13 +256,13 @@ def in_words(found: ImportantPast) -> str:
 
 
 def as_record(found: ImportantPast) -> dict[str, object]:
-    """Everything that was found, as plain values; times in seconds."""
+    """Returns the important past as plain values for JSON; times in seconds."""
     times, peak = found.pts_seconds, found.peak
 
     def block(start: int, stop: int, loss: float) -> list[float]:
         return [float(times[start]), float(times[stop - 1]), round(loss, 6)]
 
-    numbers = {name: None if math.isnan(value) else value for name, value in agreement(found)._asdict().items()}
+    scores = {name: None if math.isnan(value) else value for name, value in agreement(found)._asdict().items()}
     return {
         "video": found.query.video,
         "time": found.query.time,
@@ -275,9 +275,9 @@ def as_record(found: ImportantPast) -> dict[str, object]:
         "num_frames": len(times),
         "num_answers": found.num_answers,
         "peak": None if peak is None else block(*peak),
-        "sufficient_seconds": [float(times[place]) for place in np.flatnonzero(found.sufficient)],
+        "sufficient_seconds": [float(times[index]) for index in np.flatnonzero(found.sufficient)],
         "sufficient_probability": found.sufficient_probability,
         "evidence": [list(interval) for interval in found.query.evidence],
-        "agreement": dict.fromkeys(Agreement._fields) | numbers,
+        "agreement": dict.fromkeys(Agreement._fields) | scores,
         "levels": [{"frames": width, "blocks": [block(*b) for b in blocks]} for width, blocks in found.levels.items()],
     }

@@ -1,4 +1,4 @@
-"""What frames look like on the strip: thumbnails where there is a video file, symbols otherwise."""
+"""Draws the tiles of a figure: thumbnails if there is a video file, else the features."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,26 +12,26 @@ from vidseq.explain.figure import DrawTiles, Tile
 if TYPE_CHECKING:
     from vidseq.data.dataset import Dataset
 
-#: Pixels of a thumbnail, squared; its shape is the video's.
+#: A thumbnail has the area of a square of this side in pixels, and the aspect ratio of the video.
 _PIXELS = 192
 _CAPTION_LETTERS = 15
 
 
 def tiles_of(dataset: "Dataset", video: str, past: Past) -> DrawTiles:
-    """Thumbnails from the video's file if it is there, else the features as grey squares with what goes on.
+    """Returns a function that draws frames: thumbnails from the video file, else features as grey cells with labels.
 
     Args:
-        dataset: whose video it is.
-        video: its name.
-        past: the frames that can be asked for.
+        dataset: the data set of the video.
+        video: name of the video.
+        past: the frames that can be drawn.
 
     Raises:
-        VideoError: raised by what is returned, for a file that is damaged.
+        VideoError: the returned function raises it for a damaged file.
     """
     path = dataset.video_path(video)
     if path is not None and path.is_file():
-        return lambda numbers: _thumbnails(path, past.pts_seconds[list(numbers)])
-    return lambda numbers: _symbols(dataset, video, past, numbers)
+        return lambda indices: _thumbnails(path, past.pts_seconds[list(indices)])
+    return lambda indices: _symbols(dataset, video, past, indices)
 
 
 def _thumbnails(path: Path, times: np.ndarray) -> list[Tile]:
@@ -43,22 +43,22 @@ def _thumbnails(path: Path, times: np.ndarray) -> list[Tile]:
         return [Tile(image) for image in reader.frames_at(times).images]
 
 
-def _symbols(dataset: "Dataset", video: str, past: Past, numbers: Sequence[int]) -> list[Tile]:
+def _symbols(dataset: "Dataset", video: str, past: Past, indices: Sequence[int]) -> list[Tile]:
     features = np.asarray(past.features, np.float32)
     low, high = features.min(axis=0), features.max(axis=0)
     spread = np.where(high > low, high - low, 1.0)
     segments = dataset.segments_of(video)
     tiles = []
-    for number in numbers:
-        time = float(past.pts_seconds[number])
+    for index in indices:
+        time = float(past.pts_seconds[index])
         labels = sorted({item.label for item in segments if item.start <= time < item.end})
         caption = "\n".join(_short(label.replace("_", " ")) for label in labels[:3])
-        tiles.append(Tile(_grid((features[number] - low) / spread), caption))
+        tiles.append(Tile(_grid((features[index] - low) / spread), caption))
     return tiles
 
 
 def _grid(values: np.ndarray) -> np.ndarray:
-    """Numbers in [0, 1] as a picture of about four to three, darker for more."""
+    """Arranges values in [0, 1] as an image with an aspect ratio of about 4:3; higher values are darker."""
     columns = max(1, int(np.ceil(np.sqrt(len(values) * 4 / 3))))
     rows = -(-len(values) // columns)
     grid = np.ones(rows * columns, np.float32)

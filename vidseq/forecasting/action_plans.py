@@ -1,4 +1,4 @@
-"""Plans: the next actions of a video told as whole sequences, several of them, the best of which counts.
+"""Action plans: several forecasts of the next actions of a video as whole sequences, of which the best one counts.
 
 Source: Grauman et al., arXiv:2110.07058, appendix on long-term anticipation (edit distance at Z = 20, K = 5).
 """
@@ -17,9 +17,9 @@ from vidseq.evaluation.intervals import BootstrapSamples, Interval, bootstrap_me
 from vidseq.evaluation.rows import UNNAMED_RUN, Run
 from vidseq.forecasting.long_term import edit_distance_at
 
-#: A video and moments of it, in seconds, to K sequences of labels for each moment.
+#: Maps a video's name and times in it, in seconds, to K sequences of labels for each time.
 Planner = Callable[[str, Sequence[float]], Sequence[Sequence[Sequence[str]]]]
-#: Distributions that a chain keeps at hand.
+#: Number of distributions that a chain caches.
 _MAX_KEPT = 50_000
 
 
@@ -29,14 +29,14 @@ def evaluate_plans(
     """Scores plans by `edit_distance_at`.
 
     Args:
-        planner: asked once a video.
-        dataset: knows the groups.
-        queries: "what happens from now on?", what comes as their answers.
-        length: how many actions count, Z.
-        run: what to write into the rows.
+        planner: called once per video.
+        dataset: the groups of the videos.
+        queries: queries whose answers are the sequences of future actions.
+        length: number of actions that count, Z.
+        run: the model's entries in the rows.
 
     Returns:
-        one row a query: run, seed, video, group, time, distance (a share: 0 is perfect).
+        one row per query: run, seed, video, group, time, distance (a fraction: 0 is perfect).
     """
     of_video: dict[str, list[Query]] = {}
     for query in queries:
@@ -52,47 +52,47 @@ def evaluate_plans(
 
 
 def plan_table(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """The mean distance of each run, and how much it is above that of one of them, on the same queries.
+    """Computes the mean distance of each run, and its paired difference from a baseline's.
 
     Args:
-        rows: of `evaluate_plans`; several runs, seeds are averaged first.
+        rows: rows of `evaluate_plans`; several runs, whose seeds are averaged first.
         baseline: the run that the others are compared with.
 
     Returns:
-        the columns by, distance, and the (paired) difference to the baseline, each with a 95% interval over groups.
+        the columns by, distance, and the difference from the baseline, each with a 95% interval over groups.
     """
     wide = rows.pivot_table(index=["group", "video", "time"], columns="run", values="distance", sort=False)
-    draws = bootstrap_means(wide.to_numpy(), wide.index.get_level_values("group").to_numpy())
-    theirs = wide.columns.tolist().index(baseline)
+    bootstrap = bootstrap_means(wide.to_numpy(), wide.index.get_level_values("group").to_numpy())
+    reference = wide.columns.tolist().index(baseline)
     lines = []
-    for ours, name in enumerate(wide.columns):
-        above = "" if ours == theirs else str(_difference(draws, ours, theirs))
-        lines.append({"by": name, "distance": str(_difference(draws, ours)), f"minus {baseline}": above})
+    for column, name in enumerate(wide.columns):
+        above = "" if column == reference else str(_difference(bootstrap, column, reference))
+        lines.append({"by": name, "distance": str(_difference(bootstrap, column)), f"minus {baseline}": above})
     return pd.DataFrame(lines)
 
 
-def _difference(draws: BootstrapSamples, ours: int, theirs: int | None = None) -> Interval:
-    """The mean of a column, or how much it is above that of another."""
-    return draws.interval(lambda means: means[..., ours] - (0 if theirs is None else means[..., theirs]))
+def _difference(bootstrap: BootstrapSamples, column: int, reference: int | None = None) -> Interval:
+    """Returns the mean of a column, or its difference from that of a reference column."""
+    return bootstrap.interval(lambda means: means[..., column] - (0 if reference is None else means[..., reference]))
 
 
 class ChainPlans:
-    """What an n-gram chain says goes on and on: each label that it tells is one of those that it looks back at next.
+    """Forecasts sequences with an n-gram chain, which takes its own forecasts as the next past labels.
 
     Args:
-        training: the labels of videos in their order.
-        past: the labels of the videos that plans are for, by name; second k shows those to the k-th, from 0.
+        training: the labels of each training video in their order.
+        past: the labels of each video to forecast, by name; at second k the labels 0 to k are visible.
         classes: all labels.
-        order: how many past labels count.
+        order: number of past labels that the chain uses.
     """
 
     def __init__(
         self, training: Iterable[Sequence[str]], past: Mapping[str, Sequence[str]], classes: Sequence[str], order: int
     ) -> None:
         self._past, self._classes, self._order = past, classes, order
-        numbers = {label: number for number, label in enumerate(classes)}
+        index_of = {label: index for index, label in enumerate(classes)}
         examples = [
-            (labels[max(0, at - order) : at], numbers[labels[at]])
+            (labels[max(0, at - order) : at], index_of[labels[at]])
             for labels in training
             for at in range(1, len(labels))
         ]
@@ -100,34 +100,34 @@ class ChainPlans:
         self._probabilities = lru_cache(_MAX_KEPT)(chain.probabilities)
 
     def drawn(self, num_futures: int, length: int, *, temperature: float = 1.0, seed: int = 0) -> Planner:
-        """Draws plans.
+        """Returns a planner that draws plans at random.
 
         Args:
-            num_futures: K.
-            length: actions in each.
-            temperature: probabilities are raised to the power of 1 / temperature; 0: the likeliest label always comes.
-            seed: of the dice, for each video anew.
+            num_futures: number of plans K.
+            length: number of actions in each plan.
+            temperature: probabilities are raised to the power 1 / temperature; 0: the most probable label is taken.
+            seed: seed of the random generator, which restarts for each video.
         """
 
         @lru_cache(_MAX_KEPT)
         def bounds(last: tuple[str, ...]) -> np.ndarray:
-            """Where the share of each class ends, (C,)."""
+            """Returns the cumulative probabilities of the classes, (C,)."""
             shares = self._probabilities(last)
             if temperature == 0:
                 return (np.arange(len(shares)) >= shares.argmax()).astype(float)
             shares = (shares / shares.max()) ** (1 / temperature)
             return shares.cumsum() / shares.sum()
 
-        def future(past: Sequence[str], dice: np.random.Generator) -> list[str]:
+        def future(past: Sequence[str], generator: np.random.Generator) -> list[str]:
             labels = list(past[-self._order :])
-            for place in dice.random(length):
-                number = bounds(tuple(labels[-self._order :])).searchsorted(place, side="right")
-                labels.append(self._classes[min(int(number), len(self._classes) - 1)])
+            for draw in generator.random(length):
+                index = bounds(tuple(labels[-self._order :])).searchsorted(draw, side="right")
+                labels.append(self._classes[min(int(index), len(self._classes) - 1)])
             return labels[-length:]
 
         def plan(video: str, times: Sequence[float]) -> list[list[list[str]]]:
-            dice = np.random.default_rng(seed)
+            generator = np.random.default_rng(seed)
             pasts = [self._past[video][: int(time) + 1] for time in times]
-            return [[future(past, dice) for _ in range(num_futures)] for past in pasts]
+            return [[future(past, generator) for _ in range(num_futures)] for past in pasts]
 
         return plan

@@ -1,8 +1,8 @@
-"""Which class is how likely when, over the longest horizon of the published long-term tables, and which to name.
+"""Class forecasts over the longest horizon of the published long-term tables, and the choice of a class from them.
 
-An outlook is the probabilities of the classes in each of `STEPS` equal parts of the horizon, (STEPS, C). Naming the
-likeliest class is best for the share of right frames; the published measure is the mean over classes, where a right
-frame counts by how few frames its class has.
+A class forecast holds the probability of each class in each of `STEPS` equal parts of the horizon, (STEPS, C). The
+most probable class is the best choice for the share of right frames. The published measure is the mean over classes,
+in which a right frame counts more if its class has fewer frames.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,45 +11,48 @@ import numpy as np
 
 from vidseq.forecasting.long_term import OBSERVED, PREDICTED, Forecast, Horizon
 
-#: Equal parts of the longest horizon.
+#: Number of equal parts of the longest horizon.
 STEPS = 200
-#: Where each of them lies, as a share of the video from the last observed frame on.
+#: Middle of each part, as a share of the video counted from the last observed frame.
 OFFSETS = (np.arange(STEPS) + 0.5) / STEPS * max(PREDICTED)
 
 
 def pooled(
-    outlooks: Sequence[np.ndarray], weights: Sequence[float | np.ndarray], *, least: float = 1e-5
+    forecasts: Sequence[np.ndarray], weights: Sequence[float | np.ndarray], *, least: float = 1e-5
 ) -> np.ndarray:
-    """The weighted geometric mean of several outlooks, (STEPS, C).
+    """Computes the weighted geometric mean of several class forecasts, (STEPS, C).
 
     Args:
-        outlooks: each (STEPS, C).
-        weights: one each, of sum 1; one number, or one a step, (STEPS,).
-        least: added to each probability, so that what one of them never saw is not ruled out.
+        forecasts: class forecasts, (STEPS, C) each.
+        weights: weight of each forecast, a number or one per step, (STEPS,); they sum to 1.
+        least: added to each probability, so that a forecast cannot rule out a class that it never saw.
 
     Source: Genest and Zidek, Statistical Science 1(1), 1986 (logarithmic opinion pools).
     """
     columns = [np.reshape(weight, (-1, 1)) for weight in weights]
-    logs = sum(weight * np.log(outlook + least) for weight, outlook in zip(columns, outlooks, strict=True))
+    logs = sum(
+        weight * np.log(class_forecast + least) for weight, class_forecast in zip(columns, forecasts, strict=True)
+    )
     product = np.exp(logs)
     return product / product.sum(axis=-1, keepdims=True)
 
 
 class ClassMeanChoice:
-    """Names, at each step of an outlook, the class that adds most to the mean over classes.
+    """Chooses, at each step of a class forecast, the class that adds most to the mean over classes.
 
-    A right frame of class c adds 1 / N_c in each horizon that holds it, where N_c is how many frames of the class the
-    test has there. N_c is what training videos let expect for so many test videos, and, given that the class occurs in
-    this video, `own` times what a video that has it has of it besides.
+    A right frame of class c adds 1 / N_c in each horizon that holds it. N_c is the number of frames of the class in
+    that horizon of the test videos. It is estimated from the training videos: the number expected in `num_videos`
+    videos, plus `own` times the mean number in a video with the class, because the class is taken to occur in this
+    video.
 
     Args:
-        training: true classes of every frame, (n,) a video.
-        num_classes: C.
-        num_videos: how many videos the test pools.
-        own: the weight of the frames that come with the one in question: above 1 where one performance is several
-            videos; a larger one names rare classes less.
-        power: of N_c: 1 for the measure itself; below it, classes so rare that their probabilities are all error are
-            named less, down to 0, the likeliest class.
+        training: true classes of every frame of each training video, (n,).
+        num_classes: number of classes C.
+        num_videos: number of test videos that the measure pools.
+        own: weight of the class's other frames in this video. Use more than 1 if one performance gives several videos;
+            a larger weight chooses rare classes less often.
+        power: exponent of N_c. 1 is the measure itself. A smaller exponent chooses rare classes, whose probabilities
+            are mostly error, less often; 0 chooses the most probable class.
     """
 
     def __init__(
@@ -71,15 +74,15 @@ class ClassMeanChoice:
             observed: sum(weights(Horizon(observed, predicted)) for predicted in PREDICTED) for observed in OBSERVED
         }
 
-    def __call__(self, outlook: np.ndarray, observed: float) -> np.ndarray:
-        """The class to name at each step, (STEPS,), of an outlook (STEPS, C) behind an observed share."""
-        return (outlook * self._weights[observed]).argmax(axis=1)
+    def __call__(self, class_forecast: np.ndarray, observed: float) -> np.ndarray:
+        """Chooses the class at each step, (STEPS,), of a class forecast (STEPS, C) after an observed share."""
+        return (class_forecast * self._weights[observed]).argmax(axis=1)
 
 
 def _worth(
     horizon: Horizon, videos: Sequence[np.ndarray], num_classes: int, num_videos: int, own: float
 ) -> np.ndarray:
-    """What a right frame of each class adds, (C,), and nothing for classes that training videos do not have there."""
+    """Returns what a right frame of each class adds, (C,); 0 for classes that no training video has in the horizon."""
     parts = [labels[slice(*horizon.frames(len(labels)))] for labels in videos]
     counts = np.array([np.bincount(part, minlength=num_classes) for part in parts])
     total, holding = counts.sum(axis=0), (counts > 0).sum(axis=0)
@@ -88,7 +91,7 @@ def _worth(
 
 
 def named_forecast(named: Mapping[float, np.ndarray], num_frames: int) -> Forecast:
-    """A forecast of n frames out of the classes named at each step, (STEPS,), behind each observed share."""
+    """Returns a forecast of a video's frames from the class chosen at each step, (STEPS,), by observed share."""
     of_start = {
         Horizon(observed, max(PREDICTED)).frames(num_frames)[0]: classes for observed, classes in named.items()
     }

@@ -1,10 +1,10 @@
-"""Long-term anticipation: the labels of the next minutes, scored as published and in two harder ways.
+"""Long-term anticipation: forecasts of the labels of the next minutes, scored as published and in two harder ways.
 
 The published measure (Abu Farha et al., arXiv:1804.00892) observes the first part of a video and predicts the next
-part of the *whole* video's length. The accuracy of each class over all test videos of a split is averaged over the
-classes that occur. Two things make this easier than it looks. In most videos nothing changes for a while, so frames
-*after the first transition* are also scored alone. A horizon in shares of the video reveals the video's length, so it
-can also be a multiple of what was *observed*.
+part, both as shares of the *whole* video's length. The accuracy of each class over all test videos of a split is
+averaged over the classes that occur. Two things make this easy. In most videos the label does not change for a while,
+so frames *after the first transition* are also scored alone. A horizon in shares of the video reveals the video's
+length, so a horizon can also be a multiple of the *observed* part.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,31 +16,31 @@ import pandas as pd
 from vidseq.errors import UserError
 from vidseq.evaluation.rows import UNNAMED_RUN, Run
 
-#: Shares of the video that the published tables observe, and then predict.
+#: Shares of the video that the published tables observe, and shares that they predict.
 OBSERVED, PREDICTED = (0.2, 0.3), (0.1, 0.2, 0.3, 0.5)
-#: Multiples of what was observed, for horizons that do not depend on the video's length.
+#: Multiples of the observed part, for horizons that do not depend on the video's length.
 MULTIPLES = (0.5, 1.0, 1.5, 2.5)
 #: The frames that are scored: all that are predicted, or those after the first true change of label.
 PARTS = ("all", "after_transition")
 
-#: The classes of the observed frames, (o,), and how many frames are wanted, to the classes of those, (frames,); fewer
-#: are filled up with the last of them.
+#: Maps the classes of the observed frames, (o,), and a number of frames to the classes of that many next frames; a
+#: shorter result is padded with its last class.
 Forecast = Callable[[np.ndarray, int], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Horizon:
-    """What is observed and what is predicted of a video."""
+    """The observed and the predicted part of a video."""
 
     observed: float
     """Share of the video."""
     predicted: float
-    """Share of the video, or multiple of what was observed."""
+    """Share of the video, or multiple of the observed part."""
     of_observed: bool = False
-    """Whether it is such a multiple."""
+    """Whether `predicted` is a multiple of the observed part."""
 
     def frames(self, num_frames: int) -> tuple[int, int]:
-        """The frames [o, e) to be predicted of a video of n frames: o = int(obs n), e = int((obs + pred) n)."""
+        """Returns the frames [o, e) to predict in a video of n frames: o = int(obs n), e = int((obs + pred) n)."""
         start = int(self.observed * num_frames)
         if self.of_observed:
             return start, min(num_frames, start + int(self.predicted * start))
@@ -62,22 +62,22 @@ def evaluate_long_term(
     horizons: Iterable[Horizon] = HORIZONS,
     run: Run = UNNAMED_RUN,
 ) -> pd.DataFrame:
-    """Scores forecasts on the test videos of a split; each observed share is asked once, for its farthest horizon.
+    """Scores forecasts on the test videos of a split; each observed share is forecast once, for its longest horizon.
 
     Args:
-        forecast: the method, or one for each video.
-        videos: true classes of every frame, (n,), by name.
-        split: names the split.
+        forecast: the method, or one method for each video.
+        videos: true classes of every frame of each video, (n,), by name.
+        split: name of the split.
         groups: person or camera of each video; None: the video itself.
-        horizons: what is observed and predicted.
-        run: what to write into the rows.
+        horizons: the observed and predicted parts.
+        run: the model's entries in the rows.
 
     Returns:
-        one row for each video, horizon, part and class that occurs there: run, seed, split, video, group, observed,
+        one row for each video, horizon, part and class that occurs in it: run, seed, split, video, group, observed,
         predicted, of_observed, part, label, correct, total.
 
     Raises:
-        UserError: no video, a video too short to observe anything of, or a forecast of nothing.
+        UserError: there is no video, a video is too short for an observed frame, or a forecast is empty.
     """
     if not videos:
         raise UserError("Long-term anticipation expects at least one video, got none.")
@@ -104,15 +104,15 @@ def _ask(method: Forecast, labels: np.ndarray, start: int, frames: int, name: st
 
 
 def filled(predicted: np.ndarray, frames: int, name: str = "a video") -> np.ndarray:
-    """Cuts a forecast to a length, or fills it up with its last class: a short one is never skipped.
+    """Cuts a forecast to a number of frames, or pads it with its last class, so that no frame is left out.
 
     Args:
         predicted: classes, at least one.
-        frames: how many are wanted.
-        name: of the video, for the message.
+        frames: number of frames.
+        name: name of the video, for the error message.
 
     Raises:
-        UserError: nothing was predicted.
+        UserError: the forecast is empty.
     """
     predicted = np.asarray(predicted)[:frames]
     if frames > 0 and not len(predicted):
@@ -127,28 +127,28 @@ def _count(
     first = {"all": 0, "after_transition": int(changed[0]) if len(changed) else len(true)}
     rows = []
     for part in PARTS:
-        ours, theirs = predicted[first[part] :], true[first[part] :]
-        for label in np.unique(theirs):
-            here = theirs == label
+        predicted_part, true_part = predicted[first[part] :], true[first[part] :]
+        for label in np.unique(true_part):
+            here = true_part == label
             rows.append(
                 {
                     **about,
                     **{"observed": horizon.observed, "predicted": horizon.predicted, "part": part},
                     **{"of_observed": horizon.of_observed, "label": int(label)},
-                    **{"correct": int((ours[here] == label).sum()), "total": int(here.sum())},
+                    **{"correct": int((predicted_part[here] == label).sum()), "total": int(here.sum())},
                 }
             )
     return rows
 
 
 def mean_over_classes(rows: pd.DataFrame) -> float:
-    """Each class's share of right frames, over all videos of a split together; the mean over classes, then splits.
+    """Computes each class's share of right frames over all videos of a split, then the mean over classes and splits.
 
     Args:
-        rows: of one run, horizon and part; several splits.
+        rows: rows of one run, horizon and part; several splits.
 
     Raises:
-        UserError: no rows.
+        UserError: there are no rows.
     """
     if not len(rows):
         raise UserError("Mean over classes expects at least one row, got none.")
@@ -158,11 +158,13 @@ def mean_over_classes(rows: pd.DataFrame) -> float:
 
 
 def long_term_table(rows: pd.DataFrame, by: Sequence[str] = ("run",)) -> pd.DataFrame:
-    """Mean over classes in percent with one digit: a line for each run, part and kind of horizon, a column a cell.
+    """Computes the mean over classes in percent with one digit: a line per run, part and kind of horizon.
+
+    Each column is one observed and predicted share.
 
     Args:
-        rows: of `evaluate_long_term`.
-        by: the columns that a line has one value of.
+        rows: rows of `evaluate_long_term`.
+        by: the columns whose values name the lines.
     """
     lines = []
     for names, part in rows.groupby([*by, "part", "of_observed"], sort=False):
@@ -174,16 +176,16 @@ def long_term_table(rows: pd.DataFrame, by: Sequence[str] = ("run",)) -> pd.Data
 
 
 def transposing_edit_distance(one: Sequence[object], other: Sequence[object]) -> int:
-    """Fewest insertions, deletions, substitutions and swaps of neighbours, no place edited twice.
+    """Counts the fewest insertions, deletions, substitutions and swaps of neighbours; no item is edited twice.
 
     Source: Damerau, 1964; in the restricted form (optimal string alignment).
     """
     rows = [list(range(len(other) + 1))]
     for i, item in enumerate(one, start=1):
         row = [i]
-        for j, theirs in enumerate(other, start=1):
-            best = min(rows[i - 1][j] + 1, row[j - 1] + 1, rows[i - 1][j - 1] + (item != theirs))
-            if i > 1 and j > 1 and item == other[j - 2] and one[i - 2] == theirs:
+        for j, true_part in enumerate(other, start=1):
+            best = min(rows[i - 1][j] + 1, row[j - 1] + 1, rows[i - 1][j - 1] + (item != true_part))
+            if i > 1 and j > 1 and item == other[j - 2] and one[i - 2] == true_part:
                 best = min(best, rows[i - 2][j - 2] + 1)
             row.append(best)
         rows.append(row)
@@ -191,24 +193,24 @@ def transposing_edit_distance(one: Sequence[object], other: Sequence[object]) ->
 
 
 def edit_distance_at(futures: Sequence[Sequence[object]], true: Sequence[object], *, length: int = 20) -> float:
-    """The least edit distance of several predicted sequences of actions to the true one, as a share of its length.
+    """Computes the least edit distance from several predicted action sequences to the true one, divided by its length.
 
-    Ego4D's ED@Z: the next Z = 20 actions, K = 5 predictions. Where fewer than Z actions are left, what is left counts.
+    Ego4D's ED@Z: the next Z = 20 actions, K = 5 predictions. If fewer than Z actions remain, only those count.
 
     Args:
-        futures: K sequences of classes; longer ones are cut, shorter ones filled up with their last class.
-        true: the classes to come.
-        length: Z.
+        futures: K sequences of classes; longer ones are cut, shorter ones are padded with their last class.
+        true: the true future classes.
+        length: number of actions Z.
 
     Raises:
-        UserError: no future, or nothing to come.
+        UserError: there is no predicted sequence, or no future action.
 
     Source: Grauman et al., arXiv:2110.07058, appendix on long-term anticipation.
     """
     true = list(true)[:length]
     if not futures or not true:
         raise UserError(
-            f"Edit distance expects predicted futures and actions to come, got {len(futures)} and {len(true)}."
+            f"Edit distance expects predicted sequences and future actions, got {len(futures)} and {len(true)}."
         )
     sequences = [list(future)[: len(true)] for future in futures]
     whole = [sequence + sequence[-1:] * (len(true) - len(sequence)) for sequence in sequences]

@@ -1,8 +1,7 @@
-"""Moments of videos as short videos of their own: what was observed until then, a frame a segment, and what comes.
+"""Makes a short video of each moment of a video: one frame per observed segment, and the future as its query.
 
-A plan depends on a few segments and how long they lasted, not on thousands of like frames; and where each moment is a
-video, training asks just where the test does, and its moments can be of videos whose segments last a little longer or
-shorter than they did.
+A forecast depends on a few segments and their lengths, not on thousands of similar frames. With one video per moment,
+training asks at the same moments as the test, and it can vary the lengths of the segments.
 """
 
 import zlib
@@ -21,31 +20,31 @@ from vidseq.features.external import external_fingerprint
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.store import FeatureStore
 
-#: Numbers beside the classes; see `observed_frames`.
+#: Number of features besides those of the classes; see `observed_frames`.
 NUM_TIMES = 6
-#: Times in files are rounded to the millisecond: what begins so little before a time begins then.
+#: Times in files are rounded to the millisecond, so times that differ by less than this count as equal.
 _ROUNDING = 2e-3
 
 
 def moments_of(
     dataset: Dataset, folder: Path, videos: Iterable[str], shares: Sequence[float], *, stretch: float = 0.0
 ) -> Dataset:
-    """Makes a data set of the moments of videos and writes what they show to its feature store.
+    """Makes a data set of moments of videos and writes their features to its feature store.
 
     Args:
-        dataset: the videos; segments without gaps from 0 on.
-        folder: for the features.
-        videos: which of them.
-        shares: after which shares of each video, to the whole frame below where the data set has a rate; those that
-            come twice make two moments.
-        stretch: each moment's segments last as long as they did times what is drawn for each (a log-normal number of
-            this width), so that no two moments of a video agree; they lie on no frames.
+        dataset: the data set; its segments start at 0 s and leave no gaps.
+        folder: folder for the features.
+        videos: names of the videos.
+        shares: the moments, as shares of each video. They are rounded down to a frame if the data set has a frame
+            rate. A share that comes twice makes two moments.
+        stretch: standard deviation of the random log factors that multiply the lengths of a moment's segments, so that
+            no two moments of a video are equal. Stretched moments are not rounded to frames.
 
     Returns:
-        a data set, not written, with a video and a query "what happens from now on?" a moment.
+        a data set in memory, with one video and one query for the future actions per moment.
 
     Raises:
-        DataError: a video without segments, or with gaps.
+        DataError: a video has no segments, or has gaps between them.
     """
     store = FeatureStore.create_in(folder, _fingerprint(len(dataset.action_labels)))
     made: dict[str, Video] = {}
@@ -53,8 +52,8 @@ def moments_of(
     for name in videos:
         whole = dataset.segments_of(name)
         _check(whole, name)
-        for number, share in enumerate(shares):
-            moment = moment_name(name, number)
+        for index, share in enumerate(shares):
+            moment = moment_name(name, index)
             segments = _stretched(whole, stretch, np.random.default_rng(zlib.crc32(moment.encode())))
             time = _on_a_frame(share, segments[-1].end, None if stretch else dataset.info.fps)
             frames = observed_frames(segments, time, dataset.action_labels)
@@ -69,35 +68,36 @@ def moments_of(
     return Dataset(folder, info, made, [], queries)
 
 
-def moment_name(video: str, number: int) -> str:
-    """What a video's moment after the share of that place is called."""
-    return f"{video}-moment{number}"
+def moment_name(video: str, index: int) -> str:
+    """Returns the name of a video's moment at the share with this index."""
+    return f"{video}-moment{index}"
 
 
 def _on_a_frame(share: float, seconds: float, fps: Fraction | None) -> float:
-    """When a share of a video is over, to the whole frame below where it has frames, as the protocol observes them."""
+    """Returns the end of a share of a video in seconds, rounded down to a frame as in the published protocol."""
     return share * seconds if fps is None else int(share * round(seconds * fps)) / float(fps)
 
 
-def _stretched(segments: Sequence[Segment], stretch: float, dice: np.random.Generator) -> list[Segment]:
+def _stretched(segments: Sequence[Segment], stretch: float, generator: np.random.Generator) -> list[Segment]:
     lengths = np.array([segment.end - segment.start for segment in segments])
-    ends = np.cumsum(lengths * np.exp(stretch * dice.standard_normal(len(lengths)))).tolist()
+    ends = np.cumsum(lengths * np.exp(stretch * generator.standard_normal(len(lengths)))).tolist()
     return [replace(item, start=start, end=end) for item, start, end in zip(segments, [0.0, *ends], ends)]
 
 
 def observed_frames(segments: Sequence[Segment], time: float, labels: Sequence[str]) -> np.ndarray:
-    """What is observed of a video until a time, a frame a segment.
+    """Returns features of the segments of a video up to a time, one frame per segment.
 
     Args:
-        segments: of one video, without gaps.
-        time: seconds, above 0; the segment that goes on is cut there.
-        labels: the classes, C of them.
+        segments: segments of one video, without gaps.
+        time: end of the observation in seconds, above 0; the current segment is cut there.
+        labels: the C classes.
 
     Returns:
-        (K, 3 C + `NUM_TIMES`): the class; which classes occurred so far, and what share of the video each took; length
-        and start as logarithms of seconds and as shares of the video, the logarithm of the seconds that are left, and
-        the share of the video that is over, both when the segment (or what is observed of it) ends. The length of the
-        video is known, as it is by the published protocol.
+        features (K, 3 C + `NUM_TIMES`): the class of the segment; which classes occurred so far; the share of the
+        video that each class took so far; length and start of the segment, each as the logarithm of seconds and as a
+        share of the video; and at the end of the (observed part of the) segment, the logarithm of the remaining
+        seconds and the elapsed share of the video. The features use the length of the video, as the published protocol
+        does.
     """
     seen = [segment for segment in segments if segment.start < time - _ROUNDING]
     total = segments[-1].end

@@ -1,4 +1,4 @@
-"""Next actions beside n-gram chains of past labels: a chain chosen on training data, and differences to it."""
+"""Compares next-action forecasts with n-gram chains of past labels, one of which is chosen on training data."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from vidseq.evaluation.intervals import FewGroupsWarning, accuracy_interval, pai
 from vidseq.evaluation.rows import UNNAMED_RUN
 from vidseq.features.store import FeatureStore
 
-#: Share of the training groups that the chain is chosen on.
+#: Share of the training groups that is held out to choose the chain.
 HELD_OUT = 0.15
 
 
@@ -25,13 +25,13 @@ def next_actions_of(dataset: Dataset, split: str, anticipation_seconds: float = 
 
 
 def best_chain(dataset: Dataset, store: FeatureStore, chains: Sequence[str], anticipation_seconds: float = 1.0) -> str:
-    """Returns the chain that is right most often on held-out training groups; of equal ones the first.
+    """Returns the chain with the highest accuracy on held-out training groups; of equal ones the first.
 
     Args:
-        dataset: only its training split is used.
+        dataset: the data set, of which only the training split is used.
         store: the times of its frames.
         chains: controls such as "ngram:2".
-        anticipation_seconds: how long before it an action is asked.
+        anticipation_seconds: time from the query to the start of the action.
     """
     choosing = hold_out(dataset, HELD_OUT)
     query_set = QuerySet(choosing, store, "val", next_actions_of(choosing, "val", anticipation_seconds))
@@ -45,12 +45,12 @@ def best_chain(dataset: Dataset, store: FeatureStore, chains: Sequence[str], ant
 def next_action_table(
     models: Mapping[str, pd.DataFrame], controls: Mapping[str, pd.DataFrame], against: Sequence[str]
 ) -> pd.DataFrame:
-    """Compares models and controls on the same queries: their scores, and differences of models to some controls.
+    """Compares models and controls on the same queries: their scores, and differences of models from some controls.
 
     Args:
-        models: rows by name, each of one context, any seeds.
-        controls: likewise, each answered once a query or more.
-        against: the controls to compute differences to.
+        models: rows of each model by name, of one context and any seeds.
+        controls: rows of each control by name, with at least one answer to each query.
+        against: the controls to compute differences from.
 
     Returns:
         the columns by, top-1, top-5 and class-mean top-5 (recall): percent with 95% intervals over groups.
@@ -65,7 +65,7 @@ def _measured(rows: pd.DataFrame, baseline: pd.DataFrame | None = None) -> dict[
     """Returns three numbers with intervals, or their differences to a baseline's."""
     found = {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FewGroupsWarning)  # the caller prints their number
+        warnings.simplefilter("ignore", FewGroupsWarning)  # the caller prints the number of groups
         for name, k in (("top-1", 1), ("top-5", 5)):
             right = [part.assign(correct=part["rank"] <= k) for part in (rows, baseline) if part is not None]
             found[name] = paired_difference(*right) if baseline is not None else accuracy_interval(right[0])
