@@ -1,4 +1,4 @@
-"""Doing slow work ahead of its use, in threads."""
+"""Does slow work in threads, ahead of its use."""
 
 import queue
 import threading
@@ -10,27 +10,27 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: How long a stop waits for the step that is under way.
+#: How long a stop waits for the current step, in seconds.
 STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 
 
 class _End:
-    """Stands at the end of the queue, with the error that ended it if there was one."""
+    """Marks the end of the queue, with the error that ended it if there was one."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
 
 
 def read_ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:
-    """Goes through `items` in a thread of its own, so that making the next one overlaps with using this one.
+    """Iterates over `items` in a separate thread, so that making the next item overlaps with using the current one.
 
     Args:
-        items: what to go through; only the thread touches it. Its work must release the interpreter's lock to overlap.
-        depth: how many items may wait to be used; this bounds memory.
+        items: the items; only the thread uses the iterator. Its work must release the interpreter's lock to overlap.
+        depth: largest number of waiting items, which bounds memory.
 
     Yields:
-        the items in order. An error of theirs is raised where it would have been.
+        the items in order. An error of `items` is raised at the position where it occurred.
     """
     waiting: queue.Queue[Item | _End] = queue.Queue(depth)
     stop = threading.Event()
@@ -47,18 +47,18 @@ def read_ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:
 
 
 def map_side_by_side(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    """Applies a function to items, so many at a time, each in a thread.
+    """Applies a function to several items at a time, each in a thread.
 
-    A worker starts on an item as soon as there is one: where items come slowly, one of them works and the CPUs stay
-    free for whatever makes the items.
+    A worker starts on an item as soon as it exists. If items come slowly, only one worker is busy, and the CPUs stay
+    free for making items.
 
     Args:
-        function: must release the interpreter's lock to overlap, and stand being called from several threads.
-        items: gone through by the caller's thread, no more than `workers + 1` ahead of what is yielded.
-        workers: threads; with 1 all is done in the caller's.
+        function: a thread-safe function, which must release the interpreter's lock to overlap.
+        items: the items; the caller's thread iterates over them, at most `workers + 1` ahead of the results.
+        workers: number of threads; with 1 the caller's thread does all work.
 
     Yields:
-        the results in the order of the items. An error is raised where its result would have been.
+        the results in the order of the items. An error is raised at the position of its result.
     """
     if workers == 1:
         yield from map(function, items)
@@ -89,7 +89,7 @@ def _fill(items: Iterator[Item], waiting: "queue.Queue[Item | _End]", stop: thre
 
 
 def _put(item: Item | _End, waiting: "queue.Queue[Item | _End]", stop: threading.Event) -> bool:
-    """Waits for room; gives up when nobody reads on, since a thread that waits for ever keeps its video in memory."""
+    """Waits for room in the queue until the reader stops: a thread that waits forever keeps its video in memory."""
     while not stop.is_set():
         try:
             waiting.put(item, timeout=_POLL_SECONDS)

@@ -12,7 +12,7 @@ from vidseq.video.resizing import Size
 
 
 class Backbone(abc.ABC):
-    """A per-frame network: images in, one vector a frame out. Frames do not see each other."""
+    """A per-frame network, which turns each image into one vector, independently of other images."""
 
     name: str
     """Its name on the command line and in fingerprints."""
@@ -21,9 +21,9 @@ class Backbone(abc.ABC):
     size: Size
     """The size of its input images, and which part of a frame they show."""
     batch_size: int
-    """The number of images at a time that runs best."""
+    """The fastest number of images per call."""
     side_by_side: int = 1
-    """The number of calls, from as many threads, that it serves at the same time."""
+    """The number of calls, each from its own thread, that run at the same time."""
 
     @abc.abstractmethod
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -38,15 +38,15 @@ class Backbone(abc.ABC):
 
     @abc.abstractmethod
     def fingerprint(self, fps: Fraction | float | str, decoder: str = "auto") -> Fingerprint:
-        """Returns the fingerprint of features that it makes of frames sampled at `fps`.
+        """Returns the fingerprint of its features of frames sampled at `fps`.
 
         Args:
-            fps: frames a second.
+            fps: samples per second.
             decoder: how the decoder is chosen.
         """
 
     def limit_threads(self, threads: int) -> None:  # noqa: B027 - most backbones have nothing to limit
-        """Limits the CPU threads that it uses from now on, since several processes may share the machine."""
+        """Limits the CPU threads that it uses from now on, because several processes may share the machine."""
 
 
 class BackboneEntry(Protocol):
@@ -60,5 +60,5 @@ class BackboneEntry(Protocol):
         """Makes the backbone with the options of a config.
 
         Raises:
-            UserError: an option that does not fit, or weights that cannot be had.
+            UserError: an option is invalid, or the weights cannot be found or downloaded.
         """

@@ -22,7 +22,7 @@ class _Lite0Layers(nn.Module):
 
 
 def _make_lite0() -> nn.Module:
-    # No fixed image size: padding then follows the size that comes, and equals the fixed one at 224.
+    # Without a fixed image size, padding follows the size of the input; at 224 it equals the fixed padding.
     return EfficientNet.from_name("efficientnet-lite0", image_size=None)
 
 

@@ -21,9 +21,9 @@ from vidseq.features.backbone_config import BackboneConfig
 from vidseq.processes import num_cpus
 
 PRECISIONS = ("float32", "bf16")
-#: The compiled networks that are kept: one an image size, and one more for single images.
+#: The number of compiled networks that are kept: one per image size, and one more for single images.
 COMPILED_KEPT = 6
-#: The most batches that OpenVINO runs at the same time: each holds activations of its own.
+#: The largest number of batches that OpenVINO runs at the same time, each with its own activations.
 MAX_PARALLEL = 4
 
 
@@ -31,13 +31,13 @@ class Engine(abc.ABC):
     """Runs a network on images.
 
     Args:
-        network: uint8 images (N, H, W, 3) to float32 features (N, D).
-        config: its precision, batch size, threads, and the device for engines that have a choice.
+        network: maps uint8 images (N, H, W, 3) to float32 features (N, D).
+        config: precision, batch size, threads, and the device for engines that have a choice.
     """
 
     name: str
     side_by_side: int = 1
-    """The number of batches, from as many threads, that run at the same time."""
+    """The number of batches, each from its own thread, that run at the same time."""
 
     def __init__(self, network: nn.Module, config: BackboneConfig) -> None:
         if config.precision not in PRECISIONS:
@@ -87,10 +87,10 @@ class TorchEngine(Engine):
 
 
 class OpenVinoEngine(Engine):
-    """OpenVINO on CPUs: it compiles a static network for each image size, and keeps the last few.
+    """OpenVINO on CPUs, which compiles a static network for each image size and keeps the newest ones.
 
-    Batches run side by side, each on its share of the threads: where decoding keeps a CPU busy, a batch on another CPU
-    goes on at full speed, instead of waiting for the slower half of its threads.
+    Batches run at the same time, each on its share of the threads. If decoding keeps one CPU busy, a batch on another
+    CPU still runs at full speed, instead of waiting for the slower half of its threads.
     """
 
     name = "openvino"
@@ -108,13 +108,13 @@ class OpenVinoEngine(Engine):
         self.limit_threads(config.threads or num_cpus())
 
     def limit_threads(self, threads: int) -> None:
-        """Limits the CPU threads; networks are compiled anew for it."""
+        """Limits the CPU threads; networks are compiled again for the new number."""
         self.threads = threads
         self.side_by_side = min(threads, MAX_PARALLEL)
         self._compiled.clear()
 
     def _run(self, images: np.ndarray) -> np.ndarray:
-        num = 1 if len(images) == 1 else self.batch_size  # a stream comes frame by frame: no padding for it
+        num = 1 if len(images) == 1 else self.batch_size  # a stream sends single frames, which need no padding
         if len(images) < num:
             padding = np.zeros((num - len(images), *images.shape[1:]), np.uint8)
             batch = np.concatenate([images, padding])
@@ -122,7 +122,7 @@ class OpenVinoEngine(Engine):
             batch = np.ascontiguousarray(images)
         with self._for(batch.shape).request() as request:
             results = request.infer({0: batch})  # type: ignore[attr-defined]
-            return results[0][: len(images)].copy()  # it is the request's own memory, which the next batch overwrites
+            return results[0][: len(images)].copy()  # the next batch overwrites the request's memory
 
     def _for(self, shape: tuple[int, ...]) -> "_Compiled":
         with self._compiling:
@@ -141,13 +141,13 @@ class OpenVinoEngine(Engine):
             "INFERENCE_PRECISION_HINT": {"float32": "f32", "bf16": "bf16"}[self.precision],
             "NUM_STREAMS": str(streams),
             "INFERENCE_NUM_THREADS": str(self.threads),
-            "ENABLE_CPU_PINNING": "NO",  # processes side by side would all sit on the first cores
+            "ENABLE_CPU_PINNING": "NO",  # with pinning, all processes would use the first cores
         }
         return self.core.compile_model(model, "CPU", options)
 
 
 class _Compiled:
-    """A network for one shape of batch, with the requests that are free."""
+    """A network for one batch shape, with its free requests."""
 
     def __init__(self, model: object) -> None:
         self.model = model
@@ -155,7 +155,7 @@ class _Compiled:
 
     @contextlib.contextmanager
     def request(self) -> Iterator[object]:
-        """Lends a free request, or a new one."""
+        """Lends a free request, or makes a new one."""
         try:
             request = self._free.pop()
         except IndexError:
@@ -170,10 +170,10 @@ ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (TorchEngi
 
 
 def choose_engine(name: str, device: str) -> str:
-    """Turns "auto" into OpenVINO where the device is a CPU and torch elsewhere.
+    """Resolves the engine "auto": OpenVINO if the device is a CPU, else torch.
 
     Raises:
-        UserError: there is no such engine, or OpenVINO was asked for another device than a CPU.
+        UserError: the engine is unknown, or is OpenVINO for a device other than a CPU.
     """
     if name not in (*ENGINES, "auto"):
         raise unknown_name("engine", name, (*ENGINES, "auto"))
@@ -184,10 +184,10 @@ def choose_engine(name: str, device: str) -> str:
 
 
 def _converted(network: nn.Module, shape: tuple[int, ...]) -> object:
-    """Converts the network to a model of OpenVINO for images of this height and width.
+    """Converts a network to an OpenVINO model for images of one height and width.
 
-    Tracing is deprecated in torch but takes 2 s where `torch.export` takes 6. Its warnings are about branches on
-    sizes, which are right here, since every size is traced anew.
+    Tracing is deprecated in torch but takes 2 s, while `torch.export` takes 6 s. It warns about branches on sizes,
+    which are correct here because every size is traced separately.
     """
     frontend_module = importlib.import_module("openvino.frontend")
     decoder_module = importlib.import_module("openvino.frontend.pytorch.ts_decoder")
@@ -201,7 +201,7 @@ def _converted(network: nn.Module, shape: tuple[int, ...]) -> object:
 
 
 def _import_openvino() -> types.ModuleType:
-    """Imports OpenVINO without its usage reports: it sends one at every import unless the reporter is missing."""
+    """Imports OpenVINO without its usage reports, which it sends at every import if it finds its reporter."""
     if "openvino" in sys.modules or "openvino_telemetry" in sys.modules:
         return importlib.import_module("openvino")
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""What features were made with: two stores of one fingerprint hold features that can be mixed."""
+"""Fingerprints describe how features were made. Features with equal fingerprints can be mixed."""
 
 import dataclasses
 import hashlib
@@ -9,33 +9,33 @@ from fractions import Fraction
 from vidseq.errors import DataError, FingerprintError, UserError
 from vidseq.video.sampling import exact_rate
 
-#: Raised when the code that turns frames into features changes what it yields.
+#: Increased when a change of the code changes the features.
 FEATURES_VERSION = 1
 
 MAX_FPS = 10_000
-"""More frames a second than anybody samples; the times of a video's samples must fit into memory."""
+"""Largest sampling rate, because the times of a video's samples must fit into memory."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fingerprint:
-    """All that decides what a feature vector is."""
+    """All settings that determine a feature vector."""
 
     backbone: str
     weights: str
     """Short SHA-256 of the weights file, "random-seed0" (by name only), or "external"."""
     input_size: int
-    """Side of the square that the CNN sees, or would see; 0 for features made elsewhere."""
+    """Side of the square input of the CNN; 0 for external features."""
     resize: str
-    """"crop": the centre square; "whole": all of the picture, its shape kept; "external": made elsewhere."""
+    """"crop": the centre square; "whole": the whole picture in its aspect ratio; "external": by other software."""
     pooling: str = "mean"
     """"mean", or rows x columns such as "2x3"."""
     fps: str
-    """Frames a second that were sampled, as an exact rational such as "4" or "30000/1001"."""
+    """Samples per second, as an exact rational such as "4" or "30000/1001"."""
     precision: str = "float32"
     engine: str = "torch"
-    """What ran the CNN: "torch", "openvino" or "external"."""
+    """The engine that ran the CNN: "torch", "openvino" or "external"."""
     decoder: str = "auto"
-    """How the decoder was chosen; which one read a video stands in the video's own sidecar."""
+    """How the decoder was chosen. The video's sidecar names the decoder that read it."""
     version: int = FEATURES_VERSION
 
     def __post_init__(self) -> None:
@@ -43,22 +43,22 @@ class Fingerprint:
 
     @property
     def name(self) -> str:
-        """A folder name that can be read, made unique by a short hash of all fields."""
+        """A readable folder name, with a short hash of all fields that makes it unique."""
         digest = hashlib.sha256(self.to_json().encode()).hexdigest()[:8]
         fps = self.fps.replace("/", "over")
         readable = f"{self.backbone}-{self.input_size}{self.resize}-{self.pooling}-{fps}fps-{self.precision}"
         return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', readable)}-{digest}"
 
     def to_json(self) -> str:
-        """All fields as JSON, in a fixed order."""
+        """Returns all fields as JSON, in a fixed order."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Fingerprint":
-        """Reads what `to_json` wrote.
+        """Reads a fingerprint from the text of `to_json`.
 
         Raises:
-            DataError: not JSON, or fields are missing, unknown or of another type.
+            DataError: the text is not JSON, or fields are missing, unknown or of another type.
         """
         try:
             values = json.loads(text)
@@ -78,13 +78,13 @@ class Fingerprint:
     def check(self, other: "Fingerprint") -> None:
         """Refuses features that were made in another way.
 
-        In float32 the engines agree to about 1e-5 (a test holds them to it), so there the engine may differ.
+        In float32 the engines agree to about 1e-5 (a test checks it), so the engine may differ.
 
         Args:
-            other: the fingerprint of the features that came; `self` is the one that is wanted.
+            other: the fingerprint of the given features; `self` is the expected one.
 
         Raises:
-            FingerprintError: names the first field that differs, with both values.
+            FingerprintError: a field differs; the message names the first one with both values.
         """
         interchangeable = self.precision == "float32" and "external" not in (self.engine, other.engine)
         for field in dataclasses.fields(self):
@@ -92,11 +92,11 @@ class Fingerprint:
             if wanted != got and not (field.name == "engine" and interchangeable):
                 raise FingerprintError(
                     f"Features expect {field.name} {wanted!r}, got {got!r}. "
-                    "Make them again in the wanted way, or use the model that goes with them."
+                    "Make them again with that value, or use the model that belongs to them."
                 )
 
     def matches(self, other: "Fingerprint") -> bool:
-        """Whether `check` would let `other` pass."""
+        """Whether `check` accepts `other`."""
         try:
             self.check(other)
         except FingerprintError:
@@ -105,17 +105,17 @@ class Fingerprint:
 
 
 def rational(fps: Fraction | float | str) -> Fraction:
-    """The exact rate meant by `fps`, by the rule that sampling follows.
+    """Returns the exact rate that `fps` means, by the rule of sampling.
 
     Args:
-        fps: frames a second; text such as "30000/1001" says any rate exactly.
+        fps: frames per second; text such as "30000/1001" gives any rate exactly.
 
     Raises:
-        UserError: not a positive rate, or one of more than `MAX_FPS`.
+        UserError: the rate is not positive, or above `MAX_FPS`.
     """
     if not isinstance(fps, str):
         rate = exact_rate(fps)
-    elif "e" in fps.lower():  # Fraction would think about "1e999999999" for ever
+    elif "e" in fps.lower():  # Fraction would compute "1e999999999" forever
         raise _no_rate(fps)
     else:
         try:

@@ -15,8 +15,8 @@ def make_backbone(config: BackboneConfig) -> Backbone:
     """Makes the backbone that a config names.
 
     Raises:
-        UserError: an unknown name or option, or weights that cannot be had.
-        FileNotFoundError: no weights file at that path.
+        UserError: the name or an option is unknown, or the weights cannot be found or downloaded.
+        FileNotFoundError: the weights file does not exist.
     """
     if config.backbone not in BACKBONES:
         raise unknown_name("backbone", config.backbone, BACKBONES)
@@ -39,8 +39,8 @@ def build_backbone(
     """Makes a backbone that turns frames into features; `BackboneConfig` explains the arguments.
 
     Raises:
-        UserError: an unknown name or option, or weights that cannot be had.
-        FileNotFoundError: no weights file at that path.
+        UserError: the name or an option is unknown, or the weights cannot be found or downloaded.
+        FileNotFoundError: the weights file does not exist.
     """
     return make_backbone(
         BackboneConfig(

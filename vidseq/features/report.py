@@ -1,11 +1,11 @@
-"""What became of each video when features were made."""
+"""Reports the outcome of feature extraction for each video."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one video: an error, or so many frames."""
+    """The outcome of one video: a number of frames, or an error."""
 
     video: str
     num_frames: int = 0
@@ -15,20 +15,20 @@ class Outcome:
 
 @dataclass
 class ExtractReport:
-    """What a run did; videos are in the order in which they were finished."""
+    """The outcome of a run; videos are in the order in which they finished."""
 
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     """Finished by an earlier run."""
     failed: dict[str, str] = field(default_factory=dict)
-    """Why each video that failed did."""
+    """The error of each failed video."""
     notes: dict[str, str] = field(default_factory=dict)
-    """What to know of videos that were done, such as damaged frames that were left out."""
+    """Notes on finished videos, such as damaged frames that were left out."""
     num_frames: int = 0
     seconds: float = 0.0
 
     def add(self, outcome: Outcome) -> None:
-        """Enters what became of one more video."""
+        """Adds the outcome of a video."""
         if outcome.error:
             self.failed[outcome.video] = outcome.error
             return
@@ -38,7 +38,7 @@ class ExtractReport:
             self.notes[outcome.video] = outcome.note
 
     def summary(self) -> str:
-        """A few lines for people; each failed video has its own."""
+        """Returns a summary as text, with a line for each failed video."""
         rate = f" ({self.num_frames / self.seconds:.0f} a second)" if self.seconds else ""
         lines = [
             f"{len(self.done)} videos done, {self.num_frames} frames in {self.seconds:.1f} s{rate}; "

@@ -1,4 +1,4 @@
-"""The CNNs of torchvision; a new one is a new line."""
+"""The CNNs of torchvision; each has one line."""
 
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ def _submodule(name: str, network: nn.Module) -> nn.Module:
 
 
 def _sequence(name: str, dim: int, end: str = "avgpool") -> Cnn:
-    """A network that runs its children in order; features are what comes before the child `end`."""
+    """Describes a network that runs its children in order; its features are the input of the child `end`."""
     return Cnn(
         name=name,
         dim=dim,
@@ -40,7 +40,7 @@ def _sequence(name: str, dim: int, end: str = "avgpool") -> Cnn:
 
 
 def _with_features(name: str, dim: int, norm: str | None = None) -> Cnn:
-    """A network with a submodule `features`, and the name of the norm behind the pooling if there is one."""
+    """Describes a network with a submodule `features`, and the norm after the pooling if there is one."""
     return Cnn(
         name=name,
         dim=dim,

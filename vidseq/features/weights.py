@@ -1,4 +1,4 @@
-"""Weights of a CNN: from a local file, from the cache of torch, or by a download."""
+"""Loads the weights of a CNN from a local file, from torch's cache, or from a download."""
 
 import hashlib
 import pickle
@@ -16,7 +16,7 @@ from vidseq.errors import UserError
 from vidseq.files import atomic_path
 from vidseq.progress import progress
 
-#: A download ends after so many seconds without an answer, so that being offline does not look like a hang.
+#: A download fails after this many seconds without an answer, so that an offline machine does not seem to hang.
 DOWNLOAD_TIMEOUT_SECONDS = 15
 DOWNLOAD_CHUNK_BYTES = 1 << 18
 #: The keys under which training scripts nest the weights.
@@ -32,7 +32,7 @@ def load_weights(module: nn.Module, path: Path | str, *, optional: str) -> None:
         optional: start of the names of the classifier, which may be missing or of another size.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         UserError: the file cannot be read, or belongs to another network.
     """
     path = Path(path)
@@ -63,7 +63,7 @@ def weights_hash(path: Path | str) -> str:
 
 
 def cached_or_downloaded(url: str, backbone: str) -> Path:
-    """Finds the weights of a URL in the cache of torch, and downloads them if they are not there.
+    """Finds the weights of a URL in torch's cache, or downloads them.
 
     Args:
         url: the address; the file name ends in the start of the file's SHA-256, as torchvision's do.
@@ -73,7 +73,7 @@ def cached_or_downloaded(url: str, backbone: str) -> Path:
         the file.
 
     Raises:
-        UserError: the weights are not in the cache and cannot be downloaded; the message says where to put them.
+        UserError: the weights are not in the cache and cannot be downloaded; the message names the path to put them.
     """
     name = url.rsplit("/", 1)[-1]
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
@@ -139,5 +139,5 @@ def _fits(own: dict[str, Tensor], name: str, value: Tensor) -> bool:
 
 
 def _counter(name: str) -> bool:
-    """Says whether a weight is batch normalisation's count of batches: old files lack it, and outputs ignore it."""
+    """Whether a weight is batch normalisation's count of batches, which old files lack and outputs ignore."""
     return name.endswith("num_batches_tracked")

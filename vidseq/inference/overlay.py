@@ -1,4 +1,4 @@
-"""Predictions drawn on the video they were made of: what happens, what comes next, what was asked and answered."""
+"""Draws predictions on their video: the current action, the next action, questions and answers."""
 
 import bisect
 import functools
@@ -20,20 +20,20 @@ from vidseq.video.writer import VideoWriter
 #: Seconds that a question and its answer stay on screen.
 QUESTION_SECONDS = 5.0
 
-#: The kinds of row that are drawn: what goes on, what comes next, answers. What lies ahead is not in view.
+#: The kinds of rows that are drawn: current action, next action and answers; forecasts of many actions are not.
 DRAWN_KINDS = (FRAME_LABEL, NEXT_ACTION, QUESTION)
 
-#: Frames a second that an annotated video has at most, and at least: what is drawn changes while a picture is held.
+#: Largest and smallest frame rate of an annotated video: the drawing changes even while a picture is held.
 MAX_FPS, MIN_FPS = 30, 4
 
-#: Frames held at once while a video is annotated.
+#: Number of frames in memory while a video is annotated.
 _CHUNK = 8
 
-#: Labels of the next action that are shown when one track is watched, and tracks that are shown when several are.
+#: Number of labels of the next action with one track, and number of tracks that are shown with several.
 _RANKS = 3
 _TRACKS = 4
 
-#: Colours that people with any colour vision tell apart (Okabe and Ito 2008), on a dark ground.
+#: Colours that people with any colour vision can distinguish (Okabe and Ito 2008), on a dark background.
 _GROUND = (16, 20, 28, 168)
 _WHITE = (255, 255, 255, 255)
 _SOFT = (206, 212, 222, 255)
@@ -42,7 +42,7 @@ _NEXT = (240, 170, 40, 255)
 _ANSWER = (240, 228, 66, 255)
 _TRACK = (255, 255, 255, 46)
 
-#: Widest panels at the sides and below, in sizes of the font: wider ones hide more and read no better.
+#: Largest width of panels at the sides and at the bottom, in font sizes: wider ones hide more of the video.
 _SIDE, _BELOW = 14, 30
 
 Color = tuple[int, int, int, int]
@@ -57,12 +57,12 @@ class Line:
     value: float | None = None
     """A probability, shown as a bar and in per cent."""
     rows: int = 1
-    """How many rows of the picture the text may be wrapped into before it is cut with an ellipsis."""
+    """Largest number of rows of wrapped text; longer text is cut with an ellipsis."""
 
 
 @dataclass(frozen=True)
 class Caption:
-    """What the overlay says at one moment."""
+    """The text of the overlay at one moment."""
 
     now: tuple[Line, ...] = ()
     """At the top left: the time code and the current action."""
@@ -73,15 +73,15 @@ class Caption:
 
 
 class Overlay:
-    """Knows what to say at every moment of a video, and draws it.
+    """Draws the predictions of every moment of a video.
 
     Args:
         predictions: rows of one video, in any order. Rows of kind "frame_labels" show from `time` to `end`; of kind
             "next_action" until the next one is made; of kind "question" for `question_seconds`.
-        question_seconds: how long a question and its answer stay.
+        question_seconds: seconds that a question and its answer stay on screen.
 
     Raises:
-        UserError: a row of another kind.
+        UserError: a row has another kind.
     """
 
     def __init__(self, predictions: Iterable[Prediction], question_seconds: float = QUESTION_SECONDS) -> None:
@@ -93,7 +93,7 @@ class Overlay:
         self._question_seconds = question_seconds
 
     def caption(self, time: float) -> Caption:
-        """What is said at a time, in seconds."""
+        """Returns the text at a time in seconds."""
         now = [Line(_time_code(time), _SOFT)]
         for row in self._labels.since(time, time):
             if row.end is None or time < row.end:
@@ -102,14 +102,14 @@ class Overlay:
         return Caption(tuple(now), _next_lines(self._next.since(time, time)), _question_lines(asked))
 
     def draw(self, image: np.ndarray, time: float) -> np.ndarray:
-        """Draws what is said at a time on a frame.
+        """Draws the text at a time on a copy of a frame.
 
         Args:
             image: uint8 (H, W, 3) RGB; it is not changed.
-            time: of the frame, in seconds.
+            time: time of the frame, in seconds.
 
         Returns:
-            uint8 (H, W, 3), a copy.
+            the copy, uint8 (H, W, 3).
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise UserError(f"Overlay expects a uint8 image (H, W, 3), got {image.dtype} {image.shape}.")
@@ -117,14 +117,14 @@ class Overlay:
 
 
 class _Timeline:
-    """Rows in order of time."""
+    """Rows sorted by time."""
 
     def __init__(self, rows: Sequence[Prediction]) -> None:
         self._rows = rows
         self._times = [row.time for row in rows]
 
     def since(self, start: float, time: float) -> Sequence[Prediction]:
-        """Rows made after `start` and up to `time`; where `start` is `time`, all rows made at the latest moment."""
+        """Returns rows after `start` and up to `time`; if both are equal, all rows of the latest moment."""
         end = bisect.bisect_right(self._times, time)
         if start == time:
             return self._rows[bisect.bisect_left(self._times, self._times[end - 1]) : end] if end else ()
@@ -132,7 +132,7 @@ class _Timeline:
 
 
 def _next_lines(rows: Sequence[Prediction]) -> tuple[Line, ...]:
-    """The likeliest next actions of one track, or the likeliest one of each of several tracks."""
+    """Returns lines with the most probable next actions of one track, or with the most probable one of each track."""
     if not rows:
         return ()
     if len(rows) == 1:
@@ -170,7 +170,7 @@ def _time_code(seconds: float) -> str:
 def draw_caption(image: np.ndarray, caption: Caption) -> np.ndarray:
     """Draws a caption on a copy of a frame, uint8 (H, W, 3).
 
-    Panels that would cover too much of a small frame lose lines: the oldest questions, the unlikeliest actions.
+    Panels that would cover too much of a small frame lose lines: the oldest questions, the least probable actions.
     """
     height, width = image.shape[:2]
     size = _font_size(width, height)
@@ -191,7 +191,7 @@ def draw_caption(image: np.ndarray, caption: Caption) -> np.ndarray:
 
 
 def _fitting(lines: tuple[Line, ...], width: int, size: int, height: int, newest: bool) -> np.ndarray | None:
-    """The panel of as many lines as fit, dropped from the start (in pairs, the questions) or from the end."""
+    """Draws as many lines as fit; lines are dropped from the start (in pairs, for questions) or from the end."""
     while lines and width > 2 * size:
         panel = _panel(lines, width, size)
         if panel.shape[0] <= height:
@@ -201,7 +201,7 @@ def _fitting(lines: tuple[Line, ...], width: int, size: int, height: int, newest
 
 
 def _font_size(width: int, height: int) -> int:
-    """Readable on a small frame, and not overbearing on a large one."""
+    """Returns a font size that is readable on a small frame and not too large on a large one."""
     return max(8, round(min(0.028 * height + 6, width / 20)))
 
 
@@ -212,15 +212,15 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 @functools.lru_cache(maxsize=64)
 def _panel(lines: tuple[Line, ...], most: int, size: int) -> np.ndarray:
-    """Draws lines on a rounded dark ground.
+    """Draws lines on a rounded dark background.
 
     Args:
-        lines: from the top down.
-        most: pixels across at most; a panel without bars is as wide as its text.
-        size: of the font, pixels.
+        lines: from top to bottom.
+        most: largest width in pixels; a panel without bars is as wide as its text.
+        size: size of the font in pixels.
 
     Returns:
-        uint8 (h, w, 4), RGB and how much it covers. Read-only.
+        RGB and opacity, uint8 (h, w, 4). Read-only.
     """
     font, pad, step = _font(size), max(3, size // 2), round(size * 1.4)
     inner = most - 2 * pad
@@ -229,7 +229,7 @@ def _panel(lines: tuple[Line, ...], most: int, size: int) -> np.ndarray:
     for line in lines:
         space = inner if line.value is None else inner - percent
         wrapped = wrap(line.text, space, line.rows, size)
-        rows += [(text, line, number == len(wrapped) - 1) for number, text in enumerate(wrapped)]
+        rows += [(text, line, row_index == len(wrapped) - 1) for row_index, text in enumerate(wrapped)]
     widest = max(font.getlength(text) + (percent if line.value is not None else 0) for text, line, _ in rows)
     width = most if any(line.value is not None for line in lines) else round(widest) + 2 * pad
     heights = [step + (size // 2 if last and line.value is not None else 0) for _, line, last in rows]
@@ -247,10 +247,10 @@ def _panel(lines: tuple[Line, ...], most: int, size: int) -> np.ndarray:
     return panel
 
 
-def _bar(draw: ImageDraw.ImageDraw, line: Line, place: tuple[int, int, int], size: int) -> None:
-    """Draws a probability as a bar below the text and in per cent at its end."""
+def _bar(draw: ImageDraw.ImageDraw, line: Line, bounds: tuple[int, int, int], size: int) -> None:
+    """Draws a probability as a bar below the text, and as percent at its end."""
     assert line.value is not None
-    left, top, right = place
+    left, top, right = bounds
     value = min(max(line.value, 0.0), 1.0)
     high = max(2, size // 4)
     draw.text((right, top - round(size * 1.4)), f"{value:.0%}", font=_font(size), fill=_WHITE, anchor="ra")
@@ -260,7 +260,7 @@ def _bar(draw: ImageDraw.ImageDraw, line: Line, place: tuple[int, int, int], siz
 
 
 def _blended(color: Color) -> Color:
-    """A see-through colour on the panel's ground: drawing replaces pixels, it does not blend them."""
+    """Blends a transparent colour with the panel's background, because drawing replaces pixels."""
     part = color[3] / 255
     red, green, blue = (round(ground + (over - ground) * part) for ground, over in zip(_GROUND[:3], color[:3]))
     return (red, green, blue, _GROUND[3])
@@ -270,10 +270,10 @@ def wrap(text: str, width: float, rows: int, size: int) -> list[str]:
     """Breaks text into rows between words, or within a word that is wider than a row.
 
     Args:
-        text: what to break.
-        width: of a row, pixels.
-        rows: how many rows there may be; what is left over becomes an ellipsis.
-        size: of the font, pixels.
+        text: the text.
+        width: width of a row in pixels.
+        rows: largest number of rows; longer text is cut with an ellipsis.
+        size: size of the font in pixels.
 
     Returns:
         at least one row and at most `rows`.
@@ -299,13 +299,13 @@ def _cut(text: str, width: float, size: int) -> str:
 
 
 def _fits(text: str, width: float, size: int) -> int:
-    """How many letters fit into a row, at least one."""
+    """Returns the number of letters that fit into a row, at least one."""
     font = _font(size)
     return max(1, bisect.bisect_right(range(1, len(text) + 1), width, key=lambda count: font.getlength(text[:count])))
 
 
 def _lay(image: np.ndarray, panel: np.ndarray, top: int, left: int) -> None:
-    """Lays a panel over a frame, in place; it must lie within the frame."""
+    """Draws a panel on a frame in place; it must lie within the frame."""
     area = image[top : top + panel.shape[0], left : left + panel.shape[1]]
     cover = panel[..., 3:].astype(np.uint16)
     mixed: np.ndarray = area * (255 - cover) + panel[..., :3] * cover + 128
@@ -323,21 +323,20 @@ def save_annotated_video(
 ) -> None:
     """Writes a copy of a video with the predictions drawn on it.
 
-    Frames come at the video's average rate, within `MIN_FPS` and `MAX_FPS`; a few are in memory at once, whatever the
-    length.
+    Frames come at the video's average rate, within `MIN_FPS` and `MAX_FPS`. Only a few frames are in memory at a time.
 
     Args:
-        source: the video the predictions were made of.
-        out: .mp4, .m4v, .mov or .mkv; written whole or not at all.
+        source: the video of the predictions.
+        out: .mp4, .m4v, .mov or .mkv; an interrupted run leaves no file.
         predictions: rows of this video.
-        stream: number of the video stream in the file; None for the first.
+        stream: index of the video stream in the file; None for the first.
         skip_bad: leave damaged frames out instead of stopping.
-        question_seconds: how long a question and its answer stay on screen.
+        question_seconds: seconds that a question and its answer stay on screen.
 
     Raises:
-        FileNotFoundError: there is no such video.
-        VideoError: it cannot be read.
-        UserError: `out` is the source itself, has another ending, or a row is of an unknown kind.
+        FileNotFoundError: the video does not exist.
+        VideoError: the video cannot be read.
+        UserError: `out` is the source itself or has another suffix, or a row has an unknown kind.
     """
     if Path(out).resolve() == Path(source).resolve():
         raise UserError(f"An annotated video expects a file of its own, got the source '{out}'. Choose another name.")

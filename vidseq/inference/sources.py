@@ -1,4 +1,4 @@
-"""What a source names, and the CNN that a model needs."""
+"""Finds the files, cameras or addresses of a source, and makes the CNN that a model needs."""
 
 import glob
 from pathlib import Path
@@ -9,22 +9,22 @@ from vidseq.features.registry import BACKBONES, build_backbone
 from vidseq.model import VideoReasoner
 from vidseq.video.live import is_live
 
-#: Endings of files that a folder is searched for.
+#: Suffixes of the files that are searched in a folder.
 VIDEO_SUFFIXES = frozenset(
     [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".3gp"]
 )
 
 
 def find_sources(source: str) -> list[str]:
-    """Turns a source into the files, cameras or addresses that it names.
+    """Returns the files, cameras or addresses that a source names.
 
     Raises:
-        FileNotFoundError: nothing is there.
+        FileNotFoundError: nothing is found.
     """
     if is_live(source):
         return [source]
     path = Path(source)
-    if not source.strip():  # to Path it is the current folder
+    if not source.strip():  # Path("") would be the current folder
         found = []
     elif path.is_dir():
         found = sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES)
@@ -38,16 +38,16 @@ def find_sources(source: str) -> list[str]:
 
 
 def backbone_of(model: VideoReasoner, weights: str = "pretrained", device: str = "auto") -> Backbone:
-    """Builds the CNN that makes the features a model was trained on.
+    """Builds the CNN that makes a model's features.
 
     Args:
-        model: knows its features' fingerprint.
-        weights: the weights that the fingerprint was made with.
-        device: for torch.
+        model: the model, with the fingerprint of its features.
+        weights: the weights of the fingerprint.
+        device: device of torch.
 
     Raises:
-        ModelError: the model was trained on features that no CNN here makes.
-        FingerprintError: the weights are others.
+        ModelError: the model was trained on features of no known CNN.
+        FingerprintError: the weights differ from those of the fingerprint.
     """
     wanted = model.config.fingerprint
     if wanted is None or wanted.backbone not in BACKBONES:

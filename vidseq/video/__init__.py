@@ -1,4 +1,4 @@
-"""Video files: frames by time, sampling, resizing, writing."""
+"""Reads video files by time, samples and resizes frames, and writes videos."""
 
 from lazy_loader import attach_stub
 

@@ -1,4 +1,4 @@
-"""Opening a video file, with one clear error for each way in which that can fail."""
+"""Opens video files, with one clear error for each way in which that can fail."""
 
 import contextlib
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ def open_video(path: Path) -> Iterator[InputContainer]:
     """Opens a file with PyAV.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        VideoError: a folder, an empty file, or nothing that can be read as a video.
+        FileNotFoundError: the file does not exist.
+        VideoError: the path is a folder, the file is empty, or it cannot be read as a video.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file.")
@@ -27,7 +27,7 @@ def open_video(path: Path) -> Iterator[InputContainer]:
     if path.stat().st_size == 0:
         raise VideoError(f"{path}: an empty file (0 bytes).")
     try:
-        # "file:" keeps a colon in the name from being taken for a protocol
+        # without "file:", a colon in the name would look like a protocol
         container = av.open(f"file:{path}", metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(f"{path}: {_why_unreadable(path, error)}") from error
@@ -52,7 +52,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
 
 
 def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
-    """Gives the packets of one stream that hold data, up to the end of the file or to where it cannot be read on."""
+    """Yields the packets of one stream that hold data, up to the end of the file or its first unreadable position."""
     packets = container.demux(stream)
     while True:
         try:

@@ -1,6 +1,6 @@
-"""Decoding with decord, for the files on which it is exact, where decord is installed.
+"""Decodes with decord the files on which it is exact, if decord is installed.
 
-decord has wheels for Linux on x86-64 and for Windows on AMD64 alone. It is imported when it is needed, here alone.
+decord has wheels only for Linux on x86-64 and for Windows on AMD64. Only this module imports it, when it is needed.
 """
 
 import importlib.metadata
@@ -14,7 +14,7 @@ import numpy as np
 
 from vidseq.video.packets import PacketIndex
 
-# On all others decord gives wrong frames without an error (MPEG-TS, AVI), or cannot open the file.
+# On other containers decord returns wrong frames without an error (MPEG-TS, AVI), or cannot open the file.
 TRUSTED_CONTAINERS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv"})
 TIME_TOLERANCE_SECONDS = 2e-3  # Matroska counts milliseconds, and decord keeps times in single precision
 BLOCK_BYTES = 32 << 20  # of full-size frames, read at once, unless one group needs more
@@ -22,12 +22,12 @@ GROUP_BYTES = 128 << 20  # of full-size frames between two keyframes
 
 
 def is_installed() -> bool:
-    """Says whether the package decord is there."""
+    """Whether the package decord is installed."""
     return importlib.util.find_spec("decord") is not None
 
 
 def version() -> str:
-    """Returns the version of decord that is installed."""
+    """Returns the installed version of decord."""
     return importlib.metadata.version("decord")
 
 
@@ -112,14 +112,14 @@ class DecordDecoder:
         for block in self._blocks(wanted):
             try:
                 batch = self._reader.get_batch(block.tolist())
-                # without this, decord goes on decoding in its own thread, up to the whole file in memory
+                # without this, decord keeps decoding in its own thread, and may hold the whole file in memory
                 self._reader.seek(0)
             except decord.DECORDError as error:
                 raise RuntimeError("decord failed while decoding") from error
             yield from zip(block.tolist(), torch.utils.dlpack.from_dlpack(batch.to_dlpack()).numpy())
 
     def _blocks(self, wanted: np.ndarray) -> Iterator[np.ndarray]:
-        """Cuts the wanted frames into blocks of bounded size at starts of groups: no group is decoded twice."""
+        """Cuts the wanted frames into blocks of bounded size at starts of groups, so that none is decoded twice."""
         limit = BLOCK_BYTES // self._frame_bytes
         groups = self._packets.key_group[self._packets.order[wanted]]
         starts = np.flatnonzero(np.diff(groups, prepend=groups[0] - 1))
@@ -132,7 +132,7 @@ class DecordDecoder:
 
 
 def _open(path: Path) -> Any:
-    import decord  # here, since many machines have none, and importing it takes longer than most probes
+    import decord  # here, because many machines lack it, and the import takes longer than most probes
 
     decord.logging.set_level(decord.logging.QUIET)
     return decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)

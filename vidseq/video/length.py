@@ -1,4 +1,4 @@
-"""How long a file says it is, to notice that it was cut short."""
+"""Reads the length that a file states, to detect truncated files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +9,13 @@ EBML_SEGMENT = bytes.fromhex("18538067")
 
 
 def promised_bytes(path: Path) -> int | None:
-    """Reads from a file's own structure how many bytes it should have.
+    """Reads the number of bytes that a file should have from its structure.
 
     Args:
-        path: an mp4, mov, Matroska, WebM or AVI file; any other will do.
+        path: a file; mp4, mov, Matroska, WebM and AVI state their length.
 
     Returns:
-        number of bytes; None where the file does not say.
+        number of bytes; None if the file does not state it.
     """
     with path.open("rb") as file:
         head = file.read(12)
@@ -28,10 +28,10 @@ def promised_bytes(path: Path) -> int | None:
 
 
 def mp4_boxes(path: Path) -> Iterator[tuple[bytes, int]]:
-    """Walks over the outermost boxes of an mp4 or mov file.
+    """Yields the outermost boxes of an mp4 or mov file.
 
     Yields:
-        the name of a box, and the byte at which it should end, which lies after the file's end if that was cut short.
+        the name of a box, and the byte at which it should end, which is after the end of a truncated file.
     """
     length = path.stat().st_size
     at = 0
@@ -63,7 +63,7 @@ def _matroska_bytes(file: BinaryIO) -> int | None:
 
 
 def _ebml_number(file: BinaryIO) -> int | None:
-    """A number of 1 to 8 bytes whose leading zero bits tell how many; all ones mean "not known"."""
+    """Reads a number of 1 to 8 bytes, whose count is in the leading zero bits; None if all bits are ones (unknown)."""
     first = file.read(1)
     if not first or not first[0]:
         return None

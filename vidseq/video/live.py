@@ -1,4 +1,4 @@
-"""Frames from a camera or a network stream, as they come."""
+"""Reads frames from a camera or a network stream as they arrive."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +19,8 @@ def is_live(source: str) -> bool:
 class LiveReader:
     """Reads a camera or a network stream at a sampling rate, until it ends.
 
-    Times are seconds since the first frame arrived, by this machine's clock: a live source has no other.
-    Frames that come faster than the sampling rate are dropped, so that the reader never falls behind.
+    Times are seconds since the first frame arrived, by this machine's clock, because a live source has no other clock.
+    Frames that arrive faster than the sampling rate are dropped, so that the reader never falls behind.
     """
 
     def __init__(self, source: str, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -28,10 +28,10 @@ class LiveReader:
 
         Args:
             source: a camera number such as "0", or an address such as "rtsp://...".
-            clock: gives the time in seconds.
+            clock: returns the time in seconds.
 
         Raises:
-            VideoError: nothing answers there.
+            VideoError: the source cannot be opened.
         """
         self.source = source
         self._clock = clock
@@ -39,7 +39,7 @@ class LiveReader:
         if not self._capture.isOpened():
             self._capture.release()
             what = f"camera {source}" if source.isdigit() else f"'{source}'"
-            raise VideoError(f"{what} cannot be opened. Check that it is connected and that nobody else uses it.")
+            raise VideoError(f"{what} cannot be opened. Check that it is connected and that no other program uses it.")
 
     def sample(self, fps: float | Fraction) -> Iterator[tuple[np.ndarray, float]]:
         """Yields (RGB image (H, W, 3) uint8, pts_seconds), at most `fps` a second."""
@@ -58,7 +58,7 @@ class LiveReader:
             due = max(due + 1 / float(fps), elapsed)
 
     def close(self) -> None:
-        """Lets go of the camera."""
+        """Releases the source."""
         self._capture.release()
 
     def __enter__(self) -> "LiveReader":

@@ -1,4 +1,4 @@
-"""The packet index of one video stream: what a file says about its frames, read without decoding them."""
+"""The packet index of a video stream: facts about its frames, read without decoding them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from av.video.stream import VideoStream
 
 from vidseq.video.container import packets_of
 
-# A keyframe of these codecs clears everything that came before it. H.264 is told apart by its own flag (IDR); the
-# keyframes of other codecs may be open (frames after them may need frames before them), so they start nothing.
+# After a keyframe of these codecs, decoding needs nothing from before it. H.264 marks such keyframes with a flag
+# (IDR). Keyframes of other codecs may be open (frames after them may need frames before them), so no group starts
+# there.
 CLOSED_KEYFRAMES = frozenset({"vp8", "vp9", "mjpeg", "prores", "ffv1", "png", "rawvideo", "dnxhd", "huffyuv"})
-# The clock of these containers counts packets, or does not exist: only the order of decoded frames can be trusted.
+# The clock of these containers counts packets or does not exist, so only the order of decoded frames is reliable.
 COUNTED_CONTAINERS = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "obu", "ivf_raw"})
 INTERLACED = frozenset({2, 3, 4, 5})  # FFmpeg's numbers for orders of fields
 H264_SLICES = frozenset({1, 2, 5})
@@ -24,22 +25,24 @@ H264_IDR = 5
 
 @dataclass(frozen=True, eq=False)
 class PacketIndex:
-    """What is known of a stream's packets, in the order in which the file holds them.
+    """Facts about a stream's packets, in the order of the file.
 
     Attributes:
-        times: presentation time of each packet in ticks of `time_base`; of no meaning if `counted`. (P,)
-        starts_group: True where decoding can start afresh with nothing from before. (P,)
-        corrupt: True where the file itself marks a packet as damaged. (P,)
+        times: presentation time of each packet in ticks of `time_base`; meaningless if `counted`. (P,)
+        starts_group: True if decoding can start at the packet without earlier ones. (P,)
+        corrupt: True if the file marks the packet as damaged. (P,)
         undecodable: True for packets before the first keyframe, in the file or in time. (P,)
-        key_group: number of the keyframe that a packet follows, in the file and in time. (P,)
-        order: the packet of each shown frame, in the order in which frames are shown. (N,)
+        key_group: index of the keyframe that a packet follows, in the file and in time. (P,)
+        order: the packet of each shown frame, in display order. (N,)
         seconds: when each shown frame appears, 0 for the first. (N,)
         end_seconds: when the last frame disappears.
         start_seconds: the file's own time of the first shown frame.
-        counted: frames must be told apart by counting them, since packets lack times or repeat them.
-        leading: some packet after a keyframe is shown before it.
-        hidden: packets that are not shown: outside an edit list, or not decodable for want of a keyframe.
-        missing: frames that the file's header promises and the file does not hold.
+        time_base: duration of a tick in seconds.
+        counted: frames are identified by counting them, because packets lack times or repeat them.
+        leading: whether a packet after a keyframe is shown before it.
+        discarded: number of packets that an edit list hides.
+        hidden: number of packets that are not shown: hidden by an edit list, or not decodable without a keyframe.
+        missing: number of frames that the file's header states and the file does not hold.
     """
 
     times: np.ndarray
@@ -62,8 +65,8 @@ class PacketIndex:
         """Finds the packets that a decoder must see to show some frames.
 
         Args:
-            wanted: frame numbers, ascending.
-            fast: leave out what provably has no effect on the wanted frames.
+            wanted: frame indices in ascending order, (N,).
+            fast: leave out packets that provably have no effect on the wanted frames.
 
         Returns:
             bool (P,), True for packets to decode; bool (P,), True for packets whose own frame is wanted.
@@ -83,12 +86,12 @@ class PacketIndex:
         return (np.arange(count) <= last_wanted[group]) & ~self.undecodable, own
 
     def is_harmed(self, position: int, bad_positions: set[int]) -> bool:
-        """Says whether a packet's frame may be spoilt by damaged packets before it (or is one of them)."""
+        """Whether a packet is damaged, or its frame may be damaged by earlier packets of its group."""
         return any(bad <= position and self.key_group[bad] == self.key_group[position] for bad in bad_positions)
 
 
 def read_packet_index(container: InputContainer, stream: VideoStream) -> PacketIndex:
-    """Reads all packets of a stream, decoding none.
+    """Reads all packets of a stream without decoding them.
 
     Args:
         container: the open file, at its start.
@@ -161,7 +164,7 @@ def _build(
 
 
 def _counted_times(dts: list[int | None], time_base: Fraction, rate: Fraction) -> np.ndarray:
-    """Times of frames that are shown one after another: those of decoding where they grow, else a steady rate."""
+    """Returns times of frames that are shown in order: decoding times if they ascend, else a constant rate."""
     known = [tick for tick in dts if tick is not None]
     if known and len(known) == len(dts) and all(a < b for a, b in pairwise(known)):
         return np.array(known, dtype=np.int64)
@@ -170,7 +173,7 @@ def _counted_times(dts: list[int | None], time_base: Fraction, rate: Fraction) -
 
 
 def _end(ticks: np.ndarray, seconds: np.ndarray, last: int, time_base: Fraction, rate: Fraction) -> float:
-    """When the last frame disappears; exact, so that no sampling time slips in before it by rounding."""
+    """Returns when the last frame disappears, exactly, so that rounding adds no sample before it."""
     if not len(ticks):
         return 0.0
     if last > 0:
@@ -180,7 +183,7 @@ def _end(ticks: np.ndarray, seconds: np.ndarray, last: int, time_base: Fraction,
 
 
 def _h264_length_bytes(extradata: bytes | None) -> int:
-    """How many bytes give the length of each unit; 0 where start codes separate them."""
+    """Returns the number of bytes of each unit's length; 0 if start codes separate units."""
     return (extradata[4] & 3) + 1 if extradata and len(extradata) > 4 and extradata[0] == 1 else 0
 
 
@@ -192,7 +195,7 @@ def _is_idr(packet: av.Packet, length_bytes: int) -> bool:
 
 
 def _h264_units(data: bytes, length_bytes: int) -> Iterator[int]:
-    """Gives the type of each unit in a packet."""
+    """Yields the type of each unit in a packet."""
     if length_bytes:
         at = 0
         while at + length_bytes < len(data):

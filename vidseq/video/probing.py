@@ -1,4 +1,4 @@
-"""Facts of a video file, and the decoder that can be trusted with it."""
+"""Reads the facts of a video file, and chooses a decoder that is exact on it."""
 
 import contextlib
 from dataclasses import dataclass, field
@@ -37,13 +37,13 @@ class VideoInfo:
         pts_seconds: when each frame appears, in the order of display; 0 for the first displayed frame. (N,)
         fps: average frame rate.
         duration_seconds: when the last frame disappears.
-        start_seconds: the time that the file itself gives to the first displayed frame.
+        start_seconds: the file's own time of the first displayed frame.
         decoder: "decord" or "pyav".
         decoder_version: version of that package.
         reason: why this decoder was chosen.
-        damage: what is wrong with the file; empty if no damage is known.
-        tick_seconds: the unit in which the file counts time.
-        packets: the packet index that all this was read from.
+        damage: description of the file's damage; empty if none is known.
+        tick_seconds: the file's unit of time, in seconds.
+        packets: the packet index of the stream.
     """
 
     path: Path
@@ -73,18 +73,18 @@ class VideoInfo:
 def probe(path: Path | str, *, stream: int | None = None, decoder: str = "auto") -> VideoInfo:
     """Reads the facts of a video file and chooses its decoder.
 
-    It reads all packets and decodes one frame (for its rotation).
+    It reads all packets, and decodes one frame for its rotation.
 
     Args:
         path: the video file.
         stream: index of the video stream in the file; None for the first one that is neither a cover picture nor a
             thumbnail.
-        decoder: "auto" for decord where it is installed and can be trusted and PyAV elsewhere; or one of them by name.
+        decoder: "decord", "pyav", or "auto": decord if it is installed and exact on this file, else PyAV.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        UserError: an unknown decoder, or decord is asked for and is not installed.
-        VideoError: the file is not a readable video, or decord is asked for and cannot be trusted.
+        FileNotFoundError: the file does not exist.
+        UserError: the decoder is unknown, or is decord, which is not installed.
+        VideoError: the file is not a readable video, or the decoder is decord, which is not exact on this file.
     """
     if decoder not in DECODERS:
         raise UserError(f"probe expects a decoder, got '{decoder}'. Known decoders: {', '.join(DECODERS)}.")
@@ -96,7 +96,7 @@ def probe(path: Path | str, *, stream: int | None = None, decoder: str = "auto")
         packets = read_packet_index(container, chosen)
         if not len(packets.order):
             raise VideoError(_no_frames(path, container, packets))
-        # a closed container's streams must not be touched, so everything is read here
+        # the streams of a closed container cannot be used, so everything is read here
         index, codec, name = chosen.index, chosen.codec_context.codec.canonical_name, container.format.name
         doubts = _stream_doubts(container, chosen)
     damage = _damage(path, packets)
@@ -128,12 +128,12 @@ def probe(path: Path | str, *, stream: int | None = None, decoder: str = "auto")
 
 
 def _choose_decoder(path: Path, wanted: str, doubts: list[str]) -> tuple[str, str]:
-    """Chooses the decoder of a file, and says why.
+    """Chooses the decoder of a file; returns it with the reason.
 
     Args:
         path: the file, for the message.
         wanted: one of `DECODERS`.
-        doubts: reasons why decord cannot be trusted with the file.
+        doubts: reasons why decord may not be exact on the file.
     """
     if wanted == "pyav":
         return "pyav", "asked for"
@@ -162,7 +162,7 @@ def _choose_stream(container: InputContainer, path: Path, wanted: int | None) ->
     moving = [stream for stream in streams if not _is_picture(stream)]
     if not moving:
         raise VideoError(f"{path}: no video stream, only a cover picture.")
-    # Matroska does not mark covers: beside another codec, a codec for pictures is a cover or a thumbnail
+    # Matroska does not mark covers: next to another codec, a stream with a picture codec is a cover or a thumbnail
     films = [stream for stream in moving if stream.codec_context.codec.canonical_name not in PICTURE_CODECS]
     return (films or moving)[0]
 
@@ -180,7 +180,7 @@ def _stream_doubts(container: InputContainer, stream: VideoStream) -> list[str]:
 
 
 def _is_picture(stream: VideoStream) -> bool:
-    """Says whether a stream is marked as a cover or a thumbnail."""
+    """Whether a stream is marked as a cover or a thumbnail."""
     disposition = av.stream.Disposition
     return bool(
         stream.disposition & (disposition.attached_pic | disposition.timed_thumbnails | disposition.still_image)
@@ -190,7 +190,7 @@ def _is_picture(stream: VideoStream) -> bool:
 def _first_frame(path: Path, stream_index: int) -> tuple[int, int, int]:
     """Decodes the first frame and returns its rotation, width and height as stored.
 
-    PyAV reports the rotation with a decoded frame only.
+    PyAV reports the rotation only with a decoded frame.
     """
     with open_video(path) as container:
         stream = container.streams[stream_index]
@@ -207,7 +207,7 @@ def _first_frame(path: Path, stream_index: int) -> tuple[int, int, int]:
 
 
 def _container_name(names: str, path: Path) -> str:
-    """Picks one name of FFmpeg's list, such as "mov,mp4,m4a": the suffix of the file if it is in the list."""
+    """Chooses one name from FFmpeg's list, such as "mov,mp4,m4a": the file's suffix if it is in the list."""
     choices = names.split(",")
     suffix = path.suffix.lower().removeprefix(".")
     aliases = {"matroska,webm": "webm" if suffix == "webm" else "mkv"}
@@ -227,7 +227,7 @@ def _no_frames(path: Path, container: InputContainer, packets: PacketIndex) -> s
 
 
 def _damage(path: Path, packets: PacketIndex) -> str:
-    """Finds damage without decoding: fewer frames or bytes than promised, or packets marked as damaged."""
+    """Finds damage without decoding: fewer frames or bytes than stated, or packets marked as damaged."""
     have = len(packets.times)
     if packets.missing:
         return f"got {have} of {have + packets.missing} frames, the file ends at {packets.end_seconds:.2f} s"

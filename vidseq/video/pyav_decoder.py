@@ -1,4 +1,4 @@
-"""Decoding with PyAV: every packet in order, never a seek."""
+"""Decodes with PyAV, all packets in order and without seeking."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +13,17 @@ from vidseq.errors import VideoError
 from vidseq.video.container import open_video, packets_of
 from vidseq.video.packets import INTERLACED, PacketIndex
 
-# Only H.264 marks pictures that nothing else refers to without exception (nal_ref_idc = 0); HEVC's mark holds for one
-# temporal layer only, and others have none that FFmpeg honours.
+# Only H.264 reliably marks pictures that no other picture refers to (nal_ref_idc = 0). HEVC's mark holds for one
+# temporal layer only, and FFmpeg uses no mark of other codecs.
 SKIPS_UNREFERENCED = frozenset({"h264"})
 
 
 class PyavDecoder:
-    """Gives full-size frames by number, turned upright.
+    """Decodes full-size upright frames by their index.
 
     Args:
         path: the video file.
-        stream: number of the stream in the file.
+        stream: index of the stream in the file.
         rotation: degrees by which frames are turned, counter-clockwise.
         packets: packet index of that stream.
         skip_bad: leave damaged frames out instead of raising.
@@ -38,81 +38,81 @@ class PyavDecoder:
         self.bad_packets: set[int] = set()
 
     def decode(self, wanted: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Gives the wanted frames in order.
+        """Decodes the wanted frames in order.
 
         Args:
-            wanted: frame numbers, ascending, none twice.
+            wanted: frame indices, ascending, without repetition. (N,)
 
         Yields:
-            the number of a frame, and its picture, uint8 (H, W, 3) RGB. Bad ones are left out with `skip_bad`.
+            the index of a frame, and its picture, uint8 (H, W, 3) RGB. With `skip_bad`, damaged frames are left out.
 
         Raises:
             VideoError: a frame is damaged or missing.
         """
         done = 0
-        # leaving packets out must never cost a frame: what is missing is looked for once more among all of them
+        # skipping packets must never lose a frame, so missing frames are searched again among all packets
         for fast in (True,) if self._packets.counted else (True, False):
-            for number, frame in self._find(wanted[done:], fast):
-                if number < wanted[done]:
+            for index, frame in self._find(wanted[done:], fast):
+                if index < wanted[done]:
                     continue  # damaged streams may show a frame again
-                if number != wanted[done] and not (self.bad_packets if fast else self._skip_bad):
+                if index != wanted[done] and not (self.bad_packets if fast else self._skip_bad):
                     break
-                yield number, self._upright(frame)
-                done = int(np.searchsorted(wanted, number)) + 1
+                yield index, self._upright(frame)
+                done = int(np.searchsorted(wanted, index)) + 1
                 if done == len(wanted):
                     return
         if not self._skip_bad:
             raise self._broken(int(self._packets.order[wanted[done]]), "its frame cannot be decoded")
 
     def _find(self, wanted: np.ndarray, fast: bool) -> Iterator[tuple[int, VideoFrame]]:
-        """Decodes in one pass and gives those wanted frames that come out whole."""
+        """Decodes in one pass and yields the wanted frames that are not damaged."""
         packets = self._packets
         decoded = self._decode(*packets.plan(wanted, fast))
         if packets.counted:
             yield from self._count_out(wanted, decoded)
             return
-        numbers = {int(packets.times[packets.order[number]]): int(number) for number in wanted}
-        # a frame can only be called whole when all that it may refer to has come out, which may be shown after it
+        indices_at_time = {int(packets.times[packets.order[index]]): int(index) for index in wanted}
+        # a frame is known to be undamaged only after all frames that it may refer to, some of which are shown later
         latest_reference = np.maximum.accumulate(packets.times)
         held: list[tuple[int, VideoFrame]] = []
         for frame in decoded:
-            number = numbers.get(frame.pts) if frame.pts is not None else None
+            index = indices_at_time.get(frame.pts) if frame.pts is not None else None
             if frame.is_corrupt:
                 self._note(self._position_of(frame.pts), "its frame is damaged")
-            if number is not None:
-                held.append((number, frame))
+            if index is not None:
+                held.append((index, frame))
             while held and frame.pts is not None and latest_reference[packets.order[held[0][0]]] <= frame.pts:
                 yield from self._whole(*held.pop(0))
-        for number, frame in held:
-            yield from self._whole(number, frame)
+        for index, frame in held:
+            yield from self._whole(index, frame)
 
     def _count_out(self, wanted: np.ndarray, decoded: Iterator[VideoFrame]) -> Iterator[tuple[int, VideoFrame]]:
-        """Tells frames apart by their order alone; nothing after damage can be trusted."""
+        """Identifies frames by their order alone, so no frame after a damaged one is reliable."""
         last, asked = int(wanted[-1]), set(wanted.tolist())
-        for number, frame in enumerate(decoded):
+        for index, frame in enumerate(decoded):
             if frame.is_corrupt:
-                self._note(int(self._packets.order[min(number, last)]), "its frame is damaged")
+                self._note(int(self._packets.order[min(index, last)]), "its frame is damaged")
                 return
-            if number in asked:
-                yield number, frame
-            if number == last:
+            if index in asked:
+                yield index, frame
+            if index == last:
                 return
 
-    def _whole(self, number: int, frame: VideoFrame) -> Iterator[tuple[int, VideoFrame]]:
-        if not self._packets.is_harmed(int(self._packets.order[number]), self.bad_packets):
-            yield number, frame
+    def _whole(self, index: int, frame: VideoFrame) -> Iterator[tuple[int, VideoFrame]]:
+        if not self._packets.is_harmed(int(self._packets.order[index]), self.bad_packets):
+            yield index, frame
 
     def _position_of(self, pts: int | None) -> int:
         found = np.flatnonzero(self._packets.times == (-1 if pts is None else pts))
         return int(found[0]) if len(found) else 0
 
     def _decode(self, feed: np.ndarray, own: np.ndarray) -> Iterator[VideoFrame]:
-        """Gives every frame that comes out of the packets in `feed`."""
+        """Yields every frame that is decoded from the packets in `feed`."""
         with open_video(self._path) as container:
             stream = container.streams[self._stream]
             assert isinstance(stream, VideoStream)
             context = stream.codec_context
-            context.thread_count = 1  # so that an error belongs to the packet that was just given
+            context.thread_count = 1  # so that an error belongs to the newest packet
             skips = context.codec.canonical_name in SKIPS_UNREFERENCED and context.field_order not in INTERLACED
             last = int(np.flatnonzero(feed)[-1])
             before = -1
@@ -141,7 +141,7 @@ class PyavDecoder:
             self._note(position, "the last frames cannot be decoded")
 
     def _note(self, position: int, what: str) -> None:
-        """Remembers a damaged packet, or raises unless those are to be skipped."""
+        """Notes a damaged packet with `skip_bad`, else raises an error."""
         if not self._skip_bad:
             raise self._broken(position, what)
         self.bad_packets.add(position)
@@ -152,7 +152,7 @@ class PyavDecoder:
         seconds = packets.seconds[shown[0]] if len(shown) else 0.0
         return VideoError(
             f"{self._path}: damaged at {seconds:.2f} s of {packets.end_seconds:.2f} s: {what}. "
-            f"Use skip_bad (--skip-bad) to go on without the damaged part."
+            f"Use skip_bad (--skip-bad) to continue without the damaged part."
         )
 
     def _upright(self, frame: VideoFrame) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Making frames as small as a CNN wants them, without squashing."""
+"""Resizes frames for a CNN and keeps their aspect ratio."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -9,21 +9,21 @@ import torch
 from vidseq.errors import UserError
 
 Policy = Literal["crop", "whole"]
-CROP_MARGIN = 256 / 224  # the shorter side before cropping, as a multiple of the crop; the usual one for ImageNet
-SIDE_STEP = 32  # CNNs halve five times
-BAD_ASPECT_COST = 3.0  # how much a relative error of shape weighs against one of area, in choosing the sides
+CROP_MARGIN = 256 / 224  # the shorter side before cropping, as a multiple of the crop; the usual value for ImageNet
+SIDE_STEP = 32  # CNNs halve the size five times
+BAD_ASPECT_COST = 3.0  # weight of a relative error of the aspect ratio against one of the area, to choose the sides
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large frames shall be, and what of a frame to keep.
+    """The size of resized frames, and the part of a frame to keep.
 
     Attributes:
-        pixels: side S of the square that the CNN was made for.
-        resize: "crop" scales the shorter side to S * 256 / 224 (rounded down) and cuts the middle S x S out, as
-            torchvision does: shapes are right, the ends of wide frames are lost. "whole" keeps all of the frame: an
-            area of about S x S whose sides are multiples of 32, nearest to the frame's own shape; the frame is scaled
-            to fit inside, and its outermost pixels are repeated in the few rows or columns left.
+        pixels: side S of the square that the CNN was trained on.
+        resize: "crop" scales the shorter side to S * 256 / 224 (rounded down) and cuts out the middle S x S, as
+            torchvision does: the ends of wide frames are lost. "whole" keeps the whole frame: the area is about S x S,
+            the sides are multiples of 32, and their ratio is nearest to that of the frame. The frame is scaled to fit
+            inside, and its outermost pixels fill the remaining rows or columns.
     """
 
     pixels: int = 224
@@ -36,7 +36,7 @@ class Size:
             raise UserError(f"Size expects at least {SIDE_STEP} pixels, got {self.pixels}.")
 
     def output(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width that frames of a given height and width will have."""
+        """Returns the height and width of a resized frame, given its own height and width."""
         if self.resize == "crop":
             return self.pixels, self.pixels
         return _whole_sides(height, width, self.pixels)
@@ -47,10 +47,10 @@ def resize(images: np.ndarray, size: Size) -> np.ndarray:
 
     Args:
         images: uint8 (N, H, W, 3).
-        size: how large, and what to keep.
+        size: the new size, and the part of a frame to keep.
 
     Returns:
-        uint8 (N, h, w, 3), with `size.output(H, W)` as (h, w); within one level of Pillow's BILINEAR.
+        uint8 (N, h, w, 3) with (h, w) = `size.output(H, W)`; within one level of Pillow's BILINEAR.
     """
     if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
         raise UserError(f"resize expects uint8 images (N, H, W, 3), got {images.dtype} {images.shape}.")
@@ -71,7 +71,7 @@ def resize(images: np.ndarray, size: Size) -> np.ndarray:
 
 
 def _crop_scale(height: int, width: int, pixels: int) -> tuple[int, int]:
-    """Height and width before the crop; the longer side is rounded down, as torchvision does."""
+    """Returns height and width before the crop; the longer side is rounded down, as torchvision does."""
     shorter = int(pixels * CROP_MARGIN)
     if height <= width:
         return shorter, int(shorter * width / height)
@@ -79,7 +79,7 @@ def _crop_scale(height: int, width: int, pixels: int) -> tuple[int, int]:
 
 
 def _whole_sides(height: int, width: int, pixels: int) -> tuple[int, int]:
-    """Multiples of 32 whose shape is near the frame's, and whose area is near the square's."""
+    """Returns multiples of 32 whose ratio is near that of the frame, and whose area is near that of the square."""
     ideal_height = pixels * (height / width) ** 0.5
 
     def cost(sides: tuple[int, int]) -> float:

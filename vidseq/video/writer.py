@@ -1,4 +1,4 @@
-"""Writing videos that every browser plays."""
+"""Writes videos that every browser plays."""
 
 import contextlib
 from fractions import Fraction
@@ -19,35 +19,35 @@ SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 
 
 def check_name(path: Path) -> None:
-    """Refuses the name of a file that cannot hold what `VideoWriter` writes.
+    """Refuses a file name whose suffix `VideoWriter` cannot write.
 
     Raises:
-        UserError: it ends in something else than `SUFFIXES`.
+        UserError: the suffix is not among `SUFFIXES`.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"VideoWriter expects a name that ends in {', '.join(SUFFIXES)}, got '{path.name}'.")
 
 
 class VideoWriter:
-    """Writes H.264, yuv420p, index first ("faststart"); the same frames give the same bytes.
+    """Writes H.264, yuv420p, with the index first ("faststart"); the same frames give the same bytes.
 
-    To be used in a `with` block: the file appears when the block ends well, and nothing is left of it otherwise.
+    Use it in a `with` block: the file appears when the block ends without an error, and otherwise no file is left.
 
     Args:
-        path: the file to write, .mp4, .m4v, .mov or .mkv; its folder is made if it is missing.
-        fps: frames a second; 29.97 means 30000/1001.
+        path: the file to write, .mp4, .m4v, .mov or .mkv; its folder is created if it is missing.
+        fps: frames per second; 29.97 means 30000/1001.
         crf: quality, 0 (lossless, large) to 51 (small).
         preset: x264's speed, "ultrafast" to "veryslow".
 
     Raises:
-        UserError: an ending that cannot hold H.264, or a rate that is not positive.
+        UserError: the suffix cannot hold H.264, or the rate is not positive.
     """
 
     def __init__(self, path: Path | str, *, fps: float | Fraction, crf: int = 20, preset: str = "veryfast") -> None:
         self.path = Path(path)
         check_name(self.path)
         self.fps = exact_rate(fps)
-        # x264's macroblock tree, in its SIMD form, gives other bytes now and then
+        # the SIMD code of x264's macroblock tree does not always give the same bytes
         self._options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
         self._cleanup = contextlib.ExitStack()
         self._container: OutputContainer | None = None
@@ -82,7 +82,7 @@ class VideoWriter:
             images: uint8 RGB, (N, H, W, 3) or one frame (H, W, 3); all of one size.
 
         Raises:
-            UserError: another shape or type, or a size that differs from the first frame's.
+            UserError: the shape or type is wrong, or the size differs from that of the first frame.
         """
         if self._container is None:
             raise UserError(
@@ -112,7 +112,7 @@ class VideoWriter:
         context = stream.codec_context
         context.time_base = 1 / self.fps
         context.thread_count = 1  # more threads give other bytes
-        # players guess the colours of files that do not name them, each in its own way
+        # players guess the colours of files that do not name them, and their guesses differ
         context.colorspace = context.color_primaries = context.color_trc = 1  # ITU-R BT.709
         context.color_range = ColorRange.MPEG
         return stream
