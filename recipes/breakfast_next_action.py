@@ -1,18 +1,19 @@
-"""Next action on Breakfast from past action labels, against how many of them are shown: five heads, four splits.
+"""Measures next actions on Breakfast from past action labels, by the number of labels shown: five heads, four splits.
 
 Command:   python recipes/breakfast_next_action.py --data FOLDER [--heads gru] [--seeds 0] [--out runs/breakfast_next]
            FOLDER holds groundTruth, mapping.txt and splits (the layout of MS-TCN).
-Cost:      about 12 minutes on one core; a run or sweep that was stopped goes on.
-Expected:  a table of heads, n-gram chains and other controls, with differences to the chain chosen on held-out people
-           and to the unordered bag of past labels; a report of accuracy from one past action to all of them.
+Cost:      about 12 minutes on one core; an interrupted run or sweep resumes.
+Expected:  a table of heads, n-gram chains and other controls, with differences from the chain chosen on held-out
+    people
+           and from the unordered bag of past labels; a report of accuracy from one past action to all of them.
 
-What is seen are labels alone, told rightly: no pixels. A frame is an action: its label, one-hot, how long it was and
-how long after the last one it began (see epic_next_action.py, which does the same). "SIL" is no action. Actions that
-are no video's first are asked: 6,647 in the test videos of the four splits together.
+The input is the true labels of past actions, no pixels. A frame is an action: its one-hot label, its duration, and the
+time since the last action began (see epic_next_action.py, which uses the same input). "SIL" is not an action. Queries
+ask for every action but the first of a video: 6,647 in the test videos of the four splits together.
 
-Nothing is chosen on test videos. Some people are held out of each split's training: there the order of the split's
-chain is chosen each time, and there, on split 1, the settings below were, once. Intervals resample the 52 people, not
-the 1,712 videos, many of which are one performance filmed by several cameras.
+Nothing is chosen on test videos. Some people are held out of each split's training videos. The order of the split's
+chain is chosen on them in each run; the settings below were chosen once, on those of split 1. Intervals resample the
+52 people, not the 1,712 videos, many of which show one performance from several cameras.
 """
 
 import dataclasses
@@ -64,12 +65,12 @@ def main(
     Args:
         data: folder of Breakfast in the layout of MS-TCN; features are not needed.
         out: folder for data sets, runs, rows, tables and the report.
-        splits: which official splits.
-        heads: names, or "all".
-        seeds: of training.
-        contexts: how many of the past actions are shown; "full": all.
+        splits: official splits, such as "1,2".
+        heads: names of heads, or "all".
+        seeds: training seeds, such as "0,1".
+        contexts: numbers of past actions to show; "full": all.
         epochs: passes over the training videos.
-        limit: only the first so many queries of each split, to try it out.
+        limit: largest number of queries of each split, for a short trial.
     """
     tables, chosen = [], []
     for split in map(int, splits.split(",")):
@@ -95,22 +96,22 @@ def main(
 
 
 def prepare(data: Path, out: Path, split: int) -> tuple[Dataset, FeatureStore]:
-    """The data set of a split, an action a second, and its features."""
-    told, steps = out / "annotations" / f"split{split}", out / "steps" / f"split{split}"
-    if not (told / "dataset.json").is_file():
-        print(convert_breakfast_split(data, told, split).summary())
+    """Returns the data set of a split, in which each action takes one second, and its features."""
+    annotations, steps = out / "annotations" / f"split{split}", out / "steps" / f"split{split}"
+    if not (annotations / "dataset.json").is_file():
+        print(convert_breakfast_split(data, annotations, split).summary())
     if not (steps / "dataset.json").is_file():
-        actions = Dataset.load(told)
+        actions = Dataset.load(annotations)
         write_action_steps(steps, actions, [actions])
     return Dataset.load(steps), FeatureStore.open_in(steps)
 
 
 def report(rows: pd.DataFrame, chosen: pd.DataFrame, out: Path) -> None:
-    """Prints and writes the tables: heads beside controls, and accuracy against how many actions are shown."""
+    """Prints and writes the tables: heads and controls, and accuracy by the number of actions shown."""
     full = rows[(rows["control"] == "") & (rows["context"] == "full")]
     models = {str(head): part for head, part in full.groupby("head", sort=False)}
     asked = rows[~rows["control"].isin(["", "blind", "shuffled", "swapped_past:1s"])]
-    # Controls that ask no model say the same beside every run.
+    # Baselines have the same rows for every run.
     controls = {str(name): part.drop_duplicates("query") for name, part in asked.groupby("control", sort=False)}
     controls["chosen chain"] = chosen.drop_duplicates("query")
     table = next_action_table(models, controls, ["chosen chain", "bag_of_labels"])

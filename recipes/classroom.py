@@ -1,13 +1,13 @@
-"""The demo: a generated classroom, from video files to answers, next actions and a comparison of four heads.
+"""Runs the demo on a generated classroom, from video files to answers, next actions and a comparison of four heads.
 
 Command:   python recipes/classroom.py --out demo
-Cost:      eight to nine minutes on 2 CPU cores; run again after a stop, it goes on where it was.
-Expected:  a table of accuracy by question family for conv, lstm, memory and window beside the controls blind, last
-           frame and majority (its numbers are in `recipes/README.md`); a figure of accuracy against context; an
-           annotated test video.
+Cost:      eight to nine minutes on 2 CPU cores; an interrupted run resumes.
+Expected:  a table of accuracy by question family for conv, lstm, memory and window with the controls blind, last frame
+           and majority (its numbers are in `recipes/README.md`); a figure of accuracy against context; an annotated
+           test video.
 
-Everything is read from pixels: H.264 files are made, decoded, and seen by an ImageNet CNN. Options of the world and of
-training are set by name, such as --world.train_videos 20 --training.epochs 2.
+All features come from pixels: the demo writes H.264 files, decodes them, and runs an ImageNet CNN on their frames. Set
+options of the world and of training by name, such as --world.train_videos 20 --training.epochs 2.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from vidseq.training import TrainConfig, fit
 
 FEATURES_A_SECOND = 2
 CONTROLS = ("blind", "last_frame", "majority")
-#: Facts hardly depend on a video's length, so many short videos teach most a minute of computing.
+#: What a video teaches hardly depends on its length, so many short videos teach most per minute of computation.
 WORLD = ClassroomConfig(
     train_videos=200,
     val_videos=16,
@@ -61,13 +61,13 @@ def main(
     """Runs the demo.
 
     Args:
-        out: folder for all that is made.
-        heads: which heads to compare.
-        world: what to generate.
-        training: how to train; its head is replaced by each of `heads`.
-        pooling: "mean", or a grid that keeps where things are.
-        contexts: how much of the past to show, for the figure.
-        workers: processes.
+        out: folder for all output.
+        heads: names of the heads to compare.
+        world: options of the generated classroom.
+        training: training config; each of `heads` replaces its head.
+        pooling: "mean", or a grid such as "2x3", which keeps positions.
+        contexts: the contexts of the figure.
+        workers: number of processes.
     """
     data, report = out / "data", out / "report"
     print(f"1/5  Drawing a classroom: {out / 'browse.html'} shows it.", flush=True)
@@ -77,7 +77,7 @@ def main(
     look(dataset, pooling, workers)
     print(f"3/5  Training {heads}.", flush=True)
     runs = train(data, heads.split(","), training, out / "runs", workers)
-    print("4/5  Asking about videos that they have not seen: accuracy in percent, 95% intervals over videos.\n")
+    print("4/5  Evaluating on new videos: accuracy in percent, 95% intervals over videos.\n")
     print(evaluate_models(data, runs, contexts=contexts, controls=CONTROLS, out=report), flush=True)
     print("5/5  Annotating a video.", flush=True)
     annotate(dataset, runs[-1], out)
@@ -85,7 +85,7 @@ def main(
 
 
 def look(dataset: Dataset, pooling: str, workers: int) -> None:
-    """Makes the features of every video; ends the demo if one cannot be read."""
+    """Extracts the features of every video; stops the demo if a video cannot be read."""
     backbone = build_backbone(pooling=pooling, resize="whole")
     report = extract_dataset_features(dataset, backbone, FEATURES_A_SECOND, workers=workers)
     print(f"     {report.summary()}")
@@ -94,7 +94,7 @@ def look(dataset: Dataset, pooling: str, workers: int) -> None:
 
 
 def train(data: Path, heads: list[str], training: TrainConfig, out: Path, workers: int) -> list[Path]:
-    """Trains the heads, several at a time, each in a process of its own."""
+    """Trains the heads, several at a time, each in its own process."""
     jobs = {
         head: dataclasses.replace(training, head=head, head_options=HEAD_OPTIONS.get(head, {}) | training.head_options)
         for head in heads
@@ -105,12 +105,12 @@ def train(data: Path, heads: list[str], training: TrainConfig, out: Path, worker
 
 
 def train_one(data: Path, out: Path, config: TrainConfig) -> Path:
-    """Trains one head, or goes on with it."""
+    """Trains one head, or resumes its training."""
     return fit(Dataset.load(data), FeatureStore.open_in(data), config, out / config.head, resume=True)
 
 
 def annotate(dataset: Dataset, run: Path, out: Path) -> None:
-    """Predicts on the first test video, asking what the data set asks of it, and draws the answers on it."""
+    """Predicts on the first test video with queries of the data set, and draws the answers on the video."""
     video = dataset.split("test")[0].video
     queries = dataset.queries_of(video)
     questions = [query for query in queries if query.kind == "question"][::5]
@@ -125,12 +125,12 @@ def annotate(dataset: Dataset, run: Path, out: Path) -> None:
 
 
 def closing_words(out: Path, run: Path) -> str:
-    """What was made, and how to go on."""
+    """Lists the output, and commands to continue with."""
     return f"""
-Look at {out}/browse.html (the videos and what is asked of them), {out}/report/context.png (accuracy against
-context), {out}/annotated.mp4 (what {run.name} says of a video), {out}/predictions.jsonl (the same as rows).
+Output: {out}/browse.html (the videos and their queries), {out}/report/context.png (accuracy against context),
+{out}/annotated.mp4 (predictions of {run.name} on a video), {out}/predictions.jsonl (the same predictions as rows).
 
-Go on with
+Continue with
   vidseq predict {out}/data/videos --model {run} --out rows.csv
   vidseq evaluate --data {out}/data --model {run} --contexts 1f,2s,4s,8s,full --controls shuffled --out report
   vidseq train --data {out}/data --out {out}/runs/rnn --head rnn

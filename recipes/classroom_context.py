@@ -1,13 +1,13 @@
-"""The context tool beside a known truth: a trained head on the symbolic classroom, where all evidence is known.
+"""Checks the context report against known evidence, with a trained head on the symbolic classroom.
 
 Command:   python recipes/classroom_context.py [--head window] [--out runs/classroom_context]
-Cost:      about 4 minutes on one core; a run or sweep that was stopped goes on.
-Expected:  first_last (which card or programme was first or last) is learnt: 98% with all of the past, 30% as long as
-           none of the evidence is shown, as blind; color_now and doing are flat. color_then is not learnt.
+Cost:      about 4 minutes on one core; an interrupted run or sweep resumes.
+Expected:  first_last (which card or programme was first or last) is learnt: 98% with all of the past, 30%, as much as
+           blind, with none of the evidence; color_now and doing are flat. color_then is not learnt.
 
-Symbolic observations are noisy vectors of what is visible, no pixels: the question is here what the tool tells of a
-model that has learnt to look back. The last table holds it to the truth: where a context shows none of the evidence a
-model can but guess, and where it shows all of it, one that has learnt the family is right.
+Symbolic observations are noisy vectors of what is visible, no pixels. The recipe tests what the report shows for a
+model that has learnt to use the past. The last table compares it with the truth: if a context shows none of the
+evidence, a model can only guess; if it shows all of it, a model that has learnt the family is right.
 """
 
 from pathlib import Path
@@ -48,7 +48,7 @@ TRAINING = TrainConfig(
 )
 CONTEXTS = "1f,1s,2s,4s,8s,16s,full"
 CONTROLS = ("blind", "shuffled", "swapped_past:1s", "evidence_only", "majority")
-#: What a context shows of the evidence of a query, and controls to compare that with.
+#: The part of a query's evidence that a context shows, and the controls to compare with.
 SHOWN = ("none", "part", "all", "blind", "evidence_only")
 
 
@@ -62,9 +62,9 @@ def main(
 
     Args:
         out: folder for the data set, the run and the report.
-        world: what to generate.
-        training: how to train.
-        contexts: how much of the past to show.
+        world: options of the generated classroom.
+        training: training config.
+        contexts: the contexts of the sweep.
     """
     data, run = out / "data", out / "runs" / f"{training.head}-seed{training.seed}"
     dataset = Dataset.load(generate(data, world, workers=1))
@@ -77,14 +77,14 @@ def main(
 
 
 def by_evidence(rows: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy of each family by what a context shows of a query's evidence, with 95% intervals, beside the controls.
+    """Computes accuracy by family and by the part of the evidence that a context shows, with 95% intervals.
 
     Args:
-        rows: of a model at several contexts, with the controls blind and evidence_only.
+        rows: rows of a model at several contexts, with the controls blind and evidence_only.
 
     Returns:
-        a line a family, the columns none (the context ends before the evidence does), part, all (it reaches back to
-        where the evidence begins), blind, evidence_only: percent, with the number of answers; a dash for no answers.
+        a line per family with the columns none (the context shows no evidence), part, all (it reaches back to the
+        start of the evidence), blind, evidence_only: percent, with the number of answers; a dash without answers.
     """
     asked = rows[rows["reach_seconds"].notna()]
     lengths = asked[(asked["control"] == "") & np.isfinite(asked["context_seconds"])]

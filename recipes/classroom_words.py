@@ -1,18 +1,18 @@
-"""Answers in words on the symbolic classroom: sentences by greedy choice and beam search, and letter by letter.
+"""Compares answers in words with classes on the symbolic classroom: by word and by character, greedy and beam search.
 
 Command:   python recipes/classroom_words.py --out runs/words
-Cost:      half an hour on one core, half of it the character model; symbolic observations need no CNN. A run that
-           was stopped goes on.
-Expected:  a table of exact match, token F1, perplexity a piece and nats an answer of three models that share head,
-           data and training: "word" writes sentences word by word, "character" letter by letter, "class" is the
-           usual classifier over all sentences that the data set has; exact match by kind of question; and a picture of
-           the tree that beam search grew for one question, `tree.png`. Exact match on 807 questions of the test split,
-           seed 0: word 94.1% greedy and 93.9% with a beam of 5, character 93.8 and 94.4%, class 98.0%; nats an answer
-           0.232, 0.438 and 0.074. With 150 training videos instead of 600 (and 30 epochs) 84.0, 85.1, 76.1, 75.7 and
-           82.8%: what children do was hardly learnt by any.
+Cost:      half an hour on one core, half of it for the character model; symbolic observations need no CNN. An
+           interrupted run resumes.
+Expected:  a table of exact match, token F1, perplexity per token and nats per answer of three models with the same
+           head, data and training: "word" writes sentences word by word, "character" letter by letter, and "class" is
+           a classifier over all sentences of the data set; exact match by kind of question; and `tree.png`, the tree
+           of beam search for one question. Exact match on 807 questions of the test split, seed 0: word 94.1% greedy
+           and 93.9% with a beam of 5, character 93.8 and 94.4%, class 98.0%; nats per answer 0.232, 0.438 and 0.074.
+           With 150 training videos instead of 600 (and 30 epochs) 84.0, 85.1, 76.1, 75.7 and 82.8%: no model learnt
+           well what children do.
 
-Only "class" is told the list of possible answers; a decoder has to write each so that it fits word for word, but can
-also write sentences that it has never seen. Perplexities of words and letters do not compare; nats an answer do.
+Only "class" knows the list of possible answers. A decoder must write the exact words, but can also write sentences
+that it has never seen. Perplexities of words and of characters are not comparable; nats per answer are.
 """
 
 import dataclasses
@@ -69,13 +69,13 @@ TRAINING = TrainConfig(
     full_context=1.0,
     patience=None,
 )
-#: What each model is trained for.
+#: The tasks of each model.
 MODELS: dict[str, dict[str, dict[str, Any]]] = {
     "word": {"answer_words": {"unit": "word"}},
     "character": {"answer_words": {"unit": "character"}},
     "class": {"question": {}},
 }
-#: How wide a beam each line of the table has; 1 is greedy.
+#: Beam widths of each model; 1 is greedy.
 BEAMS: dict[str, tuple[int | None, ...]] = {"word": (1, 5), "character": (1, 5), "class": (None,)}
 
 
@@ -83,9 +83,9 @@ def main(out: Path = Path("runs/words"), world: ClassroomConfig = WORLD, trainin
     """Trains the three models and compares them.
 
     Args:
-        out: folder for the data set, runs, rows, the table and the picture.
-        world: what to generate.
-        training: how to train; its tasks are replaced.
+        out: folder for the data set, runs, rows, the table and the figure.
+        world: options of the generated classroom.
+        training: training config; its tasks are replaced.
     """
     data = out / "data"
     dataset = Dataset.load(generate(data, world))
@@ -114,18 +114,18 @@ def main(out: Path = Path("runs/words"), world: ClassroomConfig = WORLD, trainin
 
 
 def compare(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line a model and search: the metrics of answers in words, and how it stands to the classifier, paired."""
+    """Makes a line per model and search: metrics of answers in words, and the paired difference from "class"."""
     classes = rows[(rows["run"] == "class") & (rows["control"] == "")]
     lines = []
     for (run, control), part in rows.groupby(["run", "control"], sort=False):
         written = bool(part["answer_tokens"].notna().all())
         nats = {} if written else {"nats_an_answer": negative_log_likelihood(part)}
-        numbers = word_summary(part) if written else {"exact_match": exact_match(part), "token_f1": token_f1(part)}
+        metrics = word_summary(part) if written else {"exact_match": exact_match(part), "token_f1": token_f1(part)}
         difference = (
             {} if run == "class" else {"minus_class": paired_difference(part, classes).in_percent(signed=True)}
         )
         intervals = {"interval": accuracy_interval(part).in_percent(), **difference}
-        lines.append({"model": control or run, **numbers, **nats, **intervals, "answers": len(part)})
+        lines.append({"model": control or run, **metrics, **nats, **intervals, "answers": len(part)})
     return pd.DataFrame(lines)
 
 

@@ -1,18 +1,17 @@
-"""What every head costs as videos grow, measured beside the theory, and how far back it reads in 4 GB.
+"""Measures how the cost of every head grows with the length of a video, compared with theory, and what fits in 4 GB.
 
 Command:   python recipes/complexity.py [--heads all] [--frames 1024,2048,4096,8192] [--out runs/complexity]
-Cost:      about ten seconds a head on one core; a run that was stopped goes on.
-Expected:  time, memory and state grow with the powers of the length that the lecture's formulas give (those of table 1
-           in "Attention is all you need"): towards 2 in time for attention over all frames, about 1 for the others;
-           the state of a streaming head does not grow, but for heads that keep every frame. Signals climb the layers
-           that the formulas say: one for attention and recurrences, (n - 1) / (w - 1) for windows, log2(n) for
-           convolutions whose dilation doubles.
+Cost:      about ten seconds per head on one core; an interrupted run resumes.
+Expected:  time, memory and state grow with the powers of the length in table 1 of "Attention is all you need": towards
+           2 in time for attention over all frames, about 1 for other heads; the state of a streaming head is constant,
+           except for heads that keep every frame. The numbers of layers that a signal passes follow the formulas: one
+           for attention and recurrences, (n - 1) / (w - 1) for windows, log2(n) for convolutions with doubling
+           dilation.
 
-Exponents are slopes in the logarithms with 95% intervals; a fixed cost makes them smaller than the law for short
-videos. Layers are counted on gradients that are not zero, at 17, 33, 65 and 129 frames and with reaches of a few
-frames. "In 4 GB": the longest video that can be read in one go, without (read) and with (learn) gradients; beyond the
-measured lengths memory is extrapolated, in proportion to the length or faster. Live, a head of constant state reads on
-without end.
+Exponents are slopes of the logarithms with 95% intervals. A fixed cost makes them smaller for short videos. Layers are
+counted by gradients that are not zero, at 17, 33, 65 and 129 frames and with contexts of a few frames. "In 4 GB" is
+the longest video that can be read at once, without (read) and with (learn) gradients. Beyond the measured lengths,
+memory is extrapolated in proportion to the length or faster. A streaming head with constant state reads any length.
 """
 
 from pathlib import Path
@@ -44,15 +43,15 @@ def main(
     gigabytes: float = 4.0,
     runs: int = 3,
 ) -> None:
-    """Measures and draws.
+    """Measures heads, and writes the table and the figure.
 
     Args:
-        heads: names, or "all".
-        frames: lengths for time and memory, at least three, rising.
-        out: folder for the rows, the table and the figure; what is there already is kept.
+        heads: names of heads, or "all".
+        frames: lengths for time and memory, at least three, in ascending order.
+        out: folder for the rows, the table and the figure; existing rows are kept.
         dim: width of the heads.
-        gigabytes: memory (10^9 bytes) for which the longest video is worked out.
-        runs: the best of so many times counts.
+        gigabytes: memory (10^9 bytes) for which the longest video is computed.
+        runs: number of timed runs, of which the fastest counts.
     """
     lengths = [int(length) for length in frames.split(",")]
     rows = []
@@ -71,7 +70,7 @@ def main(
 
 
 def readable(table: pd.DataFrame, gigabytes: float) -> pd.DataFrame:
-    """The table with theory and measurement side by side, exponents with half their intervals' width."""
+    """Returns the table for readers: theory and measurement, exponents with half the width of their intervals."""
     columns = {"head": table["head"], "cost, O": table["cost"]}
     for word, title in TITLES.items():
         halves = (table[f"{word}_high"] - table[f"{word}_low"]) / 2
@@ -83,24 +82,24 @@ def readable(table: pd.DataFrame, gigabytes: float) -> pd.DataFrame:
 
 
 def thousands(frames: int) -> str:
-    """Two digits are known."""
+    """Formats a number of frames with two significant digits."""
     return f"{round(frames, 1 - int(np.log10(max(1, frames)))):,}"
 
 
 def draw(table: pd.DataFrame, gigabytes: float) -> Figure:
-    """A row a head: exponents with their intervals, and the longest video that fits."""
+    """Draws a row per head: exponents with their intervals, and the longest video that fits."""
     figure = Figure(figsize=(11, 1.4 + 0.24 * len(table)), layout="constrained")
     panels = figure.subplots(1, len(TITLES) + 1, sharey=True)
-    places = np.arange(len(table))
+    heights = np.arange(len(table))
     for axes, (word, title) in zip(panels, TITLES.items()):
         bounds = [table[word] - table[f"{word}_low"], table[f"{word}_high"] - table[word]]
-        axes.errorbar(table[word], places, xerr=bounds, fmt="o", color=COLORS[0], ms=4, lw=1, capsize=2)
+        axes.errorbar(table[word], heights, xerr=bounds, fmt="o", color=COLORS[0], ms=4, lw=1, capsize=2)
         axes.set(title=title, xlabel="power of the length", xlim=(-0.2, 2.6), xticks=(0, 1, 2))
     for word, color, marker in (("read", COLORS[2], "o"), ("learn", COLORS[1], "s")):
-        panels[-1].semilogx(table[f"{word}_frames"], places, marker, color=color, ms=4, label=word)
+        panels[-1].semilogx(table[f"{word}_frames"], heights, marker, color=color, ms=4, label=word)
     panels[-1].set(title=f"longest video in {gigabytes:g} GB", xlabel="frames")
     panels[-1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    panels[0].set_yticks(places, table["head"])
+    panels[0].set_yticks(heights, table["head"])
     panels[0].invert_yaxis()
     for axes in panels:
         axes.grid(axis="both", color="#dddddd", lw=0.5)

@@ -1,24 +1,25 @@
-"""Next action on EPIC-Kitchens-100 from past action labels, beside n-gram chains: verb, noun and action.
+"""Compares heads with n-gram chains on EPIC-Kitchens-100 next actions from past labels: verb, noun and action.
 
 Command:   python recipes/epic_next_action.py --data FOLDER [--kinds verb] [--heads gru] [--seeds 0] [--adjust true]
            FOLDER holds the annotations, official or RULSTM's short ones, and both class lists (the layout `epic`).
-Cost:      2 to 4 minutes on one core a kind and seed for gru, lstm and memory, about 8 for conv and window, whose
-           states are large and are asked at 64 places of a clip; a run that was stopped goes on.
-Expected:  for each kind the heads, all n-gram chains, the differences to the best chain, a table of contexts from 1 to
-           256 past actions, and a figure. Heads have as many parameters as gru, with all that enters and leaves them;
-           what window and conv see reaches beyond 256 actions. With --adjust also gru and the best chain with scores
-           that are adjusted for class-mean recall, and how much that costs in accuracy: verbs 19.0 to 29.3 (chain 22.2
-           to 27.8), nouns 36.1 to 45.3 (40.5 to 43.9), seed 0.
+Cost:      2 to 4 minutes on one core per kind and seed for gru, lstm and memory, about 8 for conv and window, whose
+           states are large and are asked at 64 times of a clip; an interrupted run resumes.
+Expected:  for each kind the heads, all n-gram chains, the differences from the best chain, a table of contexts from 1
+           to 256 past actions, and a figure. All heads have the number of parameters of gru, projections included; the
+           contexts of window and conv are longer than 256 actions. With --adjust also gru and the best chain with
+           scores adjusted for class-mean recall, and the loss of accuracy: verbs 19.0 to 29.3 (chain 22.2 to 27.8),
+           nouns 36.1 to 45.3 (40.5 to 43.9), seed 0.
 
-What is seen are labels alone, told rightly: no pixels. A frame is an action: its verb and noun, one-hot, how long it
-was and how long after the last one it began. The next action is told from all that began before it, whatever the time
-between (as n-gram figures for this data set are), so the 9,530 validation actions that are no video's first are asked.
+The input is the true labels of past actions, no pixels. A frame is an action: its one-hot verb and noun, its duration,
+and the time since the last action began. The next action is forecast from all actions that began before it, whatever
+the time between them (as in n-gram figures for this data set). Queries ask for the 9,530 validation actions that are
+not the first of their video.
 
-Nothing is chosen on the validation videos. Some participants are held out of training: there the order of the best
-chain is chosen each time, and how far scores are adjusted; there, too, the settings below were, once, with gru: clips
-of random lengths rather than of the last 16 actions, and the epochs of verbs, which nouns take over, and of actions.
-Then models and chains learn from all training videos. Intervals resample participants, 30 of 32 of whom also cook in
-training videos, as the official split has it.
+Nothing is chosen on the validation videos. Some participants are held out of training. The order of the best chain and
+the strength of the adjustment are chosen on them in each run. The settings below were chosen on them once, with gru:
+clips of random lengths rather than of the last 16 actions, and the epochs for verbs (used for nouns too) and for
+actions. Then models and chains learn from all training videos. Intervals resample participants; 30 of 32 also cook in
+training videos, according to the official split.
 """
 
 import dataclasses
@@ -63,7 +64,7 @@ SETTINGS = TrainConfig(
     lr=4e-3,
     patience=None,
 )
-#: What differs: thousands of actions want no smoothing, and take longer.
+#: Settings by kind: thousands of action classes need no smoothing, and more epochs.
 OPTIONS = {"verb": {"label_smoothing": 0.1}, "noun": {"label_smoothing": 0.1}, "action": {}}
 EPOCHS = {"verb": 8, "noun": 8, "action": 12}
 
@@ -84,17 +85,17 @@ def main(
     """Trains and scores next actions, and compares them with chains.
 
     Args:
-        data: the folder of the annotations.
+        data: folder of the annotations.
         out: folder for data sets, runs, rows, tables and the figure.
-        kinds: what is predicted: verb, noun, action.
-        heads: names, or "all"; each as large as the settings' own.
-        seeds: of training.
-        contexts: how many of the past actions are shown; "full": all.
-        longest_chain: chains look back 1 to this many labels.
-        epochs: passes over the training videos; None: as chosen for each kind.
+        kinds: what to predict: verb, noun, action.
+        heads: names of heads, or "all"; each gets the number of parameters of the settings' head.
+        seeds: training seeds, such as "0,1".
+        contexts: numbers of past actions to show; "full": all.
+        longest_chain: chains use 1 to this many past labels.
+        epochs: passes over the training videos; None: those of each kind.
         dim: width of the model.
-        limit: only the first so many queries, to try it out.
-        adjust: also adjust the scores of the settings' head, and of the best chain, for class-mean recall.
+        limit: largest number of queries, for a short trial.
+        adjust: also adjust the scores of the settings' head and of the best chain for class-mean recall.
     """
     tables: list[pd.DataFrame] = []
     for kind in kinds.split(","):
@@ -127,7 +128,7 @@ def main(
 def score(
     run: Path, head: str, seed: int, query_set: QuerySet, store: FeatureStore, contexts: Sequence[str]
 ) -> pd.DataFrame:
-    """The rows of a run, kept beside it and read where they are the same queries and contexts."""
+    """Returns the rows of a run; they are stored in its folder and reused for the same queries and contexts."""
     file = run / "rows.parquet"
     if file.is_file():
         rows = read_rows(file)
@@ -135,7 +136,7 @@ def score(
             return rows
     predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint))
     about = Run(run=run.name, head=head, seed=seed)
-    # One context at a time: thousands of scores for each of many queries would fill the memory.
+    # Evaluates one context at a time, because thousands of scores per query need much memory.
     rows = concatenate(
         [
             evaluate(
@@ -176,8 +177,10 @@ def report_adjusted(
     best: str,
     out: Path,
 ) -> None:
-    """Adjusts scores by how frequent classes are, as much as suits held-out participants, for class-mean recall alone:
-    the model's and, in fairness, those of the best chain."""
+    """Adjusts the scores of the model and of the best chain by class frequency, for class-mean recall.
+
+    The strength of the adjustment is chosen on held-out participants.
+    """
     dataset = query_set.dataset
     choosing = hold_out(dataset, HELD_OUT)
     run = out / f"{kind}-{config.head}-held-out"
@@ -198,7 +201,7 @@ def report_adjusted(
 
 
 def adjusted(runs: Sequence[Path], query_set: QuerySet, store: FeatureStore, tau: float) -> pd.DataFrame:
-    """The rows of models that see all the past, their scores adjusted by the answers of training."""
+    """Returns the rows of models that see all of the past, with scores adjusted by class frequency."""
     adjust = LogitAdjustment.learnt(*known_answers(query_set), tau)
     tables = []
     for run in runs:
@@ -219,7 +222,7 @@ def adjusted(runs: Sequence[Path], query_set: QuerySet, store: FeatureStore, tau
 
 
 def adjusted_chain(chain: str, query_set: QuerySet, tau: float) -> pd.DataFrame:
-    """The rows of a chain, likewise."""
+    """Returns the rows of a chain, with scores adjusted by the frequency of training answers."""
     adjust = LogitAdjustment.learnt(*known_answers(query_set), tau)
     return concatenate(
         answer_baselines(query_set, [chain], next_actions_of(query_set.dataset, "train"), Run(run=chain), adjust)
@@ -227,12 +230,12 @@ def adjusted_chain(chain: str, query_set: QuerySet, tau: float) -> pd.DataFrame:
 
 
 def known_answers(query_set: QuerySet) -> tuple[list[str], tuple[str, ...]]:
-    """What training answers, and the classes."""
+    """Returns the training answers, and the classes."""
     return [query.answer for query in next_actions_of(query_set.dataset, "train")], query_set.dataset.action_labels
 
 
 def draw(rows: pd.DataFrame, kinds: Sequence[str], out: Path) -> None:
-    """Draws accuracy against the number of past actions shown, beside three chains."""
+    """Draws accuracy against the number of past actions shown, with three chains."""
     shown = rows[rows["control"].isin(["", "ngram:1", "ngram:2", "ngram:3"])]
     panels = [rows_panel(kind, shown[shown["dataset"] == f"epic_kitchens_100_{kind}"]) for kind in kinds]
     title = "EPIC-Kitchens-100: next action from past labels"

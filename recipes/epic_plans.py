@@ -1,21 +1,22 @@
-"""The next 20 actions on EPIC-Kitchens-100 from past action labels: five futures, the best of which counts.
+"""Forecasts the next 20 actions on EPIC-Kitchens-100 from past labels: five sequences, of which the best counts.
 
 Command:   python recipes/epic_plans.py --data FOLDER [--kinds verb,noun] [--seeds 0] [--out runs/epic_plans]
            FOLDER holds the annotations, official or RULSTM's short ones, and both class lists (the layout `epic`).
-Cost:      about 12 minutes on one core for verbs and one seed; a run that was stopped goes on.
-Expected:  verbs, seed 0, edit distance (Damerau's, as a share of 20; lower is better): five futures drawn from the
-           decoder 0.617, five from an n-gram chain that goes on and on 0.628, the chain at its likeliest 0.685, the
-           five most frequent verbs, each repeated, 0.706.
+Cost:      about 12 minutes on one core for verbs and one seed; an interrupted run resumes.
+Expected:  verbs, seed 0, edit distance (Damerau's, divided by 20; lower is better): five sequences drawn from the
+           decoder 0.617, five drawn from an n-gram chain 0.628, the chain's most probable sequence 0.685, the five
+           most frequent verbs, each repeated, 0.706.
 
-A frame is an action, told rightly (see epic_next_action.py): no pixels. A model reads all that came before, and the
-decoder of `action_sequence` writes what comes next; a second is an action, so that there are no lengths to tell. It is
-asked behind each action of the official validation videos that more than 20 follow.
+A frame is a past action with its true label (see epic_next_action.py), no pixels. A model reads all past actions, and
+the decoder of `action_sequence` writes the next ones. Each action takes one second, so there are no durations to
+forecast. Queries follow each action of the official validation videos that more than 20 others follow.
 
-The measure is Ego4D's (Z = 20, K = 5), on other data. Nothing is chosen on the validation videos: on participants held
-out of training the decoder's temperature, and for chains both that and how far they look back, each time; and, once,
-the rate of learning: with 4e-3 the loss stands still until the rate has fallen (1.35 nats a token after four epochs,
-with 1.5e-3 1.22). On a toy of three verbs in turn a decoder that is an LSTM learnt far more slowly than a transformer.
-After ten epochs held-out and training loss are equal (1.17 and 1.18), so that longer training may bring more.
+The measure is Ego4D's (Z = 20, K = 5), on other data. Nothing is chosen on the validation videos. Participants held
+out of training choose in each run the decoder's temperature, and the temperature and order of chains. They also chose
+the learning rate once: with 4e-3 the loss is constant until the rate falls (1.35 nats per token after four epochs,
+1.22 with 1.5e-3). On a toy problem of three alternating verbs, an LSTM decoder learnt far more slowly than a
+transformer. After ten epochs held-out and training loss are equal (1.17 and 1.18), so longer training may improve the
+result.
 """
 
 import dataclasses
@@ -51,9 +52,9 @@ SETTINGS = TrainConfig(
     patience=None,
     monitor="loss",
 )
-#: What is tried on held-out participants.
+#: The values that are tried on held-out participants.
 TEMPERATURES, ORDERS = (0.25, 0.5, 0.75, 1.0), (1, 2, 3, 4, 8)
-#: So many moments choose.
+#: Number of moments for the choice.
 CHOOSE_BY = 1000
 
 
@@ -69,13 +70,13 @@ def main(
     """Trains and scores plans, and compares them with chains.
 
     Args:
-        data: the folder of the annotations.
+        data: folder of the annotations.
         out: folder for data sets, runs, rows and tables.
-        kinds: what is foretold: verb, noun, action.
-        seeds: of training.
+        kinds: what to forecast: verb, noun, action.
+        seeds: training seeds, such as "0,1".
         epochs: passes over the training videos.
         dim: width of the model.
-        limit: only the first so many moments, to try it out.
+        limit: largest number of moments, for a short trial.
     """
     config = dataclasses.replace(SETTINGS, epochs=epochs, dim=dim)
     for kind in kinds.split(","):
@@ -103,28 +104,28 @@ def main(
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """What held-out participants say is best."""
+    """The settings that are best on held-out participants."""
 
     temperature: float
-    """Of the decoder."""
+    """Temperature of the decoder."""
     likeliest_order: int
-    """How far a chain looks back that goes on at its likeliest."""
+    """Order of the chain whose most probable sequence counts."""
     drawn_order: int
-    """How far one that is drawn from."""
+    """Order of the chain that sequences are drawn from."""
     drawn_temperature: float
 
 
 def choose(
     plans: Dataset, labels: Mapping[str, Sequence[str]], store: FeatureStore, config: TrainConfig, run: Path
 ) -> Choice:
-    """Chooses on some of the training participants, from what is learnt of the others.
+    """Chooses the settings on held-out training participants, with a model and chains trained on the others.
 
     Args:
         plans: the data set.
-        labels: of all its videos.
+        labels: the action labels of all its videos.
         store: the features.
-        config: how to train.
-        run: the folder of the model that chooses.
+        config: training config.
+        run: folder of the model for the choice.
     """
     choosing = hold_out(plans, HELD_OUT)
     asked = queries_of(choosing, "val")
@@ -148,7 +149,7 @@ def choose(
         for order, chain in chains.items()
         for value in TEMPERATURES
     }
-    print(f"distances: decoder {of_model}, chains at their likeliest {of_likeliest}, drawn {of_drawn}", flush=True)
+    print(f"distances: decoder {of_model}, most probable of chains {of_likeliest}, drawn {of_drawn}", flush=True)
     return Choice(
         min(of_model, key=lambda value: of_model[value]),
         min(of_likeliest, key=lambda order: of_likeliest[order]),
@@ -157,32 +158,32 @@ def choose(
 
 
 def queries_of(plans: Dataset, split: str) -> list[Query]:
-    """What is asked of a split's videos."""
+    """Returns the queries of a split's videos."""
     return [query for video in plans.split(split) for query in plans.queries_of(video.video)]
 
 
 def chain_plans(plans: Dataset, labels: Mapping[str, Sequence[str]], order: int) -> ChainPlans:
-    """A chain that has learnt the training videos."""
+    """Returns a chain that has learnt from the training videos."""
     training = [labels[video.video] for video in plans.split("train")]
     return ChainPlans(training, labels, plans.action_labels, order)
 
 
 def model_plans(run: Path, store: FeatureStore, num_futures: int, temperature: float) -> Planner:
-    """What a run's model foretells."""
+    """Returns a planner that forecasts with a run's model."""
     predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint))
 
     def plan(video: str, times: Sequence[float]) -> list[list[list[str]]]:
         seen = store.read(video)
-        told = predictor.futures(
+        forecasts = predictor.futures(
             seen.features, seen.pts_seconds, times, num_futures=num_futures, temperature=temperature, video=video
         )
-        return [[[label for label, _ in future] for future in futures] for futures in told]
+        return [[[label for label, _ in future] for future in futures] for futures in forecasts]
 
     return plan
 
 
 def floors(plans: Dataset, labels: Mapping[str, Sequence[str]], choice: Choice) -> dict[str, Planner]:
-    """What needs no model; a future of one label goes on with it."""
+    """Returns the baselines, which need no model; a sequence of one label is repeated."""
     counts = Counter(label for video in plans.split("train") for label in labels[video.video])
     frequent = [[label] for label, _ in counts.most_common(FUTURES)]
     return {

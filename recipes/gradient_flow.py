@@ -1,13 +1,13 @@
-"""How far gradients reach back: RNNs on either side of the edge, and every head before and after it has learnt.
+"""Measures how far gradients reach back: in RNNs of several spectral radii, and in heads before and after training.
 
 Command:   python recipes/gradient_flow.py [--heads lstm,window] [--frames 200] [--out runs/gradient_flow]
-Cost:      about a quarter of a minute a head on one core.
-Expected:  the gradient of an RNN that is not squashed falls, stays or explodes by the power of the radius of its
-           recurrence, as theory says; ordinary inputs squash it, so that it falls even where theory has it explode.
-           Untrained, the RNN's and the gated heads' fall with the lag, attention's hardly does. Training on "Frank"
-           (a name shown once, asked many frames later) raises the gradient to the frame with the name, where a head
-           learns to keep it, and lowers that to the frames of noise in between. Windows and convolutions, which see
-           63 frames, have no gradient at all beyond those.
+Cost:      about 15 seconds per head on one core.
+Expected:  without saturation, the gradient of an RNN vanishes, stays or explodes with the power of the spectral radius
+           of its recurrence, as theory says. Ordinary inputs saturate it, so that it vanishes even where theory
+           expects an explosion. Untrained, the gradients of the RNN and of gated heads fall with the lag, and those of
+           attention hardly do. Training on "Frank" (a name that is shown once and asked many frames later) raises the
+           gradient to the frame with the name if the head learns to keep it, and lowers the gradient to the frames of
+           noise in between. Windows and convolutions, which see 63 frames, have no gradient to older frames.
 """
 
 from collections.abc import Mapping
@@ -38,14 +38,14 @@ def main(
     train_steps: float = 1.0,
     seed: int = 0,
 ) -> None:
-    """Measures and draws.
+    """Measures gradients, and writes the tables and the figure.
 
     Args:
-        heads: names, or "all".
+        heads: names of heads, or "all".
         frames: length of the videos: the name, frames of noise, the question.
         out: folder for the tables and the figure.
-        train_steps: share of the training of `recipes/recall.py`.
-        seed: of weights and videos.
+        train_steps: share of the training steps of `recipes/recall.py`.
+        seed: seed of weights and videos.
     """
     torch.manual_seed(seed)
     noise = torch.randn(VIDEOS, frames, DIM, dtype=torch.float64)
@@ -65,13 +65,13 @@ def main(
 
 
 def relative(radius: float, x: torch.Tensor, quiet: float) -> np.ndarray:
-    """Gradient norms of an RNN by lag, in parts of that of lag 1, for it has no residual way."""
+    """Returns gradient norms of an RNN by lag, relative to that of lag 1; the RNN has no residual connection."""
     norms = gradient_norms(scaled_rnn(radius, quiet).eval(), x)
     return norms / norms[1]
 
 
 def scaled_rnn(radius: float, quiet: float) -> TemporalHead:
-    """An RNN of one layer whose recurrence is a rotation times `radius`, and whose inputs are as quiet as told."""
+    """Makes a one-layer RNN whose recurrence is a rotation times `radius` and whose inputs are scaled by `quiet`."""
     head = make_head("rnn", DIM, {"layers": 1})
     assert isinstance(head, RNN)
     layer = head.stack.layers[0]
@@ -81,11 +81,11 @@ def scaled_rnn(radius: float, quiet: float) -> TemporalHead:
         recurrence.mul_(radius)
         for weight in (entry, *biases):
             weight.mul_(quiet)
-    return head.double()  # the fastest to fall fall below what float32 has
+    return head.double()  # the smallest gradients are below the range of float32
 
 
 def flow(model: RecallModel, clips: Clips) -> np.ndarray:
-    """Gradient norms of the answer by lag, in parts of that of the question; the longest lag is the name's."""
+    """Returns gradient norms of the answer by lag, relative to that of the question; the longest lag is the name."""
     with torch.no_grad():
         x = model.enter(torch.cat([clips.frames, clips.questions], dim=1))
     norms = gradient_norms(model.head, x)
@@ -94,13 +94,13 @@ def flow(model: RecallModel, clips: Clips) -> np.ndarray:
 
 @torch.no_grad()
 def accuracy(model: RecallModel, lag: int, seed: int) -> float:
-    """Share of names that a model still knows after `lag` frames."""
+    """Computes the share of names that a model answers correctly after `lag` frames."""
     clips = TASKS["frank"](torch.Generator().manual_seed(seed + 1), 128, lag)
     return float((model(clips).argmax(dim=-1) == clips.answers).float().mean())
 
 
 def sweep_table(sweep: Mapping[float, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
-    """Half-lives in frames (negative: gradients grow) that theory gives, and that were measured."""
+    """Tabulates half-lives in frames (negative: gradients grow), from theory and from measurements."""
     return pd.DataFrame(
         {
             "radius": radius,
@@ -116,7 +116,7 @@ def sweep_table(sweep: Mapping[float, tuple[np.ndarray, np.ndarray]]) -> pd.Data
 
 
 def head_row(name: str, before: np.ndarray, after: np.ndarray, right: float) -> dict[str, object]:
-    """Gradients to the noise and to the name, untrained and trained, and whether it has learnt to keep the name."""
+    """Tabulates a head's gradients to the noise and to the name, untrained and trained, and its accuracy."""
     return {
         "head": name,
         "half_life_untrained": half_life(before[1:-1]),
@@ -140,18 +140,18 @@ def draw(
     before: Mapping[str, np.ndarray],
     after: Mapping[str, np.ndarray],
 ) -> Figure:
-    """The radius sweep, and the heads before and after training, gradient norm against lag."""
+    """Draws gradient norms against lag: the sweep over radii, and the heads before and after training."""
     figure = Figure(figsize=(13, 4.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
-    for number, (radius, (linear, squashed)) in enumerate(sweep.items()):
-        color = COLORS[number % len(COLORS)] if number < len(COLORS) else "black"
+    for index, (radius, (linear, squashed)) in enumerate(sweep.items()):
+        color = COLORS[index % len(COLORS)] if index < len(COLORS) else "black"
         left.semilogy(range(1, len(linear)), linear[1:], color=color, lw=1.5, label=f"radius {radius:g}")
         left.semilogy(range(1, len(squashed)), squashed[1:], color=color, lw=1, ls=":")
     left.set(title="RNN: quiet inputs; dotted: ordinary ones", ylim=(1e-12, 1e14), ylabel="gradient, of that at lag 1")
     left.legend(frameon=False, fontsize=8, loc="upper left", ncols=2, columnspacing=1)
     for axes, flows, title in ((middle, before, "Heads, untrained"), (right, after, "Heads, trained on Frank")):
-        for number, (name, values) in enumerate(flows.items()):
-            draw_head(axes, number, name, values)
+        for index, (name, values) in enumerate(flows.items()):
+            draw_head(axes, index, name, values)
         axes.set(title=title, ylim=(1e-8, 1e2), ylabel="gradient, of that at the question; mark: the name")
     right.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
     for axes in (left, middle, right):
@@ -160,11 +160,11 @@ def draw(
     return figure
 
 
-def draw_head(axes: Axes, number: int, name: str, values: np.ndarray) -> None:
-    """A line over the frames of noise, and a mark for the name."""
-    color, style = COLORS[number % len(COLORS)], STYLES[number // len(COLORS) % len(STYLES)]
+def draw_head(axes: Axes, index: int, name: str, values: np.ndarray) -> None:
+    """Draws a line over the frames of noise, and a marker for the name."""
+    color, style = COLORS[index % len(COLORS)], STYLES[index // len(COLORS) % len(STYLES)]
     axes.semilogy(range(1, len(values) - 1), values[1:-1], color=color, ls=style, lw=1.2, label=name)
-    marker = MARKERS[number % len(MARKERS)]  # hollow, for two may lie on one another
+    marker = MARKERS[index % len(MARKERS)]  # hollow, because markers may overlap
     axes.semilogy(len(values) - 1, values[-1], marker, color=color, mfc="none", ms=6)
 
 

@@ -1,23 +1,24 @@
-"""Which head still knows what was shown long ago? Generated recall tasks, equal parameters, growing lags.
+"""Measures which heads remember what was shown long ago, on generated recall tasks with equal parameters.
 
 Command:   python recipes/recall.py --heads all --tasks frank --seeds 0,1,2
            python recipes/recall.py --heads all
-Cost:      about a quarter of a minute a head, task and seed on one core (heads that sort or search more); a run that
-           was stopped goes on.
+Cost:      about 15 seconds per head, task and seed on one core (more for heads that sort or search); an interrupted
+           run resumes.
 Expected:  a table of the longest lag that each head solves (90% right at it and at every shorter one; chance is 12.5%,
-           "adding" at best 25%), one a task of how often it is right at each lag, and a figure. Where more than one
-           thing is to be kept the RNN is the first to fail; convolutions and attention hold within their sight; gated
-           and memory heads hold beyond the lags that they were trained on.
+           "adding" at best 25%), a table per task of accuracy at each lag, and a figure. If there are several things
+           to remember, the RNN fails first; convolutions and attention succeed within their contexts; gated and memory
+           heads succeed beyond the lags of their training.
 
-Training goes from lags of 2 frames to 300, the same steps for every head; lags of 1,000 and 10,000 are only asked.
+Training goes from lags of 2 frames to 300 with the same steps for every head; lags of 1,000 and 10,000 are only
+tested.
 
-The schedule (`STAGES`, the learning rate) was set before any seed that is reported was run: on seed 100, "Frank",
-lags up to 300, with `conv`, `lstm` and `window`; heads' options there too, those of `conv_encoder` the last. Most
-steps are at lags up to 10 and 30, for with most of them at a lag of 2 convolutions learn that lag alone. Of learning
-rates of 0.002 and 0.005 the larger was better where they differed. Attention looks 32 frames back a layer and
-convolutions about 60 in all, so that training asks beyond their sight too, and what a head keeps besides is of use.
-`conv_encoder` has two levels, for with three it learnt nothing in so few steps; `reformer` has few buckets, for no
-gradient brings together what was hashed apart.
+The schedule (`STAGES`, the learning rate) was set before any reported seed was run, on seed 100, "Frank", lags up to
+300, with `conv`, `lstm` and `window`; so were the options of heads, those of `conv_encoder` last. Most steps are at
+lags up to 10 and 30: with most steps at a lag of 2, convolutions learn only that lag. Of the learning rates 0.002 and
+0.005 the larger was better where they differed. Attention sees 32 frames per layer and convolutions about 60 in all,
+so training also has lags beyond their contexts, where other memory helps. `conv_encoder` has two levels because with
+three it learnt nothing in so few steps. `reformer` has few buckets because no gradient joins frames in different
+buckets.
 """
 
 from functools import partial
@@ -42,15 +43,15 @@ def main(
     seeds: str = "0",
     workers: int = 2,
 ) -> None:
-    """Trains and scores.
+    """Trains and scores heads, and reports all rows in the folder.
 
     Args:
-        heads: names, or "all".
-        tasks: names.
-        out: folder for the rows, the tables and the figure; what is there already is kept, and told too.
-        parameters: how many each head may have.
-        seeds: of weights and clips.
-        workers: processes.
+        heads: names of heads, or "all".
+        tasks: names of tasks.
+        out: folder for the rows, the tables and the figure; existing rows are kept and reported too.
+        parameters: largest number of parameters of each head.
+        seeds: seeds of weights and clips, such as "0,1".
+        workers: number of processes.
     """
     for task in tasks.split(","):
         if task not in TASKS:
@@ -65,7 +66,7 @@ def main(
 
 
 def report(rows: pd.DataFrame, out: Path) -> None:
-    """Writes and prints the rows as tables, and draws them."""
+    """Writes and prints tables of the rows, and draws the figure."""
     table = recall_table(rows)
     write_table(table, out / "table.csv")
     print(f"Longest lag solved, of {', '.join(map(str, LAGS))} frames; 0: none\n\n{to_markdown(table)}")

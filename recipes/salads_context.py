@@ -1,21 +1,21 @@
-"""How much of the past next actions and frame labels of 50 Salads use: five causal heads, five splits, all controls.
+"""Measures how much of the past next actions and frame labels of 50 Salads use: five causal heads, five splits.
 
 Command:   python recipes/salads_context.py --data FOLDER [--splits 1,2] [--heads lstm] [--out runs/salads_context]
            FOLDER holds features/split1..5, groundTruth, mapping.txt and splits (the layout of MS-TCN).
-Cost:      1 to 3 minutes a head and split on one core; a run or sweep that was stopped goes on.
+Cost:      1 to 3 minutes per head and split on one core; an interrupted run or sweep resumes.
 Expected:  two reports, next_action/index.html and frame_labels/index.html, and their summaries: accuracy from one
-           frame to everything, beside what no model is asked for. For orientation: past labels alone, told rightly,
-           give 50 to 55% of next actions (n-grams) and 67% (the unordered bag of them).
-           Repeating the last label is never right where one segment follows another at once: labels always change.
+    frame
+           to all of the past, with all controls. For comparison: the true past labels alone give 50 to 55% of next
+           actions (n-grams) and 67% (their unordered bag).
+           Repeating the last label is never right if one segment directly follows another: labels always change.
 
 Each model has both tasks and is trained once, with random context lengths ("given"). A next action is asked 1 s before
-it starts (background is no action); a frame label is asked of one frame in every ten seconds. The sweep of a split
-is that of `vidseq context`; the splits, each with its own models, are then put together, so that intervals resample
-all 25 people.
+it starts (background is not an action); a frame label is asked every ten seconds. The sweep of a split is that of
+`vidseq context`. The splits, each with its own models, are then pooled, so that intervals resample all 25 people.
 
-The CNN features of training videos are too good to choose settings by (see salads_frames.py, where these come from but
-for its slower drift), so training runs for a fixed number of epochs. For the same reason controls that learn from
-training features, such as the bag of frames, do worse than they could.
+The CNN features of training videos are too good to choose settings with (see salads_frames.py, which has the same
+settings except for its slower drift), so training runs for a fixed number of epochs. For the same reason, controls
+that learn from training features, such as the bag of frames, do worse than they could.
 """
 
 import dataclasses
@@ -55,7 +55,7 @@ SETTINGS = TrainConfig(
     patience=None,
 )
 HEAD_OPTIONS: dict[str, dict[str, Any]] = {"conv": {"layers": 9}}
-#: What is asked: how often frame labels (None: next actions), under which controls, and what the report is called.
+#: For each task: seconds between frame-label queries (None: next actions), the controls, and the title of the report.
 TASKS: dict[str, tuple[float | None, tuple[str, ...], str]] = {
     "next_action": (
         None,
@@ -83,27 +83,27 @@ def main(
     epochs: int = SETTINGS.epochs,
     queries_per_clip: int = SETTINGS.queries_per_clip,
 ) -> None:
-    """Trains on the official splits, sweeps contexts, and reports.
+    """Trains on the official splits, sweeps contexts, and writes the reports.
 
     Args:
-        data: folder of 50 Salads in the layout of MS-TCN, features a split.
+        data: folder of 50 Salads in the layout of MS-TCN, with features for each split.
         out: folder for data sets, runs, sweeps and reports.
-        splits: which official splits.
-        heads: names, or "all".
-        tasks: what is asked: next_action, frame_labels.
-        contexts: lengths of the past, the same for all splits.
-        seed: of training.
-        limit: only the first so many queries of each split and task, to try it out.
+        splits: official splits, such as "1,2".
+        heads: names of heads, or "all".
+        tasks: tasks to evaluate: next_action, frame_labels.
+        contexts: context lengths, the same for all splits.
+        seed: training seed.
+        limit: largest number of queries of each split and task, for a short trial.
         epochs: passes over the training videos.
-        queries_per_clip: how many of its next actions a clip is asked in training; fewer are quicker.
+        queries_per_clip: number of next-action queries per training clip; fewer are faster.
     """
     training = dataclasses.replace(SETTINGS, seed=seed, epochs=epochs, queries_per_clip=queries_per_clip)
-    numbers = [int(split) for split in splits.split(",")]
-    runs = {split: train(data, out, split, head_names(heads), training) for split in numbers}
+    split_numbers = [int(split) for split in splits.split(",")]
+    runs = {split: train(data, out, split, head_names(heads), training) for split in split_numbers}
     for task in tasks.split(","):
         every, controls, title = TASKS[task]
         tables = []
-        for split in numbers:
+        for split in split_numbers:
             sweep = Sweep(
                 data=out / f"split{split}", models=tuple(runs[split]), contexts=contexts, controls=controls,
                 limit=limit, frame_labels_every=every,
@@ -113,7 +113,7 @@ def main(
 
 
 def train(data: Path, out: Path, split: int, heads: Sequence[str], training: TrainConfig) -> list[Path]:
-    """Converts a split unless that is done, and trains each head on it; gives the runs' folders."""
+    """Converts a split unless it is converted already, and trains each head on it; returns the run folders."""
     folder = out / f"split{split}"
     if not (folder / "dataset.json").is_file():
         convert_fifty_salads_split(data, folder, split)
@@ -127,7 +127,7 @@ def train(data: Path, out: Path, split: int, heads: Sequence[str], training: Tra
 
 
 def report(rows: pd.DataFrame, out: Path, title: str, command: str) -> None:
-    """Prints accuracy by context and control and what is made of it, and writes the report."""
+    """Prints accuracy by context and control and the summary, and writes the report."""
     shown = rows.assign(context=rows["control"].where(rows["control"] != "", rows["context"]))
     table = pivot_accuracy(shown, index="context")
     write_table(table, out / "accuracy.md")

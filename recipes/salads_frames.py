@@ -1,33 +1,33 @@
-"""Frame labels on 50 Salads from the shared 128-wide spatial CNN features: every head, offline and causal.
+"""Measures frame labels on 50 Salads from the public 128-wide spatial CNN features: every head, offline and causal.
 
 Command:   python recipes/salads_frames.py --data FOLDER [--splits 1,2] [--heads conv,lstm] [--out runs/salads_frames]
            FOLDER holds features/split1..5, groundTruth, mapping.txt and splits (the layout of MS-TCN).
-Cost:      about 1 to 2 minutes a head, form, split and seed on one core; a run that was stopped goes on.
+Cost:      about 1 to 2 minutes per head, form, split and seed on one core; an interrupted run resumes.
 Expected:  means over the five splits, F1 per video, background left out of edit and F1: conv, offline, seed 0, as
-           ordered segments 70.5 | 70.9 | 76.5 / 73.8 / 63.2, as segments 68.4 | 65.1 | 72.5 / 69.9 / 59.5; beside
-           ED-TCN's 64.7 | 59.8 | 68.0 / 63.9 / 52.6.
+           ordered segments 70.5 | 70.9 | 76.5 / 73.8 / 63.2, as segments 68.4 | 65.1 | 72.5 / 69.9 / 59.5; ED-TCN has
+           64.7 | 59.8 | 68.0 / 63.9 / 52.6.
 
-Frames are labelled in three ways: each by itself; as segments whose lengths and pairs are learnt from training labels;
-and as segments in order, where what comes next depends on all that was done before (people do most things once). The
-mean of three seeds' probabilities is scored as one more model, with "3 members".
+Frames are labelled in three ways: each frame alone; as segments, with lengths and pairs of labels learnt from training
+labels; and as ordered segments, where the next label depends on all labels before (people do most things once). The
+mean of the probabilities of three seeds is scored as another model, with "3 members".
 
-How settings were chosen: the CNN of each split was trained on that split's training videos, so held-out training
-videos look far too easy (94% against 65%) and validation on them says nothing. Instead, for each split j, models were
-trained on its training videos but ten, with its features, and scored on its test videos, which its CNN has not seen.
-These scores, those on split i's own test videos left aside, pick the same settings for every split i. (The ten videos
-are the test videos of the split before j.) For the same reason training runs for a fixed number of epochs, and
-features are disturbed as slowly as actions last: noise that makes training videos as hard as others are. The test was
-not untouched: split 1 was looked at early, and full runs of earlier settings came before the search went on.
+Choice of settings: the CNN of each split was trained on that split's training videos, so held-out training videos look
+far too easy (94% against 65%), and validation on them is useless. Instead, for each split j, models were trained with
+its features on its training videos except ten, and scored on its test videos, which its CNN has not seen. For every
+split i, the scores without those on its own test videos choose the same settings. (The ten videos are the test videos
+of the split before j.) For the same reason, training runs for a fixed number of epochs, and the features get noise
+that varies as slowly as actions, which makes training videos as hard as others. The test videos were not unseen: split
+1 was evaluated early, and full runs of earlier settings came before the search continued.
 
-What slow noise hides must be longer than an action, so that the rest of the video has to tell: from one independent
-value to the next 30 s (against 10 and 80 s on splits 2, 3 and 4) gave 2.7 points of accuracy and 2.2 of edit. 30 s is
-best without split 2, 3 or 4, too. The weights of ordered segments were set by the mean over all five splits, no split
-left out, on one or two seeds that are not reported; how strongly their order model is held back, on labels of held-out
-people. Every video is the test video of some split: what was chosen and what is scored share videos, though each video
-is scored by a CNN and models that never saw it. What did not help, or no more than seeds differ: an average of the
-weights over training, dropout in testing, more dropped features (0.4), stronger drift (3.0: worse), drift between the
-features of random frames, pieces of other frames mixed in for ten seconds at a time, and the most consistent of
-sampled segmentations.
+Slow noise must last longer than an action, so that the model has to use the rest of the video: 30 s between
+independent values (against 10 and 80 s on splits 2, 3 and 4) gave 2.7 points of accuracy and 2.2 of edit. 30 s is also
+best without split 2, 3 or 4. The weights of ordered segments were set by the mean over all five splits, with none left
+out, on one or two seeds that are not reported; the weight of their order model was set on labels of held-out people.
+Every video is the test video of some split, so the choice and the scores share videos, although each video is scored
+by a CNN and models that never saw it. These did not help, or by no more than seeds differ: an average of the weights
+over training, dropout in testing, more dropped features (0.4), stronger drift (3.0: worse), drift between the features
+of random frames, parts of other frames mixed in for ten seconds at a time, and the most consistent of sampled
+segmentations.
 """
 
 import dataclasses
@@ -82,11 +82,11 @@ SETTINGS = TrainConfig(
     patience=None,
 )
 HEAD_OPTIONS: dict[str, dict[str, Any]] = {"conv": {"layers": 9}}
-#: How much a frame's scores count in decoding by pairs of labels.
+#: Weight of a frame's scores in decoding with pairs of labels.
 SCORE_WEIGHT = 0.4
-#: By how much of its share in training a class is marked down in decoding in order: frequent ones are said too often.
+#: Weight of the class frequency that decoding in order subtracts, because frequent classes are predicted too often.
 PRIOR_WEIGHT = 0.3
-#: What tables tell apart.
+#: The columns whose combinations get a line each in tables.
 BY = ["head", "form", "decoding", "members"]
 
 
@@ -105,21 +105,21 @@ def main(
     """Trains and scores frame labels on the official splits.
 
     Args:
-        data: folder of 50 Salads in the layout of MS-TCN, features a split.
+        data: folder of 50 Salads in the layout of MS-TCN, with features for each split.
         out: folder for data sets, runs, rows and tables.
-        splits: which official splits.
-        heads: names, or "all".
-        forms: offline (past and future), causal (the past alone), or both.
-        seeds: of training; each gives a model of its own.
-        members: seeds in a row whose probabilities are averaged, as one more model; 1: none.
-        parameters: widths are solved so that every head has so many; None: all have width 64.
-        limit: only the first so many training videos, to try it out.
+        splits: official splits, such as "1,2".
+        heads: names of heads, or "all".
+        forms: offline (past and future), causal (past only), or both.
+        seeds: training seeds, such as "0,1"; each gives a model.
+        members: number of consecutive seeds whose probabilities are averaged as another model; 1: none.
+        parameters: number of parameters of every head, which determines its width; None: all have width 64.
+        limit: largest number of training videos, for a short trial.
         epochs: passes over the training videos.
     """
-    names, numbers = head_names(heads), [int(seed) for seed in seeds.split(",")]
-    teams: list[tuple[int, ...]] = [(seed,) for seed in numbers]
+    names, seed_numbers = head_names(heads), [int(seed) for seed in seeds.split(",")]
+    teams: list[tuple[int, ...]] = [(seed,) for seed in seed_numbers]
     if members > 1:
-        teams += [tuple(numbers[at : at + members]) for at in range(0, len(numbers) - members + 1, members)]
+        teams += [tuple(seed_numbers[at : at + members]) for at in range(0, len(seed_numbers) - members + 1, members)]
     tables: list[pd.DataFrame] = []
     for split in map(int, splits.split(",")):
         folder = out / f"split{split}"
@@ -130,7 +130,7 @@ def main(
             for form in forms_of(head, forms):
                 config = dataclasses.replace(sized(head, form == "causal", parameters), epochs=epochs)
                 scores = {}
-                for seed in numbers:
+                for seed in seed_numbers:
                     run = out / f"{head}-{form}-split{split}-seed{seed}"
                     fit(dataset, store, dataclasses.replace(config, seed=seed), run, resume=True)
                     scores[seed] = probabilities(run, dataset, store)
@@ -152,7 +152,7 @@ def main(
 
 
 def sized(head: str, causal: bool, parameters: int | None) -> TrainConfig:
-    """How a head is trained: at the usual width, or at the one that gives it so many parameters."""
+    """Returns the training config of a head, at the default width or at the one with this number of parameters."""
     config = dataclasses.replace(SETTINGS, head=head, causal=causal)
     options = {"dropout": 0.2, **HEAD_OPTIONS.get(head, {})}
     if parameters is None:
@@ -162,7 +162,7 @@ def sized(head: str, causal: bool, parameters: int | None) -> TrainConfig:
 
 
 def forms_of(head: str, forms: str) -> list[str]:
-    """The forms asked for that a head has."""
+    """Returns the requested forms that a head supports."""
     asked = forms.split(",")
     for form in asked:
         if form not in ("offline", "causal"):
@@ -171,7 +171,7 @@ def forms_of(head: str, forms: str) -> list[str]:
 
 
 def load_split(folder: Path, limit: int | None) -> tuple[Dataset, FeatureStore]:
-    """Loads a converted split with its first training videos alone."""
+    """Loads a converted split with only its first training videos."""
     dataset = Dataset.load(folder)
     kept = {video.video for video in dataset.split("train")[:limit]} | {v.video for v in dataset.split("test")}
     videos = {name: video for name, video in dataset.videos.items() if name in kept}
@@ -180,13 +180,13 @@ def load_split(folder: Path, limit: int | None) -> tuple[Dataset, FeatureStore]:
 
 
 def probabilities(run: Path, dataset: Dataset, store: FeatureStore) -> dict[str, np.ndarray]:
-    """What a run's model says of the frames of each test video, (T, C)."""
+    """Returns the probabilities of a run's model for the frames of each test video, (T, C)."""
     predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint), {"action": dataset.action_labels})
     return {video.video: predictor.frame_labels(store.read(video.video).features) for video in dataset.split("test")}
 
 
 def average(scores: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The mean of several models' probabilities, as logarithms."""
+    """Averages the probabilities of several models; returns logarithms."""
     return {
         video: np.log(np.clip(np.mean([of_one[video] for of_one in scores], axis=0), 1e-12, None))
         for video in scores[0]
@@ -196,16 +196,16 @@ def average(scores: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]
 def label(
     scores: Mapping[str, np.ndarray], dataset: Dataset, store: FeatureStore, *, causal: bool
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Labels frames in every way: for a causal model each frame from what came up to it.
+    """Labels frames with each decoding; for a causal model, each frame from the frames up to it.
 
     Args:
         scores: log-probabilities of each test video.
-        dataset: its training videos tell how long actions last and in which order they are done.
+        dataset: the data set, whose training videos give the lengths and the order of actions.
         store: the times of the frames.
-        causal: whether the model was.
+        causal: whether the model is causal.
 
     Returns:
-        labels by how they were decoded, and video.
+        labels by decoding and video.
     """
     training, classes = list(true_frame_labels(dataset, store, "train").values()), len(dataset.action_labels)
     background = dataset.info.background
@@ -234,7 +234,7 @@ def label(
 
 
 def interval_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Means in percent with 95% intervals over people, seeds inside."""
+    """Computes means in percent with 95% intervals over people and seeds."""
     lines = []
     for names, part in rows.groupby(BY, sort=False):
         bootstrap = bootstrap_means(part[list(METRICS)].to_numpy(), part["group"].to_numpy(), part["seed"].to_numpy())

@@ -1,11 +1,11 @@
-"""Times a sweep over context lengths with shared work against the plain loop, one query and one length at a time.
+"""Times a sweep over contexts with shared work against a plain loop over queries and contexts.
 
 Command:   python tools/benchmark_context.py --out runs/benchmark_context
 Cost:      some minutes on one CPU core.
-Expected:  for each head the seconds of both, their ratio, and that the rows are the same.
+Expected:  for each head the seconds of both, their ratio, and whether the rows are equal.
 
-The data is a symbolic classroom (no pixels); the models have drawn weights, which changes no time. The plain loop is
-run on a random sample of the queries and its time multiplied, unless --sample 0 asks for all of them.
+The data is a symbolic classroom (no pixels). The models have random weights, which does not change their speed. The
+plain loop runs on a random sample of the queries and its time is scaled, unless --sample 0 asks for all queries.
 """
 
 import time
@@ -27,7 +27,7 @@ from vidseq.training import TrainConfig, build_model, fit_statistics, make_clip_
 
 #: Twelve lengths.
 CONTEXTS = "1f,0.5s,1s,2s,4s,8s,12s,16s,24s,32s,48s,full"
-#: What float32 may differ by where sums are taken in another order.
+#: Largest allowed difference of float32 scores whose sums have another order.
 TOLERANCE = 1e-4
 
 
@@ -44,14 +44,14 @@ def main(
     """Runs the benchmark.
 
     Args:
-        out: folder of the classroom, made once.
-        heads: which heads.
-        queries: how many are asked.
-        contexts: the lengths.
-        sample: queries of the plain loop; 0: all.
+        out: folder of the classroom, which is generated once.
+        heads: names of the heads.
+        queries: number of queries.
+        contexts: the contexts.
+        sample: number of queries of the plain loop; 0: all.
         dim: width of the models.
-        videos: of the test split.
-        seed: of the classroom, the weights and the sample.
+        videos: number of test videos.
+        seed: seed of the classroom, the weights and the sample.
     """
     torch.set_num_threads(1)
     dataset = Dataset.load(make_classroom(out / "data", videos, queries // videos + 1, seed))
@@ -61,7 +61,7 @@ def main(
 
 
 def make_classroom(folder: Path, videos: int, questions: int, seed: int) -> Path:
-    """A symbolic classroom with some minutes of video and many questions."""
+    """Generates a symbolic classroom with a minute of video and many questions per video, unless it exists."""
     config = ClassroomConfig(
         train_videos=4, val_videos=0, test_videos=videos, seconds=60.0, questions_per_video=questions,
         observations="symbolic", pair_fraction=0.0, seed=seed,
@@ -72,7 +72,7 @@ def make_classroom(folder: Path, videos: int, questions: int, seed: int) -> Path
 def measure(
     dataset: Dataset, store: FeatureStore, head: str, queries: int, contexts: str, sample: int, dim: int, seed: int
 ) -> dict[str, object]:
-    """Times both ways for one head."""
+    """Times the sweep and the plain loop for one head."""
     predictor = Predictor(make_model(dataset, store, head, dim, seed))
     asked = queries_of_split(dataset, "test", queries_for(predictor.model, dataset))[:queries]
     query_set = QuerySet(dataset, store, "test", asked)
@@ -95,7 +95,7 @@ def measure(
 
 
 def make_model(dataset: Dataset, store: FeatureStore, head: str, dim: int, seed: int) -> VideoReasoner:
-    """An untrained model that knows the training features' statistics."""
+    """Makes an untrained model with the statistics of the training features."""
     torch.manual_seed(seed)
     config = TrainConfig(head=head, dim=dim, tasks={"question": {}, "next_action": {}})
     model = build_model(dataset, store, config)
@@ -106,25 +106,25 @@ def make_model(dataset: Dataset, store: FeatureStore, head: str, dim: int, seed:
 def timed(
     predictor: Predictor, query_set: QuerySet, lengths: list[Context], *, share: bool
 ) -> tuple[pd.DataFrame, float]:
-    """Rows, and the seconds that they took; the plain loop asks one query at one length at a time."""
+    """Returns rows and their computation time in seconds; without sharing, each request is answered alone."""
     start = time.perf_counter()
     rows = concatenate(ask_model(predictor, query_set, lengths, (), Run(), batch_size=1, share=share))
     return rows, time.perf_counter() - start
 
 
 def draw(queries: list[Query], sample: int, seed: int) -> list[Query]:
-    """Some of the queries, all lengths of past alike; all of them for 0."""
+    """Draws a random sample of the queries; 0: all of them."""
     if not 0 < sample < len(queries):
         return queries
-    numbers = np.random.default_rng(seed).choice(len(queries), sample, replace=False)
-    return [queries[number] for number in sorted(numbers)]
+    indices = np.random.default_rng(seed).choice(len(queries), sample, replace=False)
+    return [queries[index] for index in sorted(indices)]
 
 
 def compare(shared: pd.DataFrame, plain: pd.DataFrame) -> str:
-    """Whether rows of the same answers are the same, whatever their queries are called."""
+    """Compares the rows of the same answers; the names of their queries may differ."""
     key = ["video", "time", "kind", "question", "answer", "context"]
     pairs = shared.drop_duplicates(key).merge(plain.drop_duplicates(key), on=key, suffixes=("", "_plain"))
-    assert len(pairs) == len(plain.drop_duplicates(key)), "every plain row has its shared one"
+    assert len(pairs) == len(plain.drop_duplicates(key)), "a row of the plain loop has no shared one"
     different = int((pairs["prediction"] != pairs["prediction_plain"]).sum())
     furthest = float((pairs["score"] - pairs["score_plain"]).abs().max())
     if different or furthest > TOLERANCE:

@@ -1,12 +1,12 @@
 """Times `vidseq features` against its own parts and against a plain loop, all in one run.
 
-    python tools/benchmark_features.py                       # on a generated 720p video at 30 frames a second
+    python tools/benchmark_features.py                       # on a generated 720p video at 30 frames per second
     python tools/benchmark_features.py --source film.mp4 --backbone mobilenet_v3_small --weights random
 
-Each row runs in a process of its own, which tells its peak of resident memory; rows take turns, and each shows its
-fastest turn, since other programs only ever slow one down. Costs about two minutes for 20 s of video on 2 cores.
-Expected on 2 free cores: "ours" at least 0.85 of the slower of "decode" and "CNN", at least 4 times the plain loop, at
-least 1.8 times itself on one core.
+Each row runs in its own process, which reports its peak resident memory. Rows take turns, and the fastest turn of each
+counts, because other programs can only slow it down. It takes about two minutes for 20 s of video on 2 cores. Expected
+on 2 free cores: "vidseq" reaches at least 0.85 of the slower of "decode" and "CNN", at least 4 times the plain loop,
+and at least 1.8 times its own speed on one core.
 """
 
 import argparse
@@ -35,7 +35,7 @@ TARGET_OF_PARTS, TARGET_OF_PLAIN, TARGET_OF_ONE_CPU, TARGET_MEMORY_MB, TARGET_RE
 
 @dataclass(frozen=True)
 class Job:
-    """What is measured: sampling a video at a rate with a backbone, a number of times."""
+    """A measurement: sampling a video at a rate with a backbone, a number of times."""
 
     path: Path
     fps: float
@@ -47,7 +47,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Cost:
-    """What it took: frames that were sampled, seconds by the clock and of all CPUs, peak resident megabytes."""
+    """The cost of a job: sampled frames, wall-clock and CPU seconds, peak resident megabytes."""
 
     num_frames: int
     seconds: float
@@ -56,7 +56,7 @@ class Cost:
 
     @property
     def rate(self) -> float:
-        """Sampled frames a second."""
+        """Sampled frames per second."""
         return self.num_frames / self.seconds
 
 
@@ -64,17 +64,17 @@ Timing = tuple[int, float, float]
 
 
 def decode(job: Job) -> Timing:
-    """Gets the sampled frames at full size."""
+    """Decodes the sampled frames at full size."""
     return _timed_sampling(VideoReader(job.path), job)
 
 
 def decode_and_resize(job: Job) -> Timing:
-    """Gets the sampled frames as the CNN wants them."""
+    """Decodes the sampled frames at the input size of the CNN."""
     return _timed_sampling(VideoReader(job.path, size=Size(job.config.input_size)), job)
 
 
 def cnn(job: Job) -> Timing:
-    """Runs the CNN on frames that are in memory."""
+    """Runs the CNN on frames in memory."""
     backbone = make_backbone(job.config)
     with VideoReader(job.path, size=backbone.size) as reader:
         images = next(reader.sample(job.fps, end=min(8.0, reader.info.duration_seconds), chunk=64)).images
@@ -87,7 +87,7 @@ def cnn(job: Job) -> Timing:
 
 
 def plain_loop(job: Job) -> Timing:
-    """What a first script does: decord, one frame at a time, through eager torch."""
+    """Runs a simple script: decord and eager torch, one frame at a time."""
     import decord
 
     plain = replace(job.config, engine="torch", precision="float32", batch_size=1, device="cpu")
@@ -95,19 +95,19 @@ def plain_loop(job: Job) -> Timing:
     started = _now()
     reader = decord.VideoReader(str(job.path))
     step = reader.get_avg_fps() / job.fps
-    numbers = [round(number * step) for number in range(int(len(reader) / step))]
-    for number in numbers:
-        backbone(resize(reader[number].asnumpy()[None], backbone.size))
-    return len(numbers), *(_now() - started)
+    indices = [round(index * step) for index in range(int(len(reader) / step))]
+    for index in indices:
+        backbone(resize(reader[index].asnumpy()[None], backbone.size))
+    return len(indices), *(_now() - started)
 
 
-def ours(job: Job) -> Timing:
-    """`vidseq features`, several copies one after another; compiling the CNN is not counted, starting workers is."""
+def vidseq_features(job: Job) -> Timing:
+    """Runs `vidseq features` on several copies in order; the time includes the start of workers, not compilation."""
     backbone = make_backbone(job.config)
     backbone(np.zeros((job.config.batch_size, job.config.input_size, job.config.input_size, 3), np.uint8))
     with tempfile.TemporaryDirectory() as folder:
         store = FeatureStore.create_in(folder, backbone.fingerprint(job.fps))
-        videos = [(f"copy{number}", job.path) for number in range(job.copies)]
+        videos = [(f"copy{index}", job.path) for index in range(job.copies)]
         started = _now()
         report = extract_features(videos, store, backbone, job.fps, workers=job.workers)
         taken = _now() - started
@@ -117,7 +117,7 @@ def ours(job: Job) -> Timing:
 
 
 def measure(what: Callable[[Job], Timing], job: Job) -> Cost:
-    """Runs one of the above in a fresh process, all threads of which stay on the job's CPUs."""
+    """Runs one of the above in a new process, whose threads stay on the job's CPUs."""
     with _only(job.cpus):
         results = run_jobs(functools.partial(_in_process, what), {job.path.name: job}, 1, isolated=True)
         return all_values(results, "The benchmark")[job.path.name]
@@ -125,7 +125,7 @@ def measure(what: Callable[[Job], Timing], job: Job) -> Cost:
 
 @contextlib.contextmanager
 def _only(cpus: int | None) -> Iterator[None]:
-    """Keeps this process, and all that are started meanwhile, on so many CPUs; None: leaves them as they are."""
+    """Restricts this process, and those that it starts meanwhile, to a number of CPUs; None: no restriction."""
     if cpus is None:
         yield
         return
@@ -138,32 +138,32 @@ def _only(cpus: int | None) -> Iterator[None]:
 
 
 def generate(path: Path, seconds: float) -> Path:
-    """Writes a 720p video with what real ones cost a decoder: texture that moves, things that cross it, noise."""
+    """Writes a 720p video that is as hard to decode as real ones: moving texture, objects that cross it, noise."""
     rng = np.random.default_rng(0)
     coarse = torch.from_numpy(rng.random((1, 3, HEIGHT // 8, WIDTH // 4), dtype=np.float32))
     wall = torch.nn.functional.interpolate(coarse, (HEIGHT, 2 * WIDTH), mode="bicubic")[0].permute(1, 2, 0)
     background = (wall.clamp(0, 1) * 200).numpy().astype(np.uint8)
     grain = rng.integers(0, 12, (4, HEIGHT, WIDTH, 1), dtype=np.uint8)
     with VideoWriter(path, fps=FPS) as writer:
-        for number in range(round(seconds * FPS)):
-            left = number * 3 % WIDTH
-            image = background[:, left : left + WIDTH] + grain[number % 4]
+        for index in range(round(seconds * FPS)):
+            left = index * 3 % WIDTH
+            image = background[:, left : left + WIDTH] + grain[index % 4]
             for thing in range(6):
-                top, side = 100 * thing, (number * (5 + 3 * thing)) % (WIDTH - 160)
+                top, side = 100 * thing, (index * (5 + 3 * thing)) % (WIDTH - 160)
                 image[top : top + 160, side : side + 160] = 40 * thing
             writer.write(image)
     return path
 
 
 def table(costs: dict[str, Cost], job: Job) -> str:
-    """The rows, and what they say of the targets."""
+    """Formats the rows, and compares them with the targets."""
     info = probe(job.path)
     lines = [
         f"{info.width} x {info.height} {info.codec}, {info.duration_seconds:.0f} s, read by {info.decoder}; "
-        f"{float(job.fps):g} frames a second; {job.config.backbone} {job.config.precision} on {job.config.engine}; "
+        f"{float(job.fps):g} frames per second; {job.config.backbone} {job.config.precision} on {job.config.engine}; "
         f"{torch.get_num_threads()} threads",
         "",
-        "| | frames a second | times real time | CPU ms a frame | peak memory, MB |",
+        "| | frames per second | times real time | CPU ms per frame | peak memory, MB |",
         "|---|---|---|---|---|",
     ]
     lines += [
@@ -174,31 +174,33 @@ def table(costs: dict[str, Cost], job: Job) -> str:
     rate = {name: cost.rate for name, cost in costs.items()}
     slower = min(rate["decode"], rate["CNN"])
     ratios = [
-        ("ours / slower of decode and CNN", rate["ours"] / slower, ">=", TARGET_OF_PARTS),
-        ("ours / plain loop", rate["ours"] / rate["plain loop"], ">=", TARGET_OF_PLAIN),
+        ("vidseq / slower of decode and CNN", rate["vidseq"] / slower, ">=", TARGET_OF_PARTS),
+        ("vidseq / plain loop", rate["vidseq"] / rate["plain loop"], ">=", TARGET_OF_PLAIN),
         ("decode + resize / decode, time", rate["decode"] / rate["decode + resize"], "<=", TARGET_RESIZE),
-        ("peak memory of ours, MB", costs["ours"].memory_mb, "<=", TARGET_MEMORY_MB),
+        ("peak memory of vidseq, MB", costs["vidseq"].memory_mb, "<=", TARGET_MEMORY_MB),
     ]
-    if "ours, one CPU" in rate:
-        ratios.append(("ours / ours on one CPU", rate["ours"] / rate["ours, one CPU"], ">=", TARGET_OF_ONE_CPU))
+    if "vidseq, one CPU" in rate:
+        ratios.append(
+            ("vidseq / vidseq on one CPU", rate["vidseq"] / rate["vidseq, one CPU"], ">=", TARGET_OF_ONE_CPU)
+        )
     lines += ["", "| ratio | measured | target |", "|---|---|---|"]
     lines += [f"| {name} | {value:.2f} | {sign} {target:g} |" for name, value, sign, target in ratios]
-    if "ours, 2 processes" in rate:
-        lines.append(f"| 2 processes / 1 process | {rate['ours, 2 processes'] / rate['ours']:.2f} | |")
+    if "vidseq, 2 processes" in rate:
+        lines.append(f"| 2 processes / 1 process | {rate['vidseq, 2 processes'] / rate['vidseq']:.2f} | |")
     return "\n".join(lines)
 
 
 def main() -> None:
     """Reads the command line, measures, prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", type=Path, help="a video file; without it one is generated")
+    parser.add_argument("--source", type=Path, help="a video file; default: a generated one")
     parser.add_argument("--seconds", type=float, default=20, help="length of the generated video")
-    parser.add_argument("--fps", type=float, default=4, help="frames a second to sample")
+    parser.add_argument("--fps", type=float, default=4, help="frames per second to sample")
     parser.add_argument("--backbone", default="efficientnet_lite0")
     parser.add_argument("--weights", default="pretrained")
     parser.add_argument("--engine", default="openvino")
     parser.add_argument("--precision", default="float32")
-    parser.add_argument("--turns", type=int, default=3, help="how often each row is run")
+    parser.add_argument("--turns", type=int, default=3, help="runs of each row")
     parser.add_argument("--workers", action="store_true", help="also measure two processes")
     options = parser.parse_args()
     config = BackboneConfig(
@@ -213,12 +215,12 @@ def main() -> None:
             "decode + resize": (decode_and_resize, job),
             "CNN": (cnn, job),
             "plain loop": (plain_loop, job),
-            "ours": (ours, several),
+            "vidseq": (vidseq_features, several),
         }
-        if hasattr(os, "sched_setaffinity"):  # not every system lets a process choose
-            rows["ours, one CPU"] = (ours, replace(several, cpus=1))
+        if hasattr(os, "sched_setaffinity"):  # some systems do not let a process choose its CPUs
+            rows["vidseq, one CPU"] = (vidseq_features, replace(several, cpus=1))
         if options.workers:
-            rows["ours, 2 processes"] = (ours, replace(several, workers=2))
+            rows["vidseq, 2 processes"] = (vidseq_features, replace(several, workers=2))
         turns = [{name: measure(*row) for name, row in rows.items()} for _ in range(options.turns)]
         print(table({name: min((turn[name] for turn in turns), key=lambda cost: cost.seconds) for name in rows}, job))
 
@@ -230,7 +232,7 @@ def _in_process(what: Callable[[Job], Timing], job: Job) -> Cost:
 
 
 def _timed_sampling(reader: VideoReader, job: Job) -> Timing:
-    torch.set_num_threads(1)  # one thread reads, here as there; a second one that idles would burn CPU time
+    torch.set_num_threads(1)  # one thread reads in `vidseq features` too; an idle second one would cost CPU time
     with reader:
         for _ in reader.sample(job.fps, end=WARM_UP_SECONDS):
             pass
@@ -241,7 +243,7 @@ def _timed_sampling(reader: VideoReader, job: Job) -> Timing:
 
 
 def _now() -> np.ndarray:
-    """The clock, and the CPU time of this process and its ended children: other programs disturb that less."""
+    """Returns wall-clock time and the CPU time of this process and its children, which other programs affect less."""
     times = os.times()
     return np.array([time.perf_counter(), times.user + times.system + times.children_user + times.children_system])
 

@@ -1,12 +1,14 @@
-"""Times every head against well-known peers in the same run: table, CSV and figure.
+"""Times every head against well-known peers in the same run, and writes a table, CSV and figure.
 
 python tools/benchmark_heads.py --out benchmark --frames 1024 4096 16384
 
-Each head and each peer lives in a process of its own, so that memory is its own and what kills one leaves the others;
-they take turns, and the best of the runs counts. With one thread times are the processor's, so that whatever else runs
-is not counted; with more they are the clock's. A ratio is the peer's time over the head's: above 1 the head is faster.
-Allocators: "glibc" as it is installed, and settings under which it gives less back and faults less often; the ratio
-"at best" lets head and peer each have their fastest. What is measured stands in rows.jsonl: run again to go on.
+Each head and each peer has its own process, so that its memory is separate and a crash does not affect the others.
+They take turns, and the fastest run counts. With one thread, CPU time is measured, which other programs do not add to;
+with more threads, wall-clock time. A ratio is the peer's time divided by the head's: above 1 the head is faster.
+Allocators: "glibc" as installed, and settings with which it returns less memory to the system and causes fewer page
+    faults; the
+ratio "at best" lets head and peer each use their fastest setting. Measurements are kept in rows.jsonl, and another run
+resumes.
 """
 
 import argparse
@@ -22,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from benchmark_peers import OURS, STREAMED
+from benchmark_peers import BENCHMARKED_HEADS, STREAMED
 from benchmark_report import QUADRATIC, Row, read_rows, write_report
 
 from vidseq import UserError
@@ -44,7 +46,7 @@ JOBS = ("forward", "both", "step", "far", "train")
 
 
 class Case(NamedTuple):
-    """What is measured together: a head and its peers in one job."""
+    """A head and its peers in one job, which are measured in turns."""
 
     head: str
     frames: int
@@ -54,7 +56,7 @@ class Case(NamedTuple):
 
 
 class Worker:
-    """One head or peer in a process of its own."""
+    """One head or peer in its own process."""
 
     def __init__(self, subject: str, case: Case, options: argparse.Namespace) -> None:
         self.subject, self.timeout, self.error = subject, options.timeout, ""
@@ -78,7 +80,7 @@ class Worker:
         self.facts = self._answer()
 
     def measure(self, job: str) -> dict[str, Any]:
-        """One run of a job; nothing once something has gone wrong, which `error` tells."""
+        """Runs a job once; returns {} after a failure, which is in `error`."""
         if self.error:
             return {}
         assert self.process.stdin is not None
@@ -103,8 +105,8 @@ class Worker:
         line = self.process.stdout.readline()
         if not line:
             assert self.process.stderr is not None
-            told = self.process.stderr.read().strip().splitlines()
-            self.error = told[-1][:200] if told else "killed"
+            errors = self.process.stderr.read().strip().splitlines()
+            self.error = errors[-1][:200] if errors else "killed"
             return {}
         answer: dict[str, Any] = json.loads(line)
         self.error = answer.get("error", "")
@@ -112,7 +114,7 @@ class Worker:
 
 
 def measure(workers: list[Worker], case: Case, options: argparse.Namespace) -> list[Row]:
-    """One job of all workers, in turns."""
+    """Runs one job of all workers in turns."""
     best: dict[str, float] = {}
     peaks: dict[str, int | None] = {}
     start = time.perf_counter()
@@ -139,32 +141,35 @@ def measure(workers: list[Worker], case: Case, options: argparse.Namespace) -> l
 
 
 def jobs_of(head: str, wanted: list[str]) -> list[str]:
-    """What can be measured of a head."""
-    ours = OURS[head]
-    possible = set() if ours.live_only else {"forward", "both"}
-    if ours.causal:
+    """Returns the jobs that a head supports."""
+    benchmarked = BENCHMARKED_HEADS[head]
+    possible = set() if benchmarked.live_only else {"forward", "both"}
+    if benchmarked.causal:
         possible |= {"step", "far"}
-    if ours.head not in QUADRATIC and not ours.live_only:
+    if benchmarked.head not in QUADRATIC and not benchmarked.live_only:
         possible.add("train")
     return [job for job in wanted if job in possible]
 
 
 def cases(options: argparse.Namespace) -> list[Case]:
-    """All that is asked for; jobs of the same workers one after another."""
+    """Returns all requested cases; jobs of the same workers follow one another."""
     grid = itertools.product(options.heads, options.frames, options.threads, options.allocators)
-    return [Case(*place, job) for place in grid for job in jobs_of(place[0], options.jobs)]
+    return [Case(*setting, job) for setting in grid for job in jobs_of(setting[0], options.jobs)]
 
 
 def run_cases(todo: list[Case], options: argparse.Namespace) -> Iterator[list[Row]]:
-    """Measures case after case."""
+    """Measures the cases in order."""
     for _, together in itertools.groupby(todo, key=lambda case: case[:-1]):
         workers: dict[str, Worker] = {}
         try:
             for case in together:
-                subjects = [case.head, *(peer.name for peer in OURS[case.head].peers if not options.without_peers)]
+                subjects = [
+                    case.head,
+                    *(peer.name for peer in BENCHMARKED_HEADS[case.head].peers if not options.without_peers),
+                ]
                 if case.job in ("step", "far"):
                     streamed = STREAMED if case.job == "step" else ()
-                    subjects = [name for name in subjects if name in OURS or name in streamed]
+                    subjects = [name for name in subjects if name in BENCHMARKED_HEADS or name in streamed]
                 if case.job == "train":
                     subjects = [case.head]
                 for name in subjects:
@@ -180,22 +185,24 @@ def parse() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("benchmark"), help="folder of rows, tables and figure")
-    parser.add_argument("--heads", nargs="+", default=list(OURS), metavar="HEAD", help="which forms of heads")
+    parser.add_argument("--heads", nargs="+", default=list(BENCHMARKED_HEADS), metavar="HEAD", help="forms of heads")
     parser.add_argument("--frames", nargs="+", type=int, default=[1024, 4096, 16384], help="lengths T of the video")
     parser.add_argument("--threads", nargs="+", type=int, default=[1], help="CPU threads")
     parser.add_argument("--allocators", nargs="+", default=list(ALLOCATORS)[:2], metavar="SETTING")
     parser.add_argument(
         "--jobs", nargs="+", choices=JOBS, default=list(JOBS), help="train: both, with all of a head's default layers"
     )
-    parser.add_argument("--without-peers", action="store_true", help="heads alone, such as for growth with T")
+    parser.add_argument(
+        "--without-peers", action="store_true", help="measure only heads, for example for growth with T"
+    )
     parser.add_argument("--dim", type=int, default=256, help="width D")
-    parser.add_argument("--runs", type=int, default=7, help="runs at most; the best counts")
-    parser.add_argument("--seconds-a-job", type=float, default=20, help="start no further run after so long")
-    parser.add_argument("--timeout", type=float, default=120, help="seconds after which a run is given up")
+    parser.add_argument("--runs", type=int, default=7, help="largest number of runs; the fastest counts")
+    parser.add_argument("--seconds-a-job", type=float, default=20, help="start no further run after this time")
+    parser.add_argument("--timeout", type=float, default=120, help="seconds after which a run is stopped")
     parser.add_argument("--limit-gb", type=float, default=12, help="memory that one process may take")
     parser.add_argument("--pause-after", type=float, default=float("inf"), help="seconds; start no job after that")
     options = parser.parse_args()
-    for name, known in (("heads", OURS), ("allocators", ALLOCATORS)):
+    for name, known in (("heads", BENCHMARKED_HEADS), ("allocators", ALLOCATORS)):
         for value in getattr(options, name):
             if value not in known:
                 raise unknown_name(name[:-1], value, known)
@@ -207,11 +214,11 @@ def _line(row: Row) -> str:
 
 
 def main() -> None:
-    """Measures what is missing, then writes the report on all there is."""
+    """Measures the missing cases, then writes the report on all rows."""
     options = parse()
     path = options.out / "rows.jsonl"
     before = read_rows(path)
-    atomic_write(path, "".join(_line(row) for row in before))  # without half a line, where a run was broken off
+    atomic_write(path, "".join(_line(row) for row in before))  # removes the incomplete line of an interrupted run
     done = {Case(row.head, row.frames, row.threads, row.allocator, row.job) for row in before}
     todo = [case for case in cases(options) if case not in done]
     start = time.perf_counter()
@@ -221,7 +228,7 @@ def main() -> None:
             file.flush()
             bar.update()
             if time.perf_counter() - start > options.pause_after:
-                print(f"Paused with {len(todo) - count} jobs to go; run it again to go on.")
+                print(f"Paused with {len(todo) - count} jobs left; run the command again to resume.")
                 break
     print(f"torch {torch.__version__}, float32, B = 1, D = {options.dim}\n")
     print(write_report(read_rows(path), options.out))

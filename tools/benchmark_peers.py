@@ -1,8 +1,8 @@
-"""What `benchmark_heads.py` measures: heads of vidseq, and the well-known implementations they are compared with.
+"""The subjects of `benchmark_heads.py`: heads of vidseq, and well-known implementations to compare them with.
 
-Each is one layer with its projections on videos x (B, T, 256), four attention heads where it has any. The networks
-that stand behind attention are left out, for most peers have none. A peer sits in the slot that our heads have built
-in, y = norm(x + peer(norm(x))), so that both sides do the same work around it.
+Each is one layer with its projections on videos x (B, T, 256), with four attention heads if it uses attention. The
+feed-forward networks are left out, because most peers have none. A peer is wrapped as our heads are, y = norm(x +
+peer(norm(x))), so that both do the same work around it.
 """
 
 import importlib
@@ -20,17 +20,17 @@ from vidseq.heads.layers.transformer import TransformerBlock
 
 HEADS_WIDE = 4
 WINDOW = 128
-ANEW = "all frames in sight anew"
-"""What a live frame would cost without a state."""
-STREAMED = ("nn.LSTM", "nn.GRU", "nn.RNN", ANEW)
-"""Peers whose live frames are measured, too."""
+FROM_SCRATCH = "all frames in sight anew"
+"""A peer without a state, which reads the whole context again for each live frame."""
+STREAMED = ("nn.LSTM", "nn.GRU", "nn.RNN", FROM_SCRATCH)
+"""Peers whose live frames are measured too."""
 CALLS = 200
-"""Live frames that are measured together."""
+"""Number of live frames in one measurement."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """What a head is measured against, and how many times faster the head shall be at T = 16,384."""
+    """A peer of a head, and target factors by which the head is faster at T = 16,384."""
 
     name: str
     """A key of `PEERS` or `OURS`."""
@@ -42,38 +42,38 @@ class Peer:
 
 
 @dataclass(frozen=True)
-class Ours:
-    """A head as it is measured."""
+class BenchmarkedHead:
+    """A head in the form that is measured."""
 
     head: str
     peers: tuple[Peer, ...]
     options: Mapping[str, object] = field(default_factory=dict)
     causal: bool = True
     tokens_read: bool = False
-    """Whether global tokens read in the only layer: a head spares them in its last, for nobody reads them there."""
+    """Whether global tokens read all frames in the only layer; heads skip this in their last layer."""
     forward_mib: float | None = None
-    """Memory that its forward may take at T = 16,384, beside its input."""
+    """Target for the memory of forward at T = 16,384, without the input, in MiB."""
     floor: Callable[[int, int], float] | None = None
-    """Multiplications and additions that it cannot do without, of T and D."""
+    """Maps T and D to the least number of multiplications and additions."""
     live_only: bool = False
-    """Whether nothing is measured but live frames."""
+    """Whether only live frames are measured."""
 
     def make(self, dim: int) -> nn.Module:
-        """The head, untrained, without the networks behind its attention."""
+        """Makes the untrained head, without its feed-forward networks."""
         head = make_head(self.head, dim, self.options, causal=self.causal)
         for module in head.modules():
             if isinstance(module, TransformerBlock):
                 setattr(module, "feed_forward", _nothing)  # noqa: B010  # a method is no attribute for mypy
                 setattr(module, "finish", module.add_attention)  # noqa: B010
-        return TokensToo(head) if self.tokens_read else head
+        return WithTokens(head) if self.tokens_read else head
 
 
 def _nothing(x: Tensor) -> Tensor:
     return x.new_zeros(()).expand_as(x)
 
 
-class TokensToo(nn.Module):
-    """A head of one layer whose global tokens read all frames, as a peer's do, and are given in front of them."""
+class WithTokens(nn.Module):
+    """A one-layer head whose global tokens read all frames, as a peer's do; it returns them before the frames."""
 
     def __init__(self, head: TemporalHead) -> None:
         super().__init__()
@@ -86,8 +86,8 @@ class TokensToo(nn.Module):
         return self.head.last_norm(torch.cat([tokens, y], dim=1))
 
 
-class Anew(nn.Module):
-    """A head that keeps nothing: for a live frame it reads all that this can see again."""
+class FromScratch(nn.Module):
+    """A head without a state, which reads the whole context again for each live frame."""
 
     def __init__(self, head: nn.Module) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class Anew(nn.Module):
 
 
 class Slot(nn.Module):
-    """What our heads have around a layer."""
+    """The norms and the residual connection that our heads have around a layer."""
 
     def __init__(self, dim: int, layer: nn.Module) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class Slot(nn.Module):
 
 
 class Projected(nn.Module):
-    """Attention of some kind between projections."""
+    """An attention function between projections."""
 
     def __init__(self, dim: int, attend: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class Projected(nn.Module):
 
 
 class Called(nn.Module):
-    """Another's module, and how it is called."""
+    """A module of another package with a function that calls it."""
 
     def __init__(self, module: nn.Module, call: Callable[[Any, Tensor], Tensor]) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ class Called(nn.Module):
 
 
 class Bare(nn.Module):
-    """nn.LSTM of the width at which it has as many parameters as a head; without a slot, for its width is its own."""
+    """nn.LSTM with the number of parameters of a head; it has no `Slot`, because its width differs."""
 
     def __init__(self, dim: int, parameters: int) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class Bare(nn.Module):
 
 
 class Segments(nn.Module):
-    """Transformer-XL's attention as XLNet of transformers has it: segments of 512 frames that see the 512 before."""
+    """Transformer-XL's attention from XLNet of transformers: segments of 512 frames that see the 512 before."""
 
     def __init__(self, dim: int, length: int = 512) -> None:
         super().__init__()
@@ -159,11 +159,11 @@ class Segments(nn.Module):
         config = _package("transformers").XLNetConfig(d_model=dim, n_head=HEADS_WIDE, d_inner=dim, dropout=0.0)
         self.layer, self.length, self.dim = package.XLNetRelativeAttention(config), length, dim
         with torch.no_grad():
-            for parameter in self.layer.parameters():  # some are left as they were in memory
+            for parameter in self.layer.parameters():  # the package does not initialise all of them
                 parameter.normal_(std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Reads x (B, T, D); the layer has its own residual and norm behind it."""
+        """Reads x (B, T, D); the layer has its own residual connection and norm."""
         segments, memory = x.transpose(0, 1).split(self.length), x.new_empty(0, len(x), self.dim)
         read = []
         for segment in segments:
@@ -295,10 +295,10 @@ PEERS: dict[str, Callable[[int, int, int], nn.Module]] = {
     "nn.LSTM": lambda dim, *_: Slot(dim, _first(nn.LSTM(dim, dim, batch_first=True))),
     "nn.GRU": lambda dim, *_: Slot(dim, _first(nn.GRU(dim, dim, batch_first=True))),
     "nn.RNN": lambda dim, *_: Slot(dim, _first(nn.RNN(dim, dim, batch_first=True))),
-    ANEW: lambda dim, *_: Anew(OURS["window, 4,096 frames"].make(dim)),
+    FROM_SCRATCH: lambda dim, *_: FromScratch(BENCHMARKED_HEADS["window, 4,096 frames"].make(dim)),
     "nn.LSTM of the same size": lambda dim, _, parameters: Bare(dim, parameters),
 }
-"""By their names: from D, T and the head's number of parameters to a module."""
+"""The peers by name; each maps D, T and the head's number of parameters to a module."""
 
 
 def _window_floor(frames: int, dim: int) -> float:
@@ -308,34 +308,36 @@ def _window_floor(frames: int, dim: int) -> float:
 _LSTM = (Peer("nn.LSTM of the same size"),)
 _SDPA = (Peer("dense SDPA"),)
 
-OURS: dict[str, Ours] = {
-    "attention": Ours("attention", _SDPA, {"layers": 1}),
-    "window": Ours(
+BENCHMARKED_HEADS: dict[str, BenchmarkedHead] = {
+    "attention": BenchmarkedHead("attention", _SDPA, {"layers": 1}),
+    "window": BenchmarkedHead(
         "window",
         (Peer("dense SDPA", forward=11), Peer("local-attention", forward=2.4)),
         {"window": WINDOW, "layers": 1},
         floor=_window_floor,
     ),
-    "window, both sides": Ours(
+    "window, both sides": BenchmarkedHead(
         "window",
         (Peer("Longformer of transformers", forward=3, both=4),),
         {"window": WINDOW + 1, "layers": 1},
         causal=False,
     ),
-    "window, 4,096 frames": Ours("window", (Peer(ANEW, step=400),), {"window": 4096, "layers": 1}, live_only=True),
-    "dilated": Ours(
+    "window, 4,096 frames": BenchmarkedHead(
+        "window", (Peer(FROM_SCRATCH, step=400),), {"window": 4096, "layers": 1}, live_only=True
+    ),
+    "dilated": BenchmarkedHead(
         "dilated",
         (Peer("window", forward=1 / 1.2, both=1 / 1.2),),
         {"window": WINDOW, "layers": 1, "dilation": 4},
     ),
-    "longformer": Ours(
+    "longformer": BenchmarkedHead(
         "longformer",
         (Peer("Longformer of transformers, 16 global", forward=3.5),),
         {"window": WINDOW + 1, "layers": 1, "num_global": 16, "global_questions": True},
         causal=False,
         tokens_read=True,
     ),
-    "big_bird": Ours(
+    "big_bird": BenchmarkedHead(
         "big_bird",
         (Peer("BigBird of transformers", forward=9, both=4.5),),
         {"layers": 1, "num_global": 128},  # two global blocks of 64, as the peer's
@@ -343,53 +345,55 @@ OURS: dict[str, Ours] = {
         tokens_read=True,
         forward_mib=300,
     ),
-    "reformer": Ours(
+    "reformer": BenchmarkedHead(
         "reformer", (Peer("Reformer of transformers, causal"),), {"layers": 1, "window": 128, "rounds": 4}
     ),
-    "reformer, both sides": Ours(
+    "reformer, both sides": BenchmarkedHead(
         "reformer",
         (Peer("Reformer of transformers", forward=2.5),),
         {"layers": 1, "window": 64, "rounds": 4},
         causal=False,
     ),
-    "performer": Ours(
+    "performer": BenchmarkedHead(
         "performer", (Peer("performer-pytorch, causal", forward=9, both=12),), {"layers": 1}, forward_mib=100
     ),
-    "performer, both sides": Ours("performer", (Peer("performer-pytorch"),), {"layers": 1}, causal=False),
-    "linformer": Ours("linformer", (Peer("linformer package"),), {"layers": 1}),
-    "linformer, both sides": Ours("linformer", (Peer("linformer package", forward=2.4),), {"layers": 1}, causal=False),
-    "transformer_xl": Ours(
+    "performer, both sides": BenchmarkedHead("performer", (Peer("performer-pytorch"),), {"layers": 1}, causal=False),
+    "linformer": BenchmarkedHead("linformer", (Peer("linformer package"),), {"layers": 1}),
+    "linformer, both sides": BenchmarkedHead(
+        "linformer", (Peer("linformer package", forward=2.4),), {"layers": 1}, causal=False
+    ),
+    "transformer_xl": BenchmarkedHead(
         "transformer_xl", (Peer("XLNet of transformers in segments", forward=2.5),), {"layers": 1, "memory": 512}
     ),
-    "compressive": Ours("compressive", _SDPA, {"layers": 1}),
-    "memorizing": Ours("memorizing", _SDPA, {"layers": 1, "memory_layer": 1}),
-    "retro": Ours("retro", _SDPA, {"layers": 1}),
-    "memory_network": Ours("memory_network", _SDPA),
-    "min_gru": Ours("min_gru", (Peer("minGRU-pytorch", forward=5, both=3.5),), {"layers": 1}),
-    "ssm": Ours("ssm", (Peer("minGRU-pytorch"),), {"layers": 1}),
-    "associative": Ours("associative", (Peer("minGRU-pytorch"),), {"layers": 1}),
-    "lstm": Ours("lstm", (Peer("nn.LSTM", forward=1 / 1.05, both=1 / 1.05, step=4),), {"layers": 1}),
-    "gru": Ours("gru", (Peer("nn.GRU", both=3),), {"layers": 1}),
-    "rnn": Ours("rnn", (Peer("nn.RNN"),), {"layers": 1}),
-    "conv": Ours("conv", (Peer("pytorch-tcn", forward=1.5, both=1.5),), {"layers": 10, "channels": 64}),
-    "conv_encoder": Ours("conv_encoder", (Peer("pytorch-tcn"),)),
-    "ms_tcn": Ours("ms_tcn", (Peer("pytorch-tcn"),)),
-    "memory": Ours("memory", (Peer("nn.LSTM of the same size", both=1 / 3),), {"layers": 1}),
-    "entity": Ours("entity", (Peer("nn.LSTM of the same size", both=1 / 3),), {"layers": 1}),
-    "hyper": Ours("hyper", _LSTM, {"layers": 1}),
-    "codebook": Ours("codebook", _LSTM, {"layers": 1}),
+    "compressive": BenchmarkedHead("compressive", _SDPA, {"layers": 1}),
+    "memorizing": BenchmarkedHead("memorizing", _SDPA, {"layers": 1, "memory_layer": 1}),
+    "retro": BenchmarkedHead("retro", _SDPA, {"layers": 1}),
+    "memory_network": BenchmarkedHead("memory_network", _SDPA),
+    "min_gru": BenchmarkedHead("min_gru", (Peer("minGRU-pytorch", forward=5, both=3.5),), {"layers": 1}),
+    "ssm": BenchmarkedHead("ssm", (Peer("minGRU-pytorch"),), {"layers": 1}),
+    "associative": BenchmarkedHead("associative", (Peer("minGRU-pytorch"),), {"layers": 1}),
+    "lstm": BenchmarkedHead("lstm", (Peer("nn.LSTM", forward=1 / 1.05, both=1 / 1.05, step=4),), {"layers": 1}),
+    "gru": BenchmarkedHead("gru", (Peer("nn.GRU", both=3),), {"layers": 1}),
+    "rnn": BenchmarkedHead("rnn", (Peer("nn.RNN"),), {"layers": 1}),
+    "conv": BenchmarkedHead("conv", (Peer("pytorch-tcn", forward=1.5, both=1.5),), {"layers": 10, "channels": 64}),
+    "conv_encoder": BenchmarkedHead("conv_encoder", (Peer("pytorch-tcn"),)),
+    "ms_tcn": BenchmarkedHead("ms_tcn", (Peer("pytorch-tcn"),)),
+    "memory": BenchmarkedHead("memory", (Peer("nn.LSTM of the same size", both=1 / 3),), {"layers": 1}),
+    "entity": BenchmarkedHead("entity", (Peer("nn.LSTM of the same size", both=1 / 3),), {"layers": 1}),
+    "hyper": BenchmarkedHead("hyper", _LSTM, {"layers": 1}),
+    "codebook": BenchmarkedHead("codebook", _LSTM, {"layers": 1}),
 }
-"""Every head in the form that is measured; `Ours.peers` may name another of these."""
+"""Every head in the form that is measured; `BenchmarkedHead.peers` may name another of these."""
 
-OURS = {name: ours for name, ours in OURS.items() if ours.head in HEADS}
+BENCHMARKED_HEADS = {name: benchmarked for name, benchmarked in BENCHMARKED_HEADS.items() if benchmarked.head in HEADS}
 for _head in HEADS:
-    if _head not in {ours.head for ours in OURS.values()}:
-        OURS[_head] = Ours(_head, _SDPA)
+    if _head not in {benchmarked.head for benchmarked in BENCHMARKED_HEADS.values()}:
+        BENCHMARKED_HEADS[_head] = BenchmarkedHead(_head, _SDPA)
 
 
 def make_subject(name: str, head: str, dim: int, frames: int) -> nn.Module:
-    """The head or peer called `name`, the latter for a comparison with `head` on `frames` frames."""
+    """Makes the head or peer called `name`; a peer is made for a comparison with `head` on `frames` frames."""
     torch.manual_seed(0)
-    if name in OURS:
-        return OURS[name].make(dim)
-    return PEERS[name](dim, frames, num_parameters(OURS[head].make(dim)))
+    if name in BENCHMARKED_HEADS:
+        return BENCHMARKED_HEADS[name].make(dim)
+    return PEERS[name](dim, frames, num_parameters(BENCHMARKED_HEADS[head].make(dim)))

@@ -1,4 +1,4 @@
-"""Rows of `benchmark_heads.py` on disk, and what they say: ratios to peers, targets, growth with T, a figure."""
+"""Reports the rows of `benchmark_heads.py`: ratios to peers, targets, growth with T, a figure."""
 
 import json
 import math
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from benchmark_peers import CALLS, OURS, STREAMED
+from benchmark_peers import BENCHMARKED_HEADS, CALLS, STREAMED
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,13 +15,13 @@ from vidseq.files import atomic_write
 from vidseq.reporting import COLORS, save_figure, to_markdown, write_table
 
 AT = 16_384
-"""The length T that targets are set for."""
+"""The length T of the targets."""
 INSTALLED = "glibc"
-"""The allocator as it is installed."""
+"""The allocator as installed."""
 GROWTH = 1.15
-"""What four times as many frames may cost, beside four times as much."""
+"""Target for the time of 4 T frames, divided by four times the time of T frames."""
 TRAINED_BYTES = 4e9
-"""What training a head as it is by default may take at T = 16,384."""
+"""Target for the memory of training a head with default options at T = 16,384."""
 QUADRATIC = ("attention", "memory_network")
 MIB = 2**20
 
@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 
 def read_rows(path: Path) -> list[Row]:
-    """All rows so far; half a line, where a run was broken off, does not count."""
+    """Reads all rows; the incomplete line of an interrupted run is skipped."""
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
@@ -54,62 +54,62 @@ def read_rows(path: Path) -> list[Row]:
 
 
 class Times:
-    """Milliseconds by what was measured."""
+    """The measurements by setting, job, subject and allocator. A setting is (head, T, threads)."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self.rows = {(*row[:3], row.job, row.subject, row.allocator): row for row in rows}
 
-    def rows_of(self, place: Sequence[Any], job: str, subject: str) -> list[Row]:
-        """Under every allocator, from (head, T, threads)."""
-        return [row for key, row in self.rows.items() if key[:5] == (*place, job, subject)]
+    def rows_of(self, setting: Sequence[Any], job: str, subject: str) -> list[Row]:
+        """Returns the rows of a subject under every allocator."""
+        return [row for key, row in self.rows.items() if key[:5] == (*setting, job, subject)]
 
-    def ms(self, place: Sequence[Any], job: str, subject: str, allocator: str | None = INSTALLED) -> float:
-        """Under one allocator, or under the best (None); NaN where nothing was measured."""
-        rows = self.rows_of(place, job, subject)
+    def ms(self, setting: Sequence[Any], job: str, subject: str, allocator: str | None = INSTALLED) -> float:
+        """Returns milliseconds under one allocator, or under the best (None); NaN without a measurement."""
+        rows = self.rows_of(setting, job, subject)
         times = [row.ms for row in rows if row.ms is not None and allocator in (None, row.allocator)]
         return min(times, default=math.nan)
 
-    def ratio(self, place: Sequence[Any], job: str, peer: str, allocator: str | None = INSTALLED) -> float:
-        """How many times faster the head is than its peer."""
-        return self.ms(place, job, peer, allocator) / self.ms(place, job, place[0], allocator)
+    def ratio(self, setting: Sequence[Any], job: str, peer: str, allocator: str | None = INSTALLED) -> float:
+        """Returns the factor by which the head is faster than its peer."""
+        return self.ms(setting, job, peer, allocator) / self.ms(setting, job, setting[0], allocator)
 
-    def peak(self, place: Sequence[Any], job: str, subject: str) -> float:
-        """MiB under the allocator as installed."""
-        rows = self.rows_of(place, job, subject)
+    def peak(self, setting: Sequence[Any], job: str, subject: str) -> float:
+        """Returns the peak memory in MiB under the allocator as installed."""
+        rows = self.rows_of(setting, job, subject)
         peaks = [row.peak_bytes for row in rows if row.peak_bytes is not None and row.allocator == INSTALLED]
         return min(peaks, default=math.nan) / MIB
 
-    def error(self, place: Sequence[Any], job: str, subject: str) -> str:
-        """Why there is no time, if there is none."""
-        rows = self.rows_of(place, job, subject)
+    def error(self, setting: Sequence[Any], job: str, subject: str) -> str:
+        """Returns the error if there is no time, else an empty text."""
+        rows = self.rows_of(setting, job, subject)
         return "" if any(row.ms is not None for row in rows) else next((row.error for row in rows), "")
 
-    def places(self) -> list[tuple[str, int, int]]:
-        """Every (head, T, threads), in the order of `OURS`."""
+    def settings(self) -> list[tuple[str, int, int]]:
+        """Returns every (head, T, threads), in the order of `BENCHMARKED_HEADS`."""
         found = {(str(key[0]), int(key[1]), int(key[2])) for key in self.rows}
-        return sorted(found, key=lambda place: (list(OURS).index(place[0]), place[2], place[1]))
+        return sorted(found, key=lambda setting: (list(BENCHMARKED_HEADS).index(setting[0]), setting[2], setting[1]))
 
 
 def ratio_table(times: Times) -> pd.DataFrame:
-    """One line a head, peer and T: how many times faster, as installed and each at its best; memory; what failed."""
+    """Makes a line per head, peer and T: ratios as installed and each at its best, memory, and errors."""
     lines = []
-    for place in times.places():
-        for peer in () if OURS[place[0]].live_only else OURS[place[0]].peers:
-            errors = {job: times.error(place, job, peer.name) for job in ("forward", "both")}
+    for setting in times.settings():
+        for peer in () if BENCHMARKED_HEADS[setting[0]].live_only else BENCHMARKED_HEADS[setting[0]].peers:
+            errors = {job: times.error(setting, job, peer.name) for job in ("forward", "both")}
             lines.append(
                 {
-                    "head": place[0],
-                    "T": place[1],
-                    "threads": place[2],
+                    "head": setting[0],
+                    "T": setting[1],
+                    "threads": setting[2],
                     "peer": peer.name,
-                    "forward": times.ratio(place, "forward", peer.name),
-                    "forward, at best": times.ratio(place, "forward", peer.name, None),
-                    "both": times.ratio(place, "both", peer.name),
-                    "both, at best": times.ratio(place, "both", peer.name, None),
-                    "MiB": times.peak(place, "forward", place[0]),
-                    "peer's MiB": times.peak(place, "forward", peer.name),
-                    "MiB, both": times.peak(place, "both", place[0]),
-                    "peer's MiB, both": times.peak(place, "both", peer.name),
+                    "forward": times.ratio(setting, "forward", peer.name),
+                    "forward, at best": times.ratio(setting, "forward", peer.name, None),
+                    "both": times.ratio(setting, "both", peer.name),
+                    "both, at best": times.ratio(setting, "both", peer.name, None),
+                    "MiB": times.peak(setting, "forward", setting[0]),
+                    "peer's MiB": times.peak(setting, "forward", peer.name),
+                    "MiB, both": times.peak(setting, "both", setting[0]),
+                    "peer's MiB, both": times.peak(setting, "both", peer.name),
                     "failed": "; ".join(f"{job}: {error}" for job, error in errors.items() if error),
                 }
             )
@@ -117,24 +117,24 @@ def ratio_table(times: Times) -> pd.DataFrame:
 
 
 def stream_table(times: Times) -> pd.DataFrame:
-    """One line a causal head and T: microseconds a live frame, late in a stream, of the peer; state in bytes."""
+    """Makes a line per causal head and T: microseconds per live frame, also late in a stream; state in bytes."""
     lines = []
-    for place in times.places():
-        ours = OURS[place[0]]
-        if not ours.causal or not times.rows_of(place, "step", place[0]):
+    for setting in times.settings():
+        benchmarked = BENCHMARKED_HEADS[setting[0]]
+        if not benchmarked.causal or not times.rows_of(setting, "step", setting[0]):
             continue
-        peers = [times.ms(place, "step", peer.name, None) for peer in ours.peers if peer.name in STREAMED]
-        ours_alone, peer = times.ms(place, "step", place[0], None), min(peers, default=math.nan)
-        state = next((row.state_bytes for row in times.rows_of(place, "step", place[0])), None)
+        peers = [times.ms(setting, "step", peer.name, None) for peer in benchmarked.peers if peer.name in STREAMED]
+        head_ms, peer_ms = times.ms(setting, "step", setting[0], None), min(peers, default=math.nan)
+        state = next((row.state_bytes for row in times.rows_of(setting, "step", setting[0])), None)
         lines.append(
             {
-                "head": place[0],
-                "frames before": place[1],
-                "threads": place[2],
-                "microseconds": 1000 * ours_alone / CALLS,
-                "a million frames later": 1000 * times.ms(place, "far", place[0], None) / CALLS,
-                "peer": 1000 * peer / CALLS,
-                "times faster": peer / ours_alone,
+                "head": setting[0],
+                "frames before": setting[1],
+                "threads": setting[2],
+                "microseconds": 1000 * head_ms / CALLS,
+                "a million frames later": 1000 * times.ms(setting, "far", setting[0], None) / CALLS,
+                "peer": 1000 * peer_ms / CALLS,
+                "times faster": peer_ms / head_ms,
                 "state bytes": state,
             }
         )
@@ -142,20 +142,20 @@ def stream_table(times: Times) -> pd.DataFrame:
 
 
 def training_table(times: Times) -> pd.DataFrame:
-    """One line a head and T: memory of forward and backward, as the head is by default."""
+    """Makes a line per head and T: memory of forward and backward with default options."""
     lines = []
-    for place in times.places():
-        if times.rows_of(place, "train", place[0]):
-            peak, error = times.peak(place, "train", place[0]), times.error(place, "train", place[0])
-            lines.append({"head": place[0], "T": place[1], "threads": place[2], "MiB": peak, "failed": error})
+    for setting in times.settings():
+        if times.rows_of(setting, "train", setting[0]):
+            peak, error = times.peak(setting, "train", setting[0]), times.error(setting, "train", setting[0])
+            lines.append({"head": setting[0], "T": setting[1], "threads": setting[2], "MiB": peak, "failed": error})
     return pd.DataFrame(lines)
 
 
 def targets(times: Times) -> pd.DataFrame:
-    """What was aimed at, what was measured, and whether that is enough; each side at its best allocator."""
+    """Makes a table of targets and measurements; each side has its best allocator."""
     lines = []
-    for place in times.places():
-        lines += [{"threads": place[2], **line} for line in _targets_at(times, place)]
+    for setting in times.settings():
+        lines += [{"threads": setting[2], **line} for line in _targets_at(times, setting)]
     table = pd.DataFrame(lines, columns=["head", "threads", "target", "aim", "measured"])
     table["reached"] = [
         "–" if math.isnan(line.measured) else "yes" if _reached(line) else "no" for line in table.itertuples()
@@ -168,29 +168,29 @@ def _reached(line: Any) -> bool:
     return bool(line.measured <= line.aim if at_most else line.measured >= line.aim)
 
 
-def _targets_at(times: Times, place: tuple[str, int, int]) -> Iterator[dict[str, object]]:
-    name, frames, threads = place
-    ours = OURS[name]
+def _targets_at(times: Times, setting: tuple[str, int, int]) -> Iterator[dict[str, object]]:
+    name, frames, threads = setting
+    benchmarked = BENCHMARKED_HEADS[name]
     if frames == AT:
-        for peer in ours.peers:
+        for peer in benchmarked.peers:
             for job in ("forward", "both", "step"):
                 aim = getattr(peer, job)
                 if aim is not None:
                     what = f"faster than {peer.name}, {job}"
-                    yield _line(name, what, aim, times.ratio(place, job, peer.name, None))
-        if ours.forward_mib is not None:
-            yield _line(name, "MiB of forward", ours.forward_mib, times.peak(place, "forward", name))
-        if times.rows_of(place, "train", name):
-            trained = times.peak(place, "train", name)
+                    yield _line(name, what, aim, times.ratio(setting, job, peer.name, None))
+        if benchmarked.forward_mib is not None:
+            yield _line(name, "MiB of forward", benchmarked.forward_mib, times.peak(setting, "forward", name))
+        if times.rows_of(setting, "train", name):
+            trained = times.peak(setting, "train", name)
             yield _line(name, "MiB of training", TRAINED_BYTES / MIB, trained)
-        if ours.floor is not None:
-            rates = [row.matrix_rate for row in times.rows_of(place, "forward", name) if row.matrix_rate]
-            floor = 1000 * ours.floor(AT, 256) / max(rates, default=math.nan)
-            yield _line(name, "times the arithmetic floor", 1.5, times.ms(place, "forward", name, None) / floor)
-    if frames == 4 * AT and ours.head not in QUADRATIC:
+        if benchmarked.floor is not None:
+            rates = [row.matrix_rate for row in times.rows_of(setting, "forward", name) if row.matrix_rate]
+            floor = 1000 * benchmarked.floor(AT, 256) / max(rates, default=math.nan)
+            yield _line(name, "times the arithmetic floor", 1.5, times.ms(setting, "forward", name, None) / floor)
+    if frames == 4 * AT and benchmarked.head not in QUADRATIC:
         for job in ("forward", "both"):
             before = times.ms((name, AT, threads), job, name, None)
-            cost = times.ms(place, job, name, None) / (4 * before)
+            cost = times.ms(setting, job, name, None) / (4 * before)
             yield _line(name, f"cost of 4 T over 4 times that of T, {job}", GROWTH, cost)
 
 
@@ -199,10 +199,10 @@ def _line(head: str, target: str, aim: float, measured: float) -> dict[str, obje
 
 
 def draw(times: Times) -> Figure:
-    """Microseconds a frame against T, a panel a head, peers in other colours, all named where their lines end."""
-    threads = min(place[2] for place in times.places())
-    names = list(dict.fromkeys(place[0] for place in times.places() if place[2] == threads))
-    names = [name for name in names if not OURS[name].live_only] or names
+    """Draws microseconds per frame against T: one panel per head, with its peers in other colours."""
+    threads = min(setting[2] for setting in times.settings())
+    names = list(dict.fromkeys(setting[0] for setting in times.settings() if setting[2] == threads))
+    names = [name for name in names if not BENCHMARKED_HEADS[name].live_only] or names
     columns = min(5, len(names))
     lines = -(-len(names) // columns)
     figure = Figure(figsize=(3.1 * columns, 2.3 * lines + 0.6), layout="constrained")
@@ -210,14 +210,14 @@ def draw(times: Times) -> Figure:
         _draw_head(axis, times, name, threads)
     for axis in figure.axes[len(names) :]:
         axis.set_visible(False)
-    figure.suptitle(f"Forward, microseconds a frame against T; {threads} thread(s)", x=0.01, ha="left")
+    figure.suptitle(f"Forward, microseconds per frame against T; {threads} thread(s)", x=0.01, ha="left")
     return figure
 
 
 def _draw_head(axis: Axes, times: Times, name: str, threads: int) -> None:
-    lengths = sorted(place[1] for place in times.places() if (place[0], place[2]) == (name, threads))
+    lengths = sorted(setting[1] for setting in times.settings() if (setting[0], setting[2]) == (name, threads))
     ends: list[tuple[float, str, str]] = []
-    for subject, color in zip((name, *(peer.name for peer in OURS[name].peers)), COLORS):
+    for subject, color in zip((name, *(peer.name for peer in BENCHMARKED_HEADS[name].peers)), COLORS):
         points = [(T, 1000 * times.ms((name, T, threads), "forward", subject, None) / T) for T in lengths]
         points = [(T, cost) for T, cost in points if not math.isnan(cost)]
         if points:
@@ -231,8 +231,8 @@ def _draw_head(axis: Axes, times: Times, name: str, threads: int) -> None:
     axis.margins(y=0.25)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
-    for place, (height, subject, color) in enumerate(sorted(ends, reverse=True)):
-        above = place == 0 and len(ends) > 1
+    for setting, (height, subject, color) in enumerate(sorted(ends, reverse=True)):
+        above = setting == 0 and len(ends) > 1
         axis.annotate(
             subject,
             (lengths[-1], height),
@@ -246,7 +246,7 @@ def _draw_head(axis: Axes, times: Times, name: str, threads: int) -> None:
 
 
 def write_report(rows: Sequence[Row], folder: Path) -> str:
-    """Writes rows.csv, the tables report.md and the figure; returns what stands in report.md."""
+    """Writes rows.csv, the tables report.md and the figure; returns the text of report.md."""
     if not rows:
         return "Nothing was measured."
     times = Times(rows)
@@ -254,7 +254,7 @@ def write_report(rows: Sequence[Row], folder: Path) -> str:
     parts = {
         "Times faster than a peer": ratio_table(times),
         "A live frame": stream_table(times),
-        "Training a head as it is by default": training_table(times),
+        "Training a head with default options": training_table(times),
         "Targets": targets(times),
     }
     rates = [row.matrix_rate for row in rows if row.matrix_rate]

@@ -1,7 +1,8 @@
-"""One head or peer of `benchmark_heads.py` in a process of its own, which is told over standard input what to measure.
+"""Measures one head or peer of `benchmark_heads.py` in its own process, which reads jobs from standard input.
 
-Every line in is one of `JOBS`, every line out a JSON object: milliseconds, and the peak of the extra memory in bytes
-the first time; or an error. So whoever asks may let several of these take turns, and outlives what kills one.
+Every input line is one of `JOBS`. Every output line is a JSON object: milliseconds and, the first time, the peak of
+extra memory in bytes; or an error. The caller lets several of these processes take turns, and survives if one of them
+crashes.
 """
 
 import ctypes
@@ -15,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from benchmark_peers import CALLS, OURS, Anew, TokensToo, make_subject
+from benchmark_peers import BENCHMARKED_HEADS, CALLS, FromScratch, WithTokens, make_subject
 from torch import Tensor, nn
 
 from vidseq.heads import TemporalHead, make_head
 
 FAR = 1_000_000
-"""Frames that lie behind a stream when its step is measured late."""
+"""Number of frames before a late step of a stream."""
 WARM = 32
-"""Frames of the video that everything reads once before its memory is measured."""
+"""Number of frames that are read once before memory is measured."""
 
 
 def forward(subject: nn.Module, x: Tensor) -> Callable[[], object]:
@@ -33,7 +34,7 @@ def forward(subject: nn.Module, x: Tensor) -> Callable[[], object]:
 
 
 def both(subject: nn.Module, x: Tensor) -> Callable[[], object]:
-    """Reads x and makes all gradients, that of x too."""
+    """Reads x and computes all gradients, including that of x."""
     subject.train()
     x = x.requires_grad_()
 
@@ -46,16 +47,16 @@ def both(subject: nn.Module, x: Tensor) -> Callable[[], object]:
 
 
 def train(subject: nn.Module, x: Tensor) -> Callable[[], object]:
-    """`both` of the same head as it is by default: all its layers, and the networks behind its attention."""
-    head = subject.head if isinstance(subject, TokensToo) else subject
+    """Runs `both` on the same head with default options: with all layers and feed-forward networks."""
+    head = subject.head if isinstance(subject, WithTokens) else subject
     assert isinstance(head, TemporalHead)
     return both(make_head(head.name, head.dim, causal=head.config.causal), x)
 
 
 def step(subject: nn.Module, x: Tensor, far: bool = False) -> Callable[[], object]:
-    """Reads live frames, one at a time, from the end of a video on; a single one where all are read anew for it."""
+    """Reads live frames after a video, one at a time; `FromScratch` reads only one frame, with its whole context."""
     subject.eval()
-    if isinstance(subject, Anew):
+    if isinstance(subject, FromScratch):
         return torch.inference_mode()(lambda: subject(x))
     if not isinstance(subject, TemporalHead):
         return _step_torch(subject, x)
@@ -75,7 +76,7 @@ def step(subject: nn.Module, x: Tensor, far: bool = False) -> Callable[[], objec
 
 
 def _step_torch(subject: Any, x: Tensor) -> Callable[[], object]:
-    """One of torch's recurrences in its slot, called a frame at a time."""
+    """Reads live frames with a recurrence of torch in its slot, one frame per call."""
     frame = x[:, -1:].detach().clone()
     kernel = subject.layer.module
     _, state = kernel(frame)
@@ -105,7 +106,7 @@ JOBS: dict[str, Callable[[nn.Module, Tensor], Callable[[], object]]] = {
 
 
 class Memory:
-    """The largest size of this process since some time, where Linux tells."""
+    """Measures the peak memory of this process from now on, on Linux."""
 
     def __init__(self) -> None:
         _trim()
@@ -115,7 +116,7 @@ class Memory:
             self.size = _status("VmRSS")
 
     def extra(self) -> int | None:
-        """Bytes by which the process was larger at its largest."""
+        """Returns the bytes by which the process grew at its peak; None on other systems."""
         return None if self.size is None else max(0, _status("VmHWM") - self.size)
 
 
@@ -125,13 +126,13 @@ def _status(name: str) -> int:
 
 
 def _trim() -> None:
-    """Gives back what is free, so that it counts again when it is used again."""
+    """Returns free memory to the system, so that it counts when it is used again."""
     if sys.platform == "linux":
         getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)(0)
 
 
 def matrix_rate(clock: Callable[[], float]) -> float:
-    """Multiplications and additions a second in large products of matrices, at its best of ten."""
+    """Measures multiplications and additions per second in large matrix products, the fastest of ten."""
     a, b, times = torch.randn(4096, 512), torch.randn(512, 512), []
     for _ in range(12):
         start = clock()
@@ -141,7 +142,7 @@ def matrix_rate(clock: Callable[[], float]) -> float:
 
 
 def main() -> None:
-    """Builds the subject, then measures what it is told to."""
+    """Builds the subject, then runs the requested jobs."""
     spec = json.loads(sys.argv[1])
     torch.set_num_threads(spec["threads"])
     used = 1024 * int(Path("/proc/self/statm").read_text().split()[0]) * 4 if Path("/proc/self/statm").exists() else 0
@@ -151,32 +152,32 @@ def main() -> None:
     clock = time.process_time if spec["threads"] == 1 else time.perf_counter
     jobs: dict[str, Callable[[], object]] = {}
     facts = {"matrix_rate": matrix_rate(clock)}
-    if spec["subject"] in OURS and OURS[spec["subject"]].causal:
+    if spec["subject"] in BENCHMARKED_HEADS and BENCHMARKED_HEADS[spec["subject"]].causal:
         facts["state_bytes"] = subject.state_bytes(1, spec["frames"])
-    _say(facts)
+    _print(facts)
     for line in sys.stdin:
         name = line.strip()
         answer: dict[str, object] = {}
         if name not in jobs:
-            jobs.clear()  # and what they keep
+            jobs.clear()  # frees their memory
             small, x = torch.randn(1, WARM, spec["dim"]), torch.randn(1, spec["frames"], spec["dim"])
-            if spec["subject"] in OURS:
-                JOBS[name](subject, small)()  # peers may want a length of their own
+            if spec["subject"] in BENCHMARKED_HEADS:
+                JOBS[name](subject, small)()  # peers may need a fixed length
             memory = Memory()
             jobs[name] = JOBS[name](subject, x)
             jobs[name]()
             answer["bytes"] = memory.extra()
         start = clock()
         jobs[name]()
-        answer["ms"] = 1000 * (clock() - start) * (CALLS if isinstance(subject, Anew) else 1)
-        _say(answer)
+        answer["ms"] = 1000 * (clock() - start) * (CALLS if isinstance(subject, FromScratch) else 1)
+        _print(answer)
 
 
-#: Answers alone go out here: packages that print go to the errors.
+#: The stream of answers. Other output of packages goes to standard error.
 _ANSWERS = os.fdopen(os.dup(1), "w")
 
 
-def _say(answer: dict[str, Any]) -> None:
+def _print(answer: dict[str, Any]) -> None:
     print(json.dumps(answer), file=_ANSWERS, flush=True)
 
 
@@ -187,9 +188,9 @@ def _run() -> None:
     except (RuntimeError, MemoryError) as error:
         text = str(error)
         scarce = isinstance(error, MemoryError) or "allocate memory" in text or "bad_alloc" in text
-        _say({"error": "out of memory" if scarce else text.splitlines()[0][:200]})
+        _print({"error": "out of memory" if scarce else text.splitlines()[0][:200]})
     except ValueError as error:
-        _say({"error": str(error).splitlines()[0][:200]})
+        _print({"error": str(error).splitlines()[0][:200]})
 
 
 if __name__ == "__main__":

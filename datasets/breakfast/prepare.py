@@ -1,8 +1,8 @@
-"""Breakfast in the layout of MS-TCN to vidseq's form, a data set a split.
+"""Converts Breakfast from the layout of MS-TCN to vidseq's format, one data set per split.
 
 Command:   python datasets/breakfast/prepare.py SOURCE OUT [--validation 0.15]
-           SOURCE holds groundTruth, mapping.txt, splits and, where there are any, features.
-Cost:      about 4 s a split without features.
+           SOURCE holds groundTruth, mapping.txt, splits and optionally features.
+Cost:      about 4 s per split without features.
 Expected:  OUT/split1 ... OUT/split4, 1,712 videos and 8,359 segments each.
 """
 
@@ -15,15 +15,15 @@ from vidseq.importers import BREAKFAST_SPLITS, convert_breakfast_split
 def prepare(
     source: Path, out: Path, fps: str = "15", validation: float = 0.0, seed: int = 0, cut_to_shorter: bool = False
 ) -> None:
-    """Converts all four splits; people are never in two parts of one.
+    """Converts all four splits; within a split, all videos of a person are in one part.
 
     Args:
-        source: the folder that holds groundTruth.
-        out: gets a folder a split.
-        fps: rate of the labels.
-        validation: share of the training people to carve out.
-        seed: of that choice.
-        cut_to_shorter: where labels and features differ in length, keep the frames that have both.
+        source: folder that holds groundTruth.
+        out: folder for one data set per split.
+        fps: rate of the labels, in frames per second.
+        validation: share of the training people to use for validation.
+        seed: seed of that choice.
+        cut_to_shorter: if labels and features differ in length, keep the frames that have both.
     """
     for split in BREAKFAST_SPLITS:
         options = {"fps": fps, "validation": validation, "seed": seed, "cut_to_shorter": cut_to_shorter}

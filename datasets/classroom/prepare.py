@@ -1,8 +1,8 @@
-"""The generated classroom, in three sizes.
+"""Generates the classroom data set in one of three sizes.
 
 Command:   python datasets/classroom/prepare.py OUT [--size small|standard|long] [--observations video|symbolic]
 Cost:      see the README; `--workers` draws several videos at a time.
-Expected:  a data set that `vidseq data check` has nothing to say about.
+Expected:  a data set in which `vidseq data check` finds no problem.
 """
 
 import dataclasses
@@ -29,11 +29,11 @@ def prepare(
     """Generates a classroom; `vidseq classroom` has all options.
 
     Args:
-        out: the new data set.
-        size: how many videos, and how long.
+        out: folder of the new data set.
+        size: number and length of the videos.
         observations: pixels, or a vector of what is visible.
-        seed: of everything.
-        workers: processes.
+        seed: seed of everything.
+        workers: number of processes.
     """
     print(generate(out, dataclasses.replace(SIZES[size], observations=observations, seed=seed), workers=workers))
 

@@ -1,4 +1,4 @@
-"""EPIC-Kitchens-100 annotations to vidseq's form.
+"""Converts EPIC-Kitchens-100 annotations to vidseq's format.
 
 Command:   python datasets/epic_kitchens_100/prepare.py SOURCE OUT [--labels action|verb|noun]
            SOURCE holds the official CSV files, or the short ones of RULSTM.
@@ -20,13 +20,13 @@ def prepare(
     group: Literal["video", "participant"] = "video",
     skip_bad: bool = False,
 ) -> None:
-    """Converts training and validation.
+    """Converts the training and validation videos.
 
     Args:
-        source: the folder of the CSV files.
-        out: the new data set.
-        labels: what a segment's label is.
-        group: what videos that are not independent share.
+        source: folder of the CSV files.
+        out: folder of the new data set.
+        labels: the kind of segment labels.
+        group: the unit of intervals: participants share their videos.
         skip_bad: leave bad rows out and list them.
     """
     print(IMPORTERS["epic"](source, out, labels=labels, group=group, skip_bad=skip_bad).summary())

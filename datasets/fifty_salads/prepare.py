@@ -1,9 +1,9 @@
-"""50 Salads in the layout of MS-TCN to vidseq's form, a data set a split.
+"""Converts 50 Salads from the layout of MS-TCN to vidseq's format, one data set per split.
 
 Command:   python datasets/fifty_salads/prepare.py SOURCE OUT [--fps 3] [--validation 0.15]
-           SOURCE holds groundTruth, mapping.txt, splits and, where there are any, features.
-Cost:      about 1 s a split.
-Expected:  OUT/split1 ... OUT/split5, 50 videos each; 898 segments with the labels at 3 frames a second.
+           SOURCE holds groundTruth, mapping.txt, splits and optionally features.
+Cost:      about 1 s per split.
+Expected:  OUT/split1 ... OUT/split5, 50 videos each; 898 segments with the labels at 3 frames per second.
 """
 
 from pathlib import Path
@@ -13,14 +13,14 @@ from vidseq.importers import FIFTY_SALADS_SPLITS, convert_fifty_salads_split
 
 
 def prepare(source: Path, out: Path, fps: str = "3", validation: float = 0.0, seed: int = 0) -> None:
-    """Converts all five splits; people are never in two parts of one.
+    """Converts all five splits; within a split, all videos of a person are in one part.
 
     Args:
-        source: the folder that holds groundTruth.
-        out: gets a folder a split.
+        source: folder that holds groundTruth.
+        out: folder for one data set per split.
         fps: rate of the labels: 3 with the features of Lea et al., 30 with the original labels.
-        validation: share of the training people to carve out.
-        seed: of that choice.
+        validation: share of the training people to use for validation.
+        seed: seed of that choice.
     """
     for split in FIFTY_SALADS_SPLITS:
         report = convert_fifty_salads_split(

@@ -14,7 +14,7 @@ def test_prints_every_row_and_target():
     options = ["--seconds", "2", "--backbone", "mobilenet_v3_small", "--weights", "random"]
     done = subprocess.run([sys.executable, TOOL, *options], capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
-    for row in ("decode", "decode + resize", "CNN", "plain loop", "ours", "ours, one CPU"):
+    for row in ("decode", "decode + resize", "CNN", "plain loop", "vidseq", "vidseq, one CPU"):
         assert f"| {row} | " in done.stdout
-    assert "| ours / plain loop | " in done.stdout and "| >= 4 |" in done.stdout
+    assert "| vidseq / plain loop | " in done.stdout and "| >= 4 |" in done.stdout
     assert done.stdout.startswith("1280 x 720 h264, 2 s, read by ")

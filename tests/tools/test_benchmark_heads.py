@@ -117,7 +117,7 @@ def test_a_live_frame_is_compared_with_the_peer(report: ModuleType) -> None:
     assert (line["microseconds"], line["peer"], line["times faster"]) == (50.0, 250.0, 5.0)
 
 
-def test_a_window_of_many_frames_is_compared_with_reading_them_anew(tmp_path: Path) -> None:
+def test_a_window_of_many_frames_is_compared_with_reading_them_again(tmp_path: Path) -> None:
     done = run(tmp_path, "--heads", "window, 4,096 frames", "--frames", "8", "--allocators", "glibc")
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
@@ -130,25 +130,25 @@ def test_a_window_of_many_frames_is_compared_with_reading_them_anew(tmp_path: Pa
     assert "Times faster than a peer" not in done.stdout
 
 
-def test_reading_anew_is_reading_what_is_in_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_from_scratch_reads_the_context(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(TOOLS))
     import benchmark_peers
 
     head = make_head("window", 16, {"window": 5, "layers": 2, "heads": 2})
     x = torch.randn(1, 40, 16)
-    torch.testing.assert_close(benchmark_peers.Anew(head)(x), head(x)[:, -1:])
+    torch.testing.assert_close(benchmark_peers.FromScratch(head)(x), head(x)[:, -1:])
 
 
 def test_every_head_is_measured(report: ModuleType) -> None:
-    assert {ours.head for ours in report.OURS.values()} == set(HEADS)
+    assert {benchmarked.head for benchmarked in report.BENCHMARKED_HEADS.values()} == set(HEADS)
 
 
 @pytest.mark.parametrize("name", ["longformer", "big_bird"])
 def test_global_tokens_read_where_peers_read_too(report: ModuleType, name: str) -> None:
-    ours = report.OURS[name]
-    subject, x = ours.make(256), torch.randn(1, 70, 256)
+    benchmarked = report.BENCHMARKED_HEADS[name]
+    subject, x = benchmarked.make(256), torch.randn(1, 70, 256)
     y, later = subject(x), subject(x + torch.nn.functional.one_hot(torch.tensor(69), 70)[:, None])
-    num_global = ours.options["num_global"]
+    num_global = benchmarked.options["num_global"]
     assert y.shape == (1, num_global + 70, 256)
     assert (y != later)[0, :num_global].any(dim=1).all()
     torch.testing.assert_close(y[:, num_global:], subject.head(x))

@@ -106,7 +106,7 @@ def match_size(
         causal: False: the head sees the future too; recurrent heads then have a second set of weights.
 
     Returns:
-        an even width, the options and the size; `Size.excess` tells how near it is.
+        an even width, the options and the size; see `Size.excess` for its distance from the budget.
 
     Raises:
         UserError: the name is unknown, or no width comes within 2% of the budget.

@@ -67,7 +67,7 @@ def require_contexts(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def ceiling_by_context(rows: pd.DataFrame) -> dict[str, float]:
-    """Averages the best accuracy possible at each context where it is known of every query; a share."""
+    """Averages the best possible accuracy at each context at which it is known for every query; fractions."""
     queries = rows[rows["control"] == ""].drop_duplicates(["context", "query"])
     known = queries.groupby("context")["ceiling"].agg(["mean", lambda values: values.notna().all()])
     known.columns = pd.Index(["mean", "complete"])
@@ -75,7 +75,7 @@ def ceiling_by_context(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def eligible_seconds(rows: pd.DataFrame) -> float:
-    """The longest context in seconds that at least half of the queries have the past for; 0 if there is none.
+    """Returns the longest context, in seconds, that at least half of the queries have enough past for; 0: none.
 
     Raises:
         UserError: the rows hold fewer than two contexts.

@@ -20,7 +20,7 @@ def pool_splits(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         tables: rows of each split.
 
     Returns:
-        all rows, with runs named by head and seed. `num_splits` tells how many splits were pooled.
+        all rows, with runs named by head and seed. `num_splits` returns the number of pooled splits.
 
     Raises:
         UserError: a video is in two splits, or one split has two runs of the same head and seed.
