@@ -1,4 +1,4 @@
-"""Models on disk: a folder with `model.safetensors` and `config.json`, which is all that predict needs. No pickle."""
+"""Saves and loads models as folders with `model.safetensors` and `config.json`; no file is a pickle."""
 
 import json
 from pathlib import Path
@@ -17,19 +17,19 @@ from vidseq.model import ModelConfig, VideoReasoner
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 FORMAT = "vidseq model"
-#: Raised when what is in the folder changes so that older code cannot read it, or newer code not the older.
+#: Increased when a change of the format makes older folders unreadable for newer code, or newer ones for older code.
 FORMAT_VERSION = 1
 
-#: Where a run keeps its models, the one to use by default first.
+#: The model folders of a run; the first existing one is the default.
 RUN_CHECKPOINTS = ("checkpoints/best", "checkpoints/last")
 
 
 def save_model(model: VideoReasoner, folder: Path | str) -> None:
-    """Writes a model; each file is replaced whole or not at all.
+    """Writes a model; an interrupted write leaves the old files.
 
     Args:
-        model: on any device; kept in float32 or whatever type it is in.
-        folder: made if it is missing.
+        model: the model, on any device; its data types are kept.
+        folder: folder of the model; created if it is missing.
     """
     folder = Path(folder)
     weights = {name: part.detach().cpu().contiguous() for name, part in model.state_dict().items()}
@@ -41,26 +41,26 @@ def save_model(model: VideoReasoner, folder: Path | str) -> None:
     }
     text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
     if not (folder / CONFIG_FILE).is_file() or (folder / CONFIG_FILE).read_bytes() != text.encode():
-        atomic_write(folder / CONFIG_FILE, text)  # training saves every epoch, but the config stays
+        atomic_write(folder / CONFIG_FILE, text)  # training saves every epoch, but the config rarely changes
     atomic_write(folder / WEIGHTS_FILE, save(weights))
 
 
 def load_model(
     folder: Path | str, device: str | torch.device = "auto", *, fingerprint: Fingerprint | None = None
 ) -> VideoReasoner:
-    """Reads a model, ready to predict.
+    """Loads a model for prediction.
 
     Args:
-        folder: what `save_model` wrote, or a run's folder: then its best model, or its last where there is no best.
-        device: where to put it; "auto" takes the fastest there is.
-        fingerprint: of the features that it shall read; None: not checked.
+        folder: folder of a model, or of a run: then its best model, or its last if there is no best.
+        device: device of the model; "auto" takes the fastest one.
+        fingerprint: fingerprint of the features that the model will read; None: not checked.
 
     Returns:
-        the model in eval mode.
+        the model in evaluation mode.
 
     Raises:
-        ModelError: a file is missing, truncated, of another version, or does not fit the other.
-        FingerprintError: the model wants features that were made in another way; names the field.
+        ModelError: a file is missing, truncated or of another version, or the two files do not match.
+        FingerprintError: the model needs features that were made in another way; the message names the field.
     """
     folder = find_checkpoint(folder)
     config = _read_config(folder)
@@ -70,29 +70,29 @@ def load_model(
         except FingerprintError as error:
             raise FingerprintError(f"Model {folder}: {error}") from None
     try:
-        with torch.random.fork_rng(devices=[]):  # weights drawn only to be overwritten must not move anyone's dice
+        with torch.random.fork_rng(devices=[]):  # initial weights are overwritten and must not change the random state
             model = VideoReasoner(config)
     except (ValueError, TypeError) as error:
         raise _damaged(folder / CONFIG_FILE, f"no model can be built from it ({error})") from error
     _load_weights(model, folder / WEIGHTS_FILE)
-    place = choose_device(device) if isinstance(device, str) else device
-    model.to(place).eval().prepare()
+    target = choose_device(device) if isinstance(device, str) else device
+    model.to(target).eval().prepare()
     return model
 
 
 def find_checkpoint(folder: Path | str) -> Path:
-    """Finds the model in a folder: the folder itself, or a run's best or last.
+    """Finds the model in a folder: the folder itself, or a run's best or last model.
 
     Raises:
-        ModelError: there is none.
+        ModelError: there is no model.
     """
     folder = Path(folder)
     if not folder.is_dir():
         what = "a file" if folder.exists() else "nothing"
         raise ModelError(f"A model expects a folder, got {what} at '{folder}'. Train one with `vidseq train`.")
-    for place in (folder, *(folder / name for name in RUN_CHECKPOINTS)):
-        if (place / CONFIG_FILE).is_file() or (place / WEIGHTS_FILE).is_file():
-            return place
+    for candidate in (folder, *(folder / name for name in RUN_CHECKPOINTS)):
+        if (candidate / CONFIG_FILE).is_file() or (candidate / WEIGHTS_FILE).is_file():
+            return candidate
     raise ModelError(
         f"A model folder expects {CONFIG_FILE} and {WEIGHTS_FILE}, got neither in '{folder}'. "
         f"Give the folder of a run or of a checkpoint."

@@ -1,4 +1,4 @@
-"""Reads clips in pieces: scan to the first query, ask it, scan on. Training and prediction both read this way."""
+"""Reads clips in pieces that end at queries, for training and prediction."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from torch import Tensor
 from vidseq.errors import DataError
 from vidseq.model import ModelState, VideoReasoner
 
-#: Clips are scanned in pieces of at most this many frames, for bounded memory.
+#: Largest number of frames of a piece, which bounds memory.
 MAX_PIECE_FRAMES = 4096
 
 
@@ -19,14 +19,14 @@ def check_frames(features: np.ndarray, feature_dim: int) -> Tensor:
     """Checks features and turns them into a tensor.
 
     Args:
-        features: (T, F), T may be 0.
-        feature_dim: the width F they should have.
+        features: features of T frames, (T, F); T may be 0.
+        feature_dim: expected width F.
 
     Returns:
         float32 (T, F).
 
     Raises:
-        DataError: another width, NaN or infinity.
+        DataError: the width is wrong, or a value is NaN or infinite.
     """
     frames = torch.from_numpy(np.array(features, dtype=np.float32))
     if frames.ndim != 2 or frames.shape[1] != feature_dim:
@@ -43,22 +43,22 @@ def check_frames(features: np.ndarray, feature_dim: int) -> Tensor:
 
 @dataclass(frozen=True)
 class QueryBatch:
-    """Queries of one task that are asked of the clips of a batch."""
+    """Queries of one task about the clips of a batch."""
 
     rows: Sequence[int]
     """The clip of each query, (N,)."""
     frames: Sequence[int]
-    """How many frames of its clip each query sees, (N,); 0: it is asked before the first."""
+    """Number of frames of its clip that each query sees, (N,); 0: it is asked before the first frame."""
     tokens: Tensor
     """Word indices, long (N, W)."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a model made of a batch of clips."""
+    """The outputs of a model for a batch of clips."""
 
     logits: dict[str, Tensor]
-    """What each asked task decoded, in the order of its queries: class scores (N, C), or vectors to write from."""
+    """Decoded output of each task in the order of its queries: class scores (N, C), or vectors for a writer."""
     y: Tensor
     """The head's output, piece after piece, (B, S, D)."""
     frames: Tensor
@@ -69,30 +69,30 @@ class Reading:
     """Padded length T of the clips."""
 
     def in_order(self, values: Tensor) -> Tensor:
-        """Puts what was computed of `y` back into the order of the frames.
+        """Sorts values that were computed from `y` by frame.
 
         Args:
-            values: (B, S, C).
+            values: values at the positions of `y`, (B, S, C).
 
         Returns:
-            (B, T, C), zero where nothing was read.
+            values of the frames, (B, T, C), zero for frames that were not read.
         """
-        # Padding goes to a position of its own behind the last frame, which is cut off.
+        # Padding goes to an extra position after the last frame, which is cut off.
         frames = torch.where(self.mask, self.frames, self.num_frames)
         placed = values.new_zeros(values.shape[0], self.num_frames + 1, values.shape[2])
         return placed.scatter(1, frames[..., None].expand_as(values), values)[:, :-1]
 
 
-def output_of(model: VideoReasoner, reading: Reading, task: str) -> Tensor:
-    """What a task made of clips: what it decoded for its queries, N first, or class scores of frames (B, T, C)."""
-    if task in reading.logits:
-        return reading.logits[task]
-    return reading.in_order(model.frame_logits(reading.y, task))
+def output_of(model: VideoReasoner, outputs: Reading, task: str) -> Tensor:
+    """Returns a task's output: the decoded output of its N queries, or class scores of frames (B, T, C)."""
+    if task in outputs.logits:
+        return outputs.logits[task]
+    return outputs.in_order(model.frame_logits(outputs.y, task))
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch that all clips scan together, and the queries that follow it."""
+    """A number of frames that all clips scan together, and the queries after them."""
 
     length: int
     stops: list[tuple[int, int]]
@@ -112,7 +112,7 @@ class ReadingPlan:
     def cut(self, x: Tensor) -> Iterator[tuple[Piece, Tensor, Tensor]]:
         """Yields each piece with its part of clips (B, T, D) and of the mask."""
         frames, mask = self.frames.to(x.device), self.mask.to(x.device)
-        # Indexed once and split once: slicing piece after piece would make the backward pass quadratic.
+        # Indexes and splits once, because slicing each piece would make the backward pass quadratic.
         x = x.gather(1, frames[..., None].expand(-1, -1, x.shape[-1]))
         widths = [piece.length for piece in self.pieces]
         return zip(self.pieces, x.split(widths, dim=1), mask.split(widths, dim=1))
@@ -129,17 +129,17 @@ class ReadingPlan:
 def plan_pieces(lengths: Sequence[int], stops: Sequence[Sequence[int]], *, whole: bool) -> ReadingPlan:
     """Cuts clips into pieces that end at queries.
 
-    Rows run out of step: a piece takes each row to its own next stop, or a fair share of the clip on its way there.
-    With K stops in the row that has most, there are at most about 2 K pieces, together at most about twice as long as
-    the longest clip, however the stops lie.
+    Rows are not in step: a piece takes each row to its own next stop, or a fair share of the clip towards it. If no
+    row has more than K stops, there are at most about 2 K pieces, which together are at most about twice as long as
+    the longest clip.
 
     Args:
-        lengths: frames of each clip, B of them.
+        lengths: number of frames of each clip, B values.
         stops: for each clip, the numbers of frames after which queries are asked.
-        whole: read every clip to its end, rather than to its last query.
+        whole: read every clip to its end instead of its last query.
 
     Raises:
-        ValueError: a stop lies beyond its clip.
+        ValueError: a stop is after the end of its clip.
     """
     for length, row in zip(lengths, stops):
         if row and not 0 <= min(row) <= max(row) <= length:
@@ -162,13 +162,13 @@ def plan_pieces(lengths: Sequence[int], stops: Sequence[Sequence[int]], *, whole
 
 
 def plan_together(lengths: Sequence[int], stops: Sequence[Sequence[int]]) -> ReadingPlan:
-    """Cuts clips into pieces that all of them read in step; a piece ends wherever any clip has a query.
+    """Cuts clips into pieces that all clips read in step; a piece ends where any clip has a query.
 
-    No longer than the longest clip, with as many pieces as there are different stops: good where clips share their
-    stops, as those of one context length do.
+    The pieces together are as long as the longest clip, with one piece per distinct stop. This suits clips with common
+    stops, such as those of one context length.
 
     Args:
-        lengths: frames of each clip, B of them.
+        lengths: number of frames of each clip, B values.
         stops: for each clip, the numbers of frames after which queries are asked.
     """
     asked = [set(row) for row in stops]
@@ -186,7 +186,7 @@ def plan_together(lengths: Sequence[int], stops: Sequence[Sequence[int]]) -> Rea
 
 
 def _layout(num_rows: int, widths: Sequence[int], steps: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """The frames and the mask of the joined pieces; see `ReadingPlan`."""
+    """Returns the frames and the mask of the joined pieces; see `ReadingPlan`."""
     frames = np.zeros((num_rows, sum(widths)), dtype=np.int64)
     mask = np.zeros(frames.shape, dtype=bool)
     start, at = 0, np.zeros(num_rows, dtype=np.int64)
@@ -211,12 +211,12 @@ def read_clips(
     """Reads each clip once and answers every query from the frames that it sees.
 
     Args:
-        model: gradients flow if they are on.
-        features: (B, T, F).
+        model: the model; gradients flow if they are enabled.
+        features: features of the clips, (B, T, F).
         mask: bool (B, T), True = valid, a row's valid frames first.
         asked: the queries of each task, by its name.
-        whole: read every clip to its end, for frame labels, rather than to its last query.
-        videos: the video of each clip, so that no video is retrieved for itself; None: not known.
+        whole: read every clip to its end, for frame labels, instead of to its last query.
+        videos: the video of each clip, so that no video retrieves itself; None: unknown.
 
     Returns:
         the answers, and the head's output at every frame read.
@@ -247,14 +247,14 @@ def read_projected(
     """Answers queries of projected clips; each clip is read once, up to its last query.
 
     Args:
-        model: causal.
-        x: what `model.project` gave, (B, T, D).
+        model: a causal model.
+        x: clips projected by `model.project`, (B, T, D).
         mask: bool (B, T), True = valid, a row's valid frames first.
         asked: the queries of each task, by its name.
-        videos: the video of each clip; None: not known.
+        videos: the video of each clip; None: unknown.
 
     Returns:
-        class scores of each task's queries, (N, C), in the order asked.
+        class scores of each task's queries, (N, C), in the order of the queries.
     """
     lengths, queries = mask.sum(dim=1).tolist(), _Queries(model, asked)
     stops = queries.stops(len(lengths))
@@ -263,7 +263,7 @@ def read_projected(
     state = model.init_state(len(x), videos)
     queries.ask([(row, 0) for row in rows], state, rows)
     for (piece, part, valid), going in zip(plan.cut(x), plan.going()):
-        if len(going) < len(rows):  # clips that have come to their end are left behind
+        if len(going) < len(rows):  # drops the clips that have ended
             state = state.rows(torch.tensor([rows.index(row) for row in going], device=x.device))
             rows = going
         _, state = model.scan(part[rows], state, valid[rows])
@@ -272,12 +272,12 @@ def read_projected(
 
 
 def _cost(plan: ReadingPlan) -> int:
-    """The time that a plan takes, in frames: starting a piece costs about as much as reading four."""
+    """Estimates the time of a plan in frames: the start of a piece takes about as long as four frames."""
     return plan.frames.shape[1] + 4 * len(plan.pieces)
 
 
 class _Queries:
-    """All queries of a batch in one list; those after one frame are asked together, whatever their task."""
+    """All queries of a batch in one list; those after the same frame are asked together, even of different tasks."""
 
     def __init__(self, model: VideoReasoner, asked: Mapping[str, QueryBatch]) -> None:
         self._model = model
@@ -293,7 +293,7 @@ class _Queries:
         self._presents: list[Tensor] = []
 
     def stops(self, num_rows: int) -> list[list[int]]:
-        """The numbers of frames after which each row has queries."""
+        """Returns the numbers of frames after which each row has queries."""
         stops: list[list[int]] = [[] for _ in range(num_rows)]
         for row, frames in self._at:
             stops[row].append(frames)
@@ -313,11 +313,11 @@ class _Queries:
         self._asked += indices.tolist()
 
     def logits(self) -> dict[str, Tensor]:
-        """The answers of each task, in the order asked."""
+        """Returns the answers of each task, in the order of its queries."""
         if self._vectors is None:
             return {}
         contexts, presents = self._in_order(self._contexts), self._in_order(self._presents)
-        assert len(contexts) == len(self._vectors), "every query is asked once"
+        assert len(contexts) == len(self._vectors), "a query was not asked exactly once"
         sizes = [*self._tasks.values()]
         parts = zip(self._tasks, contexts.split(sizes), self._vectors.split(sizes), presents.split(sizes))
         return {
@@ -326,7 +326,7 @@ class _Queries:
         }
 
     def _in_order(self, parts: Sequence[Tensor]) -> Tensor:
-        """Joins what was collected, in the order of the queries."""
+        """Joins collected parts and sorts them by query."""
         assert self._vectors is not None
         if not parts:
             return self._vectors[:0]

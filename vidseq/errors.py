@@ -1,4 +1,4 @@
-"""Errors meant for users: one clear message each, which says what was expected, what came, how to fix it."""
+"""Errors for users: each has one message that states what was expected, what was given, and the fix."""
 
 import difflib
 import re
@@ -6,19 +6,19 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """A user's mistake or a bad input. The command line prints its message alone and exits with 2."""
+    """A user's mistake or a bad input. The command line prints only its message and exits with 2."""
 
 
 class VideoError(UserError):
-    """A video file that cannot be read, or not in full."""
+    """A video file that cannot be read completely."""
 
 
 class DataError(UserError):
-    """A data set that breaks its format; names the file and the row."""
+    """An error in a data set; the message names the file and the row."""
 
 
 class FingerprintError(UserError):
-    """Features that were made in another way than the ones asked for; names the field."""
+    """Features that were made in another way than the expected ones; the message names the field."""
 
 
 class ModelError(UserError):
@@ -26,15 +26,15 @@ class ModelError(UserError):
 
 
 def unknown_name(kind: str, value: str, known: Iterable[str]) -> UserError:
-    """Makes the error for a name that does not exist, the nearest known name first.
+    """Makes the error for an unknown name; the message suggests the nearest known name.
 
     Args:
-        kind: what the name should have named, such as "head".
-        value: the name that came.
-        known: all names that would have done.
+        kind: what the name should name, such as "head".
+        value: the unknown name.
+        known: all known names.
 
     Returns:
-        the error, to be raised by the caller.
+        the error, for the caller to raise.
     """
     names = sorted(known)
     near = difflib.get_close_matches(value, names, n=1)
@@ -43,7 +43,7 @@ def unknown_name(kind: str, value: str, known: Iterable[str]) -> UserError:
 
 
 def _several(kind: str) -> str:
-    """ "families" of "family", "tasks of this model" of "task of this model"."""
+    """Returns the plural: "families" for "family", "tasks of this model" for "task of this model"."""
     thing, of, whole = kind.partition(" of ")
     thing = re.sub(r"(?<![aeou])y$", "ie", thing)
     return f"{thing}{'es' if thing.endswith(('ch', 'sh', 's', 'x')) else 's'}{of}{whole}"

@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever sees half of one; and why some cannot be read."""
+"""Writes files atomically, and explains why an array file cannot be read."""
 
 import contextlib
 import os
@@ -10,15 +10,16 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Gives a temporary path beside `path`; renames it there when the block ends well, removes it otherwise.
+    """Yields a temporary path in the folder of `path`; renames it to `path` after the block, or removes it on an
+    error.
 
     The file is flushed to disk before the rename, so that a crash leaves the old file or the new one.
 
     Args:
-        path: where the finished file shall be; its folder is made if it is missing.
+        path: path of the finished file; its folder is created if it is missing.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written; `path` is as it was.
+        OSError: the disk is full or the folder cannot be written; `path` is unchanged.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -36,20 +37,20 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 
 def atomic_write(path: Path | str, content: str | bytes) -> None:
-    """Writes a whole small file through `atomic_path`; text is UTF-8."""
+    """Writes a small file through `atomic_path`; text is UTF-8."""
     data = content.encode() if isinstance(content, str) else content
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
 
-#: What NumPy raises where a file is no array that it can load; a damaged header may even be no Python to it.
+#: The errors of NumPy for a file that is not a loadable array; a damaged header can cause a syntax error.
 NO_ARRAY = (OSError, ValueError, EOFError, OverflowError, SyntaxError, tokenize.TokenError)
 
 
 def why_no_array(error: Exception) -> str:
-    """What NumPy says of a file that it cannot load, but for its advice to trust pickles: none is loaded here."""
-    said = str(error)
-    return "it holds no array of numbers" if "pickle" in said or "Python objects" in said else said
+    """Returns NumPy's reason why a file cannot be loaded, without its advice to allow pickles."""
+    message = str(error)
+    return "it holds no array of numbers" if "pickle" in message or "Python objects" in message else message
 
 
 def _umask() -> int:

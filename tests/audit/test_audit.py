@@ -110,7 +110,7 @@ def test_everything_is_written_and_ordered_probes_take_part(planted, tmp_path):
     )
     assert "http" not in html.replace("http://www.w3.org", "")  # names of XML are no addresses
     told = (out / "audit.md").read_text()
-    assert "Only 13 groups are asked" in told and "| memory  |" in told
+    assert "Only 13 groups are evaluated" in told and "| memory  |" in told
     again = audit_dataset(folder, out, training=TINY, short_seconds=2.0)  # the same again: nothing is trained
     assert again.rows["correct"].equals(audit.rows["correct"])
     with pytest.raises(UserError, match=r"expects short_seconds 2\.0 as it began, got 3\.0"):
@@ -140,7 +140,7 @@ def test_data_sets_that_cannot_be_audited_are_refused(planted):
     rewritten(folder, videos=own)
     with pytest.raises(UserError, match=r"at least 2 groups .* in split 'test', got 1"):
         audit_dataset(folder, training=None)
-    with pytest.raises(UserError, match="a split other than 'train' to ask"):
+    with pytest.raises(UserError, match="a split other than 'train', got 'train'"):
         audit_dataset(folder, training=None, split="train")
     with pytest.raises(UserError, match="short_seconds above 0, got 0"):
         audit_dataset(folder, training=None, short_seconds=0)

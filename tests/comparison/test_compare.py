@@ -70,7 +70,7 @@ def test_finished_runs_are_reported_and_a_failing_one_is_named(compared):
     assert table.loc[other, "difference"] == pytest.approx(shared[other] - shared[best])
     for name in ("comparison.md", "comparison.tex", "comparison.png", "comparison.svg"):
         assert (out / name).stat().st_size > 0
-    assert "Matched: parameters of the head, without what enters and leaves it; budget 5,000, within 2%" in result.text
+    assert "Matched: parameters of the head, without projection and decoders; budget 5,000, within 2%" in result.text
     assert "short = 1f, middle = 2s, full = full" in result.text
     assert r"\toprule" in (out / "comparison.tex").read_text()
 
@@ -115,7 +115,7 @@ def test_another_comparison_in_the_folder_is_refused_by_what_differs(compared, t
         ({"seeds": (1, 1)}, "different seeds, got 1 twice"),
         ({"match": "size"}, "Unknown match 'size'"),
         ({"count": "all"}, "Unknown count 'all'"),
-        ({"count": "model", "match": "flops"}, "counted with match 'params' alone, got 'flops'"),
+        ({"count": "model", "match": "flops"}, "expects match 'params' to count the whole model, got 'flops'"),
         ({"budget": 0}, "a budget above 0, got 0"),
         ({"budget": 20}, r"lstm head expects at least \d+ parameters, got a budget of 20\. Change the budget"),
         ({"options": {"gru": {}}}, "Unknown head of this comparison 'gru'"),

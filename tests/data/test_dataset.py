@@ -179,7 +179,7 @@ def test_bad_header(folder: Path, header: str, message: str) -> None:
         ({"choices": ["blue"]}, r"'answer' expects one of the choices \['blue'\], got 'red'"),
         ({"choices": ["red", "red"]}, r"'choices' expects every text once, got 'red' 2 times"),
         ({"choices": "red"}, r"'choices' expects a list of texts, got 'red'"),
-        ({"evidence": [[1, 6]]}, r"'evidence' expects intervals .* <= time \(5.0\), got \[1.0, 6.0\]. What an answer"),
+        ({"evidence": [[1, 6]]}, r"'evidence' expects .* <= time \(5.0\), got \[1.0, 6.0\]. Evidence must end"),
         ({"evidence": [[2, 1]]}, r"'evidence' expects a list of intervals \[start, end\], .* got \[2, 1\]"),
         ({"evidence": [[-1, 1]]}, r"'evidence' expects a list of intervals"),
         ({"evidence": 3}, r"'evidence' expects a list of intervals .* got 3"),

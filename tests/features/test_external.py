@@ -41,7 +41,7 @@ def test_both_layouts(tmp_path, store, transposed, layout):
 
 def test_layout_that_cannot_be_told(tmp_path, store):
     source = save(tmp_path / "in", arrays([5]))
-    with pytest.raises(UserError, match=r"cannot tell frames from features in 1 files like 5 x 7. Say layout 'TD'"):
+    with pytest.raises(UserError, match=r"whose lengths differ, got 1 like 5 x 7\. Use layout 'TD'"):
         import_features(source, store)
 
 

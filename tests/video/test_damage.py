@@ -122,7 +122,7 @@ def test_skipping_damage_needs_a_decoder_that_notices_it(coded_video: Make) -> N
     path = coded_video("whole_plain.mkv", **GROUPS)
     assert VideoReader(path).info.decoder == "decord"
     info = VideoReader(path, skip_bad=True).info
-    assert (info.decoder, info.reason) == ("pyav", "decord does not tell which frames are damaged")
+    assert (info.decoder, info.reason) == ("pyav", "decord does not report which frames are damaged")
 
 
 @needs_decord

@@ -1,4 +1,4 @@
-"""Heads compared at an equal budget: the same features, splits, seeds and steps, widths solved."""
+"""Compares heads at an equal budget: the same features, splits, seeds and steps, with matched widths."""
 
 from lazy_loader import attach_stub
 

@@ -1,4 +1,4 @@
-"""One run of a comparison: trains a head with one seed and asks it everything, and keeps what it cost."""
+"""Runs one trial of a comparison: trains a head with one seed, evaluates it, and stores its cost."""
 
 import dataclasses
 import json
@@ -28,7 +28,7 @@ from vidseq.training.build import build_model
 
 @dataclass(frozen=True)
 class Trial:
-    """What a process is told: one head, one seed."""
+    """The work of one process: one head with one seed."""
 
     data: Path
     features: str | None
@@ -40,21 +40,21 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """Which run it is."""
+        """Name of the trial."""
         return f"{self.candidate.head}, seed {self.seed}"
 
     @property
     def rows_file(self) -> Path:
-        """Its answers; what is there is finished."""
+        """File of its rows; the trial is finished if it exists."""
         return self.folder / "rows.parquet"
 
     @property
     def cost_file(self) -> Path:
-        """What it took."""
+        """File of its cost."""
         return self.folder / "cost.json"
 
     def config(self) -> TrainConfig:
-        """How it is trained."""
+        """Returns its training config."""
         size = self.candidate
         return TrainConfig(
             head=size.head,
@@ -67,7 +67,7 @@ class Trial:
 
 
 def run_trial(trial: Trial) -> None:
-    """Trains on one thread, or goes on training, and evaluates; a finished one is left as it is.
+    """Trains on one thread, or resumes, and evaluates; a finished trial is not repeated.
 
     Raises:
         UserError: see `fit` and `evaluate`.
@@ -101,21 +101,21 @@ def run_trial(trial: Trial) -> None:
         "evaluate_seconds": time.perf_counter() - started,
     }
     atomic_write(trial.cost_file, json.dumps(cost, indent=1) + "\n")
-    write_rows(rows, trial.rows_file)  # last: it says that all is there
+    write_rows(rows, trial.rows_file)  # last, because this file marks the trial as finished
 
 
 def _train_seconds(run: Path) -> float:
-    """Time of the optimiser's steps and the validation, over all the times that the run was gone on with."""
+    """Returns the seconds of training steps and validation, summed over all resumptions of the run."""
     lines = (run / "metrics.csv").read_text(encoding="utf-8").splitlines()
-    place = lines[0].split(",").index("seconds")
-    return sum(float(line.split(",")[place]) for line in lines[1:])
+    index = lines[0].split(",").index("seconds")
+    return sum(float(line.split(",")[index]) for line in lines[1:])
 
 
 def check_questions(dataset: Dataset, store: FeatureStore, training: TrainConfig, split: str) -> list[Query]:
-    """The queries of a split that models will be asked.
+    """Returns the queries of a split that models are evaluated on, before anything is trained.
 
     Raises:
-        UserError: there are none; said before anything is trained.
+        UserError: there are none.
     """
     model = build_model(dataset, store, dataclasses.replace(training, head="rnn", head_options={}, dim=2))
     videos = {video.video for video in dataset.split(split)}
@@ -129,12 +129,12 @@ def check_questions(dataset: Dataset, store: FeatureStore, training: TrainConfig
 
 
 def stream_milliseconds(model: Any, features: Any, rounds: int = 3) -> float:
-    """Time of one live frame at the end of a video, on one thread: projected, remembered. The best round counts.
+    """Measures the milliseconds of one live frame at the end of a video, on one thread; the fastest round counts.
 
     Args:
         model: a `VideoReasoner`.
-        features: of the video, (T, F), float32; all but the last frames fill the memory.
-        rounds: how often to measure.
+        features: features of the video, (T, F), float32; all but the last frames fill the memory.
+        rounds: number of measurements.
     """
     frames = torch.from_numpy(features[None].astype("float32"))
     steps = min(32, frames.shape[1])
@@ -146,8 +146,8 @@ def stream_milliseconds(model: Any, features: Any, rounds: int = 3) -> float:
             for _ in range(rounds):
                 _, state = model.step(frames[:, :-steps], model.init_state(1))
                 started = time.perf_counter()
-                for place in range(frames.shape[1] - steps, frames.shape[1]):
-                    _, state = model.step(frames[:, place : place + 1], state)
+                for index in range(frames.shape[1] - steps, frames.shape[1]):
+                    _, state = model.step(frames[:, index : index + 1], state)
                 best = min(best, (time.perf_counter() - started) / steps)
     finally:
         torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""`compare_heads`: trains and asks heads at an equal budget, several at a time, and says which was better."""
+"""Trains and evaluates heads at an equal budget, several at a time, and compares them."""
 
 import dataclasses
 import json
@@ -31,19 +31,19 @@ from vidseq.reporting.tables import to_markdown, write_table
 from vidseq.training.build import build_model
 from vidseq.training.config import TrainConfig
 
-#: What a budget is of.
+#: What a budget counts.
 COUNTS = ("head", "model")
 CONTROLS = ("blind", "last_frame", "shuffled", "majority")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of it."""
+    """The result of a comparison."""
 
     text: str
-    """The table and its notes, to be printed; empty if nothing finished."""
+    """The table with its notes; empty if no run finished."""
     failed: dict[str, str]
-    """The runs that failed, each with what went wrong."""
+    """The error of each failed run."""
 
 
 def compare_heads(
@@ -63,33 +63,33 @@ def compare_heads(
     features: str | None = None,
     workers: int | None = None,
 ) -> Comparison:
-    """Trains and evaluates heads at an equal budget: same features, splits, seeds and settings, widths solved.
+    """Trains and evaluates heads at an equal budget: same features, splits, seeds and settings, with matched widths.
 
-    Every run is kept as it finishes, so that the same call goes on where it was stopped, and tries again what failed.
+    Every finished run is stored, so that the same call resumes, and repeats failed runs.
 
     Args:
         data: folder of the data set, with features.
         out: folder for the runs, rows.parquet, comparison.csv, .md, .tex, and the figure; new, empty, or of the same
             comparison.
-        heads: names, such as "conv,lstm"; "all" is every head.
-        match: "params", "flops" (a frame) or "state" (bytes).
-        count: "head": of the head alone; "model": of the whole model, for parameters.
-        budget: how much each head has; None: as much as the first at the training's `dim`.
-        seeds: of training.
-        training: how all are trained; its head, head options and seed do not count.
-        options: of some heads, by name, such as {"window": {"window": 64}}.
-        split: which videos to ask about.
+        heads: names of heads, such as "conv,lstm"; "all" is every head.
+        match: "params", "flops" (per frame) or "state" (bytes).
+        count: "head": the budget counts the head; "model": it counts the whole model, for parameters.
+        budget: the budget of each head; None: the size of the first head at the training's `dim`.
+        seeds: training seeds.
+        training: training config of all heads; its head, head options and seed are not used.
+        options: options of heads by name, such as {"window": {"window": 64}}.
+        split: the split to evaluate.
         contexts: see `vidseq.evaluation.contexts.parse_contexts`.
         controls: see `vidseq.evaluation.evaluator.evaluate`.
-        features: which features, by the start of their folder's name; needed if there are several.
-        workers: runs at the same time, one thread each; None: as many as there are CPUs.
+        features: the start of the name of a features folder; needed if there are several.
+        workers: number of runs at the same time, with one thread each; None: the number of CPUs.
 
     Returns:
-        the table as text, and the runs that failed.
+        the table as text, and the failed runs.
 
     Raises:
-        UserError: what can be known before training: unknown names, a budget that a head cannot come near, no queries,
-            a folder with another comparison in it (naming what differs).
+        UserError: before training: a name is unknown, a head cannot come near the budget, there are no queries, or the
+            folder holds another comparison (the message names the difference).
     """
     data, out = Path(data), Path(out)
     if count not in COUNTS:
@@ -131,10 +131,10 @@ def compare_heads(
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Reads a list of seeds, such as "0,1,2".
+    """Parses a list of seeds, such as "0,1,2".
 
     Raises:
-        UserError: something else.
+        UserError: the text is not a list of whole numbers.
     """
     try:
         return [int(word) for word in text.split(",")]
@@ -143,17 +143,17 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def typical_frames(store: FeatureStore, videos: Sequence[str]) -> int:
-    """The median length of some videos in frames."""
+    """Returns the median length of videos in frames."""
     return int(np.median([len(store.read(video).features) for video in sorted(set(videos))]))
 
 
 def parameters_outside(dataset: Dataset, store: FeatureStore, training: TrainConfig) -> Callable[[int], float]:
-    """Counts the parameters of what enters and leaves a head of some width: the same for every head.
+    """Returns a function that counts a model's parameters outside the head, given its width.
 
     Args:
-        dataset: its classes count.
-        store: the width of its features counts.
-        training: its tasks count.
+        dataset: the data set, whose classes determine the decoders.
+        store: the features, whose width determines the projection.
+        training: the training config with the tasks.
     """
 
     def count(dim: int) -> float:
@@ -164,7 +164,7 @@ def parameters_outside(dataset: Dataset, store: FeatureStore, training: TrainCon
 
 
 def _run_all(trials: Sequence[Trial], workers: int) -> dict[str, str]:
-    """Runs what is not finished; gives what failed."""
+    """Runs the unfinished trials; returns the errors of failed ones."""
     left = {trial.name: trial for trial in trials if not trial.rows_file.is_file()}
     results = run_jobs(run_trial, left, workers, threads=1, isolated=True)
     bar = progress(results, total=len(trials), what="comparing", unit="run", initial=len(trials) - len(left))
@@ -175,8 +175,8 @@ def _report(plan: ComparisonPlan, finished: Sequence[Trial], store: FeatureStore
     rows = concatenate([read_rows(trial.rows_file) for trial in finished])
     costs = [_cost(trial, store, video) for trial in finished]
     table = comparison_table(plan, rows, costs)
-    shown, told = text_table(table), notes(plan, table, rows)
-    text = f"{to_markdown(shown)}\n{told}"
+    shown, remarks = text_table(table), notes(plan, table, rows)
+    text = f"{to_markdown(shown)}\n{remarks}"
     write_rows(rows, out / "rows.parquet")
     write_table(table, out / "comparison.csv")
     atomic_write(out / "comparison.md", text)
@@ -186,7 +186,7 @@ def _report(plan: ComparisonPlan, finished: Sequence[Trial], store: FeatureStore
 
 
 def _cost(trial: Trial, store: FeatureStore, video: str) -> dict[str, Any]:
-    """What a run took; its time a frame is measured when nothing else of ours runs, once."""
+    """Returns the cost of a trial; its time per frame is measured once, after all runs have ended."""
     cost: dict[str, Any] = json.loads(trial.cost_file.read_text(encoding="utf-8"))
     if "stream_milliseconds" not in cost:
         model = load_model(trial.folder / "run", "cpu", fingerprint=store.fingerprint)

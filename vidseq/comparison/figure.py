@@ -1,4 +1,4 @@
-"""The figure of a comparison: the context curve of each head, or accuracy against the bytes that streaming keeps."""
+"""Draws a comparison: the context curve of each head, or accuracy against the bytes of the streaming state."""
 
 import itertools
 
@@ -16,9 +16,9 @@ def comparison_figure(plan: ComparisonPlan, table: pd.DataFrame, rows: pd.DataFr
     """Draws the context curves, or with a single context each head's accuracy against its bytes of state.
 
     Args:
-        plan: what was compared.
-        table: of `comparison_table`.
-        rows: of all runs.
+        plan: the comparison.
+        table: table of `comparison_table`.
+        rows: rows of all runs.
     """
     title = f"{plan.dataset}: heads of equal {MATCHES[plan.match]}"
     if len(context_names(rows)) > 1:

@@ -1,4 +1,4 @@
-"""Heads as large as another one, with all that enters and leaves them."""
+"""Finds the width at which a model with a head has the number of parameters of another model."""
 
 import dataclasses
 from functools import lru_cache
@@ -14,20 +14,21 @@ from vidseq.training.config import TrainConfig
 def equal_size(
     head: str, config: TrainConfig, dataset: Dataset, store: FeatureStore, *, frames: int
 ) -> tuple[TrainConfig, int]:
-    """How a head is trained: with as many parameters in the whole model as the model of the settings has.
+    """Returns the training config of a head whose whole model has the number of parameters of the given config's
+    model.
 
     Args:
-        head: its name; the settings' own stays as it is.
-        config: the settings.
-        dataset: its classes count.
-        store: the width of its features counts.
+        head: name of the head; the config's own head keeps its width.
+        config: the training config.
+        dataset: the data set, whose classes determine the decoders.
+        store: the features, whose width determines the projection.
         frames: see `match_size`.
 
     Returns:
-        the settings for it, and how many parameters its model has, as near as widths allow.
+        the config for the head, and the number of parameters of its model.
 
     Raises:
-        UserError: an unknown head, or no width comes near.
+        UserError: the head is unknown, or no width comes near that number.
     """
     outside = lru_cache(parameters_outside(dataset, store, config))
     budget = num_parameters(make_head(config.head, config.dim, config.head_options)) + outside(config.dim)

@@ -1,4 +1,4 @@
-"""What is compared: which heads at which widths, over which seeds; written down, so that two do not mix."""
+"""Plans a comparison: the heads with their widths, and the seeds; its file keeps two comparisons apart."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -17,49 +17,49 @@ KIND = "comparison"
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A head at the size it is trained at."""
+    """A head with the size at which it is trained."""
 
     head: str
     dim: int
     options: Mapping[str, Any]
     value: float
-    """What it has of that which shall be equal."""
+    """Its size in the matched measure."""
     excess: float
-    """By what share it has more than the budget."""
+    """The fraction by which its size exceeds the budget."""
 
     @property
     def matched(self) -> bool:
-        """Whether it is as near to the budget as a fair comparison wants."""
+        """Whether its size is within the tolerance of the budget."""
         return abs(self.excess) <= TOLERANCE
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonPlan:
-    """A comparison: everything that its numbers depend on."""
+    """A comparison: everything that its results depend on."""
 
     match: str
     """One of `vidseq.analysis.budget.MATCHES`."""
     count: str
-    """"head": the head alone has the budget; "model": with all that enters and leaves it (parameters alone)."""
+    """"head": the budget counts the head; "model": it counts the whole model (only for parameters)."""
     budget: float
     frames: int
-    """Length of the video that FLOPs a frame, bytes of state and milliseconds are told for."""
+    """Length of the video for FLOPs per frame, bytes of state and milliseconds."""
     candidates: tuple[Candidate, ...]
     seeds: tuple[int, ...]
     split: str
     contexts: str
     controls: tuple[str, ...]
     training: Mapping[str, Any]
-    """The same for all: every field of `TrainConfig` but head, its options, width and seed."""
+    """The common settings: every field of `TrainConfig` but the head, its options, width and seed."""
     dataset: str
     features: str
-    """Name of their fingerprint."""
+    """Name of the features' fingerprint."""
 
     @property
     def rule(self) -> str:
-        """How the heads were made equal, in a sentence."""
+        """A sentence on how the heads were matched."""
         what, at = MATCHES[self.match], "" if self.match == "params" else f", at {self.frames} frames"
-        whose = "the head, without what enters and leaves it" if self.count == "head" else "the whole model"
+        whose = "the head, without projection and decoders" if self.count == "head" else "the whole model"
         return f"Matched: {what} of {whose}{at}; budget {self.budget:,.0f}, within {TOLERANCE:.0%} unless marked."
 
 
@@ -79,26 +79,26 @@ def make_plan(
     dataset: str,
     features: str,
 ) -> ComparisonPlan:
-    """Solves the widths.
+    """Finds the widths of all heads, and makes the plan.
 
     Args:
-        heads: names, such as "conv,lstm"; "all" is every head.
+        heads: names of heads, such as "conv,lstm"; "all" is every head.
         match: one of `vidseq.analysis.budget.MATCHES`.
-        outside: parameters of all that is not the head, at a width, to be matched too; None: the head alone counts.
-        budget: of each head; None: what the first one has at the training's `dim`.
+        outside: returns the parameters outside the head at a width, which count too; None: only the head counts.
+        budget: the budget of each head; None: the size of the first head at the training's `dim`.
         frames: see `ComparisonPlan`.
-        seeds: of training.
-        options: of some heads, by name.
-        training: how all are trained; its head, head options and seed do not count.
-        split: which videos are asked about.
-        contexts: how much of the past is shown.
-        controls: what is taken away.
-        dataset: its name.
-        features: name of their fingerprint.
+        seeds: training seeds.
+        options: options of heads by name.
+        training: training config of all heads; its head, head options and seed are not used.
+        split: the split to evaluate.
+        contexts: the contexts to evaluate.
+        controls: the controls to evaluate.
+        dataset: name of the data set.
+        features: name of the features' fingerprint.
 
     Raises:
-        UserError: unknown names, a head or seed twice, options of a head that is not compared, or a budget that a head
-            cannot come near.
+        UserError: a name is unknown, a head or seed comes twice, options name a head that is not compared, or a head
+            cannot come near the budget.
     """
     names = head_names(heads)
     _refuse_twice("heads", names)
@@ -106,7 +106,7 @@ def make_plan(
     if match not in MATCHES:
         raise unknown_name("match", match, MATCHES)
     if outside is not None and match != "params":
-        raise UserError(f"Comparison expects the whole model to be counted with match 'params' alone, got '{match}'.")
+        raise UserError(f"Comparison expects match 'params' to count the whole model, got '{match}'. Count the head.")
     if budget is not None and not budget > 0:
         raise UserError(f"Comparison expects a budget above 0, got {budget:g}.")
     for name in options:

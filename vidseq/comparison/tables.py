@@ -1,4 +1,4 @@
-"""The tables of a comparison, from rows and costs alone."""
+"""Makes the tables of a comparison from rows and costs."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,18 +13,18 @@ from vidseq.evaluation.pairing import context_names, pair_answers
 
 
 def comparison_table(plan: ComparisonPlan, rows: pd.DataFrame, costs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One line a head, numbers as they are: shares as fractions, intervals as `..._low` and `..._high`.
+    """Makes a table with a line per head: shares as fractions, intervals as `..._low` and `..._high`.
 
     Args:
-        plan: what was compared.
-        rows: of all runs that finished.
-        costs: of each of these: head, seed, and what `run_trial` keeps, with stream_milliseconds.
+        plan: the comparison.
+        rows: rows of all finished runs.
+        costs: cost of each finished run: head, seed, the fields of `run_trial`, and stream_milliseconds.
 
     Returns:
-        the heads in the order of the plan; those without a finished run are left out.
+        the heads in the order of the plan; heads without a finished run are left out.
     """
     rows_of = {str(name): part for name, part in rows.groupby("head", sort=False)}
-    places = chosen_contexts(rows)
+    contexts = chosen_contexts(rows)
     best = best_head(rows)
     table = pd.DataFrame(costs)
     lines = []
@@ -40,11 +40,11 @@ def comparison_table(plan: ComparisonPlan, rows: pd.DataFrame, costs: Sequence[M
             "excess": candidate.excess,
             "seeds": own["seed"].nunique(),
         }
-        with warnings.catch_warnings():  # the number of groups stands in the table
+        with warnings.catch_warnings():  # the table has a column with the number of groups
             warnings.simplefilter("ignore", FewGroupsWarning)
-            for place, context in places.items():
-                line |= _ends(f"accuracy_{place}", accuracy_interval(_at(own, context)))
-            line |= _ends("difference", _difference(own, rows_of[best], places["full"]))
+            for length, context in contexts.items():
+                line |= _ends(f"accuracy_{length}", accuracy_interval(_at(own, context)))
+            line |= _ends("difference", _difference(own, rows_of[best], contexts["full"]))
             found = effective_context(pair_answers(own)) if len(context_names(own)) > 1 else None
         line["effective_context"] = "" if found is None else str(found)
         line |= cost.mean().to_dict()
@@ -53,11 +53,11 @@ def comparison_table(plan: ComparisonPlan, rows: pd.DataFrame, costs: Sequence[M
 
 
 def text_table(table: pd.DataFrame) -> pd.DataFrame:
-    """The same to be read: percent with intervals, counts with thousands."""
-    places = [name for name in ("short", "middle", "full") if f"accuracy_{name}" in table.columns]
+    """Formats the table for readers: percent with intervals, counts with thousands separators."""
+    contexts = [name for name in ("short", "middle", "full") if f"accuracy_{name}" in table.columns]
     lines = []
     for line in table.to_dict("records"):
-        short = {f"{name}, %": _percent(line, f"accuracy_{name}") for name in places}
+        short = {f"{name}, %": _percent(line, f"accuracy_{name}") for name in contexts}
         lines.append(
             {
                 "head": line["head"],
@@ -79,9 +79,9 @@ def text_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def notes(plan: ComparisonPlan, table: pd.DataFrame, rows: pd.DataFrame) -> str:
-    """What a reader must know of the table, a line each."""
-    places = chosen_contexts(rows)
-    shown = ", ".join(f"{name} = {context}" for name, context in places.items())
+    """Returns the notes on the table, one per line."""
+    contexts = chosen_contexts(rows)
+    shown = ", ".join(f"{name} = {context}" for name, context in contexts.items())
     groups = rows["group"].nunique()
     few = f" Only {groups}: intervals are rough." if 1 < groups < 20 else ""
     few = " One group only says nothing about others, so there are no intervals." if groups == 1 else few
@@ -103,14 +103,16 @@ def notes(plan: ComparisonPlan, table: pd.DataFrame, rows: pd.DataFrame) -> str:
 
 
 def chosen_contexts(rows: pd.DataFrame) -> dict[str, str]:
-    """The contexts that stand for short, middle and full; fewer where fewer were tested."""
+    """Returns the contexts for the columns short, middle and full; fewer if fewer were tested."""
     names = context_names(rows)
     chosen = {"short": names[0], "middle": names[(len(names) - 1) // 2], "full": names[-1]}
-    return {place: name for place, name in chosen.items() if place == "full" or list(chosen.values()).count(name) == 1}
+    return {
+        length: name for length, name in chosen.items() if length == "full" or list(chosen.values()).count(name) == 1
+    }
 
 
 def best_head(rows: pd.DataFrame) -> str:
-    """The head with the highest accuracy at the longest context."""
+    """Returns the head with the highest accuracy at the longest context."""
     return str(_at(rows, chosen_contexts(rows)["full"]).groupby("head", sort=False)["correct"].mean().idxmax())
 
 
@@ -120,7 +122,7 @@ def _at(rows: pd.DataFrame, context: str) -> pd.DataFrame:
 
 def _difference(own: pd.DataFrame, best: pd.DataFrame, context: str) -> Interval:
     one, other = _at(own, context), _at(best, context)
-    shared = set(one["seed"]) & set(other["seed"])  # after a failed run, the seeds that both have
+    shared = set(one["seed"]) & set(other["seed"])  # the common seeds, because a run may have failed
     if shared:
         one, other = one[one["seed"].isin(shared)], other[other["seed"].isin(shared)]
     return paired_difference(one, other)

@@ -1,4 +1,4 @@
-"""Features that the user already has: .npy and .npz files of other tools into a store. Needs no torch."""
+"""Imports the user's own features, .npy and .npz files of other tools, into a store. Needs no torch."""
 
 import zipfile
 from collections import Counter
@@ -15,7 +15,7 @@ from vidseq.features.store import FeatureStore
 from vidseq.files import NO_ARRAY, why_no_array
 from vidseq.progress import progress
 
-#: How the two axes of a file are meant: frames first, or features first.
+#: Orders of a file's two axes: frames first (TD), or features first (DT).
 LAYOUTS = ("auto", "TD", "DT")
 FEATURES_KEY = "features"
 TIMES_KEY = "pts_seconds"
@@ -24,13 +24,13 @@ TIMES_KEY = "pts_seconds"
 def external_fingerprint(
     name: str, fps: Fraction | float | str, *, weights: str = "external", precision: str = "float32"
 ) -> Fingerprint:
-    """The fingerprint of features that were made elsewhere.
+    """Returns the fingerprint of features that were made by other software.
 
     Args:
-        name: what made them, such as "i3d".
-        fps: rows a second.
-        weights: which of its weights, where there are several.
-        precision: in which they were made; "external": not known.
+        name: name of the model that made them, such as "i3d".
+        fps: rows per second.
+        weights: name of the model's weights, if there are several.
+        precision: precision of the model; "external": unknown.
     """
     return Fingerprint(
         backbone=name,
@@ -53,25 +53,25 @@ def import_features(
     start: float = 0.0,
     videos: Iterable[str] | None = None,
 ) -> ExtractReport:
-    """Copies a folder of feature files into a store, which is safe to repeat after a kill.
+    """Copies a folder of feature files into a store; an interrupted import can be repeated.
 
-    A file is a video, named after it: `.npy` with one array, or `.npz` with one array or with "features", and
-    "pts_seconds" if it has them. Without them, row k stands at start + k / fps seconds.
+    Each file holds one video and has its name: `.npy` with one array, or `.npz` with one array or with "features", and
+    optionally "pts_seconds". Without times, row k is at start + k / fps seconds.
 
     Args:
-        source: the folder.
-        store: where to; its fingerprint says the rate, see `external_fingerprint`.
-        layout: "TD" (frames, width), "DT" (width, frames), or "auto": the axis that has one length in all files is
+        source: folder of the files.
+        store: the store, whose fingerprint has the rate; see `external_fingerprint`.
+        layout: "TD" (frames, width), "DT" (width, frames), or "auto": the axis with the same length in all files is
             the width.
         start: time of the first row, in seconds.
-        videos: which videos to take; None: all files. One that has no file counts as failed.
+        videos: names of the videos to import; None: all files. A video without a file counts as failed.
 
     Returns:
-        what became of each file; those with NaN or another width than most are refused and named.
+        a report on each file; files with NaN or with another width than most are refused and named.
 
     Raises:
-        FileNotFoundError: no such folder, or no feature files in it.
-        UserError: unknown layout, or one that cannot be told; a full disk.
+        FileNotFoundError: the folder does not exist or holds no feature files.
+        UserError: the layout is unknown or cannot be inferred, or the disk is full.
     """
     if layout not in LAYOUTS:
         raise unknown_name("layout", layout, LAYOUTS)
@@ -110,7 +110,7 @@ def import_features(
 
 
 def _shape(path: Path, report: ExtractReport, video: str) -> tuple[int, int] | None:
-    """Rows and columns of a file, or None and an entry in the report."""
+    """Returns the shape of a file's array; None, with an entry in the report, if it cannot be read."""
     try:
         return _read(path)[0].shape
     except DataError as error:
@@ -119,7 +119,7 @@ def _shape(path: Path, report: ExtractReport, video: str) -> tuple[int, int] | N
 
 
 def _width(shapes: dict[str, tuple[int, int]], layout: str) -> tuple[int, bool]:
-    """The width that most files have, and whether they are (D, T)."""
+    """Returns the width of most files, and whether they are (D, T)."""
     if not shapes:
         return 0, False
     axes = [Counter(shape[axis] for shape in shapes.values()).most_common(1)[0] for axis in (0, 1)]
@@ -127,15 +127,15 @@ def _width(shapes: dict[str, tuple[int, int]], layout: str) -> tuple[int, bool]:
         counts = [axes[0][1], axes[1][1]]
         if counts[0] == counts[1]:
             raise UserError(
-                f"import_features cannot tell frames from features in {len(shapes)} files like "
-                f"{axes[0][0]} x {axes[1][0]}. Say layout 'TD' (frames first) or 'DT'."
+                f"import_features expects files whose width is the same and whose lengths differ, got {len(shapes)} "
+                f"like {axes[0][0]} x {axes[1][0]}. Use layout 'TD' (frames first) or 'DT'."
             )
         layout = "DT" if counts[0] > counts[1] else "TD"
     return axes[0 if layout == "DT" else 1][0], layout == "DT"
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """A file's array, mapped from disk where it can be, and its times if it has them."""
+    """Reads a file's array, mapped from disk if possible, and its times if it has them."""
     try:
         loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(loaded, np.ndarray):

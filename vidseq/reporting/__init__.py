@@ -1,4 +1,4 @@
-"""What every report is made of: pages, figures, tables."""
+"""Parts of every report: pages, figures, tables."""
 
 from lazy_loader import attach_stub
 

@@ -1,4 +1,4 @@
-"""The style of every figure, and how a figure is saved."""
+"""The style of all figures, and how figures are saved."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from vidseq.files import atomic_path
 
-#: Colours that the colour-blind tell apart (Okabe and Ito), one a head, the darkest first.
+#: Colours that colour-blind readers can distinguish (Okabe and Ito), one per line, the darkest first.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 #: Colours of small print, of warnings, and of lines that only guide the eye.
 GREY, ALARM, PALE = "#666666", "#B33A00", "#E6E6E6"
@@ -26,14 +26,14 @@ _MARKERS = "osD^vP"
 
 
 class LineStyle(NamedTuple):
-    """How one line is told from others, in every figure of a report."""
+    """The colour and marker of a line, in every figure of a report."""
 
     color: str
     marker: str
 
 
 def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
-    """Gives each line a style, in the order in which they come; beyond six, colours return with other markers."""
+    """Gives each line a style in the given order; beyond six lines, colours repeat with other markers."""
     return {
         name: LineStyle(COLORS[index % len(COLORS)], _MARKERS[(index + index // len(COLORS)) % len(_MARKERS)])
         for index, name in enumerate(dict.fromkeys(names))
@@ -41,12 +41,12 @@ def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
 
 
 def save_figure(figure: Figure, stem: Path | str, *, tight: bool = True) -> list[Path]:
-    """Writes a figure as `<stem>.svg` and `<stem>.png`, each whole or not at all; the same figure, the same bytes.
+    """Writes a figure as `<stem>.svg` and `<stem>.png`; the same figure gives the same bytes.
 
     Args:
-        figure: what to write.
-        stem: the files' path without ending.
-        tight: cut the margins off, or grow for what reaches beyond them; False keeps the figure's own size.
+        figure: the figure.
+        stem: path of the files without their suffix.
+        tight: cut margins off, and grow for parts outside them; False keeps the figure's own size.
 
     Returns:
         the two files.

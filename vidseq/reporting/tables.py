@@ -1,4 +1,4 @@
-"""Tables as Markdown, LaTeX or CSV."""
+"""Writes tables as Markdown, LaTeX or CSV."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +10,11 @@ from vidseq.files import atomic_write
 
 
 def to_markdown(table: pd.DataFrame, digits: int = 3) -> str:
-    """A table as Markdown: numbers right, `digits` behind the point where there is one, missing as a dash."""
+    """Formats a table as Markdown: numbers right, floats with `digits` decimals, missing values as a dash."""
     texts = [[_text(value, digits) for value in row] for row in table.itertuples(index=False)]
     numeric = [pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
     header = [str(name) for name in table.columns]
-    widths = [max(3, len(name), *(len(row[place]) for row in texts)) for place, name in enumerate(header)]
+    widths = [max(3, len(name), *(len(row[index]) for row in texts)) for index, name in enumerate(header)]
 
     def line(cells: Sequence[str]) -> str:
         padded = [
@@ -27,7 +27,7 @@ def to_markdown(table: pd.DataFrame, digits: int = 3) -> str:
 
 
 def to_latex(table: pd.DataFrame, digits: int = 3) -> str:
-    """A table as LaTeX's tabular with the rules of booktabs: numbers right, text left, every character safe."""
+    """Formats a table as a LaTeX tabular with booktabs rules: numbers right, text left, special characters escaped."""
     numeric = [pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
     head = " & ".join(_latex_text(str(name)) for name in table.columns)
     body = [
@@ -39,10 +39,10 @@ def to_latex(table: pd.DataFrame, digits: int = 3) -> str:
 
 
 def write_table(table: pd.DataFrame, path: Path | str) -> None:
-    """Writes a table whole or not at all, as the file's ending says.
+    """Writes a table in the format of the file's suffix.
 
     Raises:
-        UserError: the ending is none of .md, .tex and .csv.
+        UserError: the suffix is not .md, .tex or .csv.
     """
     forms = {
         ".md": to_markdown,
@@ -55,7 +55,7 @@ def write_table(table: pd.DataFrame, path: Path | str) -> None:
     atomic_write(path, forms[suffix](table))
 
 
-#: What LaTeX takes for commands.
+#: Replacements for characters that are special in LaTeX.
 _LATEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "±": r"$\pm$",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", **{mark: f"\\{mark}" for mark in "&%$#_{}"},

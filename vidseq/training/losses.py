@@ -28,8 +28,8 @@ class TrainingObjective(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the sum of the tasks' losses, weighted by their options, with noise on the features."""
-        reading = read_batch(self.model, batch, self._with_noise(batch.features))
-        loss = weighted_sum(self.model, task_losses(self.model, batch, reading))
+        outputs = read_batch(self.model, batch, self._with_noise(batch.features))
+        loss = weighted_sum(self.model, task_losses(self.model, batch, outputs))
         if self._config.devices > 1:
             # Processes wait for the gradient of every parameter, also of a task without queries in this step.
             loss = loss + 0 * torch.stack([parameter.sum() for parameter in self.model.parameters()]).sum()
@@ -53,11 +53,11 @@ def read_batch(model: VideoReasoner, batch: Batch, features: Tensor | None = Non
     return read_clips(model, features, batch.mask, batch.asked, whole=batch.whole, videos=batch.videos)
 
 
-def task_losses(model: VideoReasoner, batch: Batch, reading: Reading) -> dict[str, Tensor]:
+def task_losses(model: VideoReasoner, batch: Batch, outputs: Reading) -> dict[str, Tensor]:
     """The loss of each task that the batch has targets for, a scalar each."""
     losses = {}
     for name, targets in batch.targets.items():  # in this order tasks draw their dropout
-        output = output_of(model, reading, name)
+        output = output_of(model, outputs, name)
         losses[name] = model.find_task(name).loss(output, targets, batch.valid[name])
     return losses
 
@@ -67,9 +67,9 @@ def weighted_sum(model: VideoReasoner, losses: Mapping[str, Tensor]) -> Tensor:
     return torch.stack([model.find_task(name).options.weight * loss for name, loss in losses.items()]).sum()
 
 
-def right_answers(model: VideoReasoner, batch: Batch, reading: Reading) -> dict[str, Tensor]:
+def right_answers(model: VideoReasoner, batch: Batch, outputs: Reading) -> dict[str, Tensor]:
     """Which queries, and which labelled frames, each task answers right; bool (N,) each."""
     return {
-        name: model.find_task(name).right(output_of(model, reading, name), targets, batch.valid[name])
+        name: model.find_task(name).right(output_of(model, outputs, name), targets, batch.valid[name])
         for name, targets in batch.targets.items()
     }

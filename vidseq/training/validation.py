@@ -58,8 +58,8 @@ class Validation:
 
 def _batch_sums(model: VideoReasoner, batch: Batch) -> dict[str, Tensor]:
     """Summed loss, right answers and answers of each task, float64 (3,)."""
-    reading = read_batch(model, batch)
-    losses, answers = task_losses(model, batch, reading), right_answers(model, batch, reading)
+    outputs = read_batch(model, batch)
+    losses, answers = task_losses(model, batch, outputs), right_answers(model, batch, outputs)
     return {
         name: torch.tensor(
             [losses[name].item() * right.numel(), right.sum().item(), right.numel()], dtype=torch.float64

@@ -66,9 +66,9 @@ class VideoReader:
     ) -> None:
         self.info: VideoInfo = probe(path, stream=stream, decoder=decoder)
         if skip_bad and decoder == "auto" and self.info.decoder == "decord":
-            self._take_pyav("decord does not tell which frames are damaged")
+            self._take_pyav("decord does not report which frames are damaged")
         if self.info.damage and not skip_bad:
-            raise VideoError(f"{path}: {self.info.damage}. Use skip_bad (--skip-bad) to go on without the rest.")
+            raise VideoError(f"{path}: {self.info.damage}. Use skip_bad (--skip-bad) to continue without the rest.")
         self.size = size
         self._skip_bad = skip_bad
         self._keep_decoder = decoder != "auto"
@@ -86,7 +86,7 @@ class VideoReader:
         self.close()
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
-        """Gives every frame, uint8 (H, W, 3), and when it appears, in seconds."""
+        """Yields every frame, uint8 (H, W, 3), and when it appears, in seconds."""
         for index, image in self._decode(np.arange(len(self))):
             yield image, float(self.info.pts_seconds[index])
 
@@ -135,7 +135,7 @@ class VideoReader:
         return self._chunks(times, indices, chunk)
 
     def close(self) -> None:
-        """Lets the decoder go; it comes back when frames are asked for again."""
+        """Releases the decoder; a new one is opened when frames are read again."""
         self._decord = None
 
     def _chunks(self, times: np.ndarray, indices: np.ndarray, chunk: int) -> Iterator[Frames]:
@@ -154,7 +154,7 @@ class VideoReader:
             yield self._frames(held)
 
     def _decode(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Gives full-size frames by rising index; goes on with PyAV where decord gives up."""
+        """Yields full-size frames in order of their indices; continues with PyAV if decord fails."""
         if not len(indices):
             return
         if self.info.decoder == "decord":
