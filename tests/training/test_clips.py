@@ -1,4 +1,5 @@
 import dataclasses
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,13 @@ def test_a_whole_video_has_all_its_queries(clip_dataset: ClipDataset) -> None:
     assert batch.asked["question"].frames[:3] == (5, 13, 23)  # at 1.0, 3.1 and 5.5 s of four frames a second
     assert batch.whole
     assert batch.targets["frame_labels"].shape == (2, 24)
+
+
+def test_other_processes_see_the_same(clip_dataset: ClipDataset) -> None:
+    copy = pickle.loads(pickle.dumps(clip_dataset))
+    first, second = (clips.batch([(0, clips.whole(0))]) for clips in (clip_dataset, copy))
+    assert torch.equal(first.features, second.features)
+    assert all(torch.equal(targets, second.targets[name]) for name, targets in first.targets.items())
 
 
 def test_queries_of_a_clip_count_from_its_start(clip_dataset: ClipDataset) -> None:

@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from vidseq.data.visible import count_visible, visible_span
 from vidseq.features.store import FeatureStore
 from vidseq.language.question import pad_tokens
 from vidseq.model import VideoReasoner
-from vidseq.tasks import DenseTask, QueryTask, of_family
+from vidseq.tasks import DenseTask, QueryTask, Task, of_family
 from vidseq.training.config import TrainConfig
 
 #: Features are kept in memory up to this many bytes; beyond, they are read again from disk.
@@ -312,14 +312,16 @@ def make_clip_dataset(dataset: Dataset, store: FeatureStore, split: str, model: 
         model: its tasks derive queries where the data set has none.
     """
     tasks = [model.find_task(name) for name in model.tasks]
-
-    def derive(video: str) -> list[Query]:
-        """Of two tasks that answer one kind, the one that asks more often asks for both."""
-        made: dict[str, list[Query]] = {}
-        for task in tasks:
-            queries = task.derive_queries(dataset, video)
-            if len(queries) > len(made.get(task.query_kind, ())):
-                made[task.query_kind] = queries
-        return [query for queries in made.values() for query in queries]
-
+    # Not a function inside this one: spawned processes receive the clip dataset as a pickle.
+    derive = partial(_derive_queries, tasks, dataset)
     return ClipDataset(Examples(dataset, store, split, derive=derive), model)
+
+
+def _derive_queries(tasks: Sequence[Task], dataset: Dataset, video: str) -> list[Query]:
+    """Of two tasks that answer one kind, the one that derives more queries derives those of both."""
+    derived: dict[str, list[Query]] = {}
+    for task in tasks:
+        queries = task.derive_queries(dataset, video)
+        if len(queries) > len(derived.get(task.query_kind, ())):
+            derived[task.query_kind] = queries
+    return [query for queries in derived.values() for query in queries]
