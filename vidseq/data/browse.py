@@ -1,4 +1,4 @@
-"""A page to look at a data set with: one HTML file that needs nothing else, no network either."""
+"""Writes a page that shows a data set: one HTML file that needs nothing else, no network either."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

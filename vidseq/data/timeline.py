@@ -14,7 +14,7 @@ from vidseq.data.schema import NEXT_ACTION, Query, Segment, Video
 from vidseq.data.words import clock
 from vidseq.reporting.pages import template_macros
 
-#: Okabe and Ito's colours, which people with any colour vision tell apart, without black. With labels beyond these the
+#: Okabe and Ito's colours, which differ for people with any colour vision, without black. With labels beyond these the
 #: colours come again, hatched.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 _DARK_TEXT = ("#E69F00", "#56B4E9", "#F0E442", "#CC79A7")
@@ -65,7 +65,7 @@ class Row(NamedTuple):
     bars: list[Bar]
 
 
-class Mark(NamedTuple):
+class QueryMark(NamedTuple):
     """A query with its evidence, which shows when the query is pointed at."""
 
     number: int
@@ -100,7 +100,7 @@ class _Drawing:
     name: str
     thumbnails: list[Thumbnail]
     rows: list[Row]
-    marks: list[Mark]
+    marks: list[QueryMark]
     ticks: list[Tick]
     top: float
     """Where rows begin."""
@@ -217,11 +217,11 @@ def _bar(item: Segment, top: float, video: Video, label_indices: Mapping[str, in
     return Bar(Box(left, top + 2, width, _BAR), style, words if room >= 3 else "", ink, title)
 
 
-def _mark(index: int, query: Query, video: Video) -> Mark:
+def _mark(index: int, query: Query, video: Video) -> QueryMark:
     ends = [(_x(start, video), _x(end, video)) for start, end in query.evidence]
     title = f"{query.time:.2f} s: {query.question or 'What happens next?'} {query.answer}"
     evidence = [(left, max(2.0, right - left)) for left, right in ends]
-    return Mark(index, query.kind, query.kind == NEXT_ACTION, _x(query.time, video), evidence, title)
+    return QueryMark(index, query.kind, query.kind == NEXT_ACTION, _x(query.time, video), evidence, title)
 
 
 def _x(seconds: float, video: Video) -> float:

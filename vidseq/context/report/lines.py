@@ -1,4 +1,4 @@
-"""What a figure of the report draws: summaries of one mode on one set of queries, each line in its own style."""
+"""Groups the summaries that share a figure of the report: one data set, split, mode and family."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from vidseq.context.summary import ALL_FAMILIES, ContextSummary
 from vidseq.evaluation.accuracy_curve import ContextCurve, ceiling_by_context, eligible_rows, eligible_seconds
 from vidseq.reporting.figures import LineStyle, line_styles
 
-#: What the curve of each mode tells: what one model uses and what the task needs are never one line.
+#: The heading of each mode: what one model uses and what a task needs are never one line.
 USE_OR_NEED = {
     "given": "What these models use",
     "truncated": "What these models use, never trained on short inputs",
@@ -29,7 +29,7 @@ class Group:
     family: str
     summaries: tuple[ContextSummary, ...]
     rows: pd.DataFrame
-    """Those that the summaries are of."""
+    """The rows that the summaries are made of."""
     longest: float
     """The eligible queries have so much past, in seconds; 0 where no set is eligible."""
     line_column: str
@@ -37,7 +37,7 @@ class Group:
 
     @property
     def is_everything(self) -> bool:
-        """Whether all families stand together in it."""
+        """Whether it holds all families together."""
         return self.family == ALL_FAMILIES
 
     @property
@@ -46,7 +46,7 @@ class Group:
         return self.summaries[0].eligible is not None
 
     def rows_of(self, line: str) -> pd.DataFrame:
-        """The rows of one line, of the eligible queries where there are any."""
+        """Selects the rows of one line, of the eligible queries if there are any."""
         rows = eligible_rows(self.rows, self.longest) if self.has_eligible else self.rows
         return rows[rows[self.line_column].astype(str) == line]
 
@@ -57,7 +57,7 @@ def styles_of(summaries: Sequence[ContextSummary]) -> dict[str, LineStyle]:
 
 
 def group_summaries(summaries: Sequence[ContextSummary], rows: pd.DataFrame, line: str = "head") -> list[Group]:
-    """Puts summaries together that may share a figure, in the order in which they come.
+    """Groups the summaries that may share a figure, in the order in which they come.
 
     Args:
         summaries: see `summarise`.
@@ -80,7 +80,7 @@ def group_summaries(summaries: Sequence[ContextSummary], rows: pd.DataFrame, lin
 
 
 def curves_of(group: Group, eligible: bool) -> dict[str, ContextCurve]:
-    """The curve of each line on the eligible queries, or on all of them; lines without one are left out."""
+    """Gives the curve of each line on the eligible queries, or on all of them; leaves lines without a curve out."""
     curves = {item.line: item.eligible if eligible else item.all_queries for item in group.summaries}
     return {name: curve for name, curve in curves.items() if curve is not None}
 

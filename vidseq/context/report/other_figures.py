@@ -22,7 +22,7 @@ _WIDE = (0.115, 0.18, 0.64, 0.66)
 
 
 def evidence_age_figure(title: str, group: Group, styles: Mapping[str, LineStyle]) -> Figure | None:
-    """Accuracy with the longest context against how long ago the newest evidence ended; None without evidence."""
+    """Draws accuracy with all of the past against how long ago the newest evidence ended; None without evidence."""
     summaries = [item for item in group.summaries if item.evidence_age]
     if not summaries:
         return None
@@ -61,14 +61,14 @@ def evidence_age_figure(title: str, group: Group, styles: Mapping[str, LineStyle
 
 
 def certificates_of(group: Group) -> dict[str, pd.DataFrame]:
-    """The model certificates of each line, see `model_certificates`."""
+    """Finds the model certificates of each line, see `model_certificates`."""
     return {item.line: model_certificates(group.rows_of(item.line)) for item in group.summaries}
 
 
 def certificate_figure(
     title: str, group: Group, certificates: Mapping[str, pd.DataFrame], styles: Mapping[str, LineStyle]
 ) -> Figure:
-    """The share of queries answered right for good with at most so much past, and the share whose evidence lies
+    """Draws the share of queries that are right for good with at most so much past, and the share whose evidence lies
     within it."""
     curves = curves_of(group, group.has_eligible)
     first = next(iter(curves.values()))
@@ -80,7 +80,7 @@ def certificate_figure(
         reach = next(iter(certificates.values())).drop_duplicates("query")["reach_seconds"].dropna().to_numpy(float)
         known = np.concatenate([reach, *seconds.values()])
         known = known[np.isfinite(known) & (known > 0)]
-        # What lies within the shortest context tested cannot be told apart, and a frame has its length.
+        # Lengths within the shortest context that was tested look the same, and a frame has a length of its own.
         least, most = min(first.points[0].seconds, 1.0), max(known.max(initial=2.0), 2.0)
         for name, values in seconds.items():
             last = _draw_shares(axis, values, (least, most), styles[name].color, "-")
@@ -99,7 +99,7 @@ def certificate_figure(
 
 
 def _draw_shares(axis: Axes, values: np.ndarray, ends: tuple[float, float], color: str, style: Any) -> float:
-    """Draws the share of values that are at most so large, over all of the axis; gives where it ends, in percent."""
+    """Draws the share of values up to each value, over all of the axis; returns the last share, in percent."""
     finite = np.sort(values[np.isfinite(values)])
     share = 100 * np.arange(1, len(finite) + 1) / len(values)
     last = float(share[-1]) if len(share) else 0.0
@@ -109,7 +109,7 @@ def _draw_shares(axis: Axes, values: np.ndarray, ends: tuple[float, float], colo
 
 
 def calibration_figure(title: str, group: Group, styles: Mapping[str, LineStyle]) -> Figure:
-    """Expected calibration error at each context."""
+    """Draws the expected calibration error at each context."""
     curves = curves_of(group, group.has_eligible)
     by_frames = group.mode == "density"
     first = next(iter(curves.values()))

@@ -1,4 +1,4 @@
-"""The tables of a report, one form to be read and one with all digits, as CSV, Markdown and LaTeX."""
+"""The tables of a report: one form for people and one with all digits, as CSV, Markdown and LaTeX."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from vidseq.reporting.tables import write_table
 
 @dataclass(frozen=True)
 class Table:
-    """A table with what it is called in files and on the page."""
+    """A table with its names in files and on the page."""
 
     name: str
     title: str
     shown: pd.DataFrame
-    """As it is read; also the Markdown and LaTeX files."""
+    """For people: on the page, and in the Markdown and LaTeX files."""
     exact: pd.DataFrame
     """With all digits: the CSV file."""
 
 
 def tables_of(stem: str, groups: Sequence[Group]) -> list[Table]:
-    """The tables of one data set, split and mode.
+    """Makes the tables of one data set, split and mode.
 
     Args:
         stem: what file names begin with.
@@ -55,7 +55,7 @@ def tables_of(stem: str, groups: Sequence[Group]) -> list[Table]:
 
 
 def write_tables(tables: Sequence[Table], folder: Path) -> None:
-    """Writes each table as .csv with all digits, and as it is read as .md and .tex; each whole or not at all."""
+    """Writes each table as .csv with all digits, and for people as .md and .tex; each whole or not at all."""
     for table in tables:
         write_table(table.exact, folder / f"{table.name}.csv")
         write_table(table.shown, folder / f"{table.name}.md")
@@ -63,7 +63,7 @@ def write_tables(tables: Sequence[Table], folder: Path) -> None:
 
 
 def _in_numbers(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns that say anything, the mode left to the heading."""
+    """Drops columns that are empty, and the mode, which stands in the heading."""
     empty = [name for name in table.columns if (table[name].astype(str) == "–").all()]
     short = table["effective context"].str.replace(
         r" points with \d+ groups; about (\d+) would do", r", \1 groups would do", regex=True
@@ -99,7 +99,7 @@ def _difference(family: str, better: str, worse: str, interval: Interval) -> dic
         "difference": interval.mean,
         "low": interval.low,
         "high": interval.high,
-        "told apart": "yes" if clear(interval) else "no",
+        "clear": "yes" if clear(interval) else "no",
         "groups": interval.num_groups,
     }
 

@@ -1,4 +1,4 @@
-"""The findings in words, each sentence with its numbers; what the data cannot show is said as well."""
+"""Writes the findings in sentences with their numbers, and says what the data cannot show."""
 
 import contextlib
 import itertools
@@ -13,37 +13,37 @@ from vidseq.context.summary import ContextSummary
 from vidseq.errors import UserError
 from vidseq.evaluation.intervals import FEW_GROUPS, VERY_FEW_GROUPS, FewGroupsWarning, Interval, paired_difference
 
-#: With more lines than this, differences are told against the best alone.
+#: With more lines than this, each line is compared with the best alone.
 _MAX_PAIRED = 4
 
 
 def findings(everything: Group, families: Sequence[Group]) -> list[str]:
-    """What the figures of one mode show: each line's use of the past, families, differences, and what is wrong.
+    """Writes what the figures of one mode show: each line's use of the past, families, differences, and warnings.
 
     Args:
         everything: all families together.
         families: each of them; none where there is one only.
     """
-    told = [line_finding(summary) for summary in everything.summaries]
-    told += family_findings(families)
-    told += [difference_sentence(*item) for item in differences(everything)]
-    return told + warnings_of(everything)
+    sentences = [line_finding(summary) for summary in everything.summaries]
+    sentences += family_findings(families)
+    sentences += [difference_sentence(*item) for item in differences(everything)]
+    return sentences + warnings_of(everything)
 
 
 def line_finding(summary: ContextSummary) -> str:
-    """What one line does with the past."""
-    told = [_gain_sentence(summary)]
+    """Writes how one line uses the past."""
+    sentences = [_gain_sentence(summary)]
     if summary.effective is not None:
-        told.append(_effective_sentence(summary.effective))
-    # The best of several noisy points looks better than it is, so a loss must exceed what is taken for equal.
+        sentences.append(_effective_sentence(summary.effective))
+    # The best of several noisy points looks better than it is, so a loss must exceed the margin that counts as equal.
     if summary.overload_loss.low > MARGIN and summary.peak != summary.curve.points[-1].context:
-        told.append(f"It is best with {summary.peak} and loses {points(summary.overload_loss)} with everything.")
+        sentences.append(f"It is best with {summary.peak} and loses {points(summary.overload_loss)} with everything.")
     if summary.order_gain is not None:
         shown = "It uses order" if clear(summary.order_gain) > 0 else "No use of order can be shown"
-        told.append(f"{shown}: shuffling the past costs {points(summary.order_gain)}.")
+        sentences.append(f"{shown}: shuffling the past costs {points(summary.order_gain)}.")
     if summary.horizon is not None:
-        told.append(f"Memory horizon, half way from the present's accuracy to chance: {summary.horizon}.")
-    return f"{_name(summary)}: {' '.join(told)}"
+        sentences.append(f"Memory horizon, half way from the present's accuracy to chance: {summary.horizon}.")
+    return f"{_name(summary)}: {' '.join(sentences)}"
 
 
 def _gain_sentence(summary: ContextSummary) -> str:
@@ -67,8 +67,8 @@ def _effective_sentence(effective: EffectiveContext) -> str:
 
 
 def family_findings(families: Sequence[Group]) -> list[str]:
-    """Which families need the past, by line."""
-    told = []
+    """Writes for each line which families the past helps."""
+    sentences = []
     for line in dict.fromkeys(item.line for group in families for item in group.summaries):
         own = [item for group in families for item in group.summaries if item.line == line and item.gain is not None]
         rising = [f"{item.family} {signed(item.gain)}" for item in own if item.gain and clear(item.gain) > 0]
@@ -78,12 +78,12 @@ def family_findings(families: Sequence[Group]) -> list[str]:
         parts += [f"no gain can be shown on {', '.join(flat)}"] if flat else []
         parts += [f"the past hurts on {', '.join(falling)}"] if falling else []
         if parts:
-            told.append(f"{line or 'model'}, by family: {'; '.join(parts)}.")
-    return told
+            sentences.append(f"{line or 'model'}, by family: {'; '.join(parts)}.")
+    return sentences
 
 
 def differences(group: Group) -> list[tuple[str, str, Interval]]:
-    """Lines against one another with all of the past, paired on the same queries: which, which other, how much more.
+    """Compares lines with all of the past, paired on the same queries: the better, the worse, the difference.
 
     All pairs where there are few lines, else the best against each. Pairs that did not answer the same are left out.
     """
@@ -94,42 +94,43 @@ def differences(group: Group) -> list[tuple[str, str, Interval]]:
     found = []
     for better, worse in pairs:
         sides = [_answers(group.rows_of(line), full[line]) for line in (better, worse)]
-        with warnings.catch_warnings(), contextlib.suppress(UserError):  # few groups are told by `warnings_of`
+        with warnings.catch_warnings(), contextlib.suppress(UserError):  # `warnings_of` reports few groups
             warnings.simplefilter("ignore", FewGroupsWarning)
             found.append((better, worse, paired_difference(*sides)))
     return found
 
 
 def difference_sentence(better: str, worse: str, difference: Interval) -> str:
-    """One comparison in words."""
+    """Writes one comparison as a sentence."""
     if clear(difference) > 0:
         return f"{better} beats {worse} by {points(difference)} on the same queries, with all of the past."
-    return f"{better} and {worse} cannot be told apart with all of the past: {points(difference)} on the same queries."
+    clause = f"{points(difference)} on the same queries"
+    return f"{better} and {worse} show no clear difference with all of the past: {clause}."
 
 
 def warnings_of(group: Group) -> list[str]:
-    """What is wrong or weak, starting with "Warning:"."""
-    told = []
+    """Writes what is wrong or weak, each starting with "Warning:"."""
+    sentences = []
     num_groups = group.summaries[0].curve.num_groups
     if num_groups < FEW_GROUPS:
         rough = "very rough" if num_groups < VERY_FEW_GROUPS else "rough"
-        told.append(f"Warning: intervals rest on {num_groups} groups only and are {rough}.")
+        sentences.append(f"Warning: intervals rest on {num_groups} groups only and are {rough}.")
     if not group.summaries[0].curve.controls:
-        told.append("Warning: no control was asked; a curve without its controls says little.")
+        sentences.append("Warning: no control was asked; a curve without its controls says little.")
     for item in group.summaries:
         name = _name(item)
         if item.leak is not None and clear(item.leak) > 0:
-            told.append(
+            sentences.append(
                 f"Warning: {name} beats the blind control by {points(item.leak)} at contexts that hold none of the "
                 "evidence: something besides the evidence gives answers away."
             )
         certificates = item.certificates
         if certificates.shortcut_alarm and certificates.share_unseen is not None:
-            told.append(
+            sentences.append(
                 f"Warning: {name} is right for good from a context on that shows none of the evidence on "
                 f"{percent(certificates.share_unseen)} of queries, more than guessing explains: a shortcut."
             )
-    return told
+    return sentences
 
 
 def _name(summary: ContextSummary) -> str:
@@ -147,7 +148,7 @@ def percent(interval: Interval) -> str:
 
 
 def points(interval: Interval, sign: int = 1) -> str:
-    """ "3.1 points [1.0, 5.2]"; with `sign` -1 of a loss told as a positive number."""
+    """ "3.1 points [1.0, 5.2]"; with `sign` -1 of a loss as a positive number."""
     low, high = (interval.low, interval.high) if sign > 0 else (-interval.high, -interval.low)
     turned = Interval(sign * interval.mean, low, high, interval.num_queries, interval.num_groups)
     return f"{100 * turned.mean:.1f} points{_range(turned)}"

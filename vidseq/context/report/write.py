@@ -1,4 +1,4 @@
-"""Writes a report: one page, its figures and tables as files beside it, and the rows that all of it is made from."""
+"""Writes a report: a page, its figures and tables as files beside it, and the rows that all of it is made from."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +48,7 @@ def write_report(
         folder: where to; made if it is missing. Files of other names in it are left alone.
         rows: of models at two contexts or more, with controls; see `vidseq.evaluation.rows.Row`.
         title: of the page; made from the data sets if left out.
-        command: what made the rows, told below every figure.
+        command: what made the rows; it stands below every figure.
         line: the column whose values are the lines, "head" or "run".
         summaries: of the same rows and line, see `summarise`; None: made here.
         overwrite: replace a report that is there.
@@ -57,7 +57,7 @@ def write_report(
         the page.
 
     Raises:
-        UserError: a report is there already, or the rows do not do, see `summarise` and `check_rows`.
+        UserError: a report is there already, or the rows do not suffice, see `summarise` and `check_rows`.
     """
     folder = Path(folder)
     refuse_existing(folder / "index.html", "A report", overwrite=overwrite)
@@ -84,7 +84,7 @@ def write_report(
 
 
 def what_was_asked(rows: pd.DataFrame) -> list[tuple[str, str]]:
-    """Names and values of what the rows hold."""
+    """Lists what the rows hold: names and values."""
     models = rows[["head", "run", "seed"]].drop_duplicates()
     curve = rows[rows["control"] == ""]
     contexts = curve.groupby("context")["context_seconds"].mean().sort_values().index
@@ -121,12 +121,11 @@ def _section(stem: str, groups: Sequence[Group], styles: dict[str, LineStyle], s
         _accuracy_pictures(f"{stem}family{number + 1}", group.family, group, styles)[0]
         for number, group in enumerate(families)
     ]
-    told = findings(everything, families)
-    return Section(heading, explanation, told, main, of_families, tables_of(stem, groups))
+    return Section(heading, explanation, findings(everything, families), main, of_families, tables_of(stem, groups))
 
 
 def _accuracy_pictures(name: str, title: str, group: Group, styles: dict[str, LineStyle]) -> list[Picture]:
-    """The eligible queries' figure where there are any, then that of all queries."""
+    """Draws the eligible queries, if there are any, and then all queries."""
     pictures = []
     for eligible in (True, False) if group.has_eligible else (False,):
         about = f"with {group.longest:.3g} s of past or more" if eligible else "all queries"
@@ -144,7 +143,7 @@ def _accuracy_pictures(name: str, title: str, group: Group, styles: dict[str, Li
 
 
 def _partial_controls(group: Group) -> str:
-    """Says which controls were put to some of the queries alone."""
+    """Names the controls that were put to some of the queries alone."""
     number = group.rows["query"].nunique()
     asked = group.rows[group.rows["control"] != ""].groupby("control", sort=False)["query"].nunique()
     partial = [str(name).replace("_", " ") for name in asked.index[asked < number]]
