@@ -69,7 +69,7 @@ def predict_video(
         request: what to ask.
 
     Returns:
-        labelled segments first, then the answers by time, then what is yet to come.
+        labelled segments first, then the answers by time, then the forecasts.
 
     Raises:
         UserError: a time outside of the video, or something that the model was not trained for.

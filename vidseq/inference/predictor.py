@@ -20,7 +20,7 @@ from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
 from vidseq.tasks import Prediction, SequenceTask
 
-#: Clips are read together up to so many frames, padding counted, and up to so many clips.
+#: A batch has at most so many frames, with padding, and at most so many clips.
 MAX_FRAMES, MAX_CLIPS = 16_384, 64
 
 

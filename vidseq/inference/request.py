@@ -19,20 +19,20 @@ _FIELDS = ("questions", "every", "next_questions", "futures_at")
 
 @dataclass(frozen=True)
 class Agenda:
-    """What a request asks of one task: texts with times; a text that is None is a query without one."""
+    """The queries of one task in a request: texts with times. None stands for a query without a text."""
 
     task: str
     """The name of the task."""
     kind: str
     """The kind of its queries."""
     standing: tuple[str | None, ...] = ()
-    """Asked every so often."""
+    """Texts that are asked at a regular interval."""
     timed: tuple[tuple[float, str | None], ...] = ()
-    """Asked at a time of their own, by time."""
+    """Texts with their own query times, by time."""
     at_end: tuple[str | None, ...] = ()
-    """Asked when the video has ended."""
+    """Texts that are asked at the end of the video."""
     looks_ahead: bool = False
-    """Whether the answers are about what is yet to come."""
+    """Whether the answers forecast the future."""
 
     def query(self, video: str, time: float, text: str | None) -> Query:
         """The query of a text at a time."""
@@ -41,23 +41,23 @@ class Agenda:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionRequest:
-    """What to ask of each video, and when. A task names the field that asks it, see `Task.asked_with`."""
+    """The queries for each video with their times. `Task.asked_with` names the field of a task."""
 
     questions: tuple[str, ...] = ()
     at: tuple[float, ...] = ()
-    """When each question is asked, seconds; one time for all of them, or none: at the end."""
+    """Time of each question in seconds, or one time for all questions. Empty: the end of the video."""
     next_questions: tuple[str, ...] = ()
-    """Whose next action is named; none: the standing question."""
+    """Texts of the next-action queries, asked at regular intervals. Empty: one query without a text."""
     futures_at: tuple[float, ...] = ()
-    """From when on to forecast what happens, seconds; none: from the end on."""
+    """Times after which the future is forecast, in seconds. Empty: the end of the video."""
     every: float = 1.0
-    """Seconds from one standing query to the next."""
+    """Interval of the regular queries in seconds."""
     context_seconds: float | None = None
-    """How much of the past is shown; None: all."""
+    """Length of the visible past in seconds; None: all of it."""
     top: int = 5
-    """How many answers are ranked."""
+    """Number of answers in a ranking."""
     limit_seconds: float | None = None
-    """Only so much of each video is read."""
+    """Length of each video that is read, in seconds; None: all of it."""
 
     def __post_init__(self) -> None:
         if self.at and not self.questions:
@@ -141,7 +141,7 @@ class PredictionRequest:
             end: when the video ends.
 
         Returns:
-            by time; queries about what is yet to come are last.
+            by time; queries about the future are last.
 
         Raises:
             UserError: a time beyond the end.
@@ -160,6 +160,6 @@ class PredictionRequest:
         return [(agenda.task, query) for agenda, query in asked]
 
     def _standing_times(self, first: float, end: float) -> list[float]:
-        """When standing queries are asked: every so often after the first frame, at least once."""
+        """Times of the regular queries: one interval apart after the first frame, at least one."""
         count = int((end - first + SAME_TIME_SECONDS) / self.every)
         return [min(first + self.every * (index + 1), end) for index in range(count)] or [end]

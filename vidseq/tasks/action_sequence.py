@@ -1,4 +1,4 @@
-"""What happens from now on: a sequence of actions with their durations, written by the autoregressive decoder."""
+"""A task that forecasts a sequence of actions with their durations; the autoregressive decoder writes it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,19 +24,19 @@ class ActionSequenceOptions(FutureOptions):
     """Options of action sequences."""
 
     cell: str = "lstm"
-    """What reads the plan so far: "lstm" or "transformer"."""
+    """The decoder's network: "lstm" or "transformer"."""
     layers: int = 1
     """Layers of the cell."""
     shortest_seconds: float = 0.5
-    """Durations below this count as this."""
+    """Shorter durations are set to this."""
     longest_seconds: float = 300.0
-    """Durations above this count as this."""
+    """Longer durations are set to this."""
     bins: int = 48
-    """Durations are sorted into so many bins."""
+    """Number of duration bins."""
     components: int = 4
-    """Curves in the mixture that is the distribution of a duration."""
+    """Number of components in the mixture distribution of a duration."""
     most_actions: int = 12
-    """How many actions ahead training goes and plans reach, the current one included."""
+    """The most actions in a future, in training and in forecasts. The current action counts."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,10 +48,10 @@ class ActionSequenceOptions(FutureOptions):
 
 
 class ActionSequence(SequenceTask):
-    """Writes what happens from now on: the current action with what is left of it, then each that follows.
+    """Writes a future: the current action with its remaining duration, then each next action with its duration.
 
-    Source: Abu Farha et al., arXiv:1804.00892 (rolled-out pairs of label and length); here: one decoder from one
-    context, with a distribution over durations, so that many futures can be drawn.
+    Source: Abu Farha et al., arXiv:1804.00892 (pairs of label and length, predicted step by step). Here one decoder
+    writes the pairs from one context vector. It has a distribution over durations, so that futures can be sampled.
     """
 
     name = "action_sequence"
@@ -82,28 +82,32 @@ class ActionSequence(SequenceTask):
         return self.summary(seen)
 
     def targets(self, queries: Sequence[Query]) -> Tensor:
-        """The tokens of each future, long (N, L), 0 behind the last."""
+        """The tokens of each future, long (N, L), padded with 0."""
         most = self.options.most_actions
         return pad_tokens([self.tokens.encode(read_future(query.answer), most) for query in queries])
 
     def loss(self, decoded: Tensor, targets: Tensor, offered: Tensor | None = None, /) -> Tensor:
-        """Negative log-likelihood a token, of labels and durations alike; see `Decoder.loss`."""
+        """Mean negative log-likelihood of the tokens, both labels and durations; see `Decoder.loss`."""
         return self.decoder.loss(targets, decoded, label_smoothing=self.options.label_smoothing)
 
     def right(self, decoded: Tensor, targets: Tensor, offered: Tensor, /) -> Tensor:
-        """Whether the greedy plan names the current action and the one after it rightly; see `QueryTask.right`."""
+        """Whether the greedy future has the right current action and next action; see `QueryTask.right`."""
         written = [_two_labels(item.tokens) for item in greedy(self.writer(2), self.decoder.init_state(decoded))]
         true = [_two_labels(row) for row in targets.tolist()]
-        return torch.tensor([ours == theirs for ours, theirs in zip(written, true)], device=decoded.device)
+        return torch.tensor([predicted == target for predicted, target in zip(written, true)], device=decoded.device)
 
     def writer(self, most_actions: int | None = None) -> Writer:
-        """The decoder as a search sees it; plans have at most so many actions, None: as the option says."""
+        """The decoder for a search.
+
+        Args:
+            most_actions: the most actions in a future; None: the option's value.
+        """
         length = 2 * (most_actions or self.options.most_actions) + 1
         return Writer(self.decoder.step, BEGIN, END, length, banned=(UNKNOWN,))
 
     @torch.no_grad()
     def likeliest(self, decoded: Tensor) -> list[Future]:
-        """The greedy plan of each row of (N, D), durations in the middle of their bins."""
+        """The greedy future of each row of (N, D). A duration is the middle of its bin."""
         plans = greedy(self.writer(), self.decoder.init_state(decoded))
         return [self.tokens.decode(plan.tokens) for plan in plans]
 
@@ -111,7 +115,7 @@ class ActionSequence(SequenceTask):
     def draw(
         self, decoded: Tensor, num_futures: int, *, temperature: float = 1.0, generator: torch.Generator | None = None
     ) -> list[list[Future]]:
-        """Draws labels and durations, each uniform within its bin; see `SequenceTask.draw`."""
+        """Samples labels and durations. A duration is uniform within its bin. See `SequenceTask.draw`."""
         drawn = sample(
             self.writer(),
             self.decoder.init_state(decoded),
@@ -131,13 +135,13 @@ def _two_labels(tokens: Sequence[int]) -> tuple[int, ...]:
 
 
 def frames_of(future: Future, labels: Sequence[str], num_frames: int, fps: float) -> np.ndarray:
-    """The class of each frame to come; a future's last action goes on behind its end.
+    """The class of each future frame. The last action continues after the future's end.
 
     Args:
-        future: labels with seconds, at least one.
-        labels: the classes.
-        num_frames: how many frames.
-        fps: frames a second.
+        future: labels with their durations in seconds, at least one.
+        labels: the class names.
+        num_frames: the number of frames.
+        fps: frames per second.
 
     Returns:
         (num_frames,).
@@ -152,15 +156,15 @@ def frames_of(future: Future, labels: Sequence[str], num_frames: int, fps: float
 
 
 def expected_frames(futures: Sequence[Future], labels: Sequence[str], num_frames: int, fps: float) -> np.ndarray:
-    """The share of several futures that have each class in each frame to come; its argmax is the best label a frame.
+    """The share of futures that have each class in each future frame. Its argmax is the most frequent class.
 
-    Futures without a single action do not count.
+    Empty futures are left out.
 
     Args:
-        futures: K of them.
-        labels: the classes, C of them.
-        num_frames: how many frames.
-        fps: frames a second.
+        futures: K futures.
+        labels: C class names.
+        num_frames: the number of frames.
+        fps: frames per second.
 
     Returns:
         shares, (num_frames, C).

@@ -149,7 +149,7 @@ class AnswerWords(QueryTask):
             options = [[token for token in choice if token] for choice in choices if any(choice)]
             if options:
                 written[row] = options[int(self.log_prob(options, decoded[row]).argmax())]
-        return torch.tensor([ours == theirs for ours, theirs in zip(written, wanted)], device=decoded.device)
+        return torch.tensor([predicted == target for predicted, target in zip(written, wanted)], device=decoded.device)
 
     def generate(self, decoded: Tensor, *, beam: int | None = None) -> list[list[Completion]]:
         """Writes answers.
@@ -184,8 +184,8 @@ class AnswerWords(QueryTask):
     def answer(self, decoded: Tensor, queries: Sequence[Query], *, beam: int | None = None) -> list[Written]:
         """Answers in the decoder's own words, or with the most probable of a query's choices; see `Task.answer`."""
         open_rows = [row for row, query in enumerate(queries) if not query.choices]
-        numbers = torch.tensor(open_rows, dtype=torch.long, device=decoded.device)
-        found = dict(zip(open_rows, self.generate(decoded.index_select(0, numbers), beam=beam)))
+        indices = torch.tensor(open_rows, dtype=torch.long, device=decoded.device)
+        found = dict(zip(open_rows, self.generate(decoded.index_select(0, indices), beam=beam)))
         answers = self.targets(queries).to(decoded.device)
         answer_log_probs = self.decoder.log_prob(answers, decoded).tolist()
         lengths = (answers != 0).sum(dim=1).tolist()

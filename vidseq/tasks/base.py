@@ -1,7 +1,7 @@
-"""The contract of a task: all that is known about one thing that a model is trained for.
+"""The base class of tasks. A task is one thing that a model is trained for.
 
-A task is one class in one file. The model, the training loop, prediction and evaluation call the methods below; they
-know no task by its name. A task belongs to one of two families:
+Each task is one class in one file. The model, the training loop, prediction and evaluation call the methods below and
+use no task's name. A task belongs to one of two families:
 
 * `vidseq.tasks.dense.DenseTask` gives each frame a class, from the head's output at that frame;
 * `vidseq.tasks.asked.QueryTask` answers queries: a query vector reads the memory, and a decoder makes the answer.
@@ -29,7 +29,7 @@ class TaskOptions:
     """The options that every task has."""
 
     weight: float = 1.0
-    """Factor of the task's loss beside the others'."""
+    """Factor of the task's loss in the sum over the tasks."""
     label_smoothing: float = 0.0
     """Share of the target's probability that is spread over all classes, 0 to below 1."""
 
@@ -64,17 +64,17 @@ class Task(nn.Module, abc.ABC):
     """One thing that a model is trained for. A subclass is abstract or final.
 
     Args:
-        dim: width D of what the head gives.
-        labels: the class names, C of them; for a task that writes, the pieces that it writes in.
+        dim: width D of the head's output.
+        labels: C class names; for a task that writes text, its pieces of words.
         options: the task's own options.
-        dropout: share of the decoder's input dropped in training.
+        dropout: dropout rate of the decoder's input in training.
 
     Raises:
         UserError: no labels, or options that do not fit.
     """
 
     name: ClassVar[str]
-    """The task's word in configs and checkpoints."""
+    """The task's name in configs and checkpoints."""
     query_kind: ClassVar[str]
     """The `Query.kind` that it answers; two tasks may answer one kind."""
     label_kind: ClassVar[str]
@@ -82,16 +82,16 @@ class Task(nn.Module, abc.ABC):
     Options: ClassVar[type[TaskOptions]] = TaskOptions
 
     needs: ClassVar[str]
-    """What a data set must have for it, for the error of one that has not."""
+    """What a data set must have for the task, as error messages say it."""
     trained_by_default: ClassVar[bool] = True
-    """Whether it is trained where nobody names tasks and the data set has what it needs."""
+    """Whether it is trained when the config names no tasks and the data set has what it needs."""
     works_noncausal: ClassVar[bool] = False
     """Whether it works with a head that sees the future."""
     asked_with: ClassVar[str | None] = "every"
-    """When prediction asks it: the field of a `PredictionRequest` with its times or texts. "every": every so often
-    without a text; None: it predicts no rows."""
+    """The field of a `PredictionRequest` that holds the task's query times or texts. "every": queries at a regular
+    interval, without a text. None: the task predicts no rows."""
     scored: ClassVar[bool] = True
-    """Whether evaluation puts the queries of a data set to it, a row a query."""
+    """Whether evaluation asks it the queries of a data set, one row for each query."""
 
     def __init__(self, dim: int, labels: Sequence[str], options: Mapping[str, object], dropout: float) -> None:
         super().__init__()
@@ -109,10 +109,10 @@ class Task(nn.Module, abc.ABC):
 
     @classmethod
     def find_labels(cls, dataset: Dataset, train: Collection[str], options: Mapping[str, object]) -> tuple[str, ...]:
-        """The labels that a model for a data set gets, in order.
+        """The labels of a model for a data set, in order.
 
         Args:
-            dataset: what is learnt.
+            dataset: the data set that the model is trained on.
             train: names of the training videos.
             options: the task's own options.
 
@@ -122,26 +122,26 @@ class Task(nn.Module, abc.ABC):
         return dataset.class_labels[cls.label_kind]
 
     def derive_queries(self, dataset: Dataset, video: str) -> list[Query]:
-        """The queries of a video that the data set does not hold, made of its segments, by time."""
+        """Queries of a video that are made from its segments, by time. The data set does not contain them."""
         return []
 
     def fit_statistics(self, targets: Iterable[Tensor]) -> None:
-        """Sets what is counted rather than learnt.
+        """Sets the values that are counted from the targets and not learned.
 
         Args:
-            targets: of each training video, as `loss` gets them.
+            targets: the targets of each training video, as in `loss`.
         """
 
     # -- training
 
     @abc.abstractmethod
     def loss(self, output: Tensor, targets: Tensor, valid: Tensor, /) -> Tensor:
-        """What training makes small.
+        """The training loss.
 
         Args:
-            output: what the task made of the clips: what it decoded for N queries, or of every frame (B, T, C).
-            targets: N or (B, T) of them.
-            valid: what counts: the answers that each query offers, or which frames there are.
+            output: the task's output: the decoded vectors of N queries, or the class scores of frames (B, T, C).
+            targets: the targets, N or (B, T).
+            valid: the classes that each query offers, or the frames that are not padding.
 
         Returns:
             a scalar.
@@ -159,12 +159,12 @@ class Task(nn.Module, abc.ABC):
 
     @property
     def answer_classes(self) -> tuple[str, ...]:
-        """The classes that its answers are among; none where it answers with anything else."""
+        """The classes of its answers; empty if its answers are not classes."""
         return self.labels
 
     @abc.abstractmethod
     def query_vectors(self, text_vectors: Tensor) -> Tensor:
-        """Makes what the head is asked with.
+        """Makes the query vectors for the head.
 
         Args:
             text_vectors: the questions' encodings, (..., D); zero where there is no text.
@@ -175,11 +175,11 @@ class Task(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def decode_query(self, context: Tensor, vectors: Tensor, present: Tensor) -> Tensor:
-        """Turns what a query read into what the task answers, or answers from.
+        """Turns the context vector of a query into class scores, or into the vector that an answer is written from.
 
         Args:
-            context: what the head answered, (..., D).
-            vectors: what it was asked with, (..., D).
+            context: the head's output for the query, (..., D).
+            vectors: the query vectors, (..., D).
             present: the head's output at the newest frame, (..., D).
 
         Returns:
@@ -191,12 +191,12 @@ class Task(nn.Module, abc.ABC):
         """Answers queries, for evaluation.
 
         Args:
-            decoded: what `decode_query` gave, N first.
-            queries: N of them.
-            beam: how many answers grow side by side, of a task that writes words; None: as its option says.
+            decoded: the output of `decode_query`, (N, ...).
+            queries: N queries.
+            beam: beam width of a task that writes text; None: the option's value.
 
         Returns:
-            log-probabilities of the classes, float32 (N, C), -infinity for what is not offered; or N answers in words.
+            log-probabilities of the classes, float32 (N, C), -infinity for classes not offered; or N written answers.
 
         Raises:
             UserError: the task answers in another way.
@@ -207,20 +207,20 @@ class Task(nn.Module, abc.ABC):
         """The most probable answers to each query, at most `top`; the other arguments are those of `answer`."""
 
     def predict(self, decoded: Tensor, queries: Sequence[Query], top: int) -> list[list[Prediction]]:
-        """The rows that a person reads for each query; the arguments are those of `rank`."""
+        """The prediction rows of each query; the arguments are those of `rank`."""
         return [[answer_row(query, ranking)] for query, ranking in zip(queries, self.rank(decoded, queries, top))]
 
 
 def cross_entropy(
     logits: Tensor, targets: Tensor, *, label_smoothing: float = 0.0, class_weights: Tensor | None = None
 ) -> Tensor:
-    """Mean cross-entropy over targets other than `IGNORED`; zero, not NaN, where there is none.
+    """Mean cross-entropy over targets other than `IGNORED`; zero, not NaN, if there is none.
 
     Args:
         logits: (N, C).
         targets: long (N,).
-        label_smoothing: share of the target's probability spread over all classes.
-        class_weights: (C,); the mean is weighted with its target's.
+        label_smoothing: share of the target's probability that is spread over all classes.
+        class_weights: weights of the classes, (C,); each term of the mean has its target's weight.
     """
     if not bool((targets != IGNORED).any()):
         return logits.sum() * 0

@@ -1,4 +1,4 @@
-"""Tasks that are asked what happens from a time on."""
+"""Tasks that forecast the future after a time."""
 
 import abc
 from collections import Counter
@@ -17,22 +17,22 @@ from vidseq.tasks.asked import QueryTask
 from vidseq.tasks.base import TaskOptions
 from vidseq.tasks.prediction import Prediction, Ranking
 
-#: How many futures are drawn to find how probable the actions of the most probable one are.
+#: Number of sampled futures behind the probabilities of the most probable future's actions.
 NUM_FUTURES = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class FutureOptions(TaskOptions):
-    """Options of every task that is asked what happens from a time on."""
+    """Options of every task that forecasts the future."""
 
     queries_per_video: int = 16
-    """At how many times training asks of each video what comes."""
+    """Number of training queries of each video."""
 
 
 class FutureTask(QueryTask):
-    """A task whose right answer is the text of a future, see `vidseq.data.action_sequences`.
+    """A task whose right answer is the text of a future; see `vidseq.data.action_sequences`.
 
-    Evaluation puts no queries to it: `vidseq.forecasting` has the metrics of futures.
+    Evaluation leaves its queries out. `vidseq.forecasting` has the metrics of futures.
     """
 
     query_kind = FUTURE
@@ -45,11 +45,11 @@ class FutureTask(QueryTask):
 
     @classmethod
     def fits(cls, dataset: Dataset) -> bool:
-        """Whether there are segments, or queries made of some."""
+        """Whether the data set has segments or future queries."""
         return FUTURE in dataset.query_kinds or bool(dataset.segments)
 
     def derive_queries(self, dataset: Dataset, video: str) -> list[Query]:
-        """What happens from each of some times on, evenly spread over the segments."""
+        """Future queries at times that are spread evenly over the segments."""
         segments = dataset.segments_of(video)
         return derive_action_sequences(segments, evenly(segments, self.options.queries_per_video)) if segments else []
 
@@ -59,7 +59,7 @@ class FutureTask(QueryTask):
         return ()
 
     def offered(self, queries: Sequence[Query]) -> Tensor:
-        """Nothing: any future may come. bool (N, 0)."""
+        """No classes, because the answer is a future; bool (N, 0)."""
         return torch.zeros(len(queries), 0, dtype=torch.bool)
 
     def answer(self, decoded: Tensor, queries: Sequence[Query], *, beam: int | None = None) -> Tensor:
@@ -86,26 +86,26 @@ class SequenceTask(FutureTask):
 
     @abc.abstractmethod
     def likeliest(self, decoded: Tensor) -> list[Future]:
-        """The most probable future of each row of (N, D), token by token."""
+        """The future of each row of (N, D), with the most probable token at each step."""
 
     @abc.abstractmethod
     def draw(
         self, decoded: Tensor, num_futures: int, *, temperature: float = 1.0, generator: torch.Generator | None = None
     ) -> list[list[Future]]:
-        """Draws futures.
+        """Samples futures.
 
         Args:
-            decoded: what they are written from, (N, D).
-            num_futures: how many of each row, K.
+            decoded: the decoder's context vectors, (N, D).
+            num_futures: the number of futures of each row, K.
             temperature: see `vidseq.language.sampling.filter_log_probs`.
-            generator: what they are drawn with; None: torch's own.
+            generator: the random number generator; None: torch's default.
 
         Returns:
             K futures of each row.
         """
 
     def predict(self, decoded: Tensor, queries: Sequence[Query], top: int) -> list[list[Prediction]]:
-        """A row for each action of the most probable future; `NUM_FUTURES` draws say how probable it is."""
+        """A row for each action of the most probable future. `NUM_FUTURES` samples give its probability."""
         rows = []
         for row, query in zip(decoded.split(1), queries):
             generator = torch.Generator(decoded.device).manual_seed(0)
@@ -118,12 +118,12 @@ def future_rows(video: str, time: float, likeliest: Future, drawn: Sequence[Futu
     """One row for each action of the most probable future.
 
     Args:
-        video: name for the rows.
-        time: from when on, in seconds; what goes on then comes first.
+        video: the video's name in the rows.
+        time: start of the future in seconds; the action at that time is the first row.
         likeliest: the most probable future.
-        drawn: many; the probability of an action is the share of them that agree in the middle of its time. Empty
-            ones do not count.
-        top: how many labels are ranked.
+        drawn: sampled futures. The probability of an action is the share of them that have its label in the middle
+            of its time. Empty futures are left out.
+        top: the number of labels in the ranking.
     """
     rows, start = [], 0.0
     for label, seconds in likeliest:
@@ -145,10 +145,12 @@ def future_rows(video: str, time: float, likeliest: Future, drawn: Sequence[Futu
 
 
 def label_shares(futures: Sequence[Future], after: float) -> Ranking:
-    """The share of futures that have each label at a time, largest first; a future's last label goes on for ever.
+    """The share of futures that have each label at a time, largest first.
+
+    The last action continues after a future's end.
 
     Args:
-        futures: any; empty ones are left out.
+        futures: the futures; empty ones are left out.
         after: seconds from now.
     """
     now = np.array([after])

@@ -1,4 +1,4 @@
-"""What goes on after a share of what is left of a video: an answer for each moment to come, made in one step."""
+"""A task that forecasts the action at any share of the remaining video, each share in one step."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ class LabelsAheadOptions(FutureOptions):
     """Options of labels ahead."""
 
     points: int = 50
-    """How many moments to come training looks at; they lie denser the sooner they come."""
+    """Number of future moments in the training loss. Near moments are denser than far ones."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -33,10 +33,10 @@ class LabelsAheadOptions(FutureOptions):
 
 
 class LabelsAhead(FutureTask):
-    """Gives each class a probability after any share of what is left of the video; features must show its length.
+    """Gives each class a probability after any share of the remaining video. The features must show its length.
 
-    Source: Ke et al., CVPR 2019 (time-conditioned anticipation): the moment asked for is an input, so that no error is
-    rolled out; here: what was read and the moment meet by product and sum.
+    Source: Ke et al., CVPR 2019 (time-conditioned anticipation). The future moment is an input, so that no error
+    accumulates over steps. Here the summary and the moment are combined by product and sum.
     """
 
     name = "labels_ahead"
@@ -63,7 +63,7 @@ class LabelsAhead(FutureTask):
         return self.summary(seen)
 
     def logits(self, decoded: Tensor, shares: Tensor) -> Tensor:
-        """Scores of the classes after each share of what is left: (N, D) and (P,) to (N, P, C)."""
+        """Scores of the classes after each share of the remaining video: (N, D) and (P,) to (N, P, C)."""
         when = self.when(_waves(shares))
         read = decoded[:, None]
         return self.classifier(torch.cat([read * when, read + when], dim=-1))
@@ -73,8 +73,8 @@ class LabelsAhead(FutureTask):
         """The probability of each class, float32 (N, P, C).
 
         Args:
-            decoded: what `Predictor.decoded` gave, (N, D).
-            shares: of what is left, from 0, now, to 1, the end; (P,).
+            decoded: the output of `Predictor.decoded`, (N, D).
+            shares: shares of the remaining video, from 0 (now) to 1 (the end); (P,).
         """
         moments = torch.as_tensor(shares, dtype=decoded.dtype, device=decoded.device)
         return self.logits(decoded, moments).float().softmax(dim=-1).cpu().numpy()

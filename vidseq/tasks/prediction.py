@@ -1,4 +1,4 @@
-"""One row of a prediction, as a person reads it: in seconds, with names and probabilities."""
+"""A prediction row: times in seconds, class names and probabilities."""
 
 from dataclasses import asdict, dataclass
 
@@ -12,13 +12,13 @@ Ranking = tuple[tuple[str, float], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """One thing that a model predicts of a video."""
+    """One prediction for a video: an answer, a labelled segment or a future action."""
 
     video: str
     time: float
-    """When it was asked, or when the segment starts, past or to come, in seconds."""
+    """Query time, or start of the past or future segment, in seconds."""
     end: float | None = None
-    """When the segment ends, for labelled segments and actions to come."""
+    """End of the labelled segment or future action in seconds; None for other answers."""
     kind: str
     """The kind of its query, such as "question"; see `vidseq.data.schema`."""
     question: str | None = None
@@ -27,7 +27,7 @@ class Prediction:
     ranking: Ranking = ()
 
     def as_record(self) -> dict[str, object]:
-        """The row as plain values, rounded."""
+        """The row as JSON values, with rounded numbers."""
         record = asdict(self)
         record["time"] = round(self.time, 3)
         record["end"] = None if self.end is None else round(self.end, 3)
@@ -58,13 +58,13 @@ def answer_row(query: Query, ranking: Ranking) -> Prediction:
 
 
 def rank_classes(probabilities: Tensor, labels: tuple[str, ...], top: int) -> list[Ranking]:
-    """The most probable classes of each row, best first; of equal ones the first class.
+    """The most probable classes of each row, best first. Equal probabilities keep the order of the classes.
 
     Args:
         probabilities: (N, C).
-        labels: the classes, C of them.
-        top: how many to rank.
+        labels: C class names.
+        top: the number of classes in a ranking.
     """
     values, order = probabilities.sort(dim=-1, descending=True, stable=True)
     rows = zip(values[:, :top].tolist(), order[:, :top].tolist())
-    return [tuple((labels[place], value) for value, place in zip(*row)) for row in rows]
+    return [tuple((labels[index], value) for value, index in zip(*row)) for row in rows]
