@@ -24,15 +24,15 @@ def stream_video(
     *,
     sampled: bool = False,
 ) -> Iterator[Prediction]:
-    """Answers while the frames come.
+    """Answers queries while the frames come.
 
     Args:
-        model: a causal one.
-        backbone: the CNN that made its features.
-        video: name for the rows.
-        frames: (RGB image, pts_seconds), in order.
-        request: what to ask; questions without a time are asked at the end.
-        end: when the video ends, where that is known.
+        model: a causal model.
+        backbone: the CNN of the model's features.
+        video: the video's name in the rows.
+        frames: pairs (RGB image, pts_seconds), in order.
+        request: the queries; questions without a time are asked at the end.
+        end: end of the video in seconds; infinity if it is not known.
         sampled: see `Stream`.
 
     Yields:
@@ -56,7 +56,7 @@ def stream_video(
 
 
 class _Session:
-    """One stream and what is still to be asked of it."""
+    """One stream and its remaining queries."""
 
     def __init__(self, stream: Stream, video: str, request: PredictionRequest) -> None:
         if request.context_seconds is not None:

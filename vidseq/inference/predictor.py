@@ -26,7 +26,7 @@ MAX_FRAMES, MAX_CLIPS = 16_384, 64
 
 @dataclass(frozen=True)
 class ProjectedClip:
-    """Frames that `Predictor.project` made, with their queries."""
+    """Projected features of a clip's frames from `Predictor.project`, with the clip's queries."""
 
     video: str
     """The video's name."""
@@ -73,7 +73,7 @@ class Predictor:
 
     @property
     def classes_of_kinds(self) -> dict[str, tuple[str, ...]]:
-        """The classes that each kind of query is answered with; kinds that are answered otherwise are left out."""
+        """The answer classes of each kind of query. Kinds whose answers are not classes are left out."""
         kinds = {self.model.find_task(name).query_kind for name in self.model.tasks}
         names = {kind: self.task_for(kind) for kind in kinds}
         return {kind: self.classes(name) for kind, name in names.items() if self.model.find_task(name).answer_classes}
@@ -89,12 +89,12 @@ class Predictor:
     def __call__(
         self, features: Sequence[np.ndarray], pts_seconds: Sequence[np.ndarray], queries: Sequence[Query]
     ) -> np.ndarray | list[Written]:
-        """Answers one query of each clip, from all of the clip.
+        """Answers one query of each clip from all frames of the clip.
 
         Args:
-            features: of each clip, (T_i, F); T_i may be 0: then the question is answered blindly.
-            pts_seconds: of each clip, (T_i,); not used by this model.
-            queries: one a clip, all of one kind.
+            features: the features of each clip, (T_i, F). With T_i = 0, the question is answered without frames.
+            pts_seconds: the frame times of each clip, (T_i,); not used by this model.
+            queries: one query for each clip, all of one kind.
 
         Returns:
             log-probabilities, float32 (N, C), -infinity for classes that a query's choices leave out; or N answers in
@@ -130,10 +130,10 @@ class Predictor:
         return self.model.project(self._checked(features)[None].to(self._device))[0]
 
     def answer_clips(self, clips: Sequence[ProjectedClip]) -> list[list[Any]]:
-        """Answers the queries of clips, each read once from a fresh state; clips are batched by length.
+        """Answers the queries of clips. Each clip is read once from a new state; clips are batched by length.
 
         Args:
-            clips: of any lengths.
+            clips: clips of any lengths.
 
         Returns:
             log-probabilities (C,) of each clip's queries, or their answers in words, in the order given.
@@ -245,7 +245,7 @@ class Predictor:
         seed: int = 0,
         video: str = "",
     ) -> list[list[Future]]:
-        """Draws futures from each of some times on; the video is read once.
+        """Samples futures that start at given times; the video is read once.
 
         Args:
             features: (T, F).
@@ -272,7 +272,7 @@ class Predictor:
     def likeliest_future(
         self, features: np.ndarray, pts_seconds: np.ndarray, time: float, *, video: str = ""
     ) -> Future:
-        """The most probable future from a time on, token by token; arguments and errors as in `futures`."""
+        """The future after a time, with the most probable token at each step; arguments and errors as in `futures`."""
         task = self.model.task_of(SequenceTask)
         return task.likeliest(self.decoded(task.name, features, pts_seconds, [time], video))[0]
 
@@ -280,7 +280,7 @@ class Predictor:
     def decoded(
         self, task: str, features: np.ndarray, pts_seconds: np.ndarray, times: Sequence[float], video: str = ""
     ) -> Tensor:
-        """Asks a task without a text at each of some times, and returns what it decodes; see `Task.decode_query`.
+        """Asks a task without a text at given times and returns its decoded output; see `Task.decode_query`.
 
         Args:
             task: its name.

@@ -13,12 +13,12 @@ from vidseq.tasks.prediction import Ranking, rank_classes
 
 
 class QueryTask(Task):
-    """A task that is asked for at a time: a query vector reads the memory, and a decoder turns it into the answer.
+    """A task that answers queries: a query vector reads the memory, and a decoder makes the answer.
 
-    The query vector of a text is its encoding and the task's own learned vector, added and projected to the head's
-    input; without a text the encoding is zero, and the learned vector is the standing query. What is decoded is the
-    query vector, what was read, the present (the head's output at the newest frame, so that memory need not hold what
-    is in view), and both multiplied with the query vector.
+    The query vector is the text's encoding plus the task's learned vector, projected to the head's input. Without a
+    text the encoding is zero. The decoder's input has five parts: the query vector, the context vector, the present
+    (the head's output at the newest frame, so that memory need not hold what is visible now), and the context vector
+    and the present each multiplied by the query vector.
     """
 
     def __init__(self, dim: int, labels: Sequence[str], options: Mapping[str, object], dropout: float) -> None:
@@ -31,28 +31,28 @@ class QueryTask(Task):
         return self.to_query(text_vectors + self.standing)
 
     def decode_query(self, context: Tensor, vectors: Tensor, present: Tensor) -> Tensor:
-        """Puts what is decoded together and hands it to `output`; see `Task.decode_query`."""
+        """Concatenates the decoder's inputs and calls `output`; see `Task.decode_query`."""
         seen = [context, context * vectors, present, present * vectors]
         return self.output(torch.cat([vectors, *seen], dim=-1))
 
     @abc.abstractmethod
     def output(self, seen: Tensor) -> Tensor:
-        """The last step of `decode_query`: (..., 5 D) to what it gives."""
+        """The last step of `decode_query`: the decoder's input (..., 5 D) to the task's output."""
 
     @abc.abstractmethod
     def targets(self, queries: Sequence[Query]) -> Tensor:
-        """The right answers to queries, as `loss` and `right` take them, N first."""
+        """The right answers to N queries, (N, ...), for `loss` and `right`."""
 
     @abc.abstractmethod
     def offered(self, queries: Sequence[Query]) -> Tensor:
-        """What queries may be answered with, as `right` takes it, N first."""
+        """The answers that N queries offer, (N, ...), for `right`."""
 
     @abc.abstractmethod
     def loss(self, decoded: Tensor, targets: Tensor, offered: Tensor | None = None, /) -> Tensor:
-        """What training makes small.
+        """The training loss.
 
         Args:
-            decoded: what `decode_query` gave for N queries.
+            decoded: the output of `decode_query` for N queries.
             targets: see `targets`.
             offered: not used: a closed question is learnt as an open one.
 
@@ -62,7 +62,7 @@ class QueryTask(Task):
 
     @abc.abstractmethod
     def right(self, decoded: Tensor, targets: Tensor, offered: Tensor, /) -> Tensor:
-        """Whether each query is answered as it should be, bool (N,)."""
+        """Whether the answer to each query is right, bool (N,)."""
 
 
 class ClassTask(QueryTask):
@@ -84,7 +84,7 @@ class ClassTask(QueryTask):
         return torch.tensor([self._classes[query.answer] for query in queries])
 
     def offered(self, queries: Sequence[Query]) -> Tensor:
-        """The classes that each query may be answered with, bool (N, C); see `offered_classes`."""
+        """The classes that each query offers, bool (N, C); see `offered_classes`."""
         return torch.stack([offered_classes(query.choices, self.labels) for query in queries])
 
     def loss(self, decoded: Tensor, targets: Tensor, offered: Tensor | None = None, /) -> Tensor:
@@ -106,11 +106,11 @@ class ClassTask(QueryTask):
 
 
 def offered_classes(choices: Sequence[str], labels: Sequence[str]) -> Tensor:
-    """Marks the classes that a query may be answered with.
+    """Marks the classes that a query offers.
 
     Args:
-        choices: what a multiple-choice query offers; none: everything.
-        labels: the class names, C of them.
+        choices: the choices of a multiple-choice query; empty: all classes.
+        labels: C class names.
 
     Returns:
         bool (C,).

@@ -15,9 +15,9 @@ from vidseq.tasks.prediction import Prediction, Ranking, rank_classes
 
 
 class DenseTask(Task):
-    """A task with a class for each frame, read off the head's output at that frame.
+    """A task with a class for each frame. The class is decoded from the head's output at that frame.
 
-    Asked as a query, it gives the class of the newest frame: no text is read, and no memory but the head's output.
+    A query gives the class of the newest frame. It uses no text, and no memory other than the head's output.
     """
 
     works_noncausal = True
@@ -27,8 +27,8 @@ class DenseTask(Task):
         """The class of each frame of a video.
 
         Args:
-            dataset: what is true.
-            video: its name.
+            dataset: the data set with the annotations.
+            video: the video's name.
             pts_seconds: the times of its frames, (T,).
             labels: the classes in order: the task's own, or those that a data set lists.
 
@@ -37,7 +37,7 @@ class DenseTask(Task):
         """
 
     def background(self, dataset: Dataset) -> str | None:
-        """The label that metrics of segments leave out; None: they count all."""
+        """The label that segment metrics leave out; None: they count all labels."""
         return None
 
     @abc.abstractmethod
@@ -46,7 +46,7 @@ class DenseTask(Task):
 
     @abc.abstractmethod
     def loss(self, logits: Tensor, targets: Tensor, mask: Tensor, /) -> Tensor:
-        """What training makes small.
+        """The training loss.
 
         Args:
             logits: (B, T, C).
@@ -58,12 +58,12 @@ class DenseTask(Task):
         """
 
     def right(self, logits: Tensor, targets: Tensor, mask: Tensor, /) -> Tensor:
-        """Whether each frame that has a class is given it, bool (number of those frames,)."""
+        """Whether the class of each labelled frame is right, bool (number of labelled frames,)."""
         known = targets != IGNORED
         return logits.argmax(dim=-1)[known] == targets[known]
 
     def query_vectors(self, text_vectors: Tensor) -> Tensor:
-        """Nothing: the newest frame needs no memory. Zeros (..., D)."""
+        """Zeros (..., D), because the class of the newest frame needs no memory."""
         return torch.zeros_like(text_vectors)
 
     def decode_query(self, context: Tensor, vectors: Tensor, present: Tensor) -> Tensor:
