@@ -122,6 +122,9 @@ def test_a_process_has_its_share_of_threads_and_serves_several_jobs(monkeypatch)
     assert len({pid for *_, pid in values} - {os.getpid()}) <= 2 and max(done for done, *_ in values) >= 2
     (value,) = all_values(run_jobs(work, {"one": "count"}, 1, threads=5, isolated=True), "A test").values()
     assert value[2] == "5"
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    (value,) = all_values(run_jobs(work, {"one": "count"}, 1, begin=work.begin, isolated=True), "A test").values()
+    assert value[1:3] == (0, "7"), "a single process has the threads of its parent"
 
 
 def test_threads_are_limited(monkeypatch):

@@ -74,8 +74,9 @@ def run_jobs(
             object stay methods of one object.
         jobs: what to work on, by a name for reports.
         workers: how many processes at most.
-        threads: CPU threads of each process; None: an equal share of the CPUs.
-        begin: called once in each process, with `threads`; for libraries that `limit_threads` does not reach.
+        threads: CPU threads of each process; None: an equal share of the CPUs, and for a single worker no limit.
+        begin: called once in each process whose threads are limited, with their number; for libraries that
+            `limit_threads` does not reach.
         fatal: errors that no other job would escape either; the first one is raised here and ends all jobs.
         isolated: whether a single worker, too, is a process of its own.
 
@@ -86,7 +87,7 @@ def run_jobs(
         for name, job in jobs.items():
             yield _run(work, name, job, fatal)
         return
-    share = max(1, num_cpus() // workers) if threads is None else threads
+    share = max(1, num_cpus() // workers) if threads is None and workers > 1 else threads
     team = _Team(lambda: _Worker(_Duty(work, share, begin, fatal)))
     atexit.register(team.end)  # before multiprocessing waits for processes that nobody has ended
     try:
@@ -163,7 +164,7 @@ class _Duty(Generic[Job, Value]):
     """What a process is sent once."""
 
     work: Callable[[Job], Value]
-    threads: int
+    threads: int | None
     begin: Callable[[int], None] | None
     fatal: tuple[type[Exception], ...]
 
@@ -212,9 +213,10 @@ def _serve(duty: _Duty[Any, Any], connection: Connection) -> None:
     """Runs in the process: jobs come in and results go out, until the connection closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what to do
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    limit_threads(duty.threads)
-    if duty.begin is not None:
-        duty.begin(duty.threads)
+    if duty.threads is not None:
+        limit_threads(duty.threads)
+        if duty.begin is not None:
+            duty.begin(duty.threads)
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             name, job = connection.recv()
