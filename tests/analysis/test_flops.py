@@ -5,7 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from vidseq.analysis.flops import HIDDEN_KERNELS, FlopCounter, flops_a_frame
-from vidseq.heads import HEADS, make_head
+from vidseq.heads import HEADS, HeadConfig, TemporalHead, make_head
 
 D, T = 16, 24
 
@@ -47,3 +47,17 @@ def test_counting_changes_nothing():
     head = make_head("lstm", D).train()
     flops_a_frame(head, 4)
     assert head.training and all(p.grad is None for p in head.parameters())
+
+
+def test_a_head_without_weights_costs_nothing_that_counts():
+    class Sum(TemporalHead):
+        name, Config, context_frames = "sum", HeadConfig, None
+
+        def init_state(self, batch_size):
+            return (torch.zeros(batch_size, self.dim),)
+
+        def scan(self, x, state, mask):
+            y = state[0][:, None] + x.cumsum(dim=1)
+            return y, (y[:, -1],)
+
+    assert flops_a_frame(Sum(HeadConfig(dim=D)), T) == 0

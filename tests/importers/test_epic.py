@@ -88,7 +88,7 @@ def test_short(short: Path, tmp_path: Path) -> None:
     dataset = Dataset.load(tmp_path / "out")
     assert dataset.segments[0].end == 1.683
     assert dataset.shared_groups() == {"P01": ["train", "val"]}
-    assert "group 'P01' stands in train, val" in check_dataset(tmp_path / "out")[0]
+    assert "group 'P01' is in train, val" in check_dataset(tmp_path / "out")[0]
 
 
 def test_durations_where_they_are_known(short: Path, tmp_path: Path) -> None:

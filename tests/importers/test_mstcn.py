@@ -243,7 +243,7 @@ def test_bundles_that_split_a_group_are_told(source: Path, tmp_path: Path) -> No
     write(source / "splits/test.split1.bundle", "01-2.txt\n03-1.txt\n")
     report = convert(source, tmp_path / "out", fps=3, background="background", group=r"^\d+")
     assert report.notes == ("the bundles put 1 groups into train and test: 01.",)
-    assert any("group '01' stands in test, train" in problem for problem in check_dataset(tmp_path / "out"))
+    assert any("group '01' is in test, train" in problem for problem in check_dataset(tmp_path / "out"))
 
 
 @pytest.mark.real_data

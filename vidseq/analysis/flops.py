@@ -76,7 +76,7 @@ def flops_a_frame(head: TemporalHead, frames: int) -> float:
     Returns:
         operations per frame, see `FlopCounter` for what counts.
     """
-    weight = next(head.parameters())
+    weight = next(head.parameters(), torch.empty(0))
     training = head.training
     with torch.no_grad(), FlopCounter() as counter:
         head.eval()(weight.new_zeros(1, frames, head.dim))
