@@ -28,7 +28,16 @@ def _layouts() -> App:
     return layouts
 
 
-#: `vidseq data convert --from LAYOUT SOURCE OUT`, or `vidseq data convert LAYOUT SOURCE OUT`.
-app = App(name="convert", usage="vidseq data convert --from LAYOUT SOURCE OUT [OPTIONS]")
-app.command(_layouts())
-app.command(app["--from"], name="*")
+def __getattr__(name: str) -> App:
+    """`app`, the command, made anew for each command line: an importer may have been registered since the last."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _convert()
+
+
+def _convert() -> App:
+    """`vidseq data convert --from LAYOUT SOURCE OUT`, or `vidseq data convert LAYOUT SOURCE OUT`."""
+    app = App(name="convert", usage="vidseq data convert --from LAYOUT SOURCE OUT [OPTIONS]")
+    app.command(_layouts())
+    app.command(app["--from"], name="*")
+    return app
