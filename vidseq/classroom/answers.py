@@ -12,6 +12,9 @@ from vidseq.classroom.record import Fact, Record
 
 UNKNOWN = "unknown"
 
+#: The largest answer to "how many times".
+MAX_COUNT = 3
+
 
 @dataclass(frozen=True)
 class Question:

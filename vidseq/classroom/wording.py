@@ -137,7 +137,11 @@ def forms_of(question: Question) -> tuple[str, ...]:
 
 def phrase_question(question: Question, rng: np.random.Generator) -> str:
     """Puts a question into words, in a random surface form."""
-    form = str(rng.choice(forms_of(question)))
+    return word_question(question, str(rng.choice(forms_of(question))))
+
+
+def word_question(question: Question, form: str) -> str:
+    """Puts a question into words, in one of its forms."""
     return form.format(
         subject=question.subject,
         which=question.which,

@@ -13,7 +13,10 @@ from vidseq.data.schema import DatasetInfo, Query, Segment, Video
 INFO_FILE, VIDEOS_FILE, SEGMENTS_FILE, QUERIES_FILE = "dataset.json", "videos.jsonl", "segments.csv", "queries.jsonl"
 SEGMENT_FIELDS = ("video", "start", "end", "label")
 
-_INFO_FIELDS = ("version", "fps", "tasks", "labels", "splits", "licence", "source", "background", "observations")
+_INFO_FIELDS = (
+    *("version", "fps", "tasks", "labels", "splits", "licence", "source", "background", "observations"),
+    "question_source",
+)
 _OBSERVATIONS = ("video", "features", "symbolic")
 _QUERY_FIELDS = ("video", "time", "kind", "answer")
 _QUERY_OPTIONS = (
@@ -46,6 +49,7 @@ def parse_info(row: Row) -> DatasetInfo:
         source=row.optional_text("source") or "unknown",
         background=background,
         observations=observations,
+        question_source=row.optional_text("question_source"),
     )
 
 
@@ -146,6 +150,7 @@ def info_json(info: DatasetInfo) -> str:
         "source": info.source,
         "background": info.background,
         "observations": info.observations,
+        "question_source": info.question_source,
     }
     return json.dumps(_without_none(values), indent=2, ensure_ascii=False) + "\n"
 

@@ -104,3 +104,5 @@ class DatasetInfo:
     observations: str = "video"
     """What features were made from: "video", "features" or "symbolic". Reports always state that symbolic features are
     not from pixels."""
+    question_source: str | None = None
+    """What draws further questions about its videos in training: "classroom"; None: nothing does."""

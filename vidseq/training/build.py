@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from vidseq.data.dataset import Dataset
+from vidseq.data.question_source import QuestionSource
 from vidseq.errors import DataError, UserError
 from vidseq.features.store import FeatureStore
 from vidseq.language.vocabulary import Vocabulary
@@ -40,8 +41,16 @@ def _task_names(dataset: Dataset, config: TrainConfig) -> list[str]:
     return list(dataset.info.tasks or [name for name, task in usual.items() if task.fits(dataset)])
 
 
-def build_model(dataset: Dataset, store: FeatureStore, config: TrainConfig) -> VideoReasoner:
+def build_model(
+    dataset: Dataset, store: FeatureStore, config: TrainConfig, source: QuestionSource | None = None
+) -> VideoReasoner:
     """Makes the untrained model for a data set, the same one for one seed.
+
+    Args:
+        dataset: its labels and the words of its questions.
+        store: the features.
+        config: the training options.
+        source: of further questions, whose words count, too.
 
     Raises:
         UserError: see `choose_tasks`, or options that do not fit the data set.
@@ -49,6 +58,7 @@ def build_model(dataset: Dataset, store: FeatureStore, config: TrainConfig) -> V
     tasks = choose_tasks(dataset, config)
     train = {video.video for video in dataset.split("train")}
     texts = [query.question for query in dataset.queries if query.video in train and query.question]
+    texts += [] if source is None else source.texts()
     labels = _labels(dataset, train, tasks)
     model_config = ModelConfig(
         feature_dim=store.dim,

@@ -14,6 +14,7 @@ from vidseq.clip_reader import QueryBatch
 from vidseq.data.batch import pad_features, pad_labels
 from vidseq.data.dataset import Dataset
 from vidseq.data.examples import IGNORED, Example, Examples
+from vidseq.data.question_source import QuestionSource
 from vidseq.data.schema import Query
 from vidseq.data.visible import count_visible, visible_span
 from vidseq.features.store import FeatureStore
@@ -21,9 +22,13 @@ from vidseq.language.question import pad_tokens
 from vidseq.model import VideoReasoner
 from vidseq.tasks import DenseTask, QueryTask, Task, of_family
 from vidseq.training.config import TrainConfig
+from vidseq.video.sampling import SAME_TIME_SECONDS
 
 #: Features are kept in memory up to this many bytes; beyond, they are read again from disk.
 MAX_BYTES_KEPT = 2**30
+
+#: A drawn query that sees a frame comes at least this many seconds before the next one.
+BEFORE_NEXT = 2 * SAME_TIME_SECONDS
 
 
 @dataclass(frozen=True)
@@ -83,10 +88,12 @@ class ClipDataset:
     Args:
         examples: videos with features and all that is asked of them.
         model: its tasks choose queries and make targets of them.
+        source: draws further queries for training; None: there are only the listed ones.
     """
 
-    def __init__(self, examples: Examples, model: VideoReasoner) -> None:
+    def __init__(self, examples: Examples, model: VideoReasoner, source: QuestionSource | None = None) -> None:
         self.examples = examples
+        self.source = source
         self._asked_tasks = of_family(model.tasks.values(), QueryTask)
         self._dense_tasks = of_family(model.tasks.values(), DenseTask)
         self._kinds = {task.query_kind for task in self._asked_tasks.values()}
@@ -114,7 +121,10 @@ class ClipDataset:
     @cached_property
     def videos(self) -> list[int]:
         """The videos that have queries or labelled frames."""
-        return [index for index in range(len(self.examples)) if self.cuts(index) or self._is_labelled(index)]
+        indices = range(len(self.examples))
+        if self.source is not None and self._asked_tasks:
+            return [*indices]
+        return [index for index in indices if self.cuts(index) or self._is_labelled(index)]
 
     def cuts(self, index: int) -> dict[int, list[Query]]:
         """The queries of a video by the number of frames up to their time; those of other tasks are left out."""
@@ -127,6 +137,23 @@ class ClipDataset:
             self._cuts[index] = dict(sorted(cuts.items()))
         return self._cuts[index]
 
+    def draw(self, index: int, cut: int, count: int, rng: np.random.Generator) -> list[Query]:
+        """Draws queries for training, at a time between two frames of a video.
+
+        Args:
+            index: the video.
+            cut: how many of its frames the queries see, at least 1.
+            count: most queries wanted; there are fewer where little can be asked, and none without a source.
+            rng: decides the time and all else.
+        """
+        if self.source is None:
+            return []
+        example = self[index]
+        start, following = float(example.pts_seconds[cut - 1]), example.pts_seconds[cut : cut + 1]
+        time = start if len(following) == 0 else rng.uniform(start, max(start, float(following[0]) - BEFORE_NEXT))
+        drawn = self.source.draw(example.video, round(time, 3), count, rng)
+        return [query for query in drawn if query.kind in self._kinds]
+
     def whole(self, index: int) -> Clip:
         """The whole video with all of its queries."""
         cuts = tuple(self.cuts(index))
@@ -136,7 +163,9 @@ class ClipDataset:
         """Frames [start, stop) of a video with its queries after some numbers of its frames."""
         return Clip(start, stop, tuple((cut, query) for cut in cuts for query in self.cuts(index)[cut]))
 
-    def spans_at(self, index: int, cut: int, context_seconds: float, frames: int | None) -> list[Clip]:
+    def spans_at(
+        self, index: int, cut: int, context_seconds: float, frames: int | None, drawn: Sequence[Query] = ()
+    ) -> list[Clip]:
         """Clips that show the queries after so many frames what each sees within a context, counted from its own time.
 
         Args:
@@ -144,16 +173,18 @@ class ClipDataset:
             cut: after how many of its frames, at least 1.
             context_seconds: see `visible_span`.
             frames: see `visible_span`.
+            drawn: further queries after so many frames.
 
         Returns:
             one clip for each start; where nothing is asked, one that counts from the newest frame.
         """
         times = self[index].pts_seconds
-        if cut not in self.cuts(index):
+        queries = [*self.cuts(index).get(cut, ()), *drawn]
+        if not queries:
             newest = float(times[cut - 1])
             return [Clip(visible_span(times[:cut], newest, context_seconds=context_seconds, frames=frames)[0], cut)]
         asked: defaultdict[tuple[int, int], list[tuple[int, Query]]] = defaultdict(list)
-        for query in self.cuts(index)[cut]:
+        for query in queries:
             span = visible_span(times, query.time, context_seconds=context_seconds, frames=frames)
             asked[span].append((cut, query))
         return [Clip(*span, tuple(queries)) for span, queries in asked.items()]
@@ -211,7 +242,8 @@ class ClipSampler:
     A step's clips hold all of the past, or (context dropout) are (t - L, t] for one L a step, log-uniform from one
     frame to everything, and times t at which something is asked. A video then gives as many clips as together are
     about as long as itself, so that a step costs the same whatever L. Every query whose time lies in a clip is asked,
-    and sees what the clip gives it.
+    and sees what the clip gives it. Where the data set has a source of questions, as many times again are drawn
+    anywhere in the clip, and questions at each.
 
     Args:
         clip_dataset: the training videos.
@@ -252,9 +284,12 @@ class ClipSampler:
             return [self._clip_dataset.whole(video)]
         return [clip for cut in cuts for clip in self._fixed_context(video, cut)]
 
-    def _fixed_context(self, video: int, cut: int) -> list[Clip]:
+    def _fixed_context(self, video: int, cut: int, drawn: Sequence[Query] = ()) -> list[Clip]:
         seconds, frames = self._config.context_seconds, self._config.context_frames
-        return self._clip_dataset.spans_at(video, cut, math.inf if seconds is None else seconds, frames)
+        return self._clip_dataset.spans_at(video, cut, math.inf if seconds is None else seconds, frames, drawn)
+
+    def _draw_queries(self, video: int, cut: int, rng: np.random.Generator) -> list[Query]:
+        return self._clip_dataset.draw(video, cut, self._config.drawn_questions, rng)
 
     def _draw_context(self, rng: np.random.Generator) -> float:
         """Draws how many frames a step's clips have; infinity: all of the past."""
@@ -287,11 +322,12 @@ class ClipSampler:
     def _fixed_clips(self, video: int, rng: np.random.Generator) -> list[Clip]:
         """Clips of a fixed context, each asked at its end alone, so that every query sees just that much past."""
         ends = self._draw_ends(video, self._config.queries_per_clip, rng)
-        return [clip for end in ends for clip in self._fixed_context(video, end)]
+        return [clip for end in ends for clip in self._fixed_context(video, end, self._draw_queries(video, end, rng))]
 
     def _draw_ends(self, video: int, count: int, rng: np.random.Generator) -> list[int]:
-        """Draws where clips end: at queries, or anywhere in a video that has labelled frames alone."""
-        places = [cut for cut in self._clip_dataset.cuts(video) if cut > 0]
+        """Draws where clips end: at listed queries, or anywhere in a video of which something is known everywhere."""
+        listed = () if self._clip_dataset.source else self._clip_dataset.cuts(video)
+        places = [cut for cut in listed if cut > 0]
         ends = places or range(1, len(self._clip_dataset[video].features) + 1)
         return sorted(rng.choice(ends, size=min(count, len(ends)), replace=False).tolist())
 
@@ -299,10 +335,25 @@ class ClipSampler:
         cuts = [cut for cut in self._clip_dataset.cuts(video) if start < cut <= stop or cut == start == 0]
         if len(cuts) > self._config.queries_per_clip:
             cuts = sorted(rng.choice(cuts, size=self._config.queries_per_clip, replace=False).tolist())
-        return self._clip_dataset.clip(video, start, stop, cuts)
+        listed = self._clip_dataset.clip(video, start, stop, cuts)
+        return replace(listed, asked=(*listed.asked, *self._drawn(video, start, stop, rng)))
+
+    def _drawn(self, video: int, start: int, stop: int, rng: np.random.Generator) -> list[tuple[int, Query]]:
+        """Queries drawn at times within a clip, each with the number of the video's frames that it sees."""
+        if self._clip_dataset.source is None or not self._config.drawn_questions:
+            return []
+        size = min(self._config.queries_per_clip, stop - start)
+        cuts = sorted((start + 1 + rng.choice(stop - start, size=size, replace=False)).tolist())
+        return [(cut, query) for cut in cuts for query in self._draw_queries(video, cut, rng)]
 
 
-def make_clip_dataset(dataset: Dataset, store: FeatureStore, split: str, model: VideoReasoner) -> ClipDataset:
+def make_clip_dataset(
+    dataset: Dataset,
+    store: FeatureStore,
+    split: str,
+    model: VideoReasoner,
+    source: QuestionSource | None = None,
+) -> ClipDataset:
     """Makes the clip dataset of a split for a model.
 
     Args:
@@ -310,11 +361,12 @@ def make_clip_dataset(dataset: Dataset, store: FeatureStore, split: str, model: 
         store: their features.
         split: which videos.
         model: its tasks derive queries where the data set has none.
+        source: draws further queries for training.
     """
     tasks = [model.find_task(name) for name in model.tasks]
     # Not a function inside this one: spawned processes receive the clip dataset as a pickle.
     derive = partial(_derive_queries, tasks, dataset)
-    return ClipDataset(Examples(dataset, store, split, derive=derive), model)
+    return ClipDataset(Examples(dataset, store, split, derive=derive), model, source)
 
 
 def _derive_queries(tasks: Sequence[Task], dataset: Dataset, video: str) -> list[Query]:

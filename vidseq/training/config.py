@@ -77,6 +77,10 @@ class TrainConfig:
     """Longest clip, where videos are too long to be read at once."""
     queries_per_clip: int = 16
     """Most times at which a clip is queried, drawn at random."""
+    drawn_questions: int = 8
+    """Most new questions at each of as many times again, where the data set can be asked at any time; 0: none.
+
+    The classroom can, and so can what `vidseq data ask` makes."""
 
     precision: str = "32-true"
     """Numbers of training: 32-true, or bf16-mixed where that is fast."""
@@ -110,7 +114,7 @@ class TrainConfig:
         self._check("seed", 0 <= self.seed < 2**63, "a whole number from 0 to 2^63 - 1")
         self._check("lr", self.lr > 0, "a rate above 0")
         self._check("drift_seconds", self.drift_seconds > 0, "more than 0 seconds")
-        for name in ("weight_decay", "gradient_clip", "feature_noise", "feature_drift"):
+        for name in ("drawn_questions", "weight_decay", "gradient_clip", "feature_noise", "feature_drift"):
             self._check(name, getattr(self, name) >= 0, "at least 0")
         for name in ("dropout", "feature_dropout", "word_dropout"):
             self._check(name, 0 <= getattr(self, name) < 1, "a share from 0 to below 1")

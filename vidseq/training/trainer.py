@@ -23,6 +23,7 @@ from vidseq.training.config import TrainConfig
 from vidseq.training.fabric import make_fabric
 from vidseq.training.loop import NonFiniteLossError, TrainingLoop
 from vidseq.training.optimizer import make_optimizer
+from vidseq.training.question_sources import open_question_source
 from vidseq.training.run_folder import RunFolder
 from vidseq.training.schedule import Schedule
 from vidseq.training.state import TrainingState
@@ -55,8 +56,9 @@ def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | 
     """
     fabric = make_fabric(config, choose_device(config.device))
     folder = RunFolder(Path(out))
-    model = build_model(dataset, store, config)
-    train = make_clip_dataset(dataset, store, "train", model)
+    source = open_question_source(dataset) if config.drawn_questions else None
+    model = build_model(dataset, store, config, source)
+    train = make_clip_dataset(dataset, store, "train", model, source)
     fit_statistics(model, train)
     about = {
         "dataset": dataset.info.name,

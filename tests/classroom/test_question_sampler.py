@@ -1,0 +1,118 @@
+"""Drawn questions, checked against the scene that is drawn at their time and against the plan of the events."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidseq.classroom.answers import UNKNOWN
+from vidseq.classroom.config import FAMILIES, ClassroomConfig
+from vidseq.classroom.generator import dataset_info, generate
+from vidseq.classroom.plan import draw_world
+from vidseq.classroom.question_sampler import QuestionSampler, open_sampler, world_of
+from vidseq.classroom.staging import scene_at
+from vidseq.data.dataset import Dataset
+from vidseq.data.schema import Query
+from vidseq.errors import DataError
+
+CONFIG = ClassroomConfig(seconds=40, train_videos=4, pair_fraction=0.5)
+SAMPLER = QuestionSampler(CONFIG)
+
+
+def draw(video: str = "train_00001", time: float = 25.0, count: int = 40, seed: int = 0) -> list[Query]:
+    return SAMPLER.draw(video, time, count, np.random.default_rng(seed))
+
+
+@given(st.integers(0, 30), st.floats(0.0, 36.0), st.integers(0, 2**32))
+def test_what_is_seen_now_is_what_is_drawn(index: int, time: float, seed: int) -> None:
+    video = f"train_{index:05d}"
+    scene = scene_at(world_of(CONFIG, video), time)
+    colors = {thing.thing: thing.color for thing in scene.things}
+    actions = {figure.shirt: figure.action for figure in scene.figures if not figure.adult}
+    for query in draw(video, time, seed=seed):
+        words = set(re.findall(r"\w+", query.question or ""))
+        if query.family == "color_now":
+            assert query.answer == colors[next(thing for thing in colors if thing in words)]
+        if query.family == "doing":
+            assert query.answer == actions[next(shirt for shirt in CONFIG.colors if shirt in words)]
+
+
+@given(st.integers(0, 30), st.floats(0.0, 36.0), st.integers(0, 2**32))
+def test_what_was_and_comes_is_what_is_planned(index: int, time: float, seed: int) -> None:
+    video = f"train_{index:05d}"
+    world = world_of(CONFIG, video)
+    for query in draw(video, time, seed=seed):
+        text = query.question or ""
+        if query.family == "first_last":
+            shows = world.cards if "card" in text else world.programmes
+            begun = [show.value for show in shows if show.start <= time]
+            assert query.answer == (begun[0 if "first" in text else -1] if begun else UNKNOWN)
+        if query.family == "count":
+            spans = world.rings if "bell" in text else world.flashes
+            assert query.answer == str(sum(start <= time for start, _ in spans))
+        if query.family == "next_action":
+            child = next(child for child in world.children if child.shirt in re.findall(r"\w+", text))
+            assert query.answer == min((s for s in child.steps if s.start > time), key=lambda s: s.start).action
+            assert query.kind == "next_action"
+
+
+def test_one_state_of_the_generator_gives_one_draw() -> None:
+    assert draw(seed=3) == draw(seed=3) != draw(seed=4)
+
+
+def test_every_family_is_asked_and_little_is_unknown() -> None:
+    rng = np.random.default_rng(0)
+    times = rng.uniform(4.0, 36.0, size=200)
+    queries = [query for k, time in enumerate(times) for query in SAMPLER.draw(f"train_{k % 40:05d}", time, 8, rng)]
+    assert len(queries) > 0.9 * 8 * len(times)
+    for family in FAMILIES:
+        own = [query.answer for query in queries if query.family == family]
+        assert len(own) > 0.04 * len(queries), family
+        assert own.count(UNKNOWN) < 0.55 * len(own), family
+
+
+def test_answers_and_texts_are_known_beforehand() -> None:
+    info, texts = dataset_info(CONFIG), set(SAMPLER.texts())
+    classes = {"question": info.labels["answer"], "next_action": info.labels["action"]}
+    for index in range(40):
+        for query in draw(f"train_{index:05d}", 30.0, seed=index):
+            assert query.question in texts
+            assert query.answer in classes[query.kind]
+            assert (query.video, query.time) == (f"train_{index:05d}", 30.0)
+
+
+def test_answers_may_be_sentences() -> None:
+    sampler = QuestionSampler(ClassroomConfig(answers="sentences", families=("color_now", "next_action")))
+    queries = sampler.draw("train_00000", 20.0, 30, np.random.default_rng(0))
+    assert all(query.answer.startswith("the ") for query in queries if query.family == "color_now")
+    assert all(" " not in query.answer for query in queries if query.family == "next_action")
+
+
+def test_a_generated_data_set_can_be_opened(tmp_path: Path) -> None:
+    config = ClassroomConfig(
+        train_videos=2, val_videos=1, test_videos=1, seconds=30, observations="symbolic", pair_fraction=1.0
+    )
+    dataset = Dataset.load(generate(tmp_path / "data", config))
+    assert dataset.info.question_source == "classroom"
+    sampler = open_sampler(dataset)
+    assert sampler.config == config
+    for video in dataset.videos.values():
+        assert world_of(config, video.video).seconds == video.duration
+    assert "train_00000_twin" in dataset.videos
+    assert world_of(config, "train_00000_twin") != draw_world(config, "train", 0)
+    with pytest.raises(DataError, match="train_00000"):
+        world_of(config, "clip7")
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"seed": 1}', "[]", "7"])
+def test_a_folder_without_its_configuration_is_told(tmp_path: Path, content: str | None) -> None:
+    config = ClassroomConfig(train_videos=1, val_videos=0, test_videos=0, seconds=30, observations="symbolic")
+    dataset = Dataset.load(generate(tmp_path, config))
+    (tmp_path / "classroom.json").unlink()
+    if content is not None:
+        (tmp_path / "classroom.json").write_text(content)
+    with pytest.raises(DataError, match=r"expects its configuration in .*classroom\.json"):
+        open_sampler(dataset)

@@ -1,0 +1,77 @@
+"""Questions that are drawn at each step."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vidseq.classroom import ClassroomConfig, generate
+from vidseq.data.dataset import Dataset
+from vidseq.data.visible import count_visible
+from vidseq.errors import UserError
+from vidseq.features.store import FeatureStore
+from vidseq.training import TrainConfig, fit
+from vidseq.training.build import build_model
+from vidseq.training.clips import Clip, ClipSampler, make_clip_dataset
+from vidseq.training.question_sources import open_question_source
+
+World = tuple[Dataset, FeatureStore]
+CONFIG = TrainConfig(dim=8, head="gru", epochs=2, batch_size=3, queries_per_clip=4, drawn_questions=3, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def classroom(tmp_path_factory: pytest.TempPathFactory) -> World:
+    config = ClassroomConfig(train_videos=5, val_videos=2, test_videos=0, seconds=30, observations="symbolic")
+    dataset = Dataset.load(generate(tmp_path_factory.mktemp("classroom"), config))
+    return dataset, FeatureStore.open_in(dataset.folder)
+
+
+def clips_of(world: World, config: TrainConfig, *, step: int = 0) -> list[tuple[int, Clip]]:
+    source = open_question_source(world[0])
+    clip_dataset = make_clip_dataset(*world, "train", build_model(*world, config, source), source)
+    found: list[tuple[int, Clip]] = []
+    clip_dataset.batch = lambda clips: found.extend(clips)  # type: ignore[method-assign, assignment]
+    ClipSampler(clip_dataset, config, causal=True).batch([0, 1, 2], 0, step)
+    return found
+
+
+@pytest.mark.parametrize("options", [{}, {"full_context": 0.0}, {"context_seconds": 3.0}, {"max_clip_seconds": 8.0}])
+def test_drawn_queries_see_what_their_times_allow(classroom: World, options: dict[str, float]) -> None:
+    dataset, store = classroom
+    config = dataclasses.replace(CONFIG, **options)
+    listed, new = set(dataset.queries), 0
+    for index, clip in [item for step in range(6) for item in clips_of(classroom, config, step=step)]:
+        video = dataset.split("train")[index].video
+        times = store.read(video).pts_seconds
+        for cut, query in clip.asked:
+            new += query not in listed
+            assert query.video == video and clip.start <= cut <= clip.stop
+            assert count_visible(times, query.time) == cut
+            if "context_seconds" in options:
+                assert clip.start == np.searchsorted(times, query.time - 3.0 + 5e-4, side="right")
+    assert new > 100
+
+
+def test_a_step_draws_the_same_again_and_another_step_does_not(classroom: World) -> None:
+    assert clips_of(classroom, CONFIG) == clips_of(classroom, CONFIG) != clips_of(classroom, CONFIG, step=1)
+
+
+def test_without_drawing_listed_queries_remain(classroom: World) -> None:
+    config = dataclasses.replace(CONFIG, drawn_questions=0)
+    listed = set(classroom[0].queries)
+    assert all(query in listed for _, clip in clips_of(classroom, config) for _, query in clip.asked)
+
+
+def test_a_video_without_listed_queries_teaches(classroom: World, tmp_path: Path) -> None:
+    dataset, store = classroom
+    silent = dataclasses.replace(dataset, queries=[q for q in dataset.queries if q.video.startswith("val")])
+    run = fit(silent, store, CONFIG, tmp_path / "run")
+    assert (run / "checkpoints" / "best").is_dir()
+
+
+def test_an_unknown_source_is_told(classroom: World) -> None:
+    dataset = classroom[0]
+    info = dataclasses.replace(dataset.info, question_source="clasroom")
+    with pytest.raises(UserError, match=r"question_source of dataset\.json.*clasroom.*classroom"):
+        open_question_source(dataclasses.replace(dataset, info=info))

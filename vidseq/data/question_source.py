@@ -1,0 +1,28 @@
+"""Sources of training questions: questions that are drawn anew at each step of training, not listed in a file."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import numpy as np
+
+from vidseq.data.schema import Query
+
+
+class QuestionSource(Protocol):
+    """Asks about a video at any time, where the answer is known at every moment.
+
+    Listed queries ask a video a few dozen times. A source costs no more features and asks thousands.
+    """
+
+    def texts(self) -> Iterable[str]:
+        """The texts that its questions may have, at least one for each word."""
+
+    def draw(self, video: str, time: float, count: int, rng: np.random.Generator) -> list[Query]:
+        """Draws queries, the same ones for one state of the generator.
+
+        Args:
+            video: name of the video.
+            time: of the queries, seconds.
+            count: most queries wanted; fewer come where little can be asked.
+            rng: decides families, subjects and wordings.
+        """
