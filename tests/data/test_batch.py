@@ -7,11 +7,11 @@ from vidseq.data.batch import lengths_to_mask, pad_features, pad_labels
 
 
 @settings(deadline=None)
-@given(st.lists(st.integers(0, 7), min_size=1, max_size=5), st.integers(1, 4))
-def test_padding_keeps_all_and_adds_zeros(lengths: list[int], dim: int) -> None:
-    features = [torch.rand(length, dim) + 1 for length in lengths]
+@given(st.lists(st.integers(0, 7), min_size=1, max_size=5), st.lists(st.integers(1, 4), min_size=1, max_size=2))
+def test_padding_keeps_all_and_adds_zeros(lengths: list[int], sample: list[int]) -> None:
+    features = [torch.rand(length, *sample) + 1 for length in lengths]
     x, mask = pad_features(features)
-    assert x.shape == (len(lengths), max(lengths), dim) and mask.shape == x.shape[:2] and mask.dtype == torch.bool
+    assert x.shape == (len(lengths), max(lengths), *sample) and mask.shape == x.shape[:2] and mask.dtype == torch.bool
     for row, valid, original in zip(x, mask, features):
         assert torch.equal(row[valid], original)
         assert not row[~valid].any()
@@ -35,8 +35,11 @@ def test_bad_lengths(lengths: list[int]) -> None:
 
 def test_widths_must_agree() -> None:
     with pytest.raises(
-        ValueError, match=r"pad_features expects sequences \(T, D\) of one width, got \(2, 3\), \(2, 4\)"
+        ValueError,
+        match=r"pad_features expects sequences \(T, D\) or \(T, N, D\) of one width, got \(2, 3\), ",
     ):
         pad_features([torch.zeros(2, 3), torch.zeros(2, 4)])
+    with pytest.raises(ValueError, match=r"got \(2, 3, 4\), \(2, 2, 4\)"):
+        pad_features([torch.zeros(2, 3, 4), torch.zeros(2, 2, 4)])
     with pytest.raises(ValueError, match="got none"):
         pad_features([])

@@ -119,12 +119,14 @@ def test_features(folder: Path) -> None:
     assert check_dataset(folder, features=False) == []
 
 
-def test_features_that_are_wrong_inside(folder: Path) -> None:
-    store = FeatureStore.create_in(folder, imported_fingerprint("made_up", "external", 2))
+@pytest.mark.parametrize("tokens", [0, 3])
+def test_features_that_are_wrong_inside(folder: Path, tokens: int) -> None:
+    sample = (tokens, 4) if tokens else (4,)
+    store = FeatureStore.create_in(folder, imported_fingerprint("made_up", "external", 2, tokens))
     for video, num_frames in (("a", 9), ("b", 1), ("c", 10)):
-        store.write(video, np.ones((num_frames, 4)), np.arange(num_frames) / 2)
+        store.write(video, np.ones((num_frames, *sample)), np.arange(num_frames) / 2)
     assert "c.npy: expects times up to the video's duration, 3.0 s, got 4.500" in check_dataset(folder)[0]
-    spoilt = np.ones((10, 4), dtype=np.float16)
+    spoilt = np.ones((10, *sample), dtype=np.float16)
     spoilt[3] = np.nan
     np.save(store.folder / "c.npy", spoilt)
     assert "c.npy: expects finite numbers, got NaN or infinity in 1 of 10 frames" in check_dataset(folder)[0]

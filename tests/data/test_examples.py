@@ -20,7 +20,7 @@ INFO = DatasetInfo(name="kitchen", labels={"action": ("idle", "cut", "stir")}, f
 class FakeStore:
     """Features in memory."""
 
-    dim = 3
+    dim, tokens = 3, None
 
     def __init__(self, **features: np.ndarray) -> None:
         self.features = features
@@ -108,6 +108,17 @@ def test_width_and_times() -> None:
         check_features("v", torch.zeros(0, 3), np.arange(0.0), 3)
     with pytest.raises(DataError, match=r"Features of 'v' expect times that never fall"):
         check_features("v", torch.zeros(2, 3), np.array([1.0, 0.0]), 3)
+
+
+def test_tokens() -> None:
+    features = torch.zeros(2, 4, 3)
+    check_features("v", features, np.arange(2.0), 3, tokens=4)
+    for tokens, wanted in ((None, r"\(T, 3\)"), (5, r"\(T, 5, 3\)")):
+        with pytest.raises(DataError, match=rf"Features of 'v' expect {wanted} with T times, .* got \(2, 4, 3\)"):
+            check_features("v", features, np.arange(2.0), 3, tokens)
+    features[1, 2, 1] = torch.nan
+    with pytest.raises(DataError, match=r"got NaN or infinity in 1 of 2 frames, first at 1\.000 s"):
+        check_features("v", features, np.arange(2.0), 3, tokens=4)
 
 
 def test_frames_at_a_third_of_a_second_keep_their_label() -> None:

@@ -10,6 +10,7 @@ from torch import nn
 
 from vidseq.errors import UserError
 from vidseq.features.cnn import make_network
+from vidseq.features.layers import cut_after
 from vidseq.features.registry import BACKBONES, build_backbone
 from vidseq.video.resizing import Size, resize
 
@@ -42,6 +43,74 @@ def test_grid_cells_average_to_the_mean(name, noise):
     whole = mean(noise)
     np.testing.assert_allclose(cells.reshape(5, 2, -1).mean(1), whole, rtol=1e-3, atol=1e-5 * np.abs(whole).max())
     assert grid.fingerprint(4).pooling == "2x1" and not grid.fingerprint(4).matches(mean.fingerprint(4))
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_tokens_are_the_cells_of_the_grid(engine, noise):
+    options = {"weights": "random", "engine": engine, "device": "cpu", "input_size": 64, "pooling": "2x2"}
+    flat = build_backbone("efficientnet_lite0", **options)
+    cells = build_backbone("efficientnet_lite0", **options, tokens=True)
+    assert (cells.tokens, cells.dim, flat.tokens, flat.dim) == (4, 1280, None, 5120)
+    features = cells(noise)
+    assert features.shape == (5, 4, 1280) and cells(noise[:0]).shape == (0, 4, 1280)
+    np.testing.assert_array_equal(features.reshape(5, -1), flat(noise))
+    assert cells.fingerprint(4) == dataclasses.replace(flat.fingerprint(4), tokens=4)
+
+
+STAGES = {"resnet18": "layer3", "mobilenet_v2": "features.13", "regnet_y_400mf": "trunk_output.block3"}
+
+
+@pytest.mark.parametrize("name, path", STAGES.items())
+def test_an_earlier_layer_is_the_last_map_of_its_stride(name, path, noise):
+    """It is what the network itself computes there."""
+    network, _ = make_network(BACKBONES[name], "random")
+    seen = []
+    network.get_submodule(path).register_forward_hook(lambda module, inputs, output: seen.append(output))
+    images = torch.from_numpy(noise).permute(0, 3, 1, 2).float()
+    row = BACKBONES[name]
+    network((images - torch.tensor(row.mean).view(3, 1, 1)) / torch.tensor(row.std).view(3, 1, 1))
+    assert seen[0].shape[2:] == (64 // 16, 96 // 16)
+    backbone = build_backbone(
+        name,
+        weights="random",
+        engine="torch",
+        device="cpu",
+        input_size=64,
+        pooling="4x4",
+        tokens=True,
+        layer="stride16",
+    )
+    expected = nn.functional.adaptive_avg_pool2d(seen[0], 4).flatten(2).transpose(1, 2).numpy()
+    np.testing.assert_allclose(backbone(noise), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+    assert backbone.dim == expected.shape[-1] and backbone.fingerprint(4).layer == "stride16"
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_network_has_earlier_layers(name):
+    layers = BACKBONES[name].layers(make_network(BACKBONES[name], "random")[0])
+    for layer in ("stride16", "stride8", "stride4"):
+        cut = cut_after(layers, layer, name)
+        assert cut.network(torch.zeros(1, 3, 64, 96)).shape == (1, cut.channels, 64 // cut.stride, 96 // cut.stride)
+
+
+def test_a_network_that_is_no_sequence_has_one_layer():
+    whole = nn.Conv2d(3, 8, 32, stride=32)
+    with pytest.raises(
+        UserError, match=r"layer expects a feature map that one has, got 'stride8'\. Use layer 'last'\."
+    ):
+        cut_after(whole, "stride8", "one")
+
+
+def test_larger_pictures_have_more_cells(photos):
+    """At 320 pixels the last map has 10 x 10 cells; each is what the network computes there."""
+    backbone = build_backbone(pooling="10x10", tokens=True, input_size=320, engine="torch", device="cpu")
+    image = resize(photos["palace"], backbone.size)
+    assert image.shape == (1, 320, 320, 3)
+    network, _ = make_network(BACKBONES["efficientnet_lite0"], "pretrained")
+    maps = network.extract_features((torch.from_numpy(image).permute(0, 3, 1, 2).float() - 127) / 128)
+    assert maps.shape == (1, 1280, 10, 10)
+    expected = maps.detach().flatten(2).transpose(1, 2).numpy()
+    np.testing.assert_allclose(backbone(image), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_grid_cells_say_where_things_are(photos):
@@ -134,6 +203,7 @@ def test_fingerprint_holds_the_options():
     assert dataclasses.asdict(backbone.fingerprint("30000/1001", decoder="pyav")) == {
         "backbone": "resnet18", "weights": "random-seed0", "input_size": 160, "resize": "whole", "pooling": "2x3",
         "fps": "30000/1001", "precision": "bf16", "engine": "torch", "decoder": "pyav", "version": 1,
+        "tokens": 0, "layer": "last", "projection": "",
     }  # fmt: skip
 
 
@@ -146,6 +216,9 @@ def test_fingerprint_holds_the_options():
         ({"pooling": "max"}, "pooling expects 'mean' or ROWSxCOLUMNS, got 'max'"),
         ({"pooling": "0x2"}, "pooling expects 'mean' or ROWSxCOLUMNS, got '0x2'"),
         ({"pooling": "8x2"}, "pooling expects at most 7 rows and columns at input_size 224, got '8x2'"),
+        ({"tokens": True}, "tokens expect a grid of cells, got pooling 'mean'. Example: --pooling 7x7."),
+        ({"layer": "stride2"}, "Unknown layer 'stride2'.* Known layers: last, stride16, stride4, stride8"),
+        ({"layer": "stride16", "pooling": "15x2"}, "pooling expects at most 14 rows and columns at input_size 224"),
         ({"resize": "squash"}, "expects resize crop or whole, got 'squash'"),
         ({"input_size": 16}, "expects at least 32 pixels, got 16"),
         ({"batch_size": 0}, "expects batch_size of at least 1, got 0"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vidseq.errors import UserError
-from vidseq.features.external import external_fingerprint, import_features
+from vidseq.features.external import count_tokens, external_fingerprint, import_features
 from vidseq.features.store import FeatureStore
 
 
@@ -83,6 +83,42 @@ def test_npz_with_times(tmp_path, store):
     }
     np.testing.assert_array_equal(store.read("v1").pts_seconds, [0, 2, 4, 6])
     assert "v0" not in store
+
+
+def token_arrays(lengths, tokens=4, dim=7):
+    rng = np.random.default_rng(1)
+    return {f"v{number}": rng.normal(size=(length, tokens, dim)) for number, length in enumerate(lengths)}
+
+
+def test_a_token_axis_arrives(tmp_path):
+    features = token_arrays([5, 9, 7])
+    source = save(tmp_path / "in", features)
+    assert count_tokens(source) == 4 and count_tokens(save(tmp_path / "flat", arrays([5]))) == 0
+    store = FeatureStore.create_in(tmp_path / "data", external_fingerprint("vit", 15, tokens=4))
+    assert import_features(source, store).done == list(features)
+    for video, array in features.items():
+        np.testing.assert_array_equal(store.read(video).features, array.astype(np.float16))
+    assert (store.tokens, store.dim) == (4, 7)
+    with pytest.raises(UserError, match=r"layout DT expects files with two axes, got \(5, 4, 7\)\."):
+        import_features(source, store, layout="DT")
+
+
+def test_files_with_other_tokens_are_refused(tmp_path, store):
+    features = {
+        **token_arrays([5, 9]),
+        "few": np.zeros((5, 3, 7)),
+        "flat": np.zeros((5, 7)),
+        "wide": np.zeros((5, 4, 8)),
+    }
+    source = save(tmp_path / "in", features)
+    with_tokens = FeatureStore.create_in(tmp_path / "data", external_fingerprint("vit", 15, tokens=4))
+    report = import_features(source, with_tokens)
+    assert report.done == ["v0", "v1"] and report.failed.keys() == {"few", "flat", "wide"}
+    assert "three axes, (frames, 4, features), got float64 (5, 3, 7)." in report.failed["few"]
+    assert "three axes, (frames, 4, features), got float64 (5, 7)." in report.failed["flat"]
+    assert "expects width 7 like the other files, got 8" in report.failed["wide"]
+    without = import_features(source, store, layout="TD")
+    assert without.done == ["flat"] and "two axes, frames and features, got" in without.failed["v0"]
 
 
 def test_misuse(tmp_path, store):

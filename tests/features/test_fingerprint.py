@@ -21,7 +21,16 @@ OTHER = {
     "engine": "external",
     "decoder": "pyav",
     "version": 2,
+    "tokens": 49,
+    "layer": "stride16",
+    "projection": "0123456789ab",
 }
+#: As written before fingerprints had tokens, layer and projection, and the folder that it named.
+OLD_JSON = (
+    '{"backbone": "resnet18", "decoder": "auto", "engine": "torch", "fps": "4", "input_size": 224, "pooling": "mean", '
+    '"precision": "float32", "resize": "crop", "version": 1, "weights": "abc"}'
+)
+OLD_NAME = "resnet18-224crop-mean-4fps-float32-f52bc662"
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Fingerprint)])
@@ -50,6 +59,9 @@ def test_engines_are_interchangeable_in_float32_only():
         pooling=st.sampled_from(["mean", "2x3"]),
         fps=st.fractions(Fraction(1, 100), 120).map(str),
         engine=st.sampled_from(["torch", "openvino"]),
+        tokens=st.integers(0, 100),
+        layer=st.sampled_from(["last", "stride16"]),
+        projection=st.sampled_from(["", "0123456789ab"]),
     )
 )
 def test_json_round_trip_and_safe_name(fingerprint):
@@ -62,6 +74,17 @@ def test_json_round_trip_and_safe_name(fingerprint):
 def test_name_can_be_read():
     ntsc = dataclasses.replace(FINGERPRINT, fps="30000/1001")
     assert ntsc.name.startswith("resnet18-224crop-mean-30000over1001fps-float32-")
+
+
+def test_old_fingerprints_keep_their_folder():
+    old = Fingerprint.from_json(OLD_JSON)
+    assert old == FINGERPRINT and old.name == OLD_NAME
+    assert (old.tokens, old.layer, old.projection) == (0, "last", "")
+
+
+def test_name_says_tokens_layer_and_projection():
+    cells = dataclasses.replace(FINGERPRINT, pooling="7x7", tokens=49, layer="stride16", projection="0123456789ab")
+    assert cells.name.startswith("resnet18-224crop-stride16-7x7-49tokens-pca0123456789ab-4fps-float32-")
 
 
 def test_equal_rates_are_equal_fingerprints():

@@ -29,6 +29,11 @@ def store(tmp_path):
     return FeatureStore.create_in(tmp_path, FINGERPRINT)
 
 
+@pytest.fixture
+def token_store(tmp_path):
+    return FeatureStore.create_in(tmp_path, dataclasses.replace(FINGERPRINT, pooling="2x2", tokens=4))
+
+
 def some_features(num_frames=5, dim=3, seed=0):
     return np.random.default_rng(seed).normal(size=(num_frames, dim)).astype(np.float32)
 
@@ -37,7 +42,7 @@ def some_features(num_frames=5, dim=3, seed=0):
 @given(
     features=hnp.arrays(
         st.sampled_from([np.float16, np.float32, np.float64]),
-        hnp.array_shapes(min_dims=2, max_dims=2, max_side=40),
+        hnp.array_shapes(min_dims=2, max_dims=3, max_side=30),
         elements={"min_value": -1000, "max_value": 1000},
     ),
     video=st.from_regex(r"[A-Za-z0-9_é日][A-Za-z0-9_. -]{0,20}", fullmatch=True),
@@ -47,14 +52,16 @@ def test_round_trip(tmp_path_factory, features, video, data):
     steps = data.draw(hnp.arrays(np.float64, features.shape[0], elements={"min_value": 0, "max_value": 1e5}))
     pts_seconds = np.cumsum(steps)
     folder = tmp_path_factory.mktemp("store")
-    FeatureStore.create(folder, FINGERPRINT).write(video, features, pts_seconds, {"decoder": "pyav"})
+    tokens = features.shape[1] if features.ndim == 3 else 0
+    fingerprint = dataclasses.replace(FINGERPRINT, tokens=tokens)
+    FeatureStore.create(folder, fingerprint).write(video, features, pts_seconds, {"decoder": "pyav"})
     store = FeatureStore.open(folder)
     got = store.read(video)
     assert got.features.dtype == np.float16 and isinstance(got.features, np.memmap)
     np.testing.assert_array_equal(got.features, features.astype(np.float16))
     np.testing.assert_array_equal(got.pts_seconds, pts_seconds)
     assert store.videos() == [video] and video in store and len(store) == 1
-    assert store.dim == features.shape[1]
+    assert store.dim == features.shape[-1] and store.tokens == (tokens or None)
     assert store.source(video) == {"decoder": "pyav"}
 
 
@@ -135,6 +142,29 @@ def test_another_width_is_refused(store):
 def test_shapes_are_checked(store, shape):
     with pytest.raises(DataError, match=r"Video 'a' expects features \(T, D\)"):
         store.write("a", np.zeros(shape), TIMES)
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (5, 1, 3), (5, 5, 3), (0, 4, 3), (5, 4, 0), (5, 4, 3, 1), (5, 12)])
+def test_tokens_are_checked(token_store, shape):
+    with pytest.raises(DataError, match=r"Video 'a' expects features \(T, 4, D\) with at least one frame, got \("):
+        token_store.write("a", np.zeros(shape), TIMES)
+    assert "a" not in token_store
+
+
+def test_a_store_of_tokens(token_store):
+    features = np.random.default_rng(0).normal(size=(5, 4, 3))
+    token_store.write("a", features, TIMES)
+    again = FeatureStore.open(token_store.folder)
+    assert (again.tokens, again.dim) == (4, 3)
+    np.testing.assert_array_equal(again.read("a").features, features.astype(np.float16))
+    features[3, 2, 1] = np.nan
+    with pytest.raises(DataError, match=r"got NaN, infinite or larger ones in frame 3\."):
+        again.write("b", features, TIMES)
+    with pytest.raises(DataError, match=r"Video 'b' expects features of width 3 .*got width 6"):
+        again.write("b", np.zeros((5, 4, 6)), TIMES)
+    np.save(token_store.folder / "a.npy", np.zeros((5, 12), np.float16))
+    with pytest.raises(DataError, match=r"\(5, 12\) features and \(5,\) times instead of \(5, 4, 3\)"):
+        again.read("a")
 
 
 def test_times_are_checked(store):

@@ -76,6 +76,16 @@ def test_features_turned_and_in_a_folder_a_split(source: Path, tmp_path: Path, d
         np.testing.assert_allclose(store.read(video).pts_seconds, np.arange(NUM_FRAMES[video]) / 3)
 
 
+def test_features_with_tokens(source: Path, tmp_path: Path) -> None:
+    for video in NUM_FRAMES:
+        np.save(source / "features" / f"{video}.npy", np.stack([features_of(video)] * 3, axis=1))
+    convert(source, tmp_path / "out", fps=3)
+    store = FeatureStore.open_in(tmp_path / "out")
+    assert (store.tokens, store.fingerprint.tokens, store.dim) == (3, 3, DIM)
+    for video in NUM_FRAMES:
+        np.testing.assert_array_equal(store.read(video).features[:, 2], features_of(video))
+
+
 def test_labels_alone(source: Path, tmp_path: Path) -> None:
     for path in (source / "features").iterdir():
         path.unlink()
@@ -140,7 +150,7 @@ TRAPS = {
     ),
     "three axes": (
         lambda s: np.save(s / "features/01-2.npy", np.zeros((5, 5, 1))),
-        r"features/01-2.npy: expects \(T, D\) or \(D, T\), got \(5, 5, 1\)",
+        r"features/01-2.npy: expects the axes of the first file, \(7, 5\), got \(5, 5, 1\)",
     ),
     "text array": (
         lambda s: np.save(s / "features/01-2.npy", np.array([["a"]])),

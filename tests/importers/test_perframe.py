@@ -80,6 +80,36 @@ def test_colour_and_motion_side_by_side(source: Path, tmp_path: Path, options: d
     np.testing.assert_array_equal(store.read(TEST).features, expected)
 
 
+def add_token_axis(folder: Path, tokens: int) -> None:
+    for path in folder.iterdir():
+        features = np.load(path)
+        np.save(path, np.stack([features + token for token in range(tokens)], axis=1))
+
+
+def test_features_with_tokens(source: Path, tmp_path: Path, options: dict[str, Any], bad_row: BadRow) -> None:
+    options["features"] = "rgb_kinetics_resnet50,flow_kinetics_bninception"
+    for folder in options["features"].split(","):
+        add_token_axis(source / folder, 4)
+    convert(source, tmp_path / "out", **options)
+    store = FeatureStore.open_in(tmp_path / "out")
+    assert (store.tokens, store.dim) == (4, 9)
+    for token, cells in enumerate(store.read(TEST).features.transpose(1, 0, 2)):
+        parts = perframe_features(TEST) + token, perframe_features(TEST, dim=3) + 1 + token
+        np.testing.assert_array_equal(cells, np.concatenate(parts, axis=1))
+    save(source / f"rgb_kinetics_resnet50/{TEST}.npy", np.zeros((5, 3, 6)))
+    message = rf"^rgb_kinetics_resnet50/{TEST}.npy: expects the axes of the first file, \(7, 4, 6\), got \(5, 3, 6\)\."
+    assert bad_row(convert, source, message, **options).num_videos == 2
+
+
+def test_parts_with_other_tokens(source: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    options["features"] = "rgb_kinetics_resnet50,flow_kinetics_bninception"
+    add_token_axis(source / "rgb_kinetics_resnet50", 4)
+    with pytest.raises(
+        DataError, match=r"^Features to concatenate expect as many tokens in each folder, got 4 and 0\."
+    ):
+        convert(source, tmp_path / "out", **options)
+
+
 @given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=12))
 def test_runs_say_the_class_of_every_frame(rows: list[list[bool]]) -> None:
     frames, fps = np.array(rows), Fraction(30000, 1001)

@@ -28,18 +28,19 @@ def pad_features(features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Pads sequences of frames to one length.
 
     Args:
-        features: sequences (T_i, D) with the same D; T_i may be 0.
+        features: sequences (T_i, D), or (T_i, N, D) with tokens, with the same N and D; T_i may be 0.
 
     Returns:
-        x (B, T, D) with T the longest length and zeros as padding, and its mask, bool (B, T), True = valid.
+        x (B, T, D) or (B, T, N, D) with T the longest length and zeros as padding, and its mask, bool (B, T), True =
+        valid.
 
     Raises:
-        ValueError: there is no sequence, or the widths differ.
+        ValueError: there is no sequence, or the widths or tokens differ.
     """
     dims = {tuple(item.shape[1:]) for item in features}
-    if len(dims) != 1 or any(item.ndim != 2 for item in features):
+    if len(dims) != 1 or any(item.ndim not in (2, 3) for item in features):
         shapes = ", ".join(str(tuple(item.shape)) for item in features) or "none"
-        raise ValueError(f"pad_features expects sequences (T, D) of one width, got {shapes}.")
+        raise ValueError(f"pad_features expects sequences (T, D) or (T, N, D) of one width, got {shapes}.")
     lengths = torch.tensor([len(item) for item in features], device=features[0].device)
     x = torch.nn.utils.rnn.pad_sequence(list(features), batch_first=True)
     return x, lengths_to_mask(lengths, x.shape[1])

@@ -145,9 +145,9 @@ def _stored_problems(dataset: Dataset, store: FeatureStore, video: str) -> Itera
         yield str(problem)
         return
     features, pts_seconds = stored.features, stored.pts_seconds
-    if features.shape[1] != store.dim:
-        yield f"expects the width of the others, {store.dim}, got {features.shape[1]}. Make them again."
-    bad = int((~np.isfinite(features).all(axis=1)).sum())
+    if features.shape[-1] != store.dim:
+        yield f"expects the width of the others, {store.dim}, got {features.shape[-1]}. Make them again."
+    bad = int((~np.isfinite(features)).reshape(len(features), -1).any(axis=1).sum())
     if bad:
         yield f"expects finite numbers, got NaN or infinity in {bad} of {len(features)} frames. Make them again."
     duration = dataset.videos[video].duration

@@ -72,13 +72,14 @@ class Examples(torch.utils.data.Dataset[Example]):
         """Reads an example.
 
         Raises:
-            DataError: the video's features are not (T, D) with T times, or hold NaN or infinity.
+            DataError: the video's features are not (T, D), or (T, N, D) with tokens, with T times, or hold NaN or
+                infinity.
         """
         video = self.videos[index]
         stored = self.store.read(video)
         # Copies, because stored features are read-only and may have a lower precision.
         features = torch.from_numpy(np.array(stored.features, dtype=np.float32))
-        check_features(video, features, stored.pts_seconds, self.store.dim)
+        check_features(video, features, stored.pts_seconds, self.store.dim, self.store.tokens)
         return Example(
             video, features, stored.pts_seconds, self._queries(video), self._labels(video, stored.pts_seconds)
         )
@@ -94,24 +95,27 @@ class Examples(torch.utils.data.Dataset[Example]):
         return frame_labels_of(segments, pts_seconds, self.dataset.action_labels, self.dataset.info.background)
 
 
-def check_features(video: str, features: Tensor, pts_seconds: np.ndarray, dim: int) -> None:
+def check_features(video: str, features: Tensor, pts_seconds: np.ndarray, dim: int, tokens: int | None = None) -> None:
     """Checks the features of a video.
 
     Args:
         video: name of the video, for the message.
-        features: features to check, (T, D).
+        features: features to check, (T, D) or (T, N, D).
         pts_seconds: times of the frames, (T,).
         dim: expected width D.
+        tokens: expected tokens N; None: no token axis.
 
     Raises:
-        DataError: the shape or width is wrong, there is no frame, a value is NaN or infinite, or times fall.
+        DataError: the shape, tokens or width is wrong, there is no frame, a value is NaN or infinite, or times fall.
     """
-    if features.ndim != 2 or features.shape[1] != dim or features.shape[0] != len(pts_seconds) or len(features) == 0:
+    sample = (dim,) if tokens is None else (tokens, dim)
+    if len(features) == 0 or tuple(features.shape) != (len(pts_seconds), *sample):
+        wanted = ", ".join(str(length) for length in sample)
         raise DataError(
-            f"Features of '{video}' expect (T, {dim}) with T times, T at least 1, got {tuple(features.shape)} with "
+            f"Features of '{video}' expect (T, {wanted}) with T times, T at least 1, got {tuple(features.shape)} with "
             f"{len(pts_seconds)} times. Extract them again."
         )
-    finite = torch.isfinite(features).all(dim=1)
+    finite = torch.isfinite(features).flatten(1).all(dim=1)
     if not bool(finite.all()):
         frame = int((~finite).nonzero()[0])
         raise DataError(

@@ -6,7 +6,7 @@ from pathlib import Path
 from vidseq.data.dataset import Dataset
 from vidseq.errors import DataError, UserError
 from vidseq.features.base import Backbone
-from vidseq.features.external import external_fingerprint, import_features
+from vidseq.features.external import count_tokens, external_fingerprint, import_features
 from vidseq.features.extract import extract_features
 from vidseq.features.report import ExtractReport
 from vidseq.features.store import FeatureStore
@@ -60,9 +60,9 @@ def import_dataset_features(
 
     Args:
         dataset: the data set of the videos.
-        source: folder with `<video>.npy` or `.npz` files, see `import_features`.
+        source: folder with `<video>.npy` or `.npz` files, see `import_features`; all (T, D), or all (T, N, D).
         name: name of the model that made the features, for the fingerprint.
         fps: feature rows per second.
     """
-    store = FeatureStore.create_in(dataset.folder, external_fingerprint(name, fps))
+    store = FeatureStore.create_in(dataset.folder, external_fingerprint(name, fps, tokens=count_tokens(source)))
     return import_features(source, store, videos=dataset.videos)

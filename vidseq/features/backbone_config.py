@@ -21,10 +21,18 @@ class BackboneConfig:
     The cosine between both features is about 0.998."""
     pooling: str = "mean"
     """Mean of the picture, or means of a grid such as 2x3."""
+    tokens: bool = False
+    """Keep the cells of the grid as tokens, not as one long vector."""
+    layer: str = "last"
+    """Feature map: last, or the earlier stride16, stride8 or stride4.
+
+    An earlier one has smaller cells and knows less of what is in them."""
     resize: str = "crop"
     """The middle square of a picture (crop), or all of it (whole)."""
     input_size: int = 224
-    """Side of the square that the backbone sees; "whole" keeps about its area."""
+    """Side of the square that the backbone sees; "whole" keeps about its area.
+
+    The last feature map has a cell every 32 pixels: 320 is for grids up to 10x10."""
     device: str = "auto"
     """Device of torch; auto: the best there is."""
     batch_size: int = 8

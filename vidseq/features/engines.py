@@ -31,7 +31,7 @@ class Engine(abc.ABC):
     """Runs a network on images.
 
     Args:
-        network: maps uint8 images (N, H, W, 3) to float32 features (N, D).
+        network: maps uint8 images (N, H, W, 3) to float32 features, (N, D) or (N, tokens, D).
         config: precision, batch size, threads, and the device for engines that have a choice.
     """
 
@@ -48,7 +48,7 @@ class Engine(abc.ABC):
         self.threads = config.threads
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Turns images, uint8 (N, H, W, 3), into features, float32 (N, D), a batch at a time."""
+        """Turns images, uint8 (N, H, W, 3), into float32 features, shaped as by the network, a batch at a time."""
         batches = [images[start : start + self.batch_size] for start in range(0, len(images), self.batch_size)]
         return np.concatenate(list(map_side_by_side(self._run, batches, min(self.side_by_side, len(batches)))))
 

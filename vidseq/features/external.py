@@ -1,8 +1,9 @@
 """Imports the user's own features, .npy and .npz files of other tools, into a store. Needs no torch."""
 
+import contextlib
 import zipfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,7 +23,12 @@ TIMES_KEY = "pts_seconds"
 
 
 def external_fingerprint(
-    name: str, fps: Fraction | float | str, *, weights: str = "external", precision: str = "float32"
+    name: str,
+    fps: Fraction | float | str,
+    *,
+    weights: str = "external",
+    precision: str = "float32",
+    tokens: int = 0,
 ) -> Fingerprint:
     """Returns the fingerprint of features that were made by other software.
 
@@ -31,6 +37,7 @@ def external_fingerprint(
         fps: rows per second.
         weights: name of the model's weights, if there are several.
         precision: precision of the model; "external": unknown.
+        tokens: tokens N of a row; 0: no token axis.
     """
     return Fingerprint(
         backbone=name,
@@ -42,7 +49,21 @@ def external_fingerprint(
         precision=precision,
         engine="external",
         decoder="external",
+        tokens=tokens,
     )
+
+
+def count_tokens(source: Path | str) -> int:
+    """Returns the tokens N of the first file of a folder that can be read; 0: rows are vectors, or no file can.
+
+    Args:
+        source: folder of `.npy` and `.npz` files, as in `import_features`.
+    """
+    for path in _files(source).values():
+        with contextlib.suppress(DataError):
+            shape = _read(path)[0].shape
+            return shape[1] if len(shape) == 3 else 0
+    return 0
 
 
 def import_features(
@@ -62,12 +83,13 @@ def import_features(
         source: folder of the files.
         store: the store, whose fingerprint has the rate; see `external_fingerprint`.
         layout: "TD" (frames, width), "DT" (width, frames), or "auto": the axis with the same length in all files is
-            the width.
+            the width. Files with a token axis are always (frames, tokens, width).
         start: time of the first row, in seconds.
         videos: names of the videos to import; None: all files. A video without a file counts as failed.
 
     Returns:
-        a report on each file; files with NaN or with another width than most are refused and named.
+        a report on each file; files with NaN, with another width than most, or with other tokens than the store's
+        fingerprint, are refused and named.
 
     Raises:
         FileNotFoundError: the folder does not exist or holds no feature files.
@@ -75,13 +97,13 @@ def import_features(
     """
     if layout not in LAYOUTS:
         raise unknown_name("layout", layout, LAYOUTS)
-    files = {path.stem: path for path in sorted(Path(source).glob("*.np[yz]"))}
+    files = _files(source)
     if not files:
         raise FileNotFoundError(f"import_features expects .npy or .npz files in {source}, got none. Check the folder.")
     wanted = list(files) if videos is None else list(videos)
     report = ExtractReport()
-    shapes = {video: _shape(files[video], report, video) for video in wanted if video in files}
-    dim, transposed = _width({video: shape for video, shape in shapes.items() if shape}, layout)
+    shapes = {video: _shape(files[video], store.tokens, report, video) for video in wanted if video in files}
+    dim, transposed = _width([shape for shape in shapes.values() if shape], layout)
     step = 1 / rational(store.fingerprint.fps)
     for video in progress(wanted, what="Importing features", unit="video"):
         if video in store:
@@ -94,8 +116,8 @@ def import_features(
         try:
             features, pts_seconds = _read(files[video])
             features = features.T if transposed else features
-            if features.shape[1] != dim:
-                raise DataError(f"{files[video]} expects width {dim} like the other files, got {features.shape[1]}.")
+            if features.shape[-1] != dim:
+                raise DataError(f"{files[video]} expects width {dim} like the other files, got {features.shape[-1]}.")
             if pts_seconds is None:
                 pts_seconds = start + np.arange(len(features)) * float(step)
             store.write(
@@ -109,20 +131,33 @@ def import_features(
     return report
 
 
-def _shape(path: Path, report: ExtractReport, video: str) -> tuple[int, int] | None:
-    """Returns the shape of a file's array; None, with an entry in the report, if it cannot be read."""
+def _files(source: Path | str) -> dict[str, Path]:
+    """Finds the feature files of a folder, by video."""
+    return {path.stem: path for path in sorted(Path(source).glob("*.np[yz]"))}
+
+
+def _shape(path: Path, tokens: int | None, report: ExtractReport, video: str) -> tuple[int, ...] | None:
+    """Returns the shape of a file's array; None, with an entry in the report, if it cannot be read or does not fit."""
     try:
-        return _read(path)[0].shape
+        array = _read(path)[0]
+        if array.ndim != (2 if tokens is None else 3) or (tokens is not None and array.shape[1] != tokens):
+            wanted = "two axes, frames and features" if tokens is None else f"three axes, (frames, {tokens}, features)"
+            raise DataError(f"{path} expects numbers with {wanted}, got {array.dtype} {array.shape}.")
     except DataError as error:
         report.failed[video] = str(error)
         return None
+    return array.shape
 
 
-def _width(shapes: dict[str, tuple[int, int]], layout: str) -> tuple[int, bool]:
+def _width(shapes: Sequence[tuple[int, ...]], layout: str) -> tuple[int, bool]:
     """Returns the width of most files, and whether they are (D, T)."""
     if not shapes:
         return 0, False
-    axes = [Counter(shape[axis] for shape in shapes.values()).most_common(1)[0] for axis in (0, 1)]
+    axes = [Counter(shape[axis] for shape in shapes).most_common(1)[0] for axis in (0, -1)]
+    if len(shapes[0]) == 3:
+        if layout == "DT":
+            raise UserError(f"layout DT expects files with two axes, got {shapes[0]}. Use (frames, tokens, features).")
+        layout = "TD"
     if layout == "auto":
         counts = [axes[0][1], axes[1][1]]
         if counts[0] == counts[1]:
@@ -139,13 +174,13 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     try:
         loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(loaded, np.ndarray):
-            return _two_axes(path, loaded), None
+            return _numbers(path, loaded), None
         with loaded:
             names = [name for name in loaded.files if name != TIMES_KEY]
             if FEATURES_KEY not in names and len(names) != 1:
                 raise DataError(f"{path} expects an array named '{FEATURES_KEY}', got {', '.join(names) or 'none'}.")
             times = loaded[TIMES_KEY] if TIMES_KEY in loaded.files else None
-            return _two_axes(path, loaded[FEATURES_KEY if FEATURES_KEY in names else names[0]]), times
+            return _numbers(path, loaded[FEATURES_KEY if FEATURES_KEY in names else names[0]]), times
     except DataError:
         raise
     except (*NO_ARRAY, zipfile.BadZipFile) as error:
@@ -154,7 +189,10 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         ) from error
 
 
-def _two_axes(path: Path, array: np.ndarray) -> np.ndarray:
-    if array.ndim != 2 or array.dtype.kind not in "fiu":
-        raise DataError(f"{path} expects numbers with two axes, frames and features, got {array.dtype} {array.shape}.")
+def _numbers(path: Path, array: np.ndarray) -> np.ndarray:
+    if array.ndim not in (2, 3) or array.dtype.kind not in "fiu":
+        raise DataError(
+            f"{path} expects numbers with two axes, frames and features, or three with tokens between, "
+            f"got {array.dtype} {array.shape}."
+        )
     return array

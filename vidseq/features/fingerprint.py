@@ -12,13 +12,16 @@ from vidseq.video.sampling import exact_rate
 #: Increased when a change of the code changes the features.
 FEATURES_VERSION = 1
 
+#: Fields that fingerprints did not have at first; they enter the hash of a name where they differ from the default.
+ADDED_FIELDS = frozenset({"tokens", "layer", "projection"})
+
 MAX_FPS = 10_000
 """Largest sampling rate, because the times of a video's samples must fit into memory."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fingerprint:
-    """All settings that determine a feature vector."""
+    """All settings that determine the features of a sample: one vector, or a vector a token."""
 
     backbone: str
     weights: str
@@ -37,16 +40,37 @@ class Fingerprint:
     decoder: str = "auto"
     """How the decoder was chosen. The video's sidecar names the decoder that read it."""
     version: int = FEATURES_VERSION
+    tokens: int = 0
+    """Tokens N of a sample, such as the cells of a grid; 0: one vector, no token axis."""
+    layer: str = "last"
+    """The feature map that is pooled: "last", or an earlier one such as "stride16"."""
+    projection: str = ""
+    """Short SHA-256 of the file of the projection (PCA) of each cell; "": none."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fps", str(rational(self.fps)))
 
     @property
     def name(self) -> str:
-        """A readable folder name, with a short hash of all fields that makes it unique."""
-        digest = hashlib.sha256(self.to_json().encode()).hexdigest()[:8]
-        fps = self.fps.replace("/", "over")
-        readable = f"{self.backbone}-{self.input_size}{self.resize}-{self.pooling}-{fps}fps-{self.precision}"
+        """A readable folder name, with a short hash of all fields that makes it unique.
+
+        Features without a token axis, of the last layer and not projected, have the name that they always had.
+        """
+        values = dataclasses.asdict(self)
+        added = {field.name: field.default for field in dataclasses.fields(self) if field.name in ADDED_FIELDS}
+        hashed = {name: value for name, value in values.items() if name not in added or value != added[name]}
+        digest = hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:8]
+        parts = [
+            self.backbone,
+            f"{self.input_size}{self.resize}",
+            self.layer if "layer" in hashed else "",
+            self.pooling,
+            f"{self.tokens}tokens" if self.tokens else "",
+            f"pca{self.projection}" if self.projection else "",
+            f"{self.fps.replace('/', 'over')}fps",
+            self.precision,
+        ]
+        readable = "-".join(part for part in parts if part)
         return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', readable)}-{digest}"
 
     def to_json(self) -> str:

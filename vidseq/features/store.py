@@ -3,7 +3,7 @@
 ```
 <data set>/features/<fingerprint name>/
   fingerprint.json      what the features were made with
-  <video>.npy           float16 (T, D), read by mmap
+  <video>.npy           float16 (T, D), or (T, N, D) with a token axis, read by mmap
   <video>.pts           float64 (T,) the times of the samples in seconds, in NumPy's own format too
   <video>.pictures      float64 (T,) when the picture of each sample appeared, where that is known
   <video>.meta.json     written last: a video without it does not count as present
@@ -16,7 +16,7 @@ that form can be read where every sample has a row: then the rate gives the time
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from vidseq.errors import DataError, FingerprintError, UserError
+from vidseq.features.check_arrays import check_name, check_times, half_precision
 from vidseq.features.disk import room_on_disk, save_array, sync_folder
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.video_meta import VideoMeta
@@ -42,7 +43,7 @@ class VideoFeatures:
     """One video's features and the times of its samples."""
 
     features: np.ndarray
-    """float16 (T, D), mapped from disk: read-only, loaded as it is touched."""
+    """float16 (T, D), or (T, N, D) with a token axis, mapped from disk: read-only, loaded as it is touched."""
     pts_seconds: np.ndarray
     """float64 (T,), the times of the samples, never falling: labels, queries and contexts count in these."""
     picture_seconds: np.ndarray | None = None
@@ -50,7 +51,7 @@ class VideoFeatures:
 
 
 class FeatureStore:
-    """The features of many videos, all of one fingerprint and one width."""
+    """The features of many videos, all of one fingerprint, one width and one number of tokens."""
 
     def __init__(self, folder: Path, fingerprint: Fingerprint) -> None:
         self.folder = folder
@@ -140,7 +141,7 @@ class FeatureStore:
 
     @property
     def dim(self) -> int:
-        """Width D of the features.
+        """Width D of the features, the length of their last axis.
 
         Raises:
             DataError: the store is empty.
@@ -149,6 +150,11 @@ class FeatureStore:
         if dim is None:
             raise DataError(f"{self.folder} expects at least one video, got none. Run `vidseq features` first.")
         return dim
+
+    @property
+    def tokens(self) -> int | None:
+        """Tokens N of a sample; None: the features have no token axis."""
+        return self.fingerprint.tokens or None
 
     def videos(self) -> list[str]:
         """The videos that are present in full, sorted."""
@@ -169,7 +175,7 @@ class FeatureStore:
         meta = self._meta(video)
         features, pts_seconds = self._load(video, ".npy", mapped=True), self._load(video, ".pts")
         pictures = self._load(video, ".pictures") if meta.pictures else None
-        shape = (meta.frames, meta.dim)
+        shape = (meta.frames, *self._token_axis, meta.dim)
         if features.shape != shape or pts_seconds.shape != shape[:1]:
             raise self._damaged(video, f"{features.shape} features and {pts_seconds.shape} times instead of {shape}")
         if pictures is not None and pictures.shape != shape[:1]:
@@ -196,6 +202,11 @@ class FeatureStore:
                 "with the times of pictures alone (an old form). Run `vidseq features` again."
             )
         return times
+
+    @property
+    def _token_axis(self) -> tuple[int, ...]:
+        """The part of a shape between frames and width."""
+        return () if self.tokens is None else (self.tokens,)
 
     @property
     def _fps(self) -> Fraction:
@@ -228,60 +239,43 @@ class FeatureStore:
 
         Args:
             video: identifier, safe as a file name.
-            features: (T, D), at least one frame; kept as float16.
+            features: (T, D), or (T, N, D) if the fingerprint has N tokens; at least one frame; kept as float16.
             pts_seconds: the times of the samples, (T,).
             source: what to remember of where they come from; must be JSON.
             picture_seconds: when the picture of each sample appeared in the video, (T,), where that is known.
 
         Raises:
-            DataError: NaN or infinite features, another width than the store's, times that do not fit.
+            DataError: NaN or infinite features, another width or number of tokens than the store's, times that do not
+                fit.
             UserError: the disk is full; what was there before is as it was, or the video is absent.
         """
-        times = [np.asarray(pts_seconds, dtype=np.float64)]
+        check_name(video)
+        kept = half_precision(video, np.asarray(features), self.tokens)
+        times = {"pts_seconds": np.asarray(pts_seconds, dtype=np.float64)}
         if picture_seconds is not None:
-            times.append(np.asarray(picture_seconds, dtype=np.float64))
-        kept = self._checked(video, np.asarray(features), times)
-        meta = VideoMeta(kept.shape[0], kept.shape[1], source=dict(source or {}), pictures=len(times) > 1)
+            times["picture_seconds"] = np.asarray(picture_seconds, dtype=np.float64)
+        check_times(video, len(kept), times)
+        self._check_width(video, kept.shape[-1])
+        meta = VideoMeta(kept.shape[0], kept.shape[-1], source=dict(source or {}), pictures=len(times) > 1)
         text = meta.to_json() + "\n"
         mark = self._path(video, COMMIT_MARK)
         with room_on_disk(self.folder):
             mark.unlink(missing_ok=True)  # before the data changes: an old mark must not vouch for new files
             save_array(self._path(video, ".npy"), kept)
-            for suffix, seconds in zip((".pts", ".pictures"), times):
+            for suffix, seconds in zip((".pts", ".pictures"), times.values()):
                 save_array(self._path(video, suffix), seconds)
             sync_folder(self.folder)
             atomic_write(mark, text)
             sync_folder(self.folder)
-        self._dim = kept.shape[1]
+        self._dim = kept.shape[-1]
 
-    def _checked(self, video: str, features: np.ndarray, times: Sequence[np.ndarray]) -> np.ndarray:
-        """The features as float16, once everything about them and their times is right."""
-        _check_name(video)
-        if features.ndim != 2 or 0 in features.shape:
-            raise DataError(f"Video '{video}' expects features (T, D) with at least one frame, got {features.shape}.")
-        for name, seconds in zip(("pts_seconds", "picture_seconds"), times):
-            if seconds.shape != features.shape[:1]:
-                raise DataError(
-                    f"Video '{video}' expects a time for each of {features.shape[0]} frames, got {seconds.shape}."
-                )
-            if not np.isfinite(seconds).all() or (np.diff(seconds) < 0).any():
-                raise DataError(f"Video '{video}' expects {name} that are finite and never fall.")
-        with np.errstate(over="ignore", invalid="ignore"):
-            kept = np.ascontiguousarray(features, dtype=np.float16)
-        finite = np.isfinite(kept).all(axis=1)
-        if not finite.all():
-            frame = int(np.argmin(finite))
-            raise DataError(
-                f"Video '{video}' expects finite features (float16: up to 65504), "
-                f"got NaN, infinite or larger ones in frame {frame}. Check what made them."
-            )
+    def _check_width(self, video: str, width: int) -> None:
         dim = self._dim_so_far()
-        if dim is not None and features.shape[1] != dim:
+        if dim is not None and width != dim:
             raise DataError(
                 f"Video '{video}' expects features of width {dim} like the rest of {self.folder.name}, "
-                f"got width {features.shape[1]}. Use one store a kind of features."
+                f"got width {width}. Use one store a kind of features."
             )
-        return kept
 
     def _dim_so_far(self) -> int | None:
         if self._dim is None:
@@ -329,16 +323,3 @@ def _check(folder: Path, wanted: Fingerprint, got: Fingerprint) -> None:
         wanted.check(got)
     except FingerprintError as error:
         raise FingerprintError(f"{folder}: {error}") from error
-
-
-def _check_name(video: str) -> None:
-    if (
-        not video
-        or video.startswith(".")
-        or any(mark in video for mark in '/\\\0:*?"<>|')
-        or len(video.encode()) > 200
-    ):
-        raise DataError(
-            f"A video's identifier expects to be safe as a file name, got {video!r}. "
-            "Leave out slashes and a leading dot, and keep it under 200 bytes."
-        )

@@ -23,18 +23,29 @@ class FeatureArrays:
         paths: the file of each video.
         num_labels: the number of labels of each video, which decides which axis is time.
         findings: records bad files.
+        with_tokens: allow a token axis, (T, N, D); all files then have the N of the first one.
     """
 
-    def __init__(self, paths: Mapping[str, Path], num_labels: Mapping[str, int], findings: Findings) -> None:
+    def __init__(
+        self,
+        paths: Mapping[str, Path],
+        num_labels: Mapping[str, int],
+        findings: Findings,
+        *,
+        with_tokens: bool = False,
+    ) -> None:
         self.paths = paths
-        self.shapes = dict(_shapes(paths, findings))
+        self.shapes = dict(_shapes(paths, findings, with_tokens))
         """The shapes on disk."""
-        self._axis = time_axis([(shape, num_labels[video]) for video, shape in self.shapes.items()])
+        found = [(shape, num_labels[video]) for video, shape in self.shapes.items()]
+        self.tokens = found[0][0][1] if found and len(found[0][0]) == 3 else 0
+        """Tokens N of a row; 0: no token axis."""
+        self._axis = 0 if self.tokens else time_axis(found)
         self.num_frames = {video: shape[self._axis] for video, shape in self.shapes.items()}
         """The number of feature rows T of each video."""
 
     def read(self, video: str) -> np.ndarray:
-        """Returns the features of a video, (T, D), memory-mapped."""
+        """Returns the features of a video, (T, D) or (T, N, D), memory-mapped."""
         array = _load(self.paths[video])
         return array if self._axis == 0 else array.T
 
@@ -51,10 +62,18 @@ class JoinedArrays:
     Args:
         parts: the features.
         findings: records videos whose parts differ in length.
+
+    Raises:
+        DataError: the parts differ in tokens.
     """
 
     def __init__(self, parts: Sequence[FeatureArrays], findings: Findings) -> None:
         self._parts = parts
+        self.tokens = parts[0].tokens
+        """Tokens N of a row, the same in all parts; 0: no token axis."""
+        if len({part.tokens for part in parts}) > 1:
+            counts = " and ".join(str(part.tokens) for part in parts)
+            raise DataError(f"Features to concatenate expect as many tokens in each folder, got {counts}.")
         self.num_frames: dict[str, int] = {}
         """The number of rows T of each video."""
         for video in parts[0].num_frames:
@@ -66,15 +85,15 @@ class JoinedArrays:
                 self.num_frames[video] = found[0][1]
 
     def read(self, video: str) -> np.ndarray:
-        """Returns the features of a video, (T, D)."""
-        return np.concatenate([part.read(video) for part in self._parts], axis=1)
+        """Returns the features of a video, (T, D) or (T, N, D)."""
+        return np.concatenate([part.read(video) for part in self._parts], axis=-1)
 
     def where(self, video: str) -> str:
         """Returns the names of a video's files, for messages."""
         return " and ".join(part.where(video) for part in self._parts)
 
 
-def time_axis(found: list[tuple[tuple[int, int], int]]) -> int:
+def time_axis(found: Sequence[tuple[tuple[int, ...], int]]) -> int:
     """Decides whether features are (T, D) or (D, T).
 
     One video does not decide it if its T equals its D; all videos together do.
@@ -123,31 +142,38 @@ def write_arrays(
             yield video
 
 
-def imported_fingerprint(backbone: str, weights: str, fps: Fraction) -> Fingerprint:
+def imported_fingerprint(backbone: str, weights: str, fps: Fraction, tokens: int = 0) -> Fingerprint:
     """Returns the fingerprint of features that an importer copies.
 
     Args:
         backbone: the name of the network that made them.
         weights: the name of its weights.
         fps: frames a second.
+        tokens: tokens N of a row; 0: no token axis.
     """
-    return external_fingerprint(f"external:{backbone}", fps, weights=weights, precision="external")
+    return external_fingerprint(f"external:{backbone}", fps, weights=weights, precision="external", tokens=tokens)
 
 
 def _file_name(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-def _shapes(paths: Mapping[str, Path], findings: Findings) -> Iterator[tuple[str, tuple[int, int]]]:
+def _shapes(paths: Mapping[str, Path], findings: Findings, with_tokens: bool) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yields the shapes of the files that can be read and have axes like the first of them."""
+    first: tuple[int, ...] = ()
     for video, path in paths.items():
         try:
             shape = _load(path).shape
-            if len(shape) != 2 or 0 in shape:
-                raise DataError(f"{_file_name(path)}: expects (T, D) or (D, T), got {shape}.")
+            if len(shape) not in ((2, 3) if with_tokens else (2,)) or 0 in shape:
+                tokens = ", or (T, N, D) with tokens" if with_tokens else ""
+                raise DataError(f"{_file_name(path)}: expects (T, D) or (D, T){tokens}, got {shape}.")
+            first = first or shape
+            if len(shape) != len(first) or shape[1:-1] != first[1:-1]:
+                raise DataError(f"{_file_name(path)}: expects the axes of the first file, {first}, got {shape}.")
         except DataError as problem:
             findings(problem)
         else:
-            yield video, (shape[0], shape[1])
+            yield video, shape
 
 
 def _load(path: Path) -> np.ndarray:

@@ -4,7 +4,7 @@
 mapping.txt                         "id name", a class a line
 groundTruth/<video>.txt             a label a frame
 splits/{train,test}.split<K>.bundle "<video>.txt" a line
-features/<video>.npy                (D, T) or (T, D); or features/split<K>/<video>.npy
+features/<video>.npy                (D, T), (T, D), or (T, N, D) with tokens; or features/split<K>/<video>.npy
 ```
 """
 
@@ -223,7 +223,7 @@ def _features(source: Path, split: int, videos: Iterable[_LabelledVideo], findin
     if not any(path.is_file() for path in paths.values()):
         findings.notes.append(f"no {folder.relative_to(source)}/<video>.npy: labels alone were converted.")
         return None
-    return FeatureArrays(paths, {item.video: len(item.labels) for item in videos}, findings)
+    return FeatureArrays(paths, {item.video: len(item.labels) for item in videos}, findings, with_tokens=True)
 
 
 def _with_equal_lengths(
@@ -259,7 +259,8 @@ def _copy_features(
 ) -> list[_LabelledVideo]:
     """Copies features into the new data set, and returns the videos that were copied."""
     folder = arrays.paths[videos[0].video].parent.name if videos else ""
-    fingerprint = imported_fingerprint(backbone, folder if folder.startswith("split") else "external", fps)
+    weights = folder if folder.startswith("split") else "external"
+    fingerprint = imported_fingerprint(backbone, weights, fps, arrays.tokens)
     lengths = {item.video: len(item.labels) for item in videos}
     written = write_arrays(out, arrays, lengths, fingerprint, findings)
     copied = set(progress(written, total=len(videos), what="Copying features", unit="video"))

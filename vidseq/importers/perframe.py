@@ -2,7 +2,7 @@
 
 ```
 target_perframe/<video>.npy     (T, C), 1 where a frame is of a class, class 0 the background; (C, T) works too
-<features>/<video>.npy          (T, D) or (D, T), any number of such folders
+<features>/<video>.npy          (T, D), (D, T), or (T, N, D) with tokens, any number of such folders
 data_info.json                  {"THUMOS": {"class_names": [...], "fps": 4, "train_session_set": [...],
                                             "test_session_set": [...]}, ...}
 ```
@@ -106,7 +106,7 @@ def convert(
     lengths = {video: target.num_frames for video, target in read.items()}
     arrays = _features([source / folder for folder in folders], lengths, findings)
     videos = list(_with_equal_lengths(lengths, arrays, source / targets, findings))
-    fingerprint = imported_fingerprint("+".join(folders), "external", about.fps)
+    fingerprint = imported_fingerprint("+".join(folders), "external", about.fps, arrays.tokens)
     written = write_arrays(Path(out), arrays, {video: lengths[video] for video in videos}, fingerprint, findings)
     videos = list(progress(written, total=len(videos), what="Copying features", unit="video"))
     several = [video for video in videos if read[video].several]
@@ -203,7 +203,8 @@ def _read_targets(folder: Path, about: _About, findings: Findings) -> Iterator[t
 
 def _features(folders: Sequence[Path], lengths: Mapping[str, int], findings: Findings) -> FeatureArrays | JoinedArrays:
     parts = [
-        FeatureArrays({video: folder / f"{video}.npy" for video in lengths}, lengths, findings) for folder in folders
+        FeatureArrays({video: folder / f"{video}.npy" for video in lengths}, lengths, findings, with_tokens=True)
+        for folder in folders
     ]
     return parts[0] if len(parts) == 1 else JoinedArrays(parts, findings)
 
