@@ -23,6 +23,7 @@ COMMANDS: dict[str, Callable[..., int | None] | str] = {
     "data init": data.init,
     "data check": data.check,
     "data browse": data.browse,
+    "data ask": data.ask,
     "features": features.features,
     "database": "Makes databases for the retro head.",
     "database build": features.database_build,

@@ -10,9 +10,9 @@ from vidseq.classroom.config import FAMILIES, ClassroomConfig
 from vidseq.classroom.generator import dataset_info, plan_videos
 from vidseq.classroom.palette import ZONE_WORDS
 from vidseq.classroom.plan import MIN_AGE_SECONDS
-from vidseq.classroom.queries import PRESENT_SECONDS, certificate_seconds
-from vidseq.classroom.record import merge
+from vidseq.classroom.queries import PRESENT_SECONDS
 from vidseq.classroom.wording import _FORMS, phrase_question
+from vidseq.data.evidence import certificate_seconds, merge
 
 MEMORY = ("who", "color_then", "first_last", "hidden", "count", "order", "who_did")
 

@@ -3,7 +3,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidseq.classroom.record import Fact, Record, merge
+from vidseq.classroom.record import Fact, Record
+from vidseq.data.evidence import merge
 
 spans = st.tuples(st.integers(0, 40), st.integers(1, 20)).map(lambda pair: (float(pair[0]), float(sum(pair))))
 facts = st.lists(spans, max_size=6).map(

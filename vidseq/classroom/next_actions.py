@@ -8,11 +8,11 @@ from vidseq.classroom.actions import RING_OF
 from vidseq.classroom.answers import Question
 from vidseq.classroom.ceiling import ObservedHistory, Transition, context_grid
 from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.queries import PRESENT_SECONDS, Interval, PlannedQuery, certificate_seconds
-from vidseq.classroom.record import merge
+from vidseq.classroom.queries import PRESENT_SECONDS, PlannedQuery
 from vidseq.classroom.scripts import ANTICIPATION_SECONDS, cause, decided_by, latest
 from vidseq.classroom.wording import phrase_question
 from vidseq.classroom.world import Child, World
+from vidseq.data.evidence import Interval, certificate_seconds, merge
 from vidseq.data.schema import NEXT_ACTION, Query
 
 #: Times that a child must have followed its habit, from any activity of the ring, before the habit counts as shown.

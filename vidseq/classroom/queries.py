@@ -10,22 +10,15 @@ from vidseq.classroom.answers import UNKNOWN, Question
 from vidseq.classroom.config import ClassroomConfig
 from vidseq.classroom.palette import GIFTS, TOYS, ZONE_WORDS
 from vidseq.classroom.plan import draw_age
-from vidseq.classroom.record import merge
 from vidseq.classroom.scripts import Show
 from vidseq.classroom.staging import showing
 from vidseq.classroom.wording import phrase_question
 from vidseq.classroom.world import Child, Hide, Hold, QueryTarget, World
+from vidseq.data.evidence import Interval, certificate_seconds, merge
 from vidseq.data.schema import QUESTION, Query
-
-Interval = tuple[float, float]
 
 #: Drafts per thing, at different times and in different words.
 REPEATS = 4
-
-#: Certificates as in EgoSchema (arXiv:2308.09126): the sum of the intervals, of which those closer than this (seconds)
-#: are merged, and at least the minimum.
-CERTIFICATE_GAP = 5.0
-MIN_CERTIFICATE_SECONDS = 0.1
 
 #: Seconds of the present that a question about the present needs.
 PRESENT_SECONDS = 0.2
@@ -51,14 +44,6 @@ class _Draft:
     tier: str | None = None
     certificate: tuple[Interval, ...] | None = None
     """Shortest part of the evidence that suffices; None: all of it."""
-
-
-def certificate_seconds(intervals: tuple[Interval, ...]) -> float | None:
-    """Computes the length of the certificate of these intervals; None if there are none."""
-    if not intervals:
-        return None
-    merged = merge(intervals, CERTIFICATE_GAP)
-    return round(max(MIN_CERTIFICATE_SECONDS, sum(end - start for start, end in merged)), 3)
 
 
 def make_questions(world: World, config: ClassroomConfig, rng: np.random.Generator) -> list[PlannedQuery]:

@@ -64,14 +64,3 @@ def _cut(fact: Fact, start: float, end: float) -> Iterator[Fact]:
         yield fact
     elif fact.end > start and fact.start < end:
         yield replace(fact, start=max(fact.start, start), end=min(fact.end, end))
-
-
-def merge(intervals: Iterable[tuple[float, float]], gap: float = 0.0) -> tuple[tuple[float, float], ...]:
-    """Merges intervals (seconds) that overlap or are at most `gap` apart; returns them in order of time."""
-    merged: list[tuple[float, float]] = []
-    for start, end in sorted(intervals):
-        if merged and start <= merged[-1][1] + gap:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((start, end))
-    return tuple(merged)

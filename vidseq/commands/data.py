@@ -95,3 +95,33 @@ def browse(data: Path, *, out: Path | None = None, limit: int = 40) -> None:
     from vidseq.data.browse import write_browser
 
     print(write_browser(data, out or data / "browse.html", limit=limit))
+
+
+def ask(
+    data: Path,
+    *,
+    out: Path,
+    families: tuple[str, ...] = (),
+    per_video: int = 40,
+    splits: tuple[str, ...] = (),
+    leave_out: tuple[str, ...] = (),
+    seed: int = 0,
+) -> None:
+    """Turns segments into questions about the past, the present and what comes next, with evidence.
+
+    Args:
+        data: folder of a data set with segments.
+        out: folder of the new data set, which links to the features of the old one.
+        families: families of questions, such as done,count,order; all that the segments allow if left out.
+        per_video: most questions of a video.
+        splits: splits to ask in; all if left out.
+        leave_out: labels that are no actions, besides the background.
+        seed: decides what is asked.
+    """
+    from vidseq.data.questions.ask import ask_questions, question_counts
+
+    made = ask_questions(
+        data, out, families=families, per_video=per_video, splits=splits, leave_out=leave_out, seed=seed
+    )
+    print(question_counts(made, families))
+    print(f"{made.folder}: {len(made.queries)} questions. Next: vidseq context audit {made.folder} --out audit")

@@ -9,6 +9,8 @@ from .features import extract_dataset_features as extract_dataset_features
 from .features import import_dataset_features as import_dataset_features
 from .held_out import hold_out as hold_out
 from .query_set import QuerySet as QuerySet
+from .questions.ask import ask_questions as ask_questions
+from .questions.segment_questions import SegmentQuestions as SegmentQuestions
 from .schema import DatasetInfo as DatasetInfo
 from .schema import Query as Query
 from .schema import Segment as Segment

@@ -105,4 +105,5 @@ class DatasetInfo:
     """What features were made from: "video", "features" or "symbolic". Reports always state that symbolic features are
     not from pixels."""
     question_source: str | None = None
-    """What draws further questions about its videos in training: "classroom"; None: nothing does."""
+    """What draws further questions about its videos in training: "classroom" or "segments"; None: nothing
+    does."""

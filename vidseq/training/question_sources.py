@@ -5,10 +5,15 @@ from collections.abc import Callable
 from vidseq.classroom.question_sampler import open_sampler
 from vidseq.data.dataset import Dataset
 from vidseq.data.question_source import QuestionSource
+from vidseq.data.questions.ask import SOURCE
+from vidseq.data.questions.segment_questions import open_segment_questions
 from vidseq.errors import unknown_name
 
 #: What opens the source of a data set, by `DatasetInfo.question_source`.
-QUESTION_SOURCES: dict[str, Callable[[Dataset], QuestionSource]] = {"classroom": open_sampler}
+QUESTION_SOURCES: dict[str, Callable[[Dataset], QuestionSource]] = {
+    "classroom": open_sampler,
+    SOURCE: open_segment_questions,
+}
 
 
 def open_question_source(dataset: Dataset) -> QuestionSource | None:
