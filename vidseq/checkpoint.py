@@ -1,4 +1,7 @@
-"""Saves and loads models as folders with `model.safetensors` and `config.json`; no file is a pickle."""
+"""Saves and loads models as folders with `model.safetensors` and `config.json`; no file is a pickle.
+
+A model of projected features keeps their `projection.safetensors` beside, so that it can read new videos.
+"""
 
 import json
 from pathlib import Path
@@ -10,8 +13,9 @@ from safetensors.torch import load_file, save
 
 from vidseq import __version__
 from vidseq.device import choose_device
-from vidseq.errors import FingerprintError, ModelError
+from vidseq.errors import DataError, FingerprintError, ModelError
 from vidseq.features.fingerprint import Fingerprint
+from vidseq.features.projection import PROJECTION_FILE, FeatureProjection
 from vidseq.files import atomic_write
 from vidseq.model import ModelConfig, VideoReasoner
 
@@ -40,8 +44,9 @@ def save_model(model: VideoReasoner, folder: Path | str) -> None:
         "model": model.config.to_json(),
     }
     text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
-    if not (folder / CONFIG_FILE).is_file() or (folder / CONFIG_FILE).read_bytes() != text.encode():
-        atomic_write(folder / CONFIG_FILE, text)  # training saves every epoch, but the config rarely changes
+    _write_if_changed(folder / CONFIG_FILE, text.encode())
+    if model.feature_projection is not None:
+        _write_if_changed(folder / PROJECTION_FILE, model.feature_projection.to_bytes())
     atomic_write(folder / WEIGHTS_FILE, save(weights))
 
 
@@ -63,7 +68,7 @@ def load_model(
         FingerprintError: the model needs features that were made in another way; the message names the field.
     """
     folder = find_checkpoint(folder)
-    config = _read_config(folder)
+    config = read_config(folder)
     if fingerprint is not None and config.fingerprint is not None:
         try:
             config.fingerprint.check(fingerprint)
@@ -75,6 +80,7 @@ def load_model(
     except (ValueError, TypeError) as error:
         raise _damaged(folder / CONFIG_FILE, f"no model can be built from it ({error})") from error
     _load_weights(model, folder / WEIGHTS_FILE)
+    model.feature_projection = read_projection(folder, config)
     target = choose_device(device) if isinstance(device, str) else device
     model.to(target).eval().prepare()
     return model
@@ -99,7 +105,35 @@ def find_checkpoint(folder: Path | str) -> Path:
     )
 
 
-def _read_config(folder: Path) -> ModelConfig:
+def read_projection(folder: Path, config: ModelConfig) -> FeatureProjection | None:
+    """Reads what the features of a model were projected with.
+
+    Args:
+        folder: folder of the model, as `find_checkpoint` gives it.
+        config: its config.
+
+    Returns:
+        the projection; None: its features are not projected.
+
+    Raises:
+        ModelError: the file is missing, or belongs to other features.
+    """
+    path = folder / PROJECTION_FILE
+    try:
+        return FeatureProjection.load_checked(path, config.fingerprint.projection if config.fingerprint else "")
+    except DataError as error:
+        raise ModelError(f"Model {folder}: {error}") from None
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Reads the config of a model without its weights.
+
+    Args:
+        folder: folder of the model, as `find_checkpoint` gives it.
+
+    Raises:
+        ModelError: the file is missing, damaged or of another version.
+    """
     path = folder / CONFIG_FILE
     if not path.is_file():
         raise _damaged(path, "it is missing")
@@ -120,6 +154,12 @@ def _read_config(folder: Path) -> ModelConfig:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise _damaged(path, reason) from None
+
+
+def _write_if_changed(path: Path, content: bytes) -> None:
+    """Writes what rarely changes, because training saves every epoch."""
+    if not path.is_file() or path.read_bytes() != content:
+        atomic_write(path, content)
 
 
 def _load_weights(model: VideoReasoner, path: Path) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from vidseq.errors import UserError, unknown_name
 from vidseq.features.fingerprint import Fingerprint
+from vidseq.features.projection import FeatureProjection
 from vidseq.heads import make_head
 from vidseq.language.question import QuestionEncoder
 from vidseq.language.vocabulary import Vocabulary
@@ -156,6 +157,8 @@ class VideoReasoner(nn.Module):
         if not config.tasks:
             raise UserError(f"A model expects at least one task, got none. Known tasks: {', '.join(TASKS)}.")
         self.config = config
+        self.feature_projection: FeatureProjection | None = None
+        """The projection that the fingerprint names; the features of new videos are made with it."""
         self.vocabulary = Vocabulary(config.vocabulary)
         self.projection = Projection(
             config.feature_dim, config.dim, dropout=config.dropout, feature_dropout=config.feature_dropout

@@ -1,18 +1,33 @@
 """Commands that make features of videos, and databases of features."""
 
+import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from vidseq.commands.options import option_groups
+from vidseq.errors import UserError
 from vidseq.features.backbone_config import BackboneConfig
 
+if TYPE_CHECKING:
+    from vidseq.features.base import Backbone
 
-@option_groups({"Backbone": "backbone weights engine precision pooling resize input_size device batch_size threads"})
+DEFAULT_FPS = "4"
+
+
+@option_groups(
+    {
+        "Backbone": "backbone weights engine precision pooling tokens layer pca projection resize input_size device "
+        "batch_size threads"
+    }
+)
 def features(
     data: Path,
     cnn: BackboneConfig,
     *,
-    fps: str = "4",
+    pca: int | None = None,
+    projection: Path | None = None,
+    like: Path | None = None,
+    fps: str | None = None,
     decoder: Literal["auto", "decord", "pyav"] = "auto",
     workers: int = 2,
     limit: int | None = None,
@@ -24,7 +39,10 @@ def features(
     Args:
         data: folder of the data set.
         cnn: the backbone.
-        fps: frames a second to sample, such as 4 or 30000/1001.
+        pca: numbers that each cell keeps, by PCA of training videos.
+        projection: file of a PCA that was fitted before, projection.safetensors.
+        like: folder of a model whose features to make; it says backbone and fps.
+        fps: frames a second to sample, such as 4 (if left out) or 30000/1001.
         decoder: what reads videos; auto: decord where its times are exact, else pyav.
         workers: videos at the same time.
         limit: only the first N videos.
@@ -33,17 +51,64 @@ def features(
     """
     from vidseq.data.dataset import Dataset
     from vidseq.data.features import extract_dataset_features, import_dataset_features
-    from vidseq.features.registry import make_backbone
 
     dataset = Dataset.load(data)
     if source is not None:
-        report = import_dataset_features(dataset, source, cnn.backbone, fps)
+        report = import_dataset_features(dataset, source, cnn.backbone, fps or DEFAULT_FPS)
     else:
+        backbone, rate, reader = _backbone(cnn, pca, projection, like, fps, decoder)
         report = extract_dataset_features(
-            dataset, make_backbone(cnn), fps, decoder=decoder, workers=workers, limit=limit, skip_bad=skip_bad
+            dataset, backbone, rate, decoder=reader, workers=workers, limit=limit, skip_bad=skip_bad, pca=pca
         )
     print(report.summary())
     return 1 if report.failed else 0
+
+
+def _backbone(
+    cnn: BackboneConfig, pca: int | None, projection: Path | None, like: Path | None, fps: str | None, decoder: str
+) -> "tuple[Backbone, str, str]":
+    """Makes the backbone that the options describe, and says at which rate and with which decoder it is used."""
+    from vidseq.features.projected import ProjectedBackbone
+    from vidseq.features.projection import FeatureProjection
+    from vidseq.features.registry import make_backbone
+
+    given = [name for name, value in {"pca": pca, "projection": projection, "like": like}.items() if value is not None]
+    if len(given) > 1:
+        raise UserError(f"features expects one of --pca, --projection and --like, got --{' and --'.join(given)}.")
+    if like is not None:
+        return _backbone_like(like, cnn, fps, decoder)
+    backbone = make_backbone(cnn)
+    if projection is not None:
+        backbone = ProjectedBackbone(backbone, FeatureProjection.load(projection))
+    return backbone, fps or DEFAULT_FPS, decoder
+
+
+def _backbone_like(like: Path, cnn: BackboneConfig, fps: str | None, decoder: str) -> "tuple[Backbone, str, str]":
+    """Makes the backbone that a model's features need; the model says everything but where it runs."""
+    from vidseq.checkpoint import find_checkpoint, read_config, read_projection
+    from vidseq.features.rebuild import backbone_like
+
+    hardware = {"weights", "engine", "device", "batch_size", "threads"}
+    known = BackboneConfig()
+    settings = [field.name for field in dataclasses.fields(known) if field.name not in hardware]
+    given = [name for name in settings if getattr(cnn, name) != getattr(known, name)]
+    given += [name for name, value, usual in (("fps", fps, None), ("decoder", decoder, "auto")) if value != usual]
+    if given:
+        raise UserError(f"--like says all of the backbone, got --{given[0].replace('_', '-')} too. Leave it out.")
+    folder = find_checkpoint(like)
+    config = read_config(folder)
+    backbone = backbone_like(
+        config.fingerprint,
+        read_projection(folder, config),
+        weights=cnn.weights,
+        engine=cnn.engine,
+        device=cnn.device,
+        batch_size=cnn.batch_size,
+        threads=cnn.threads,
+    )
+    wanted = config.fingerprint
+    assert wanted is not None, "a backbone was made of it"
+    return backbone, wanted.fps, wanted.decoder
 
 
 def database_build(

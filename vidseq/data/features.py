@@ -1,5 +1,6 @@
 """Makes the features of a data set: extracts them with a CNN, or imports existing ones."""
 
+import dataclasses
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,6 +9,9 @@ from vidseq.errors import DataError, UserError
 from vidseq.features.base import Backbone
 from vidseq.features.external import count_tokens, external_fingerprint, import_features
 from vidseq.features.extract import extract_features
+from vidseq.features.pca import fit_projection
+from vidseq.features.projected import ProjectedBackbone
+from vidseq.features.projection import FeatureProjection
 from vidseq.features.report import ExtractReport
 from vidseq.features.store import FeatureStore
 
@@ -21,6 +25,7 @@ def extract_dataset_features(
     workers: int = 1,
     limit: int | None = None,
     skip_bad: bool = False,
+    pca: int | None = None,
 ) -> ExtractReport:
     """Extracts the features of a data set's videos with a CNN and stores them in its folder; skips finished videos.
 
@@ -32,6 +37,8 @@ def extract_dataset_features(
         workers: number of videos that are processed at the same time.
         limit: largest number of videos, counted from the first; None: all.
         skip_bad: True: damaged frames are left out. False: a video with a damaged frame is left out.
+        pca: numbers that each cell keeps, by a projection that is fitted on training videos; None: all. Features of
+            the data set that were projected to as many numbers, and were made in this way otherwise, are continued.
 
     Returns:
         a report on each video; a video that cannot be read counts as failed, and the others continue.
@@ -49,8 +56,32 @@ def extract_dataset_features(
             f"Data set '{dataset.info.name}' expects videos with a path to make features of, got none. "
             "Name the files in videos.jsonl, or import features that you have (--source)."
         )
+    if pca is not None:
+        backbone = ProjectedBackbone(backbone, _find_or_fit_projection(dataset, backbone, fps, pca, decoder))
     store = FeatureStore.create_in(dataset.folder, backbone.fingerprint(fps, decoder))
-    return extract_features(files, store, backbone, fps, decoder=decoder, workers=workers, skip_bad=skip_bad)
+    projection = backbone.projection if isinstance(backbone, ProjectedBackbone) else None
+    if projection is not None:
+        store.keep_projection(projection)
+    report = extract_features(files, store, backbone, fps, decoder=decoder, workers=workers, skip_bad=skip_bad)
+    report.about = [] if projection is None else [projection.summary()]
+    return report
+
+
+def _find_or_fit_projection(
+    dataset: Dataset, backbone: Backbone, fps: Fraction | float | str, dim: int, decoder: str
+) -> FeatureProjection:
+    """Takes the projection of features that the data set has, so that a run can be continued; else fits a new one."""
+    wanted = backbone.fingerprint(fps, decoder)
+    for store in FeatureStore.all_in(dataset.folder):
+        same = wanted.matches(dataclasses.replace(store.fingerprint, projection=""))
+        projection = store.projection if same else None
+        if projection is not None and projection.dim == dim:
+            return projection
+    files = [dataset.video_path(video.video) for video in dataset.split("train")]
+    found = [path for path in files if path is not None]
+    if not found:
+        raise DataError(f"pca expects videos with files in split 'train' of '{dataset.info.name}', got none.")
+    return fit_projection(found, backbone, fps, dim, decoder=decoder)
 
 
 def import_dataset_features(

@@ -26,6 +26,8 @@ class ExtractReport:
     """Notes on finished videos, such as damaged frames that were left out."""
     num_frames: int = 0
     seconds: float = 0.0
+    about: list[str] = field(default_factory=list)
+    """Notes on all of them, such as what a projection keeps."""
 
     def add(self, outcome: Outcome) -> None:
         """Adds the outcome of a video."""
@@ -44,6 +46,7 @@ class ExtractReport:
             f"{len(self.done)} videos done, {self.num_frames} frames in {self.seconds:.1f} s{rate}; "
             f"{len(self.skipped)} were there already; {len(self.failed)} failed."
         ]
+        lines += self.about
         lines += [f"failed: {video}: {reason}" for video, reason in self.failed.items()]
         lines += [f"note: {video}: {note}" for video, note in self.notes.items()]
         return "\n".join(lines)

@@ -3,6 +3,7 @@
 ```
 <data set>/features/<fingerprint name>/
   fingerprint.json      what the features were made with
+  projection.safetensors   what cells were projected with, if the fingerprint names a projection
   <video>.npy           float16 (T, D), or (T, N, D) with a token axis, read by mmap
   <video>.pts           float64 (T,) the times of the samples in seconds, in NumPy's own format too
   <video>.pictures      float64 (T,) when the picture of each sample appeared, where that is known
@@ -27,6 +28,7 @@ from vidseq.errors import DataError, FingerprintError, UserError
 from vidseq.features.check_arrays import check_name, check_times, half_precision
 from vidseq.features.disk import room_on_disk, save_array, sync_folder
 from vidseq.features.fingerprint import Fingerprint
+from vidseq.features.projection import PROJECTION_FILE, FeatureProjection
 from vidseq.features.video_meta import VideoMeta
 from vidseq.files import NO_ARRAY, atomic_write, why_no_array
 
@@ -102,6 +104,15 @@ class FeatureStore:
             raise DataError(f"{folder / HEADER}: {error}") from error
 
     @classmethod
+    def all_in(cls, dataset_folder: Path | str) -> "list[FeatureStore]":
+        """Opens all features of a data set, by the names of their folders.
+
+        Raises:
+            DataError: the fingerprint of one cannot be read.
+        """
+        return [cls.open(path.parent) for path in sorted((Path(dataset_folder) / FOLDER).glob(f"*/{HEADER}"))]
+
+    @classmethod
     def open_in(cls, dataset_folder: Path | str, fingerprint: Fingerprint | str | None = None) -> "FeatureStore":
         """Opens a data set's features.
 
@@ -115,7 +126,7 @@ class FeatureStore:
             FingerprintError: none that fit, or several; lists the choices.
         """
         parent = Path(dataset_folder) / FOLDER
-        stores = {path.parent.name: cls.open(path.parent) for path in sorted(parent.glob(f"*/{HEADER}"))}
+        stores = {store.folder.name: store for store in cls.all_in(dataset_folder)}
         if not stores:
             raise FileNotFoundError(f"{parent} expects features, got none. Make some with `vidseq features`.")
         if isinstance(fingerprint, str):
@@ -155,6 +166,28 @@ class FeatureStore:
     def tokens(self) -> int | None:
         """Tokens N of a sample; None: the features have no token axis."""
         return self.fingerprint.tokens or None
+
+    @property
+    def projection(self) -> FeatureProjection | None:
+        """What its cells were projected with; None: they are as the backbone gives them.
+
+        Raises:
+            DataError: the fingerprint names a projection, and its file is missing or another one.
+        """
+        return FeatureProjection.load_checked(self.folder / PROJECTION_FILE, self.fingerprint.projection)
+
+    def keep_projection(self, projection: FeatureProjection) -> None:
+        """Writes the projection that the fingerprint names beside the features.
+
+        Raises:
+            FingerprintError: the fingerprint names another one.
+        """
+        if projection.hash != self.fingerprint.projection:
+            raise FingerprintError(
+                f"{self.folder} expects the projection '{self.fingerprint.projection}', got {projection.hash}."
+            )
+        with room_on_disk(self.folder):
+            projection.save(self.folder / PROJECTION_FILE)
 
     def videos(self) -> list[str]:
         """The videos that are present in full, sorted."""

@@ -3,9 +3,8 @@
 import glob
 from pathlib import Path
 
-from vidseq.errors import ModelError
 from vidseq.features.base import Backbone
-from vidseq.features.registry import BACKBONES, build_backbone
+from vidseq.features.rebuild import backbone_like
 from vidseq.model import VideoReasoner
 from vidseq.video.live import is_live
 
@@ -47,25 +46,6 @@ def backbone_of(model: VideoReasoner, weights: str = "pretrained", device: str =
 
     Raises:
         ModelError: the model was trained on features of no known CNN.
-        FingerprintError: the weights differ from those of the fingerprint.
+        FingerprintError: the weights or the projection differ from those of the fingerprint.
     """
-    wanted = model.config.fingerprint
-    if wanted is None or wanted.backbone not in BACKBONES:
-        name = "unknown features" if wanted is None else f"features '{wanted.backbone}'"
-        raise ModelError(
-            f"Predicting on a video expects a model trained on a CNN's features, got one trained on {name}. "
-            "Use the model on such features from Python (vidseq.Predictor), or train one on `vidseq features`."
-        )
-    engine = "auto" if wanted.precision == "float32" else wanted.engine
-    backbone = build_backbone(
-        wanted.backbone,
-        weights="random" if weights == "pretrained" and wanted.weights.startswith("random") else weights,
-        engine=engine,
-        precision=wanted.precision,
-        pooling=wanted.pooling,
-        resize=wanted.resize,
-        input_size=wanted.input_size,
-        device=device,
-    )
-    wanted.check(backbone.fingerprint(wanted.fps, decoder=wanted.decoder))
-    return backbone
+    return backbone_like(model.config.fingerprint, model.feature_projection, weights=weights, device=device)

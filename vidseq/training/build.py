@@ -77,7 +77,9 @@ def build_model(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return VideoReasoner(model_config)
+        model = VideoReasoner(model_config)
+    model.feature_projection = store.projection
+    return model
 
 
 def _labels(
