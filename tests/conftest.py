@@ -20,6 +20,7 @@ settings.load_profile("vidseq")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process a core: more threads would only wait for one another
     torch.set_num_threads(1)
+os.environ["VIDSEQ_CACHE"] = ""  # each test compiles its networks itself
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background; but tests send it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

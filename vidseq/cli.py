@@ -1,10 +1,11 @@
 """The command `vidseq`, and the command lines of scripts. Nothing heavy is imported until a command runs."""
 
 import functools
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import yaml
 from cyclopts import App, CycloptsError, Parameter
@@ -51,6 +52,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         exit status: 0 all well; 1 done, but some inputs failed and were named; 2 a user's mistake; 130 interrupted.
     """
     return _run(_vidseq, list(sys.argv[1:] if arguments is None else arguments))
+
+
+def command() -> NoReturn:
+    """Runs the command of this process, and ends the process.
+
+    A last search for garbage among all modules would take half a second after torch is imported, so there is none.
+    """
+    status = main()
+    gc.freeze()
+    sys.exit(status)
 
 
 def run_script(script: Callable[..., object], *, as_positional: bool = False) -> None:
@@ -153,4 +164,4 @@ def _with_common_options(app: App, make: Callable[[bool], App]) -> App:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

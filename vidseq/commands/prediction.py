@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from vidseq.commands.imports import collection_paused
 from vidseq.commands.options import option_groups
 
 
@@ -53,8 +54,9 @@ def predict(
         limit: only the first N seconds of each source.
         skip_bad: go on without damaged frames.
     """
-    from vidseq.inference.request import PredictionRequest
-    from vidseq.inference.run import predict_sources
+    with collection_paused():
+        from vidseq.inference.request import PredictionRequest
+        from vidseq.inference.run import predict_sources
 
     request = PredictionRequest(
         questions=tuple(question or ()),

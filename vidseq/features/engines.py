@@ -2,7 +2,9 @@
 
 import abc
 import contextlib
+import functools
 import importlib
+import io
 import sys
 import threading
 import types
@@ -18,6 +20,7 @@ from vidseq.device import choose_device
 from vidseq.errors import UserError, unknown_name
 from vidseq.features.ahead import map_side_by_side
 from vidseq.features.backbone_config import BackboneConfig
+from vidseq.features.compiled_cache import CompiledCache, compiled_key, network_digest, user_cache_folder
 from vidseq.processes import num_cpus
 
 PRECISIONS = ("float32", "bf16")
@@ -89,6 +92,8 @@ class TorchEngine(Engine):
 class OpenVinoEngine(Engine):
     """OpenVINO on CPUs, which compiles a static network for each image size and keeps the newest ones.
 
+    Compiled networks are also kept in the user's cache folder, for the next run.
+
     Batches run at the same time, each on its share of the threads. If decoding keeps one CPU busy, a batch on another
     CPU still runs at full speed, instead of waiting for the slower half of its threads.
     """
@@ -103,6 +108,7 @@ class OpenVinoEngine(Engine):
             raise UserError(
                 "Precision bf16 expects a CPU that supports it, got one that does not. Use precision float32."
             )
+        self._cache = _cache_of(self.core)
         self._compiled: OrderedDict[tuple[int, ...], _Compiled] = OrderedDict()
         self._compiling = threading.Lock()
         self.limit_threads(config.threads or num_cpus())
@@ -134,8 +140,6 @@ class OpenVinoEngine(Engine):
             return self._compiled[shape]
 
     def _compile(self, shape: tuple[int, ...]) -> object:
-        model = _converted(self.network, shape)
-        model.reshape(list(shape))  # type: ignore[attr-defined]
         streams = 1 if shape[0] == 1 else self.side_by_side  # a single image gets all threads
         options = {
             "INFERENCE_PRECISION_HINT": {"float32": "f32", "bf16": "bf16"}[self.precision],
@@ -143,7 +147,28 @@ class OpenVinoEngine(Engine):
             "INFERENCE_NUM_THREADS": str(self.threads),
             "ENABLE_CPU_PINNING": "NO",  # with pinning, all processes would use the first cores
         }
-        return self.core.compile_model(model, "CPU", options)
+        key = compiled_key(self._digest, shape, {**options, **self._runtime})
+        blob = self._cache.read(key)
+        if blob is not None:
+            with contextlib.suppress(RuntimeError):  # this CPU or version refuses what another one exported
+                return self.core.import_model(io.BytesIO(blob), "CPU", options)
+        model = _converted(self.network, shape)
+        model.reshape(list(shape))  # type: ignore[attr-defined]
+        compiled = self.core.compile_model(model, "CPU", options)
+        if self._cache.folder is not None:
+            exported = io.BytesIO()
+            compiled.export_model(exported)
+            self._cache.write(key, exported.getvalue())
+        return compiled
+
+    @functools.cached_property
+    def _digest(self) -> bytes:
+        return network_digest(self.network)
+
+    @functools.cached_property
+    def _runtime(self) -> dict[str, object]:
+        cpu = self.core.get_property("CPU", "FULL_DEVICE_NAME")
+        return {"openvino": self.openvino.__version__, "cpu": cpu}
 
 
 class _Compiled:
@@ -198,6 +223,13 @@ def _converted(network: nn.Module, shape: tuple[int, ...]) -> object:
         decoder = decoder_module.TorchScriptPythonDecoder(traced, example_input=(example,))
         frontend = frontend_module.FrontEndManager().load_by_framework("pytorch")
         return frontend.convert(frontend.load(decoder))
+
+
+def _cache_of(core: object) -> CompiledCache:
+    """The cache for compiled networks; an empty one if the runtime cannot export them."""
+    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")  # type: ignore[attr-defined]
+    folder = user_cache_folder() if "EXPORT_IMPORT" in capabilities else None
+    return CompiledCache(None if folder is None else folder / "compiled")
 
 
 def _import_openvino() -> types.ModuleType:

@@ -1,9 +1,8 @@
-"""The CNNs of torchvision; each has one line."""
+"""The CNNs of torchvision; each has one line. Importing torchvision takes two seconds and waits until one is made."""
 
 from functools import partial
 from pathlib import Path
 
-import torchvision
 from torch import nn
 
 from vidseq.features.cnn import Cnn, no_norm
@@ -11,10 +10,14 @@ from vidseq.features.weights import cached_or_downloaded
 
 
 def _make(name: str) -> nn.Module:
+    import torchvision
+
     return torchvision.models.get_model(name, weights=None)
 
 
 def _pretrained(name: str) -> Path:
+    import torchvision
+
     return cached_or_downloaded(torchvision.models.get_model_weights(name).DEFAULT.url, name)
 
 

@@ -15,7 +15,6 @@ from vidseq.errors import ModelError, UserError
 from vidseq.features.base import Backbone
 from vidseq.inference.live import stream_video
 from vidseq.inference.offline import predict_video, video_features
-from vidseq.inference.overlay import DRAWN_KINDS, save_annotated_video
 from vidseq.inference.predictions import Prediction, formatter, write_predictions
 from vidseq.inference.request import PredictionRequest
 from vidseq.inference.sources import backbone_of, find_sources
@@ -90,11 +89,13 @@ def predict_sources(
 
 
 def annotate(path: str, rows: Sequence[Prediction], out: Path, *, skip_bad: bool = False) -> None:
-    """Writes a video with its predictions drawn on it; rows of other kinds than `DRAWN_KINDS` are left out.
+    """Writes a video with its predictions drawn on it; rows of kinds that are not drawn are left out.
 
     Raises:
         UserError: the source is live, so that it cannot be read again.
     """
+    from vidseq.inference.overlay import DRAWN_KINDS, save_annotated_video  # draws with Pillow
+
     if is_live(path):
         raise UserError("--save-video expects a video file, got a live source. Record it first.")
     save_annotated_video(path, out, [row for row in rows if row.kind in DRAWN_KINDS], skip_bad=skip_bad)

@@ -1,11 +1,10 @@
-"""Reads frames from a camera or a network stream as they arrive."""
+"""Reads frames from a camera or a network stream as they arrive. OpenCV is imported when one is opened."""
 
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from types import TracebackType
 
-import cv2
 import numpy as np
 
 from vidseq.errors import VideoError
@@ -33,6 +32,8 @@ class LiveReader:
         Raises:
             VideoError: the source cannot be opened.
         """
+        import cv2
+
         self.source = source
         self._clock = clock
         self._capture = cv2.VideoCapture(int(source) if source.isdigit() else source)
@@ -43,6 +44,8 @@ class LiveReader:
 
     def sample(self, fps: float | Fraction) -> Iterator[tuple[np.ndarray, float]]:
         """Yields (RGB image (H, W, 3) uint8, pts_seconds), at most `fps` a second."""
+        import cv2
+
         first: float | None = None
         due = 0.0
         while self._capture.grab():
