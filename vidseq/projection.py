@@ -1,0 +1,174 @@
+"""From features to the head's input, and what a question sees of the newest frame.
+
+Features come without a token axis, (T, F), or with one, (T, N, F): N places of a picture, such as the cells of a grid.
+"""
+
+import abc
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+#: A feature further from its mean than this many standard deviations counts as this far.
+MAX_DEVIATIONS = 10.0
+
+
+class Projected(NamedTuple):
+    """Frames as the model reads them."""
+
+    x: Tensor
+    """The head's input, (..., D)."""
+    tokens: Tensor
+    """The tokens of each frame, (..., N, E); N is 0 for features without a token axis."""
+
+
+class Projection(nn.Module, abc.ABC):
+    """Features to the head's width: standardised by the training features, then mixed.
+
+    Args:
+        shape: of one frame's features, (F,) or (N, F).
+    """
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("std", torch.ones(shape))
+        self.mean: Tensor
+        self.std: Tensor
+
+    def standardise_by(self, mean: Tensor, std: Tensor) -> None:
+        """Sets the training features' mean and standard deviation, of a frame's shape; a constant one is not scaled."""
+        self.mean.copy_(mean)
+        self.std.copy_(torch.where(std > 1e-6, std, 1.0))
+
+    def standardise(self, features: Tensor) -> Tensor:
+        """Features of any number of frames to the same shape."""
+        return ((features - self.mean) / self.std).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
+
+    @abc.abstractmethod
+    def forward(self, features: Tensor) -> Projected:
+        """Features of frames, (B, T, F) or (B, T, N, F), to (B, T, D) and tokens (B, T, N, E)."""
+
+
+class FrameProjection(Projection):
+    """Features without a token axis: normalised and mixed.
+
+    Args:
+        feature_dim: width F of the features.
+        dim: width D of the head.
+        dropout: share of output channels dropped in training.
+        feature_dropout: share of feature channels dropped in training, each for a whole clip.
+    """
+
+    def __init__(self, feature_dim: int, dim: int, *, dropout: float, feature_dropout: float) -> None:
+        super().__init__(feature_dim)
+        self.layers = nn.Sequential(
+            nn.LayerNorm(feature_dim),
+            ClipDropout(feature_dropout),
+            nn.Linear(feature_dim, dim),
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, features: Tensor) -> Projected:
+        """See `Projection.forward`."""
+        x = self.layers(self.standardise(features))
+        return Projected(x, x.new_zeros(*x.shape[:-1], 0, x.shape[-1]))
+
+
+class TokenProjection(Projection):
+    """Features with a token axis: a network that all places share, a position each, and K learned queries.
+
+    Each learned query takes a weighted mean of a frame's tokens; the K means together make the head's input. No
+    question is involved, so that a stream can be read before it is asked.
+
+    Source: a few learned tokens a frame as in Ryoo et al., arXiv:2106.11297.
+
+    Args:
+        shape: (N, F): places of a frame, and the width of their features.
+        dim: width D of the head.
+        token_dim: width E of a token.
+        token_queries: learned queries K.
+        dropout: share of output channels dropped in training.
+        feature_dropout: share of feature channels dropped in training, each for a whole clip.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        dim: int,
+        *,
+        token_dim: int,
+        token_queries: int,
+        dropout: float,
+        feature_dropout: float,
+    ) -> None:
+        super().__init__(*shape)
+        self.network = nn.Sequential(
+            ClipDropout(feature_dropout),
+            nn.Linear(shape[1], 2 * token_dim),
+            nn.GELU(),
+            nn.Linear(2 * token_dim, token_dim),
+        )
+        self.position = nn.Parameter(torch.randn(shape[0], token_dim) * 0.1)
+        self.norm = nn.LayerNorm(token_dim)
+        self.keys = nn.Linear(token_dim, token_queries)
+        self.place_bias = nn.Parameter(torch.randn(shape[0], token_queries))
+        self.mix = nn.Sequential(nn.Linear(token_queries * token_dim, dim), nn.Dropout(dropout))
+
+    def forward(self, features: Tensor) -> Projected:
+        """See `Projection.forward`."""
+        tokens = self.norm(self.network(self.standardise(features)) + self.position)
+        weights = (self.keys(tokens) + self.place_bias).softmax(dim=-2)  # (B, T, N, K)
+        return Projected(self.mix((weights.transpose(-1, -2) @ tokens).flatten(-2)), tokens)
+
+
+class Look(nn.Module):
+    """What a question sees of one frame: it attends to the frame's tokens.
+
+    Args:
+        dim: width D of queries and answers.
+        token_dim: width E of the tokens.
+        heads: attention heads.
+    """
+
+    def __init__(self, dim: int, token_dim: int, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(dim, heads * token_dim)
+        self.out = nn.Linear(heads * token_dim, dim, bias=False)
+
+    def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
+        """Looks.
+
+        Args:
+            queries: (..., Q, D).
+            tokens: of the frame that they see, (..., N, E); all zero: no frame.
+
+        Returns:
+            (..., Q, D); zero where there is no frame.
+        """
+        q = self.query(queries).unflatten(-1, (self.heads, -1)).flatten(-3, -2)  # (..., Q heads, E)
+        weights = (q @ tokens.transpose(-1, -2) / math.sqrt(q.shape[-1])).softmax(dim=-1)
+        return self.out((weights @ tokens).unflatten(-2, (-1, self.heads)).flatten(-2))
+
+
+class ClipDropout(nn.Module):
+    """Drops channels of a whole clip at a time, so that a video's usual look cannot be learnt by heart.
+
+    Source: Gal and Ghahramani, arXiv:1512.05287 (one mask for all times).
+
+    Args:
+        share: of channels dropped in training.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, ..., F) to the same shape."""
+        if not self.training or self.share == 0:
+            return x
+        kept = torch.rand(x.shape[0], *[1] * (x.ndim - 2), x.shape[-1], device=x.device) >= self.share
+        return x * (kept / (1 - self.share)).to(x.dtype)
