@@ -6,7 +6,8 @@ import torch
 
 from vidseq.errors import UserError
 from vidseq.language.question import pad_tokens
-from vidseq.model import ModelConfig, Projection, VideoReasoner
+from vidseq.model import ModelConfig, VideoReasoner
+from vidseq.projection import FrameProjection, Look, TokenProjection
 
 
 def test_step_by_step_is_the_whole_video(toy_model: VideoReasoner) -> None:
@@ -60,16 +61,16 @@ def test_nan_in_padding_reaches_neither_output_nor_gradient(toy_model: VideoReas
 
 
 def test_features_are_standardised() -> None:
-    projection = Projection(3, 4, dropout=0.0, feature_dropout=0.0)
+    projection = FrameProjection(3, 4, dropout=0.0, feature_dropout=0.0)
     features = torch.randn(50, 3) * torch.tensor([1.0, 100.0, 0.0]) + torch.tensor([0.0, 1000.0, 7.0])
     projection.standardise_by(features.mean(0), features.std(0))
     moved = torch.randn(50, 3) * torch.tensor([1.0, 100.0, 0.0]) + torch.tensor([0.0, 1000.0, 7.0])
-    assert torch.isfinite(projection(moved)).all()
+    assert torch.isfinite(projection(moved).x).all()
     assert projection.std.tolist()[2] == 1  # a constant feature stays as it is
-    scaled = Projection(3, 4, dropout=0.0, feature_dropout=0.0)
+    scaled = FrameProjection(3, 4, dropout=0.0, feature_dropout=0.0)
     scaled.load_state_dict(projection.state_dict())
     scaled.standardise_by(features.mean(0) * 2, features.std(0) * 2)
-    torch.testing.assert_close(scaled(moved * 2)[:, :2], projection(moved)[:, :2], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(scaled(moved * 2).x[:, :2], projection(moved).x[:, :2], atol=1e-4, rtol=1e-4)
 
 
 def test_config_survives_json(toy_config: ModelConfig) -> None:
@@ -107,3 +108,79 @@ def test_misuse_is_named(toy_config: ModelConfig, toy_model: VideoReasoner) -> N
     del toy_model.tasks["frame_labels"]
     with pytest.raises(UserError, match=r"a model trained for frame_labels, got one for next_action, question\."):
         toy_model.frame_logits(torch.zeros(1, 1, 8))
+
+
+# -- features with a token axis
+
+
+@pytest.fixture
+def token_model(toy_config: ModelConfig) -> VideoReasoner:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return VideoReasoner(dataclasses.replace(toy_config, tokens=5, token_dim=6, token_queries=3)).eval()
+
+
+def test_tokens_step_by_step_are_the_whole_video(token_model: VideoReasoner) -> None:
+    features = torch.randn(2, 9, 5, 6)
+    mask = torch.arange(9) < torch.tensor([[9], [4]])
+    whole = token_model(features, mask)
+    state, parts = token_model.init_state(2), []
+    for start in range(0, 9, 4):
+        y, state = token_model.step(features[:, start : start + 4], state, mask[:, start : start + 4])
+        parts.append(y)
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole)
+    newest = token_model.split(token_model.project(features)).tokens
+    torch.testing.assert_close(state.tokens, torch.stack([newest[0, 8], newest[1, 3]]))
+
+
+def test_a_question_looks_at_the_newest_frame_however_long_the_past(token_model: VideoReasoner) -> None:
+    features, tokens = torch.randn(1, 7, 5, 6), pad_tokens([[2, 3]])[None]
+    seen = token_model.step(features, token_model.init_state(1))[1]
+    moved = features.clone()
+    moved[:, -1] = torch.randn(5, 6)
+    other = token_model.step(moved, token_model.init_state(1))[1]
+    swapped = seen._replace(tokens=other.tokens)
+    answers = [token_model.ask(tokens, state, "question") for state in (seen, swapped)]
+    assert (answers[0] - answers[1]).abs().max() > 1e-4
+    looked = token_model.look_at(torch.randn(1, 2, 8), token_model.init_state(1).tokens)
+    assert torch.equal(looked, torch.zeros(1, 2, 8))  # before the first frame
+
+
+def test_a_look_is_attention_to_the_tokens() -> None:
+    look = Look(8, 6, heads=2)
+    queries, tokens = torch.randn(3, 4, 8), torch.randn(3, 5, 6)
+    for row, query in [(0, 0), (2, 3)]:
+        parts = []
+        for head in range(2):
+            q = (look.query.weight @ queries[row, query] + look.query.bias)[6 * head : 6 * head + 6]
+            weights = torch.softmax(torch.stack([token @ q for token in tokens[row]]) / 6**0.5, dim=0)
+            parts.append(sum(weight * token for weight, token in zip(weights, tokens[row])))
+        expected = look.out.weight @ torch.cat(parts)
+        torch.testing.assert_close(look(queries, tokens)[row, query], expected)
+
+
+def test_places_matter(token_model: VideoReasoner) -> None:
+    features = torch.randn(1, 3, 5, 6)
+    assert (token_model(features) - token_model(features.flip(2))).abs().max() > 1e-3
+
+
+def test_token_features_are_standardised_place_by_place() -> None:
+    projection = TokenProjection((2, 3), 4, token_dim=4, token_queries=2, dropout=0.0, feature_dropout=0.0)
+    features = torch.randn(200, 2, 3) * torch.tensor([[1.0], [50.0]]) + torch.tensor([[0.0], [9.0]])
+    projection.standardise_by(features.mean(0), features.std(0))
+    standard = projection.standardise(features)
+    torch.testing.assert_close(standard.mean(0), torch.zeros(2, 3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(standard.std(0), torch.ones(2, 3), atol=1e-4, rtol=0)
+
+
+def test_nan_in_the_padding_of_tokens_reaches_no_gradient(token_model: VideoReasoner) -> None:
+    features = torch.randn(1, 6, 5, 6)
+    features[:, 4:] = float("nan")
+    token_model(features, torch.arange(6)[None] < 4).sum().backward()
+    assert all(p.grad is None or bool(torch.isfinite(p.grad).all()) for p in token_model.parameters())
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 6), (1, 4, 6, 6), (1, 4, 5, 5)])
+def test_features_of_another_token_axis_are_named(token_model: VideoReasoner, shape: tuple[int, ...]) -> None:
+    with pytest.raises(UserError, match=r"The model expects features \(B, T, 5, 6\), got"):
+        token_model(torch.randn(shape))

@@ -15,26 +15,28 @@ from vidseq.model import ModelState, VideoReasoner
 MAX_PIECE_FRAMES = 4096
 
 
-def check_frames(features: np.ndarray, feature_dim: int) -> Tensor:
+def check_frames(features: np.ndarray, shape: tuple[int, ...]) -> Tensor:
     """Checks features and turns them into a tensor.
 
     Args:
-        features: features of T frames, (T, F); T may be 0.
-        feature_dim: expected width F.
+        features: features of T frames, (T, F) or (T, N, F); T may be 0.
+        shape: expected shape of one frame, (F,) or (N, F).
 
     Returns:
-        float32 (T, F).
+        float32 (T, F) or (T, N, F).
 
     Raises:
-        DataError: the width is wrong, or a value is NaN or infinite.
+        DataError: the shape is wrong, or a value is NaN or infinite.
     """
     frames = torch.from_numpy(np.array(features, dtype=np.float32))
-    if frames.ndim != 2 or frames.shape[1] != feature_dim:
+    if frames.shape[1:] != shape:
+        expected = ", ".join(map(str, shape))
         raise DataError(
-            f"The model expects features (T, {feature_dim}), got {tuple(frames.shape)}. Use those it was trained on."
+            f"The model expects features (T, {expected}), got {tuple(frames.shape)}. Use those it was trained on."
         )
-    if not bool(torch.isfinite(frames).all()):
-        frame = int((~torch.isfinite(frames).all(dim=1)).nonzero()[0])
+    finite = torch.isfinite(frames).flatten(1).all(dim=1)
+    if not bool(finite.all()):
+        frame = int((~finite).nonzero()[0])
         raise DataError(
             f"The model expects finite features, got NaN or infinity in frame {frame}. Extract them again."
         )
@@ -307,9 +309,11 @@ class _Queries:
             return
         device = self._vectors.device
         its_row, indices = (torch.tensor(part, device=device) for part in zip(*due))
-        seen = state.rows(its_row)
-        self._contexts.append(self._model.head.ask(self._vectors[indices][:, None], seen.memory)[:, 0])
-        self._presents.append(seen.present)
+        state = state.rows(its_row)
+        vectors = self._vectors[indices][:, None]
+        seen = self._model.look_at(vectors, state.tokens)
+        self._contexts.append(self._model.head.ask(vectors + seen, state.memory)[:, 0])
+        self._presents.append(state.present + seen[:, 0])
         self._asked += indices.tolist()
 
     def logits(self) -> dict[str, Tensor]:

@@ -14,12 +14,10 @@ from vidseq.features.projection import FeatureProjection
 from vidseq.heads import make_head
 from vidseq.language.question import QuestionEncoder
 from vidseq.language.vocabulary import Vocabulary
+from vidseq.projection import FrameProjection, Look, Projected, Projection, TokenProjection
 from vidseq.tasks import TASKS, DenseTask, QueryTask, Task, find_task, names_of_family, of_family
 
 SomeTask = TypeVar("SomeTask", bound=Task)
-
-#: A feature further from its mean than this many standard deviations counts as this far.
-MAX_DEVIATIONS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +26,18 @@ class ModelConfig:
 
     feature_dim: int
     """Width F of the features."""
+    tokens: int = 0
+    """Tokens N of a frame's features, (T, N, F); 0: they have no token axis, (T, F)."""
     labels: Mapping[str, tuple[str, ...]]
     """The labels in order, by the word that tasks find them under, such as "action", "answer" or "piece"."""
     tasks: Mapping[str, Mapping[str, Any]]
     """The tasks that it is trained for, in order, each with its options."""
     dim: int = 128
     """Width D of the memory."""
+    token_dim: int = 64
+    """Width E of a token, where features have a token axis."""
+    token_queries: int = 16
+    """Learned queries that sum up the tokens of a frame."""
     head: str = "lstm"
     head_options: Mapping[str, Any] = field(default_factory=dict)
     causal: bool = True
@@ -79,67 +83,15 @@ class ModelState(NamedTuple):
     """The head's state."""
     present: Tensor
     """The head's output at the newest frame, (B, D); zero before the first."""
+    tokens: Tensor
+    """The newest frame's tokens, (B, N, E), which a question looks at; zero before the first."""
 
     def rows(self, indices: Tensor) -> "ModelState":
         """The states of some streams, by their indices (N,), which may come twice."""
         if torch.equal(indices, torch.arange(len(self.present), device=indices.device)):
             return self
         memory = type(self.memory)(*(part.index_select(0, indices) for part in self.memory))
-        return ModelState(memory, self.present.index_select(0, indices))
-
-
-class ClipDropout(nn.Module):
-    """Drops channels of a whole clip at a time, so that a video's usual look cannot be learnt by heart.
-
-    Source: Gal and Ghahramani, arXiv:1512.05287 (one mask for all times).
-
-    Args:
-        share: of channels dropped in training.
-    """
-
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.share = share
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, F) to (B, T, F)."""
-        if not self.training or self.share == 0:
-            return x
-        kept = torch.rand(x.shape[0], 1, x.shape[-1], device=x.device) >= self.share
-        return x * (kept / (1 - self.share)).to(x.dtype)
-
-
-class Projection(nn.Module):
-    """Features to the head's width: standardised, normalised, mixed.
-
-    Args:
-        feature_dim: width F of the features.
-        dim: width D of the head.
-        dropout: share of output channels dropped in training.
-        feature_dropout: share of feature channels dropped in training, each for a whole clip.
-    """
-
-    def __init__(self, feature_dim: int, dim: int, *, dropout: float, feature_dropout: float) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(feature_dim))
-        self.register_buffer("std", torch.ones(feature_dim))
-        self.mean: Tensor
-        self.std: Tensor
-        self.layers = nn.Sequential(
-            nn.LayerNorm(feature_dim),
-            ClipDropout(feature_dropout),
-            nn.Linear(feature_dim, dim),
-            nn.Dropout(dropout),
-        )
-
-    def standardise_by(self, mean: Tensor, std: Tensor) -> None:
-        """Sets the training features' mean and standard deviation, (F,) each; a constant feature is not scaled."""
-        self.mean.copy_(mean)
-        self.std.copy_(torch.where(std > 1e-6, std, 1.0))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(..., F) to (..., D)."""
-        return self.layers(((features - self.mean) / self.std).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS))
+        return ModelState(memory, self.present.index_select(0, indices), self.tokens.index_select(0, indices))
 
 
 class VideoReasoner(nn.Module):
@@ -160,12 +112,26 @@ class VideoReasoner(nn.Module):
         self.feature_projection: FeatureProjection | None = None
         """The projection that the fingerprint names; the features of new videos are made with it."""
         self.vocabulary = Vocabulary(config.vocabulary)
-        self.projection = Projection(
-            config.feature_dim, config.dim, dropout=config.dropout, feature_dropout=config.feature_dropout
-        )
+        self.projection = self._make_projection()
+        self.look = Look(config.dim, config.token_dim) if config.tokens else None
         self.head = make_head(config.head, config.dim, config.head_options, config.causal)
         self.tasks = nn.ModuleDict({name: self._make_task(name) for name in config.tasks})
         self.encoder = self._make_encoder()
+
+    def _make_projection(self) -> Projection:
+        config = self.config
+        if not config.tokens:
+            return FrameProjection(
+                config.feature_dim, config.dim, dropout=config.dropout, feature_dropout=config.feature_dropout
+            )
+        return TokenProjection(
+            (config.tokens, config.feature_dim),
+            config.dim,
+            token_dim=config.token_dim,
+            token_queries=config.token_queries,
+            dropout=config.dropout,
+            feature_dropout=config.feature_dropout,
+        )
 
     def _make_task(self, name: str) -> Task:
         task = find_task(name)
@@ -188,28 +154,46 @@ class VideoReasoner(nn.Module):
 
     # -- reading
 
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Shape of one frame's features: (F,), or (N, F) with a token axis."""
+        return tuple(self.projection.mean.shape)
+
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """Reads whole videos, offline.
 
         Args:
-            features: (B, T, F).
+            features: (B, T, F), or (B, T, N, F) with a token axis.
             mask: bool (B, T), True = valid, a row's valid frames first; None: all valid.
 
         Returns:
             y (B, T, D), zero where invalid.
         """
-        return self.head(self.project(features, mask), mask)
+        return self.head(self.split(self.project(features, mask)).x, mask)
 
     def project(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Features (B, T, F) to the head's input (B, T, D), zero where invalid."""
-        if features.ndim != 3 or features.shape[-1] != self.config.feature_dim:
-            raise UserError(
-                f"The model expects features (B, T, {self.config.feature_dim}), got {tuple(features.shape)}."
-            )
+        """Projects features, once for all that is asked of them.
+
+        Args:
+            features: as in `forward`.
+            mask: as in `forward`.
+
+        Returns:
+            (B, T, W), zero where invalid: the head's input and then the frame's tokens, which `split` takes apart.
+        """
+        if features.ndim != 2 + len(self.frame_shape) or features.shape[2:] != self.frame_shape:
+            shape = ", ".join(map(str, self.frame_shape))
+            raise UserError(f"The model expects features (B, T, {shape}), got {tuple(features.shape)}.")
         if mask is not None:  # before anything is computed: NaN in padding must not reach a gradient
-            features = features.masked_fill(~mask[..., None], 0)
-        x = self.projection(features)
-        return x if mask is None else x.masked_fill(~mask[..., None], 0)
+            features = features.masked_fill(~mask.view(*mask.shape, *[1] * len(self.frame_shape)), 0)
+        x, tokens = self.projection(features)
+        both = torch.cat([x, tokens.flatten(2)], dim=-1) if self.config.tokens else x
+        return both if mask is None else both.masked_fill(~mask[..., None], 0)
+
+    def split(self, projected: Tensor) -> Projected:
+        """What `project` gave, (..., W), as the head's input (..., D) and tokens (..., N, E)."""
+        x, tokens = projected.tensor_split([self.config.dim], dim=-1)
+        return Projected(x, tokens.unflatten(-1, (self.config.tokens, self.config.token_dim)))
 
     @torch.no_grad()
     def prepare(self) -> None:
@@ -219,20 +203,22 @@ class VideoReasoner(nn.Module):
             FingerprintError: those features were made in another way; the message names the field.
         """
         training = self.projection.training
-        self.head.prepare(self.projection.eval(), self.config.fingerprint)
+        projection = self.projection.eval()
+        self.head.prepare(lambda features: projection(features).x, self.config.fingerprint)
         self.projection.train(training)
 
     def init_state(self, batch_size: int, videos: Sequence[str] | None = None) -> ModelState:
         """The state before the first frame of B streams; a head with a database does not retrieve the videos named."""
         present = next(self.projection.parameters()).new_zeros(batch_size, self.config.dim)
         memory = self.head.init_state(batch_size)
-        return ModelState(memory if videos is None else self.head.name_videos(memory, videos), present)
+        tokens = present.new_zeros(batch_size, self.config.tokens, self.config.token_dim)
+        return ModelState(memory if videos is None else self.head.name_videos(memory, videos), present, tokens)
 
     def step(self, features: Tensor, state: ModelState, mask: Tensor | None = None) -> tuple[Tensor, ModelState]:
         """Reads new frames, live.
 
         Args:
-            features: any number of new frames, (B, T, F).
+            features: any number of new frames, as in `forward`.
             state: from `init_state` or an earlier `step`; not changed.
             mask: as in `forward`.
 
@@ -241,10 +227,12 @@ class VideoReasoner(nn.Module):
         """
         return self.scan(self.project(features, mask), state, mask)
 
-    def scan(self, x: Tensor, state: ModelState, mask: Tensor | None = None) -> tuple[Tensor, ModelState]:
-        """Reads new frames that are projected already; otherwise as `step`."""
+    def scan(self, projected: Tensor, state: ModelState, mask: Tensor | None = None) -> tuple[Tensor, ModelState]:
+        """Reads new frames that are projected already, (B, T, W); otherwise as `step`."""
+        x, tokens = self.split(projected)
         y, memory = self.head.step(x, state.memory, mask)
-        return y, ModelState(memory, _newest(y, mask, state.present))
+        newest = _newest(tokens.flatten(2), mask, state.tokens.flatten(1)).view_as(state.tokens)
+        return y, ModelState(memory, _newest(y, mask, state.present), newest)
 
     # -- tasks
 
@@ -321,8 +309,16 @@ class VideoReasoner(nn.Module):
             what the task's `decode_query` gives: class scores (B, Q, C), or vectors to write from (B, Q, D).
         """
         vectors = self.query_vectors(tokens, task)
-        present = state.present[:, None].expand_as(vectors)
-        return self.find_task(task).decode_query(self.head.ask(vectors, state.memory), vectors, present)
+        seen = self.look_at(vectors, state.tokens)
+        context = self.head.ask(vectors + seen, state.memory)
+        return self.find_task(task).decode_query(context, vectors, state.present[:, None] + seen)
+
+    def look_at(self, vectors: Tensor, tokens: Tensor) -> Tensor:
+        """What query vectors (..., Q, D) see of a frame's tokens (..., N, E): (..., Q, D); zero without a token axis.
+
+        It joins the query, so that memory can be asked about what is seen, and the present.
+        """
+        return torch.zeros_like(vectors) if self.look is None else self.look(vectors, tokens)
 
     def query_vectors(self, tokens: Tensor, task: str) -> Tensor:
         """What the head is asked with: tokens (..., W) to vectors (..., D)."""

@@ -38,7 +38,7 @@ class Projection(nn.Module, abc.ABC):
         self.std: Tensor
 
     def standardise_by(self, mean: Tensor, std: Tensor) -> None:
-        """Sets the training features' mean and standard deviation, of a frame's shape; a constant one is not scaled."""
+        """Sets the training features' mean and standard deviation, of a frame's shape; constants are not scaled."""
         self.mean.copy_(mean)
         self.std.copy_(torch.where(std > 1e-6, std, 1.0))
 

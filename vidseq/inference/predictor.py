@@ -353,7 +353,7 @@ class Predictor:
         return pad_tokens([self.model.vocabulary.encode(query.question) for query in queries]).to(self._device)
 
     def _checked(self, features: np.ndarray) -> Tensor:
-        return check_frames(features, self.model.config.feature_dim)
+        return check_frames(features, self.model.frame_shape)
 
     @torch.inference_mode()
     def _answers(self, task: str, decoded: Tensor, queries: Sequence[Query]) -> np.ndarray | list[Written]:

@@ -244,7 +244,7 @@ class Stream:
 
     @torch.inference_mode()
     def _read(self, features: np.ndarray) -> None:
-        frames = check_frames(features, self.model.config.feature_dim)
+        frames = check_frames(features, self.model.frame_shape)
         _, self._state = self.model.step(frames[None].to(self._device), self._state)
         self.num_frames += len(frames)
 

@@ -62,6 +62,7 @@ def build_model(
     labels = _labels(dataset, train, tasks)
     model_config = ModelConfig(
         feature_dim=store.dim,
+        tokens=store.tokens or 0,
         labels={kind: names for kind, names in labels.items() if names},
         tasks=tasks,
         dim=config.dim,
@@ -105,7 +106,7 @@ def fit_statistics(model: VideoReasoner, clip_dataset: ClipDataset) -> None:
     """
     if not clip_dataset.videos:
         raise DataError("Training expects split 'train' with queries or labelled segments, got none. Check the split.")
-    total = torch.zeros(2, model.config.feature_dim, dtype=torch.float64)
+    total = torch.zeros(2, *model.frame_shape, dtype=torch.float64)
     frames = 0
     for video in clip_dataset.videos:
         features = clip_dataset[video].features.double()

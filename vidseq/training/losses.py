@@ -38,7 +38,9 @@ class TrainingObjective(nn.Module):
     def _with_noise(self, features: Tensor) -> Tensor:
         frames = max(1, round(self._config.drift_seconds * float(Fraction(self.model.config.fps or 1))))
         noise, drift = self._config.feature_noise, self._config.feature_drift
-        return add_feature_noise(features, self.model.projection.std, noise=noise, drift=drift, drift_frames=frames)
+        std = self.model.projection.std.flatten()
+        noisy = add_feature_noise(features.flatten(2), std, noise=noise, drift=drift, drift_frames=frames)
+        return noisy.view_as(features)
 
 
 def read_batch(model: VideoReasoner, batch: Batch, features: Tensor | None = None) -> Reading:
