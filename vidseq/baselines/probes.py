@@ -66,7 +66,7 @@ class LastFrameProbe(Probe):
 
     def inputs(self, past: Past, query: Query) -> np.ndarray:
         """Returns the newest frame, (1, F)."""
-        return np.asarray(past.features[-1:], np.float32)
+        return np.asarray(past.flat_features[-1:], np.float32)
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ class BagOfFrames(Probe):
 
     def inputs(self, past: Past, query: Query) -> np.ndarray:
         """Returns the newest frame and the mean, (2, F)."""
-        recent = past_of(past.features, past.pts_seconds, query.time, context_seconds=self.seconds).features
-        frames = np.asarray(recent if len(recent) else past.features[-1:], np.float32)
+        recent = past_of(past.flat_features, past.pts_seconds, query.time, context_seconds=self.seconds).features
+        frames = np.asarray(recent if len(recent) else past.flat_features[-1:], np.float32)
         return np.stack([frames[-1], frames.mean(axis=0)])
 
 
@@ -111,12 +111,12 @@ class BestFrameProbe(Probe):
         """Returns up to 24 frames, evenly spread from the first to the newest, (frames, F)."""
         count = len(past.features)
         chosen = np.unique(np.linspace(0, count - 1, min(MAX_FRAMES, count)).round().astype(int))
-        return np.asarray(past.features[chosen], float)
+        return np.asarray(past.flat_features[chosen], float)
 
     def training_inputs(self, data: BaselineData, examples: Sequence[Query]) -> np.ndarray:
         """Returns one random frame of each example's past, (N, 1, F)."""
         generator = np.random.default_rng(0)
-        pasts = [data.past(query).features for query in examples]
+        pasts = [data.past(query).flat_features for query in examples]
         return np.stack([np.asarray(features[[generator.integers(len(features))]], np.float32) for features in pasts])
 
     def predict(self, model: KernelRegression, data: BaselineData, queries: Sequence[Query]) -> np.ndarray:

@@ -16,10 +16,18 @@ from vidseq.video.sampling import SAME_TIME_SECONDS
 
 
 class Past(NamedTuple):
-    """The samples that a query sees: `features` (T, D) and `pts_seconds` (T,), the newest last. T may be 0."""
+    """The samples that a query sees: `features` (T, D) or (T, N, D) and `pts_seconds` (T,), the newest last.
+
+    T may be 0.
+    """
 
     features: np.ndarray
     pts_seconds: np.ndarray
+
+    @property
+    def flat_features(self) -> np.ndarray:
+        """The features as one vector a sample, (T, D) or (T, N D)."""
+        return self.features.reshape(len(self.features), int(np.prod(self.features.shape[1:])))
 
 
 def visible_span(

@@ -103,4 +103,7 @@ class Rescorer:
     def _delete(self, keep: np.ndarray) -> Past:
         if self._mean_frame is None:
             return Past(self._features[keep], self._pts_seconds[keep])
-        return Past(np.where(keep[:, None], self._features, self._mean_frame), self._pts_seconds)
+        return Past(
+            np.where(keep.reshape(-1, *[1] * (self._features.ndim - 1)), self._features, self._mean_frame),
+            self._pts_seconds,
+        )

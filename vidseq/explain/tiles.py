@@ -44,7 +44,7 @@ def _thumbnails(path: Path, times: np.ndarray) -> list[Tile]:
 
 
 def _symbols(dataset: "Dataset", video: str, past: Past, indices: Sequence[int]) -> list[Tile]:
-    features = np.asarray(past.features, np.float32)
+    features = np.asarray(past.flat_features, np.float32)
     low, high = features.min(axis=0), features.max(axis=0)
     spread = np.where(high > low, high - low, 1.0)
     segments = dataset.segments_of(video)

@@ -189,6 +189,15 @@ class FeatureStore:
         with room_on_disk(self.folder):
             projection.save(self.folder / PROJECTION_FILE)
 
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Shape of one sample: (D,), or (N, D) with a token axis.
+
+        Raises:
+            DataError: the store is empty.
+        """
+        return (*self._token_axis, self.dim)
+
     def videos(self) -> list[str]:
         """The videos that are present in full, sorted."""
         return sorted(self._committed())

@@ -2,7 +2,7 @@
 
 ```
 <database>/
-  frames.npy       float16 (frames, F): features of all videos, one video after another, read by mmap
+  frames.npy       float16 (frames, F) or (frames, N, F): features of all videos, one video after another, read by mmap
   keys.npy         float32 (chunks, F): the mean of each chunk
   rows.npy         int64 (chunks,): first row of a chunk in frames.npy; its continuation follows it directly
   seconds.npy      float64 (chunks,): start of the chunk in its video
@@ -176,7 +176,7 @@ def build_database(
 def _write_arrays(store: FeatureStore, counts: dict[str, int], chunk: int, folder: Path) -> None:
     """Writes the arrays; frames go directly to disk, because they may exceed the memory."""
     lengths = {name: (count + 1) * chunk if count else 0 for name, count in counts.items()}
-    shape = (sum(lengths.values()), store.dim)
+    shape = (sum(lengths.values()), *store.frame_shape)
     frames = np.lib.format.open_memmap(folder / "frames.npy", mode="w+", dtype=np.float16, shape=shape)
     keys, rows, seconds, start = [], [], [], 0
     for name, count in counts.items():

@@ -66,6 +66,7 @@ def build_model(
         labels={kind: names for kind, names in labels.items() if names},
         tasks=tasks,
         dim=config.dim,
+        token_dim=config.token_dim,
         head=config.head,
         head_options=config.head_options,
         causal=config.causal,

@@ -21,6 +21,8 @@ class TrainConfig:
     """Options of the head, such as {layers: 2}."""
     dim: int = 128
     """Width of the memory, an even number."""
+    token_dim: int = 64
+    """Width of a token, where features have a token axis."""
     causal: bool = True
     """See the past alone; off: the future, too.
 
@@ -105,7 +107,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         self._check("dim", self.dim >= 2 and self.dim % 2 == 0, "an even width of at least 2")
-        for name in ("epochs", "batch_size", "clips_per_video", "queries_per_clip", "devices"):
+        for name in ("token_dim", "epochs", "batch_size", "clips_per_video", "queries_per_clip", "devices"):
             self._check(name, getattr(self, name) >= 1, "at least 1")
         for name in ("max_steps", "patience", "context_frames"):
             self._check(name, _or_one(getattr(self, name)) >= 1, "at least 1, or nothing")
