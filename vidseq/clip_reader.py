@@ -1,18 +1,16 @@
-"""Reads clips in pieces that end at queries, for training and prediction."""
+"""Reads clips and answers queries on the way, for training and prediction."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vidseq.errors import DataError
-from vidseq.model import ModelState, VideoReasoner
-
-#: Largest number of frames of a piece, which bounds memory.
-MAX_PIECE_FRAMES = 4096
+from vidseq.model import VideoReasoner
+from vidseq.ops.places import PlacedQueries, Places
 
 
 def check_frames(features: np.ndarray, shape: tuple[int, ...]) -> Tensor:
@@ -62,143 +60,12 @@ class Reading:
     logits: dict[str, Tensor]
     """Decoded output of each task in the order of its queries: class scores (N, C), or vectors for a writer."""
     y: Tensor
-    """The head's output, piece after piece, (B, S, D)."""
-    frames: Tensor
-    """The frame at each position of `y`, as an index into its clip, long (B, S)."""
-    mask: Tensor
-    """The positions of `y` that hold a frame, bool (B, S)."""
-    num_frames: int
-    """Padded length T of the clips."""
-
-    def in_order(self, values: Tensor) -> Tensor:
-        """Sorts values that were computed from `y` by frame.
-
-        Args:
-            values: values at the positions of `y`, (B, S, C).
-
-        Returns:
-            values of the frames, (B, T, C), zero for frames that were not read.
-        """
-        # Padding goes to an extra position after the last frame, which is cut off.
-        frames = torch.where(self.mask, self.frames, self.num_frames)
-        placed = values.new_zeros(values.shape[0], self.num_frames + 1, values.shape[2])
-        return placed.scatter(1, frames[..., None].expand_as(values), values)[:, :-1]
+    """The head's output at the frames up to the last one that was read, (B, T, D); zero where none was."""
 
 
 def output_of(model: VideoReasoner, outputs: Reading, task: str) -> Tensor:
     """Returns a task's output: the decoded output of its N queries, or class scores of frames (B, T, C)."""
-    if task in outputs.logits:
-        return outputs.logits[task]
-    return outputs.in_order(model.frame_logits(outputs.y, task))
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A number of frames that all clips scan together, and the queries after them."""
-
-    length: int
-    stops: list[tuple[int, int]]
-    """(clip, frames seen) of each clip that has a query after this piece."""
-
-
-@dataclass(frozen=True)
-class ReadingPlan:
-    """The pieces in which the clips of a batch are read."""
-
-    pieces: list[Piece]
-    frames: Tensor
-    """The frame at each position of the joined pieces, as an index into its clip, long (B, S)."""
-    mask: Tensor
-    """The positions that hold a frame, bool (B, S); within a piece a row's frames come first."""
-
-    def cut(self, x: Tensor) -> Iterator[tuple[Piece, Tensor, Tensor]]:
-        """Yields each piece with its part of clips (B, T, D) and of the mask."""
-        frames, mask = self.frames.to(x.device), self.mask.to(x.device)
-        # Indexes and splits once, because slicing each piece would make the backward pass quadratic.
-        x = x.gather(1, frames[..., None].expand(-1, -1, x.shape[-1]))
-        widths = [piece.length for piece in self.pieces]
-        return zip(self.pieces, x.split(widths, dim=1), mask.split(widths, dim=1))
-
-    def going(self) -> Iterator[list[int]]:
-        """Yields, for each piece, the clips that still have frames to read."""
-        ends = (self.mask * torch.arange(1, self.mask.shape[1] + 1)).amax(dim=1).tolist() if self.pieces else []
-        start = 0
-        for piece in self.pieces:
-            yield [row for row, end in enumerate(ends) if end > start]
-            start += piece.length
-
-
-def plan_pieces(lengths: Sequence[int], stops: Sequence[Sequence[int]], *, whole: bool) -> ReadingPlan:
-    """Cuts clips into pieces that end at queries.
-
-    Rows are not in step: a piece takes each row to its own next stop, or a fair share of the clip towards it. If no
-    row has more than K stops, there are at most about 2 K pieces, which together are at most about twice as long as
-    the longest clip.
-
-    Args:
-        lengths: number of frames of each clip, B values.
-        stops: for each clip, the numbers of frames after which queries are asked.
-        whole: read every clip to its end instead of its last query.
-
-    Raises:
-        ValueError: a stop is after the end of its clip.
-    """
-    for length, row in zip(lengths, stops):
-        if row and not 0 <= min(row) <= max(row) <= length:
-            raise ValueError(f"A clip of {length} frames expects queries after 0 to {length} frames, got {max(row)}.")
-    asked = [set(row) for row in stops]
-    ahead = [sorted({*row, *([length] if whole else [])} - {0}) for length, row in zip(lengths, stops)]
-    farthest = max((row[-1] for row in ahead if row), default=0)
-    span = max(1, min(MAX_PIECE_FRAMES, math.ceil(farthest / max(1, *map(len, ahead)))))
-    at = [0] * len(lengths)
-    pieces, steps = [], []
-    while any(ahead):
-        steps.append([min(row[0] - start, span) if row else 0 for row, start in zip(ahead, at)])
-        at = [start + step for start, step in zip(at, steps[-1])]
-        arrived = [clip for clip, stops_left in enumerate(ahead) if stops_left and stops_left[0] == at[clip]]
-        due = [(clip, at[clip]) for clip in arrived if at[clip] in asked[clip]]
-        pieces.append(Piece(max(steps[-1]), due))
-        for clip in arrived:
-            del ahead[clip][0]
-    return ReadingPlan(pieces, *_layout(len(lengths), [piece.length for piece in pieces], steps))
-
-
-def plan_together(lengths: Sequence[int], stops: Sequence[Sequence[int]]) -> ReadingPlan:
-    """Cuts clips into pieces that all clips read in step; a piece ends where any clip has a query.
-
-    The pieces together are as long as the longest clip, with one piece per distinct stop. This suits clips with common
-    stops, such as those of one context length.
-
-    Args:
-        lengths: number of frames of each clip, B values.
-        stops: for each clip, the numbers of frames after which queries are asked.
-    """
-    asked = [set(row) for row in stops]
-    ends = np.array([max(row, default=0) for row in asked])
-    edges = sorted({stop for row in asked for stop in row} - {0})
-    pieces, steps, at = [], [], 0
-    for edge in edges:
-        while at < edge:
-            stop = min(edge, at + MAX_PIECE_FRAMES)
-            steps.append(np.clip(ends - at, 0, stop - at).tolist())
-            due = [(row, stop) for row in range(len(lengths)) if stop in asked[row]]
-            pieces.append(Piece(stop - at, due))
-            at = stop
-    return ReadingPlan(pieces, *_layout(len(lengths), [piece.length for piece in pieces], steps))
-
-
-def _layout(num_rows: int, widths: Sequence[int], steps: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Returns the frames and the mask of the joined pieces; see `ReadingPlan`."""
-    frames = np.zeros((num_rows, sum(widths)), dtype=np.int64)
-    mask = np.zeros(frames.shape, dtype=bool)
-    start, at = 0, np.zeros(num_rows, dtype=np.int64)
-    for width, taken in zip(widths, np.array(steps, dtype=np.int64)):
-        offset = np.arange(width)
-        valid = offset < taken[:, None]
-        frames[:, start : start + width] = np.where(valid, at[:, None] + offset, 0)
-        mask[:, start : start + width] = valid
-        start, at = start + width, at + taken
-    return torch.from_numpy(frames), torch.from_numpy(mask)
+    return outputs.logits[task] if task in outputs.logits else model.frame_logits(outputs.y, task)
 
 
 def read_clips(
@@ -222,20 +89,13 @@ def read_clips(
 
     Returns:
         the answers, and the head's output at every frame read.
+
+    Raises:
+        ValueError: a query is after the end of its clip.
     """
     if not model.config.causal:
-        frames = torch.arange(features.shape[1], device=features.device).expand(mask.shape)
-        return Reading({}, model(features, mask), frames, mask, features.shape[1])
-    lengths, queries = mask.sum(dim=1).tolist(), _Queries(model, asked)
-    plan, rows = plan_pieces(lengths, queries.stops(len(lengths)), whole=whole), [*range(len(lengths))]
-    x, state, ys = model.project(features, mask), model.init_state(len(lengths), videos), []
-    queries.ask([(row, 0) for row in rows], state, rows)
-    for piece, part, valid in plan.cut(x):
-        y, state = model.scan(part, state, valid)
-        ys.append(y)
-        queries.ask(piece.stops, state, rows)
-    y = torch.cat(ys, dim=1) if ys else x[:, :0]
-    return Reading(queries.logits(), y, plan.frames.to(x.device), plan.mask.to(x.device), features.shape[1])
+        return Reading({}, model(features, mask))
+    return _read(model, model.project(features, mask), mask, asked, whole=whole, videos=videos)
 
 
 def read_projected(
@@ -258,81 +118,60 @@ def read_projected(
     Returns:
         class scores of each task's queries, (N, C), in the order of the queries.
     """
-    lengths, queries = mask.sum(dim=1).tolist(), _Queries(model, asked)
-    stops = queries.stops(len(lengths))
-    plan = min(plan_pieces(lengths, stops, whole=False), plan_together(lengths, stops), key=_cost)
-    rows = [*range(len(x))]
-    state = model.init_state(len(x), videos)
-    queries.ask([(row, 0) for row in rows], state, rows)
-    for (piece, part, valid), going in zip(plan.cut(x), plan.going()):
-        if len(going) < len(rows):  # drops the clips that have ended
-            state = state.rows(torch.tensor([rows.index(row) for row in going], device=x.device))
-            rows = going
-        _, state = model.scan(part[rows], state, valid[rows])
-        queries.ask(piece.stops, state, rows)
-    return queries.logits()
+    return _read(model, x, mask, asked, whole=False, videos=videos).logits
 
 
-def _cost(plan: ReadingPlan) -> int:
-    """Estimates the time of a plan in frames: the start of a piece takes about as long as four frames."""
-    return plan.frames.shape[1] + 4 * len(plan.pieces)
+def _read(
+    model: VideoReasoner,
+    projected: Tensor,
+    mask: Tensor,
+    asked: Mapping[str, QueryBatch],
+    *,
+    whole: bool,
+    videos: Sequence[str] | None,
+) -> Reading:
+    places = _places(asked, projected.device)
+    if not whole:
+        projected, mask = _up_to_last_query(projected, mask, places)
+    (x, tokens), state, vectors = model.split(projected), model.init_state(len(mask), videos), _vectors(model, asked)
+    every = torch.cat([*vectors.values()]) if vectors else x.new_zeros(0, x.shape[2])
+    seen = _look(model, every, tokens, state.tokens, places)
+    y, contexts = model.head.ask_along(x, state.memory, mask, PlacedQueries(every + seen, places))
+    present, sizes = places.newest(y, state.present) + seen, [len(own) for own in vectors.values()]
+    parts = zip(vectors.items(), contexts.split(sizes), present.split(sizes))
+    logits = {task: model.find_task(task).decode_query(context, own, newest) for (task, own), context, newest in parts}
+    return Reading(logits, y)
 
 
-class _Queries:
-    """All queries of a batch in one list; those after the same frame are asked together, even of different tasks."""
+def _look(model: VideoReasoner, vectors: Tensor, tokens: Tensor, before: Tensor, places: Places) -> Tensor:
+    """Returns what queries see of the newest tokens at their places; queries at one place share these."""
+    if model.look is None:
+        return torch.zeros_like(vectors)
+    distinct, index = places.distinct()
+    asked = PlacedQueries(vectors, Places(index, places.seen)).by_row(len(distinct.rows))
+    return asked.flatten(model.look_at(asked.vectors, distinct.newest(tokens, before)))
 
-    def __init__(self, model: VideoReasoner, asked: Mapping[str, QueryBatch]) -> None:
-        self._model = model
-        self._tasks = {task: len(queries.rows) for task, queries in asked.items()}
-        vectors = [model.query_vectors(queries.tokens, task) for task, queries in asked.items()]
-        self._vectors = torch.cat(vectors) if vectors else None
-        self._at: dict[tuple[int, int], list[int]] = {}
-        stops = [stop for queries in asked.values() for stop in zip(queries.rows, queries.frames)]
-        for index, (row, frames) in enumerate(stops):
-            self._at.setdefault((int(row), int(frames)), []).append(index)
-        self._asked: list[int] = []
-        self._contexts: list[Tensor] = []
-        self._presents: list[Tensor] = []
 
-    def stops(self, num_rows: int) -> list[list[int]]:
-        """Returns the numbers of frames after which each row has queries."""
-        stops: list[list[int]] = [[] for _ in range(num_rows)]
-        for row, frames in self._at:
-            stops[row].append(frames)
-        return stops
+def _places(asked: Mapping[str, QueryBatch], device: torch.device) -> Places:
+    """Returns the places of all queries, task after task."""
+    rows = [row for queries in asked.values() for row in queries.rows]
+    frames = [count for queries in asked.values() for count in queries.frames]
+    return Places(*(torch.tensor(part, dtype=torch.int64, device=device) for part in (rows, frames)))
 
-    def ask(self, stops: Sequence[tuple[int, int]], state: ModelState, rows: Sequence[int]) -> None:
-        """Asks the queries of (row, frames seen) pairs; `rows` are the rows that the state holds."""
-        at = {row: position for position, row in enumerate(rows)}
-        due = [(at[row], index) for row, frames in stops for index in self._at.get((row, frames), ())]
-        if not due or self._vectors is None:
-            return
-        device = self._vectors.device
-        its_row, indices = (torch.tensor(part, device=device) for part in zip(*due))
-        state = state.rows(its_row)
-        vectors = self._vectors[indices][:, None]
-        seen = self._model.look_at(vectors, state.tokens)
-        self._contexts.append(self._model.head.ask(vectors + seen, state.memory)[:, 0])
-        self._presents.append(state.present + seen[:, 0])
-        self._asked += indices.tolist()
 
-    def logits(self) -> dict[str, Tensor]:
-        """Returns the answers of each task, in the order of its queries."""
-        if self._vectors is None:
-            return {}
-        contexts, presents = self._in_order(self._contexts), self._in_order(self._presents)
-        assert len(contexts) == len(self._vectors), "a query was not asked exactly once"
-        sizes = [*self._tasks.values()]
-        parts = zip(self._tasks, contexts.split(sizes), self._vectors.split(sizes), presents.split(sizes))
-        return {
-            task: self._model.find_task(task).decode_query(context, vectors, present)
-            for task, context, vectors, present in parts
-        }
+def _up_to_last_query(x: Tensor, mask: Tensor, places: Places) -> tuple[Tensor, Tensor]:
+    """Leaves out the frames after each clip's last query."""
+    ends = torch.zeros(len(x), dtype=torch.int64, device=x.device).scatter_reduce(0, places.rows, places.seen, "amax")
+    length = min(int(ends.max()) if len(x) else 0, x.shape[1])
+    seen = torch.arange(length, device=x.device) < ends[:, None]
+    return x[:, :length], mask[:, :length] & seen
 
-    def _in_order(self, parts: Sequence[Tensor]) -> Tensor:
-        """Joins collected parts and sorts them by query."""
-        assert self._vectors is not None
-        if not parts:
-            return self._vectors[:0]
-        order = torch.tensor(self._asked, device=self._vectors.device).argsort()
-        return torch.cat(list(parts)).index_select(0, order)
+
+def _vectors(model: VideoReasoner, asked: Mapping[str, QueryBatch]) -> dict[str, Tensor]:
+    """Returns what the head is asked with, (N, D) of each task; texts that tasks share are encoded once."""
+    if not asked:
+        return {}
+    width = max(queries.tokens.shape[1] for queries in asked.values())
+    tokens = [F.pad(queries.tokens, (0, width - queries.tokens.shape[1])) for queries in asked.values()]
+    texts = model.encode_texts(torch.cat(tokens)).split([len(part) for part in tokens])
+    return {task: model.find_task(task).query_vectors(own) for task, own in zip(asked, texts)}

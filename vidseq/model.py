@@ -322,10 +322,13 @@ class VideoReasoner(nn.Module):
 
     def query_vectors(self, tokens: Tensor, task: str) -> Tensor:
         """What the head is asked with: tokens (..., W) to vectors (..., D)."""
-        asked = self.find_task(task)
-        if self.encoder is None:  # no task of this model reads a text
-            return asked.query_vectors(self.projection.mean.new_zeros(*tokens.shape[:-1], self.config.dim))
-        return asked.query_vectors(self.encoder(tokens))
+        return self.find_task(task).query_vectors(self.encode_texts(tokens))
+
+    def encode_texts(self, tokens: Tensor) -> Tensor:
+        """Encodes questions, tokens (..., W) to (..., D); zeros if no task of this model reads a text."""
+        if self.encoder is None:
+            return self.projection.mean.new_zeros(*tokens.shape[:-1], self.config.dim)
+        return self.encoder(tokens)
 
     def blind(self, tokens: Tensor, task: str) -> Tensor:
         """Answers from the question alone: `ask` before the first frame. tokens (B, Q, W) to what `ask` gives."""

@@ -3,6 +3,8 @@
 import copy
 import inspect
 import re
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -11,9 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load, save
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from vidseq.heads import HEADS, TemporalHead, base, make_head, num_parameters
+from vidseq.ops.places import PlacedQueries, Places
 
+Results = tuple[Tensor, Tensor]
 DIM, FRAMES = 8, 23
 SMALL: dict[str, dict[str, object]] = {  # small, and with two layers wherever depth could go wrong
     "associative": {"layers": 2, "heads": 2},
@@ -54,6 +59,7 @@ IN_PARTS = [
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}
 
 every_head = pytest.mark.parametrize("name", sorted(HEADS))
+one_pass = pytest.mark.parametrize("name", sorted(name for name in HEADS if HEADS[name].asks_in_one_pass))
 noncausal_head = pytest.mark.parametrize("name", sorted(name for name in HEADS if HEADS[name].supports_noncausal))
 
 
@@ -304,6 +310,74 @@ def test_a_query_is_read_like_the_next_frame_and_not_stored(name: str) -> None:
     assert head.ask(queries[:, :0], state).shape == (2, 0, DIM)
 
 
+def asked_alone(head: TemporalHead, x: Tensor, state: Any, mask: Tensor, queries: PlacedQueries) -> Results:
+    """The slow form of `ask_along`: each query is asked of a stream of its own."""
+    answers = []
+    for vector, row, seen in zip(queries.vectors, *queries.places):
+        own = type(state)(*(part[row : row + 1] for part in state))
+        _, own = head.step(x[row, None, :seen], own)
+        answers.append(head.ask(vector[None, None], own)[0, 0])
+    return head.step(x, state, mask)[0], torch.stack(answers)
+
+
+@every_head
+def test_asking_along_equals_asking_alone_in_outputs_and_gradients(name: str) -> None:
+    """At all kinds of places: before the first frame, at the end, several queries at one, rows without any frame."""
+    head, mask = make(name), mask_of(FRAMES, 11, 0, 5)
+    rows, seen = torch.tensor([(0, 0), (1, 11), (1, 4), (0, 23), (2, 0), (0, 9), (1, 4), (0, 9), (0, 22), (3, 1)]).T
+    vectors, weight = torch.randn(2, 10, DIM, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    results = []
+    for run in (head.ask_along, partial(asked_alone, head)):
+        x, asked = frames(4).requires_grad_(), vectors.clone().requires_grad_()
+        _, begun = head.step(frames(4, 9, seed=5), head.init_state(4), mask_of(9, 0, 0, 2, num_frames=9))
+        y, answers = run(x, begun, mask, PlacedQueries(asked, Places(rows, seen)))
+        loss = (y * frames(4, seed=2)).sum() + (answers * weight).sum()
+        gradients = torch.autograd.grad(loss, [x, asked, *head.parameters()], allow_unused=True)
+        results.append([y, answers, *(part for part in gradients if part is not None)])
+    for along, alone in zip(*results, strict=True):
+        torch.testing.assert_close(along, alone, **TIGHT)
+
+
+@one_pass
+@settings(max_examples=5)
+@given(data=st.data(), size=st.integers(1, FRAMES))
+def test_asking_along_equals_asking_alone_at_any_places(name: str, data: st.DataObject, size: int) -> None:
+    """Without gradients, in segments of any size."""
+    lengths = data.draw(st.lists(st.integers(0, FRAMES), min_size=1, max_size=3))
+    place = st.integers(0, len(lengths) - 1).flatmap(lambda row: st.tuples(st.just(row), st.integers(0, lengths[row])))
+    rows, seen = torch.tensor(data.draw(st.lists(place, min_size=1, max_size=5))).T
+    head, x, mask = make(name).requires_grad_(False), frames(len(lengths)), mask_of(*lengths)
+    inputs = (x, head.init_state(len(x)), mask, PlacedQueries(frames(1, len(rows), seed=4)[0], Places(rows, seen)))
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        if head.segment_frames is not None:
+            patch.setattr(HEADS[name], "segment_frames", size)
+        along, alone = head.ask_along(*inputs), asked_alone(head, *inputs)
+    for fast, slow in zip(along, alone, strict=True):
+        torch.testing.assert_close(fast, slow, **TIGHT)
+
+
+class CallCounter(TorchDispatchMode):
+    """Counts the operations of torch."""
+
+    calls = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.calls += 1
+        return function(*args, **(kwargs or {}))
+
+
+@one_pass
+def test_more_places_take_no_more_operations(name: str) -> None:
+    head, counts = make(name), []
+    for num_places in (2, FRAMES):
+        seen = torch.arange(num_places) + 1
+        queries = PlacedQueries(frames(1, num_places)[0], Places(torch.zeros_like(seen), seen))
+        with torch.no_grad(), CallCounter() as counter:
+            head.ask_along(frames(1), head.init_state(1), mask_of(FRAMES), queries)
+        counts.append(counter.calls)
+    assert counts[1] <= counts[0] + 10
+
+
 @every_head
 def test_sizes_at_the_edge(name: str) -> None:
     head, state = make(name), make(name).init_state(2)
@@ -360,6 +434,13 @@ def test_misuse_gets_one_clear_error(name: str) -> None:
         head(x, mask_of(1, 1)[:, :-1])
     with pytest.raises(ValueError, match="expects each row's valid frames first, got a gap in the mask"):
         head(x, ~mask_of(1, 2))
+    places = Places(torch.tensor([0]), torch.tensor([2]))
+    with pytest.raises(ValueError, match=r"expects queries \(N, 8\) and a place of each, got \(1, 9\) and 1 rows"):
+        head.ask_along(x, head.init_state(2), mask_of(1, 1), PlacedQueries(torch.zeros(1, 9), places))
+    with pytest.raises(
+        ValueError, match=r"expects queries after 0 to 1 frames of row 0, got 2\. Read more frames first"
+    ):
+        head.ask_along(x, head.init_state(2), mask_of(1, 1), PlacedQueries(torch.zeros(1, 8), places))
     with pytest.raises(ValueError, match=f"{name} head expects dim of at least 1, got 0"):
         make_head(name, 0)
     with pytest.raises(ValueError, match=f"{name} head expects dropout of at most 1, got 2"):

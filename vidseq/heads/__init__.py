@@ -30,10 +30,12 @@ from vidseq.heads.reformer import Reformer
 from vidseq.heads.retro import Retro
 from vidseq.heads.rnn import RNN, RNNLayer
 from vidseq.heads.ssm import SSM
+from vidseq.heads.stacked import StackedHead
 from vidseq.heads.transformer_xl import TransformerXL
 from vidseq.heads.window import Window
 
-HEADS: dict[str, type[TemporalHead]] = {head.name: head for head in TemporalHead.__subclasses__()}
+_MADE = {*TemporalHead.__subclasses__(), *StackedHead.__subclasses__()} - {StackedHead}
+HEADS: dict[str, type[TemporalHead]] = {head.name: head for head in sorted(_MADE, key=lambda head: head.name)}
 """All heads by name."""
 
 __all__ = [
@@ -64,6 +66,7 @@ __all__ = [
     "RNNLayer",
     "Reformer",
     "Retro",
+    "StackedHead",
     "TemporalHead",
     "TransformerXL",
     "Window",

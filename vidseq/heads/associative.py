@@ -8,10 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
-from vidseq.heads.base import TemporalHead
 from vidseq.heads.config import HeadConfig, option
-from vidseq.heads.layers.blocks import SEGMENT, Layer, LayerState, ResidualStack
+from vidseq.heads.layers.blocks import Layer, LayerState
+from vidseq.heads.stacked import StackedHead
 from vidseq.ops.delta_rule import delta_rule
+from vidseq.ops.places import Places
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,17 +55,24 @@ class AssociativeLayer(Layer):
 
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads new frames; see `Layer`."""
+        return self._scan(x, state, mask, None)
+
+    def read_at(self, x: Tensor, state: LayerState, mask: Tensor, places: Places) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `Layer`."""
+        return self._scan(x, state, mask, places)
+
+    def _scan(self, x: Tensor, state: LayerState, mask: Tensor, places: Places | None) -> tuple[Tensor, LayerState]:
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         rate = self.rate(x).sigmoid().masked_fill(~mask[..., None], 0).transpose(1, 2)
         exact = torch.promote_types(x.dtype, torch.float32)
         with torch.autocast(x.device.type, enabled=False):  # small rests of old values need more than half precision
             q, k = (feature_map(part.to(exact), self.expansion) for part in (q, k))
-            read, memory = delta_rule(q, k, v.to(exact), rate.to(exact), state[0].to(exact))
+            read, memory = delta_rule(q, k, v.to(exact), rate.to(exact), state[0].to(exact), places)
         shown = read.to(x.dtype).transpose(1, 2).flatten(2) * F.silu(self.show(x))
         return self.out(shown), (memory.to(state[0].dtype),)
 
 
-class Associative(TemporalHead):
+class Associative(StackedHead):
     """A network whose weights M every frame rewrites: the frame's value replaces what its key retrieved before.
 
         k_t = phi(W_k x_t),  q_t = phi(W_q x_t),  v_t = W_v x_t,  b_t = sigmoid(W_b x_t)
@@ -87,9 +95,7 @@ class Associative(TemporalHead):
 
     name = "associative"
     Config = AssociativeConfig
-    supports_noncausal = True
-    context_frames = None
-    segment_frames = SEGMENT
+    State = AssociativeState
 
     def __init__(self, config: AssociativeConfig) -> None:
         super().__init__(config)
@@ -98,22 +104,7 @@ class Associative(TemporalHead):
                 f"associative head expects dim in multiples of its {config.heads} heads, got {config.dim}. "
                 f"Change dim or heads."
             )
-        layers = [AssociativeLayer(config) for _ in range(config.layers)]
-        back = [] if config.causal else [AssociativeLayer(config) for _ in range(config.layers)]
-        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
-
-    def init_state(self, batch_size: int) -> AssociativeState:
-        """Makes an empty memory."""
-        return AssociativeState(*self.stack.init_state(batch_size))
-
-    def scan(self, x: Tensor, state: AssociativeState, mask: Tensor) -> tuple[Tensor, AssociativeState]:
-        """Reads new frames; see `TemporalHead.scan`."""
-        y, new_state = self.stack(x, state, mask)
-        return y, AssociativeState(*new_state)
-
-    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        return self.stack.forward_noncausal(x, mask)
+        self.stack = self.make_stack(lambda: AssociativeLayer(config), config.layers)
 
 
 def feature_map(x: Tensor, expansion: int) -> Tensor:

@@ -12,6 +12,7 @@ from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.transformer import TransformerBlock, check_heads
 from vidseq.ops.dense import attend_independent_queries, causal_attention
 from vidseq.ops.growing import append_frames
+from vidseq.ops.places import PlacedQueries
 from vidseq.ops.rotary import rotary_angles
 
 
@@ -58,6 +59,7 @@ class Attention(TemporalHead):
     Config = AttentionConfig
     supports_noncausal = True
     context_frames = None
+    asks_in_one_pass = True
     config: AttentionConfig
 
     def __init__(self, config: AttentionConfig) -> None:
@@ -81,23 +83,37 @@ class Attention(TemporalHead):
 
     def scan(self, x: Tensor, state: AttentionState, mask: Tensor) -> tuple[Tensor, AttentionState]:
         """Reads new frames; see `TemporalHead.scan`."""
-        num_frames, past = x.shape[1], state.keys.shape[3]
-        angles = self._angles(state.position[:, None] + torch.arange(num_frames, device=x.device))
+        y, new_state, _ = self.scan_with_queries(x, state, mask, PlacedQueries.none(x))
+        return y, new_state
+
+    def scan_with_queries(
+        self, x: Tensor, state: AttentionState, mask: Tensor, queries: PlacedQueries
+    ) -> tuple[Tensor, AttentionState, Tensor]:
+        """Reads new frames and answers queries; see `TemporalHead.scan_with_queries`."""
+        num_frames, past, asked = x.shape[1], state.keys.shape[3], queries.by_row(len(x))
+        angles = self._angles(asked.positions(state.position, num_frames))
         in_past = torch.arange(past, device=x.device) < state.position[:, None]
         valid = F.pad(in_past, (0, num_frames), value=True)  # a valid frame never sees a later, invalid one
-        keys, values = [], []
+        visible, keys, values = asked.visible(in_past, num_frames), [], []
+        x = asked.behind(x)
         for index, block in enumerate(self.blocks):
-            q, k, v = block.project(x, angles)
+            (q, asked_q), (k, asked_k), (v, asked_v) = map(asked.split, block.project(x, angles))
             all_k = torch.cat([state.keys[:, index], k], dim=2)
             all_v = torch.cat([state.values[:, index], v], dim=2)
-            x = block.finish(x, causal_attention(q, all_k, all_v, valid))
+            read = causal_attention(q, all_k, all_v, valid)
+            if asked.width:
+                own = attend_independent_queries(asked_q, asked_k, asked_v, [(all_k, all_v)], visible)
+                read = torch.cat([read, own], dim=2)
+            x = block.finish(x, read)
             keys.append(k)
             values.append(v)
         new_keys, new_values = (
             append_frames(old, state.position, torch.stack(new, dim=1), mask, dim=3)
             for old, new in ((state.keys, keys), (state.values, values))
         )
-        return self.last_norm(x), AttentionState(new_keys, new_values, state.position + mask.sum(dim=1))
+        y, answers = asked.split(self.last_norm(x), dim=1)
+        new_state = AttentionState(new_keys, new_values, state.position + mask.sum(dim=1))
+        return y, new_state, asked.flatten(answers)
 
     def attend_queries(self, queries: Tensor, state: AttentionState) -> Tensor:
         """Answers queries from all frames without copies of the state; see `TemporalHead.attend_queries`."""

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from vidseq.errors import UserError
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.heads.config import HeadConfig, check_options
+from vidseq.heads.pieces import read_in_pieces
+from vidseq.ops.places import PlacedQueries, join_parts
 
 #: A head's state: a NamedTuple of tensors, batch first. Each scan returns a new one and changes none in place, so a
 #: new state may share unchanged tensors with an older one.
@@ -57,6 +59,9 @@ class TemporalHead(nn.Module, abc.ABC):
     fixed_context: ClassVar[bool] = False
     """Whether an output depends on the newest `context_frames` frames only, anywhere in a stream. All longer pasts
     then give the same output. False where a counter in the state decides, or where the context has no limit."""
+
+    asks_in_one_pass: ClassVar[bool] = False
+    """Whether the head has `scan_with_queries`. Others read frames in pieces, each up to the next place of a query."""
 
     def __init__(self, config: HeadConfig) -> None:
         super().__init__()
@@ -142,6 +147,22 @@ class TemporalHead(nn.Module, abc.ABC):
         y, _ = self.scan(alone, rows, torch.ones_like(alone[..., 0], dtype=torch.bool))
         return y.reshape(batch, num_queries, dim)
 
+    def scan_with_queries(
+        self, x: Tensor, state: Any, mask: Tensor, queries: PlacedQueries
+    ) -> tuple[Tensor, Any, Tensor]:
+        """Reads frames as `scan` does, and answers queries at their places. Heads with `asks_in_one_pass` have it.
+
+        Args:
+            x: see `scan`.
+            state: see `scan`.
+            mask: see `scan`.
+            queries: at least one; none sees an invalid frame.
+
+        Returns:
+            y and the new state as `scan` gives them, and the answers (N, D).
+        """
+        raise NotImplementedError(f"{self.name} head asks in pieces.")
+
     @property
     @abc.abstractmethod
     def context_frames(self) -> int | None:
@@ -223,6 +244,32 @@ class TemporalHead(nn.Module, abc.ABC):
         return self.attend_queries(queries, state) if queries.shape[1] else queries
 
     @final
+    def ask_along(self, x: Tensor, state: Any, mask: Tensor, queries: PlacedQueries) -> tuple[Tensor, Tensor]:
+        """Reads new frames and asks queries on the way, each where it stands: `step` and `ask` for many places.
+
+        Args:
+            x: new frames, (B, T, D); T may be 0.
+            state: from `init_state` or an earlier `step`; not changed.
+            mask: bool (B, T), True = valid, a row's valid frames first.
+            queries: N queries, each after some of its row's valid frames, or before the first.
+
+        Returns:
+            y (B, T, D), zero where invalid, and the answers (N, D).
+
+        Raises:
+            ValueError: a shape does not fit, a query is after the end of its row, or the head is not causal.
+        """
+        self._require_causal("ask")
+        x, mask = self._check(x, mask)
+        self._check_queries(queries, mask)
+        if not len(queries.vectors):
+            return self.step(x, state, mask)[0], queries.vectors
+        if not self.asks_in_one_pass or x.shape[1] == 0:
+            return read_in_pieces(self, x, state, mask, queries)
+        y, answers = self._scan_with_queries(x, state, mask, queries)
+        return y.masked_fill(~mask[..., None], 0), answers
+
+    @final
     def state_bytes(self, batch_size: int = 1, frames: int = 0) -> int:
         """Returns the bytes of the state after `frames` frames, measured on a state."""
         return sum(part.numel() * part.element_size() for part in self._state_after(batch_size, frames))
@@ -246,6 +293,26 @@ class TemporalHead(nn.Module, abc.ABC):
 
         return concatenate_parts(parts(), num_frames), state
 
+    def _scan_with_queries(self, x: Tensor, state: Any, mask: Tensor, queries: PlacedQueries) -> tuple[Tensor, Tensor]:
+        """Runs `scan_with_queries`, in segments where that is faster."""
+        num_frames = x.shape[1]
+        size = num_frames if self.segment_frames is None else segment_length(self.segment_frames)
+        if num_frames <= size:
+            y, _, answers = self.scan_with_queries(x, state, mask, queries)
+            return y, answers
+        ys, found, indices = [], [], []
+        for start, part, part_mask in zip(range(0, num_frames, size), x.split(size, dim=1), mask.split(size, dim=1)):
+            places, index = queries.places.within(start, start + part.shape[1])
+            some = PlacedQueries(queries.vectors.index_select(0, index), places)
+            if len(index):
+                y, state, answers = self.scan_with_queries(part, state, part_mask, some)
+                found.append(answers)
+                indices.append(index)
+            else:
+                y, state = self.scan(part, state, part_mask)
+            ys.append(y)
+        return torch.cat(ys, dim=1), join_parts(found, indices)
+
     def _require_causal(self, what: str) -> None:
         if not self.config.causal:
             raise ValueError(
@@ -267,6 +334,21 @@ class TemporalHead(nn.Module, abc.ABC):
         if bool((mask[:, 1:] & ~mask[:, :-1]).any()):
             raise ValueError(f"{self.name} head expects each row's valid frames first, got a gap in the mask.")
         return x.masked_fill(~mask[..., None], 0), mask
+
+    def _check_queries(self, queries: PlacedQueries, mask: Tensor) -> None:
+        vectors, (rows, seen) = queries
+        if vectors.ndim != 2 or vectors.shape[1] != self.dim or not len(vectors) == len(rows) == len(seen):
+            raise ValueError(
+                f"{self.name} head expects queries (N, {self.dim}) and a place of each, "
+                f"got {tuple(vectors.shape)} and {len(rows)} rows, {len(seen)} places."
+            )
+        lengths = mask.sum(dim=1)[rows]
+        if bool(((seen < 0) | (seen > lengths)).any()):
+            wrong = int(((seen < 0) | (seen > lengths)).nonzero()[0])
+            raise ValueError(
+                f"{self.name} head expects queries after 0 to {int(lengths[wrong])} frames of row {int(rows[wrong])}, "
+                f"got {int(seen[wrong])}. Read more frames first."
+            )
 
 
 def num_parameters(module: nn.Module) -> int:

@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
-from vidseq.heads.base import TemporalHead
 from vidseq.heads.config import HeadConfig, option
-from vidseq.heads.layers.blocks import Layer, LayerState, ResidualStack
+from vidseq.heads.layers.blocks import Layer, LayerState
+from vidseq.heads.stacked import StackedHead
+from vidseq.ops.places import Places
 from vidseq.ops.running_means import running_means
 
 
@@ -54,6 +55,13 @@ class CodebookLayer(Layer):
 
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads new frames; see `Layer`."""
+        return self._scan(x, state, mask, None)
+
+    def read_at(self, x: Tensor, state: LayerState, mask: Tensor, places: Places) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `Layer`."""
+        return self._scan(x, state, mask, places)
+
+    def _scan(self, x: Tensor, state: LayerState, mask: Tensor, places: Places | None) -> tuple[Tensor, LayerState]:
         exact = state[0].dtype
         q, v = (part.unflatten(-1, (self.readers, -1)).transpose(1, 2) for part in (self.query(x), self.value(x)))
         keys, known = (  # (R, K, d)
@@ -64,12 +72,12 @@ class CodebookLayer(Layer):
         with torch.autocast(x.device.type, enabled=False):  # counts and means over hours need more than half precision
             assign = nearest(encoded.to(exact), self.codes.to(exact)).masked_fill(~mask[..., None], 0)
             address = (q.to(exact) @ keys.to(exact).mT * q.shape[-1] ** -0.5).softmax(dim=-1)
-            read, mean, count = running_means(address, assign, v.to(exact), *state)
+            read, mean, count = running_means(address, assign, v.to(exact), state[0], state[1], places)
             read = (read + address @ known.to(exact)).to(x.dtype)
         return self.out(read.transpose(1, 2).flatten(2) * F.silu(self.show(x))), (mean, count)
 
 
-class Codebook(TemporalHead):
+class Codebook(StackedHead):
     """Codes that all videos share, each with the mean value of this video's frames of that code.
 
         k_t = argmin_k |encode(x_t) - e_k|                    which code does the frame have?
@@ -91,8 +99,7 @@ class Codebook(TemporalHead):
 
     name = "codebook"
     Config = CodebookConfig
-    supports_noncausal = True
-    context_frames = None
+    State = CodebookState
     segment_frames = 2048
 
     def __init__(self, config: CodebookConfig) -> None:
@@ -102,22 +109,7 @@ class Codebook(TemporalHead):
                 f"codebook head expects dim in multiples of its {config.readers} readers, got {config.dim}. "
                 f"Change dim or readers."
             )
-        layers = [CodebookLayer(config) for _ in range(config.layers)]
-        back = [] if config.causal else [CodebookLayer(config) for _ in range(config.layers)]
-        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
-
-    def init_state(self, batch_size: int) -> CodebookState:
-        """Makes a memory without frames."""
-        return CodebookState(*self.stack.init_state(batch_size))
-
-    def scan(self, x: Tensor, state: CodebookState, mask: Tensor) -> tuple[Tensor, CodebookState]:
-        """Reads new frames; see `TemporalHead.scan`."""
-        y, new_state = self.stack(x, state, mask)
-        return y, CodebookState(*new_state)
-
-    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        return self.stack.forward_noncausal(x, mask)
+        self.stack = self.make_stack(lambda: CodebookLayer(config), config.layers)
 
 
 def nearest(x: Tensor, codes: Tensor) -> Tensor:

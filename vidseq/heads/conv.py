@@ -1,7 +1,7 @@
 """The temporal convolution head."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from vidseq.heads.base import TemporalHead
 from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.blocks import advance
 from vidseq.heads.layers.conv import ConvLayer
+from vidseq.ops.places import PlacedQueries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,7 @@ class Conv(TemporalHead):
     Config = ConvConfig
     supports_noncausal = True
     fixed_context = True
+    asks_in_one_pass = True
 
     def __init__(self, config: ConvConfig) -> None:
         super().__init__(config)
@@ -58,9 +60,8 @@ class Conv(TemporalHead):
             raise UserError(f"conv head with causal=False expects an odd kernel_size, got {config.kernel_size}.")
         channels = config.channels
         self.into = nn.Linear(config.dim, channels)
-        self.layers = nn.ModuleList(
-            ConvLayer(channels, config.kernel_size, 2**index) for index in range(config.layers)
-        )
+        layers = (ConvLayer(channels, config.kernel_size, 2**index) for index in range(config.layers))
+        self.layers = cast("list[ConvLayer]", nn.ModuleList(layers))
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in self.layers)
         self.out = nn.Linear(channels, config.dim)
         self.last_norm = nn.LayerNorm(config.dim)
@@ -84,12 +85,23 @@ class Conv(TemporalHead):
 
     def scan(self, x: Tensor, state: ConvState, mask: Tensor) -> tuple[Tensor, ConvState]:
         """Reads new frames; see `TemporalHead.scan`."""
-        inner, new_pasts = self.into(x), []
+        y, new_state, _ = self.scan_with_queries(x, state, mask, PlacedQueries.none(x))
+        return y, new_state
+
+    def scan_with_queries(
+        self, x: Tensor, state: ConvState, mask: Tensor, queries: PlacedQueries
+    ) -> tuple[Tensor, ConvState, Tensor]:
+        """Reads new frames and answers queries; see `TemporalHead.scan_with_queries`."""
+        inner, asked, new_pasts = self.into(x), self.into(queries.vectors), []
         for norm, layer, past in zip(self.norms, self.layers, state.past.split(self._reaches, dim=1)):
             normed = norm(inner)
-            inner = inner + self.dropout(layer(torch.cat([past, normed], dim=1)))
+            seen = torch.cat([past, normed], dim=1)
+            inner = inner + self.dropout(layer(seen))
+            if len(asked):
+                asked = asked + self.dropout(layer.answer(norm(asked), seen, queries.places))
             new_pasts.append(advance(past, normed, mask))
-        return self.last_norm(x + self.out(inner)), ConvState(torch.cat(new_pasts, dim=1))
+        y, answers = self.last_norm(x + self.out(inner)), self.last_norm(queries.vectors + self.out(asked))
+        return y, ConvState(torch.cat(new_pasts, dim=1)), answers
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""

@@ -12,6 +12,7 @@ from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.transformer import TransformerBlock, check_heads
 from vidseq.ops.dense import attend_independent_queries
 from vidseq.ops.dilated import dilated_attention
+from vidseq.ops.places import PlacedQueries, RowQueries
 from vidseq.ops.recent import every_nth, fits_page, last_frames, latest, page_frames
 from vidseq.ops.rotary import rotary_angles
 
@@ -73,6 +74,7 @@ class Dilated(TemporalHead):
     Config = DilatedConfig
     supports_noncausal = True
     fixed_context = True
+    asks_in_one_pass = True
     config: DilatedConfig
 
     def __init__(self, config: DilatedConfig) -> None:
@@ -106,14 +108,45 @@ class Dilated(TemporalHead):
 
     def scan(self, x: Tensor, state: DilatedState, mask: Tensor) -> tuple[Tensor, DilatedState]:
         """Reads new frames; see `TemporalHead.scan`."""
-        angles = self._angles(state.position[:, None] + torch.arange(x.shape[1], device=x.device))
-        keys, values = [], []
+        y, new_state, _ = self.scan_with_queries(x, state, mask, PlacedQueries.none(x))
+        return y, new_state
+
+    def scan_with_queries(
+        self, x: Tensor, state: DilatedState, mask: Tensor, queries: PlacedQueries
+    ) -> tuple[Tensor, DilatedState, Tensor]:
+        """Reads new frames and answers queries; see `TemporalHead.scan_with_queries`."""
+        asked, keys, values = queries.by_row(len(x)), [], []
+        angles = self._angles(asked.positions(state.position, x.shape[1]))
+        x = asked.behind(x)
         for index, block in enumerate(self.blocks):
-            q, k, v = block.project(x, angles)
-            x = block.finish(x, self._attend(index, q, k, v, state))
+            (q, asked_q), (k, asked_k), (v, asked_v) = map(asked.split, block.project(x, angles))
+            read = self._attend(index, q, k, v, state)
+            if asked.width:
+                own = self._answer(index, asked_q, asked_k, asked_v, [(k, v)], asked, state)
+                read = torch.cat([read, own], dim=2)
+            x = block.finish(x, read)
             keys.append(k)
             values.append(v)
-        return self.last_norm(x), self._next_state(state, keys, values, mask)
+        y, answers = asked.split(self.last_norm(x), dim=1)
+        return y, self._next_state(state, keys, values, mask), asked.flatten(answers)
+
+    def _answer(
+        self,
+        index: int,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        new: list[tuple[Tensor, Tensor]],
+        asked: RowQueries,
+        state: DilatedState,
+    ) -> Tensor:
+        """Attends from queries to a layer's past, to the new frames before them, and each to itself."""
+        past, dilation, num_frames = self._pasts[index], self.dilations[index], new[0][0].shape[2]
+        in_past = torch.arange(past, device=q.device) >= past - state.position[:, None]
+        distance = asked.seen[..., None] - torch.arange(-past, num_frames, device=q.device)
+        visible = asked.visible(in_past, num_frames, past) & (distance % dilation == 0)
+        old = zip(*(last_frames(parts, past, dim=2) for parts in self._parts(index, state)))
+        return attend_independent_queries(q, k, v, [*old, *new], visible)
 
     def _attend(self, index: int, q: Tensor, k: Tensor, v: Tensor, state: DilatedState) -> Tensor:
         """Attends from new frames' queries to a layer's past and to the new frames."""

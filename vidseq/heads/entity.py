@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.heads.base import TemporalHead
 from vidseq.heads.config import HeadConfig, option
-from vidseq.heads.layers.blocks import Layer, LayerState, ResidualStack
+from vidseq.heads.layers.blocks import Layer, LayerState
+from vidseq.heads.stacked import StackedHead
 from vidseq.ops.entities import entity_scan
+from vidseq.ops.places import Places, join_parts
 
 SEGMENT = 256
 """Frames of a segment, which bounds the workspace of a long video."""
@@ -54,31 +55,35 @@ class EntityLayer(Layer):
 
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads new frames; see `Layer`."""
-        exact, read, memory = torch.promote_types(x.dtype, torch.float32), [], state[0]
-        query = self.q(x)
-        segments = (part.split(SEGMENT, dim=1) for part in (x, query, mask))
+        return self.read_at(x, state, mask, Places.ends(mask))
+
+    def read_at(self, x: Tensor, state: LayerState, mask: Tensor, places: Places) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `Layer`."""
+        exact, memory = torch.promote_types(x.dtype, torch.float32), state[0]
+        query, read, at_places, indices = self.q(x), [], [], []
+        segments = zip(range(0, x.shape[1], SEGMENT), *(part.split(SEGMENT, dim=1) for part in (x, query)))
         with torch.autocast(x.device.type, enabled=False):  # many small changes need more than half precision
             memory = memory.to(exact)
-            for some_x, some_q, some_mask in zip(*segments):
-                frames, memory = self.update(some_x.to(exact), memory, some_mask)
+            for start, some_x, some_q in segments:
+                frames = self.update(some_x.to(exact), memory)
                 address = torch.einsum("btd,tbsd->bts", some_q.to(exact), frames).softmax(-1)
                 read.append(torch.einsum("bts,tbsd->btd", address, frames))
+                inside, index = places.within(start, start + some_x.shape[1])
+                at_places.append(inside.newest(frames.transpose(0, 1), memory))
+                indices.append(index)
+                memory = frames[-1]
         y = self.r(self.phi(query + self.h(torch.cat(read, dim=1).to(x.dtype))))
-        return y, (memory.to(state[0].dtype),)
+        return y, (join_parts(at_places, indices).to(state[0].dtype),)
 
-    def update(self, x: Tensor, memory: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the memories (T, B, S, D) after each frame of x (B, T, D), and after each row's last valid frame."""
+    def update(self, x: Tensor, memory: Tensor) -> Tensor:
+        """Returns the memories (T, B, S, D) after each frame of x (B, T, D)."""
         weights = (self.keys, self.gate_bias, self.u.weight, self.v.weight, self.w.weight, self.slope)
         keys, bias, u, v, w, slope = (weight.to(x.dtype) for weight in weights)
         x = x.transpose(0, 1)
-        frames = entity_scan(x, x @ keys.T + bias, x @ w.T, keys @ v.T, u, slope, memory)
-        if bool(mask.all()):
-            return frames, frames[-1]
-        last = frames[mask.sum(dim=1) - 1, torch.arange(len(memory), device=x.device)]
-        return frames, torch.where(mask[:, :1, None], last, memory)
+        return entity_scan(x, x @ keys.T + bias, x @ w.T, keys @ v.T, u, slope, memory)
 
 
-class Entity(TemporalHead):
+class Entity(StackedHead):
     """Memories that follow one thing each: a frame updates the memories whose keys and contents match it.
 
         g_j = sigmoid(s_t . h_j + s_t . w_j + b_j)      is this frame about j?
@@ -103,24 +108,8 @@ class Entity(TemporalHead):
 
     name = "entity"
     Config = EntityConfig
-    supports_noncausal = True
-    context_frames = None
+    State = EntityState
 
     def __init__(self, config: EntityConfig) -> None:
         super().__init__(config)
-        layers = [EntityLayer(config) for _ in range(config.layers)]
-        back = [] if config.causal else [EntityLayer(config) for _ in range(config.layers)]
-        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
-
-    def init_state(self, batch_size: int) -> EntityState:
-        """Makes memories that hold their keys."""
-        return EntityState(*self.stack.init_state(batch_size))
-
-    def scan(self, x: Tensor, state: EntityState, mask: Tensor) -> tuple[Tensor, EntityState]:
-        """Reads new frames; see `TemporalHead.scan`."""
-        y, new_state = self.stack(x, state, mask)
-        return y, EntityState(*new_state)
-
-    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        return self.stack.forward_noncausal(x, mask)
+        self.stack = self.make_stack(lambda: EntityLayer(config), config.layers)

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vidseq.heads.base import TemporalHead
 from vidseq.heads.config import HeadConfig, option
-from vidseq.heads.layers.blocks import SEGMENT, LayerState, LiveLayer, ResidualStack, last_valid
+from vidseq.heads.layers.blocks import LayerState, LiveLayer
+from vidseq.heads.stacked import StackedHead
 from vidseq.ops.gated_recurrence import gated_recurrence
 from vidseq.ops.live import CachedLayout
 
@@ -42,17 +42,17 @@ class GRULayer(LiveLayer):
         self._live.invalidate()
         return (self.carry.weight.new_zeros(batch_size, self.carry.in_features),)
 
-    def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
-        """Reads new frames; see `Layer`."""
+    def read_frames(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `FramewiseLayer`."""
         (hidden,) = state
         if not torch.is_grad_enabled():
             with torch.autocast(x.device.type, enabled=False):
                 y = self._read(x.to(hidden.dtype), hidden)
-            return y, (last_valid(y, hidden, mask),)
+            return y, (y,)
         inputs = self.inputs(x)
         with torch.autocast(x.device.type, enabled=False):  # rounding errors would accumulate from frame to frame
             y = gated_recurrence(inputs.to(hidden.dtype), hidden, self.carry.weight, self.carry.bias)
-        return y, (last_valid(y, hidden, mask),)
+        return y, (y,)
 
     def read_live(self, x: Tensor, state: LayerState) -> LayerState:
         """See `LiveLayer`."""
@@ -75,7 +75,7 @@ def _transposed(*weights: Tensor) -> tuple[Tensor, ...]:
     return tuple(weight.T.contiguous() for weight in weights)
 
 
-class GRU(TemporalHead):
+class GRU(StackedHead):
     """A recurrent network with one gate that keeps or overwrites, and one that resets the past in the new value.
 
         r_t = sigmoid(W_r x_t + b_r + U_r h_(t-1) + c_r)            use how much of the past?
@@ -91,25 +91,8 @@ class GRU(TemporalHead):
 
     name = "gru"
     Config = GRUConfig
-    supports_noncausal = True
-    context_frames = None
-    segment_frames = SEGMENT
+    State = GRUState
 
     def __init__(self, config: GRUConfig) -> None:
         super().__init__(config)
-        layers = [GRULayer(config.dim) for _ in range(config.layers)]
-        back = [] if config.causal else [GRULayer(config.dim) for _ in range(config.layers)]
-        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
-
-    def init_state(self, batch_size: int) -> GRUState:
-        """Makes zeros."""
-        return GRUState(*self.stack.init_state(batch_size))
-
-    def scan(self, x: Tensor, state: GRUState, mask: Tensor) -> tuple[Tensor, GRUState]:
-        """Reads new frames; see `TemporalHead.scan`."""
-        y, new_state = self.stack(x, state, mask)
-        return y, GRUState(*new_state)
-
-    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        return self.stack.forward_noncausal(x, mask)
+        self.stack = self.make_stack(lambda: GRULayer(config.dim), config.layers)

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vidseq.heads.base import TemporalHead
 from vidseq.heads.config import HeadConfig, option
-from vidseq.heads.layers.blocks import Layer, LayerState, ResidualStack, last_valid
+from vidseq.heads.layers.blocks import FramewiseLayer, LayerState
+from vidseq.heads.stacked import StackedHead
 from vidseq.ops.hyper_recurrence import hyper_recurrence
 
 
@@ -39,7 +39,7 @@ class HyperState(NamedTuple):
     """(B, layers, S)."""
 
 
-class HyperLayer(Layer):
+class HyperLayer(FramewiseLayer):
     """One layer of the equations below; gates are in the order o, i, f, g, and scales in the order h, x, b."""
 
     def __init__(self, config: HyperConfig) -> None:
@@ -63,8 +63,8 @@ class HyperLayer(Layer):
         widths = (self.carry.in_features, self.embed.in_features)
         return tuple(self.bias.new_zeros(batch_size, width) for width in widths for _ in range(2))
 
-    def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
-        """Reads new frames; see `Layer`."""
+    def read_frames(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `FramewiseLayer`."""
         hidden, cell, small_hidden, small_cell = state
         inputs, small_inputs = self.inputs(x).to(hidden.dtype), self.small_inputs(x).to(hidden.dtype)
         before = torch.cat([hidden, small_hidden], dim=-1)
@@ -72,10 +72,8 @@ class HyperLayer(Layer):
             scale, scale_bias = self.scales()
             weights = (self.carry.weight, self.small_carry.weight, scale, scale_bias)
             both, cells, small_cells = hyper_recurrence(inputs, small_inputs, before, cell, small_cell, *weights)
-        widths = (hidden.shape[-1], small_hidden.shape[-1])
-        hidden, small_hidden = last_valid(both, before, mask).split(widths, dim=-1)
-        new = (hidden, last_valid(cells, cell, mask), small_hidden, last_valid(small_cells, small_cell, mask))
-        return both[..., : widths[0]], new
+        y, small = both.split([hidden.shape[-1], small_hidden.shape[-1]], dim=-1)
+        return y, (y, cells, small, small_cells)
 
     def scales(self) -> tuple[Tensor, Tensor]:
         """Returns the map from s over z to d, which is linear, as one matrix (12 D, S) and bias (12 D)."""
@@ -84,7 +82,7 @@ class HyperLayer(Layer):
         return scale, torch.cat([scale_bias[: -len(self.bias)], scale_bias[-len(self.bias) :] + self.bias])
 
 
-class Hyper(TemporalHead):
+class Hyper(StackedHead):
     """An LSTM whose weights are rescaled at every frame by a smaller LSTM that reads the frame.
 
         s_t      = small LSTM([h_(t-1), x_t])                  x ──► small LSTM ──► s ──► d
@@ -103,24 +101,8 @@ class Hyper(TemporalHead):
 
     name = "hyper"
     Config = HyperConfig
-    supports_noncausal = True
-    context_frames = None
+    State = HyperState
 
     def __init__(self, config: HyperConfig) -> None:
         super().__init__(config)
-        layers = [HyperLayer(config) for _ in range(config.layers)]
-        back = [] if config.causal else [HyperLayer(config) for _ in range(config.layers)]
-        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
-
-    def init_state(self, batch_size: int) -> HyperState:
-        """Makes zeros."""
-        return HyperState(*self.stack.init_state(batch_size))
-
-    def scan(self, x: Tensor, state: HyperState, mask: Tensor) -> tuple[Tensor, HyperState]:
-        """Reads new frames; see `TemporalHead.scan`."""
-        y, new_state = self.stack(x, state, mask)
-        return y, HyperState(*new_state)
-
-    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        return self.stack.forward_noncausal(x, mask)
+        self.stack = self.make_stack(lambda: HyperLayer(config), config.layers)

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.heads.base import TemporalHead
 from vidseq.heads.config import HeadConfig, option
-from vidseq.heads.layers.blocks import SEGMENT, LayerState, LiveLayer, ResidualStack, run_recurrent
+from vidseq.heads.layers.blocks import LayerState, LiveLayer, run_recurrent
+from vidseq.heads.stacked import StackedHead
+from vidseq.ops.linear_scan import linear_scan
 from vidseq.ops.live import CachedLayout
 
 
@@ -59,6 +61,23 @@ class LSTMLayer(LiveLayer):
             new = tuple(torch.where(mask, after, before) for after, before in zip(new, state))
         return y, new
 
+    def read_frames(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `FramewiseLayer`.
+
+        Torch's kernel returns no cells but the last. All hidden values known, gates are one product and cells are
+        linear in one another, which costs about as much as the kernel itself.
+        """
+        hidden, cell = state
+        y, _ = self.kernel(x, tuple(part[None].contiguous() for part in state))
+        gates, width = slice(0, 3 * cell.shape[1]), cell.shape[1]  # i, f and g
+        x_weight, hidden_weight, bias, other_bias = (part[gates] for part in self.kernel.all_weights[0])
+        with torch.autocast(x.device.type, enabled=False):  # rounding errors would accumulate from frame to frame
+            before = torch.cat([hidden[:, None], y[:, :-1].to(hidden.dtype)], dim=1)
+            inputs = F.linear(x.to(hidden.dtype), x_weight, bias + other_bias)
+            i, f, g = (inputs + F.linear(before, hidden_weight)).split(width, dim=-1)
+            cells = linear_scan(f.sigmoid(), i.sigmoid() * g.tanh(), cell)
+        return y, (y, cells)
+
     def read_live(self, x: Tensor, state: LayerState) -> LayerState:
         """See `LiveLayer`."""
         hidden, cell = state
@@ -77,7 +96,7 @@ def _all_gates(x_weight: Tensor, hidden_weight: Tensor, bias: Tensor, other_bias
     return weight.T.contiguous(), (bias + other_bias).unflatten(0, (4, -1))[order].flatten()
 
 
-class LSTM(TemporalHead):
+class LSTM(StackedHead):
     """A recurrent network whose gates keep or change its cell, so that gradients reach further back.
 
         i, f, o = sigmoid(W_ifo x_t + U_ifo h_(t-1) + b_ifo)       write, keep, output?
@@ -92,27 +111,8 @@ class LSTM(TemporalHead):
 
     name = "lstm"
     Config = LSTMConfig
-    supports_noncausal = True
-    context_frames = None
-    segment_frames = SEGMENT
+    State = LSTMState
 
     def __init__(self, config: LSTMConfig) -> None:
         super().__init__(config)
-        layers, back = (
-            [LSTMLayer(config.dim, config.forget_bias) for _ in range(count)]
-            for count in (config.layers, 0 if config.causal else config.layers)
-        )
-        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
-
-    def init_state(self, batch_size: int) -> LSTMState:
-        """Makes zeros."""
-        return LSTMState(*self.stack.init_state(batch_size))
-
-    def scan(self, x: Tensor, state: LSTMState, mask: Tensor) -> tuple[Tensor, LSTMState]:
-        """Reads new frames; see `TemporalHead.scan`."""
-        y, new_state = self.stack(x, state, mask)
-        return y, LSTMState(*new_state)
-
-    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        return self.stack.forward_noncausal(x, mask)
+        self.stack = self.make_stack(lambda: LSTMLayer(config.dim, config.forget_bias), config.layers)

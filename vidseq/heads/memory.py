@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
-from vidseq.heads.base import TemporalHead
 from vidseq.heads.config import HeadConfig, option
-from vidseq.heads.layers.blocks import Layer, LayerState, ResidualStack
+from vidseq.heads.layers.blocks import Layer, LayerState
+from vidseq.heads.stacked import StackedHead
+from vidseq.ops.places import Places
 from vidseq.ops.slots import slot_scan
 
 
@@ -64,15 +65,22 @@ class MemoryLayer(Layer):
 
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads new frames; see `Layer`."""
+        return self._scan(x, state, mask, None)
+
+    def read_at(self, x: Tensor, state: LayerState, mask: Tensor, places: Places) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `Layer`."""
+        return self._scan(x, state, mask, places)
+
+    def _scan(self, x: Tensor, state: LayerState, mask: Tensor, places: Places | None) -> tuple[Tensor, LayerState]:
         query, value = (
             part.unflatten(-1, (self.readers, -1)).transpose(1, 2) for part in (self.query(x), self.value(x))
         )
         write, keep = self.write(x, mask)
         with torch.autocast(x.device.type, enabled=False):  # hours of small erasures do not fit 8 bits
-            parts = (query, value, write, keep, self.slot_read_keys, *state)
-            read, memory = slot_scan(*(part.to(write.dtype) for part in parts))
+            query, value, keys, memory = (part.to(write.dtype) for part in (query, value, self.slot_read_keys, *state))
+            read, contents = slot_scan(query, value, write, keep, keys, memory, places)
         shown = read.to(x.dtype).transpose(1, 2).flatten(2) * F.silu(self.show(x))
-        return self.out(shown), (memory.to(state[0].dtype),)
+        return self.out(shown), (contents.to(state[0].dtype),)
 
     def write(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Computes how strongly each frame of x (B, T, D) is written to each slot, and the share that a slot keeps.
@@ -87,7 +95,7 @@ class MemoryLayer(Layer):
         return write, (1 - write * erase).clamp(min=0)
 
 
-class Memory(TemporalHead):
+class Memory(StackedHead):
     """A bank of memory units: each frame may write to a unit, and a unit keeps its content until it is overwritten.
 
         a_t = softmax_s(key(x_t) . k[s]), 0 where negligible        which unit does the frame belong to?
@@ -112,8 +120,7 @@ class Memory(TemporalHead):
 
     name = "memory"
     Config = MemoryConfig
-    supports_noncausal = True
-    context_frames = None
+    State = MemoryState
     segment_frames = 2048
 
     def __init__(self, config: MemoryConfig) -> None:
@@ -123,22 +130,7 @@ class Memory(TemporalHead):
                 f"memory head expects dim in multiples of its {config.readers} readers, got {config.dim}. "
                 f"Change dim or readers."
             )
-        layers = [MemoryLayer(config) for _ in range(config.layers)]
-        back = [] if config.causal else [MemoryLayer(config) for _ in range(config.layers)]
-        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
-
-    def init_state(self, batch_size: int) -> MemoryState:
-        """Makes empty slots."""
-        return MemoryState(*self.stack.init_state(batch_size))
-
-    def scan(self, x: Tensor, state: MemoryState, mask: Tensor) -> tuple[Tensor, MemoryState]:
-        """Reads new frames; see `TemporalHead.scan`."""
-        y, new_state = self.stack(x, state, mask)
-        return y, MemoryState(*new_state)
-
-    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        return self.stack.forward_noncausal(x, mask)
+        self.stack = self.make_stack(lambda: MemoryLayer(config), config.layers)
 
 
 def hard_sigmoid(x: Tensor) -> Tensor:

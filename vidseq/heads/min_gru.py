@@ -6,9 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vidseq.heads.base import TemporalHead
 from vidseq.heads.config import HeadConfig, option
-from vidseq.heads.layers.blocks import SEGMENT, Layer, LayerState, ResidualStack
+from vidseq.heads.layers.blocks import FramewiseLayer, LayerState
+from vidseq.heads.stacked import StackedHead
 from vidseq.ops.linear_scan import linear_scan
 
 
@@ -31,7 +31,7 @@ class MinGRUState(NamedTuple):
     """(B, layers, D)."""
 
 
-class MinGRULayer(Layer):
+class MinGRULayer(FramewiseLayer):
     """One layer of the equations below."""
 
     def __init__(self, config: MinGRUConfig) -> None:
@@ -45,8 +45,8 @@ class MinGRULayer(Layer):
         """Makes zeros."""
         return (self.gate.weight.new_zeros(batch_size, self.gate.in_features),)
 
-    def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
-        """Reads new frames; see `Layer`."""
+    def read_frames(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `FramewiseLayer`."""
         gate, value, (hidden,) = self.gate(x), self.value(x), state
         exact = torch.promote_types(hidden.dtype, torch.float32)  # sums over hours need more than half precision
         if not bool(mask.all()):
@@ -56,10 +56,10 @@ class MinGRULayer(Layer):
             if self.positive:
                 value = torch.where(value >= 0, value + 0.5, value.sigmoid())
             y = linear_scan((-gate).sigmoid(), gate.sigmoid() * value, hidden.to(exact))
-        return y.to(x.dtype), (y[:, -1].to(hidden.dtype),)
+        return y.to(x.dtype), (y,)
 
 
-class MinGRU(TemporalHead):
+class MinGRU(StackedHead):
     """A recurrent network whose gate sees the frame only, so that all frames are computed at once.
 
         z_t  = sigmoid(W_z x_t + b_z)                   overwrite how much?
@@ -75,25 +75,8 @@ class MinGRU(TemporalHead):
 
     name = "min_gru"
     Config = MinGRUConfig
-    supports_noncausal = True
-    context_frames = None
-    segment_frames = SEGMENT
+    State = MinGRUState
 
     def __init__(self, config: MinGRUConfig) -> None:
         super().__init__(config)
-        layers = [MinGRULayer(config) for _ in range(config.layers)]
-        back = [] if config.causal else [MinGRULayer(config) for _ in range(config.layers)]
-        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
-
-    def init_state(self, batch_size: int) -> MinGRUState:
-        """Makes zeros."""
-        return MinGRUState(*self.stack.init_state(batch_size))
-
-    def scan(self, x: Tensor, state: MinGRUState, mask: Tensor) -> tuple[Tensor, MinGRUState]:
-        """Reads new frames; see `TemporalHead.scan`."""
-        y, new_state = self.stack(x, state, mask)
-        return y, MinGRUState(*new_state)
-
-    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        return self.stack.forward_noncausal(x, mask)
+        self.stack = self.make_stack(lambda: MinGRULayer(config), config.layers)

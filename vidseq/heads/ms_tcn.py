@@ -12,6 +12,7 @@ from vidseq.heads.base import TemporalHead
 from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.blocks import advance
 from vidseq.heads.layers.conv import ConvLayer
+from vidseq.ops.places import PlacedQueries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +55,17 @@ class Stage(nn.Module):
         """Frames that each layer reads besides the current one."""
         return [layer.reach for layer in self.layers]
 
-    def forward(self, x: Tensor, past: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Reads new frames after the past (B, sum of reaches, C); also returns the new past."""
-        inner, new_pasts = self.into(x), []
+    def forward(self, x: Tensor, past: Tensor, mask: Tensor, queries: PlacedQueries) -> tuple[Tensor, Tensor, Tensor]:
+        """Reads new frames after the past (B, sum of reaches, C); also returns the new past and the answers (N, D)."""
+        inner, asked, new_pasts = self.into(x), self.into(queries.vectors), []
         for norm, layer, before in zip(self.norms, self.layers, past.split(self.reaches, dim=1)):
             normed = norm(inner)
-            inner = inner + self.dropout(layer(torch.cat([before, normed], dim=1)))
+            seen = torch.cat([before, normed], dim=1)
+            inner = inner + self.dropout(layer(seen))
+            if len(asked):
+                asked = asked + self.dropout(layer.answer(norm(asked), seen, queries.places))
             new_pasts.append(advance(before, normed, mask))
-        return self.out(inner), torch.cat(new_pasts, dim=1)
+        return self.out(inner), torch.cat(new_pasts, dim=1), self.out(asked)
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos, with kernels centred on the frame."""
@@ -92,6 +96,7 @@ class MSTCN(TemporalHead):
     Config = MSTCNConfig
     supports_noncausal = True
     fixed_context = True
+    asks_in_one_pass = True
     config: MSTCNConfig
 
     def __init__(self, config: MSTCNConfig) -> None:
@@ -121,12 +126,20 @@ class MSTCN(TemporalHead):
 
     def scan(self, x: Tensor, state: MSTCNState, mask: Tensor) -> tuple[Tensor, MSTCNState]:
         """Reads new frames; see `TemporalHead.scan`."""
-        y, new_pasts = x, []
+        y, new_state, _ = self.scan_with_queries(x, state, mask, PlacedQueries.none(x))
+        return y, new_state
+
+    def scan_with_queries(
+        self, x: Tensor, state: MSTCNState, mask: Tensor, queries: PlacedQueries
+    ) -> tuple[Tensor, MSTCNState, Tensor]:
+        """Reads new frames and answers queries; see `TemporalHead.scan_with_queries`."""
+        y, (asked, places), new_pasts = x, queries, []
         for index, (stage, past) in enumerate(zip(self.stages, state.past.unbind(1))):
-            added, new_past = stage(self._seen(index, y), past, mask)
-            y = y + added
+            some = PlacedQueries(self._seen(index, asked), places)
+            added, new_past, answers = stage(self._seen(index, y), past, mask, some)
+            y, asked = y + added, asked + answers
             new_pasts.append(new_past)
-        return self.last_norm(y), MSTCNState(torch.stack(new_pasts, dim=1))
+        return self.last_norm(y), MSTCNState(torch.stack(new_pasts, dim=1)), self.last_norm(asked)
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""

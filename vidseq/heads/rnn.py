@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.heads.base import TemporalHead
 from vidseq.heads.config import HeadConfig, option
-from vidseq.heads.layers.blocks import SEGMENT, Layer, LayerState, ResidualStack, last_valid, run_recurrent
+from vidseq.heads.layers.blocks import FramewiseLayer, LayerState
+from vidseq.heads.stacked import StackedHead
 from vidseq.ops.plain_recurrence import plain_recurrence
 
 
@@ -28,7 +28,7 @@ class RNNState(NamedTuple):
     """(B, layers, D)."""
 
 
-class RNNLayer(Layer):
+class RNNLayer(FramewiseLayer):
     """One layer of the equations below, by torch's kernel where no gradients are wanted."""
 
     def __init__(self, dim: int) -> None:
@@ -41,19 +41,19 @@ class RNNLayer(Layer):
         """Makes zeros."""
         return (self.show.weight.new_zeros(batch_size, self.kernel.hidden_size),)
 
-    def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
-        """Reads new frames; see `Layer`."""
-        if not torch.is_grad_enabled():
-            hidden_values, new_state = run_recurrent(self.kernel, x, state, mask)
-            return self.show(hidden_values), new_state
+    def read_frames(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `FramewiseLayer`."""
         (hidden,), (u, w, b, c) = state, self.kernel.all_weights[0]
+        if not torch.is_grad_enabled():
+            hidden_values, _ = self.kernel(x, hidden[None].contiguous())
+            return self.show(hidden_values), (hidden_values,)
         inputs = F.linear(x, u, b + c)
         with torch.autocast(x.device.type, enabled=False):  # rounding errors would accumulate from frame to frame
             hidden_values = plain_recurrence(inputs.to(hidden.dtype), hidden, w)
-        return self.show(hidden_values), (last_valid(hidden_values, hidden, mask),)
+        return self.show(hidden_values), (hidden_values,)
 
 
-class RNN(TemporalHead):
+class RNN(StackedHead):
     """The plain recurrence: every frame rewrites the whole memory.
 
         h_t = tanh(W h_(t-1) + U x_t + b)          h ──W──(+)──tanh──┬──W──(+)──tanh──┬──►
@@ -65,25 +65,8 @@ class RNN(TemporalHead):
 
     name = "rnn"
     Config = RNNConfig
-    supports_noncausal = True
-    context_frames = None
-    segment_frames = SEGMENT
+    State = RNNState
 
     def __init__(self, config: RNNConfig) -> None:
         super().__init__(config)
-        layers = [RNNLayer(config.dim) for _ in range(config.layers)]
-        back = [] if config.causal else [RNNLayer(config.dim) for _ in range(config.layers)]
-        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
-
-    def init_state(self, batch_size: int) -> RNNState:
-        """Makes zeros."""
-        return RNNState(*self.stack.init_state(batch_size))
-
-    def scan(self, x: Tensor, state: RNNState, mask: Tensor) -> tuple[Tensor, RNNState]:
-        """Reads new frames; see `TemporalHead.scan`."""
-        y, new_state = self.stack(x, state, mask)
-        return y, RNNState(*new_state)
-
-    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        return self.stack.forward_noncausal(x, mask)
+        self.stack = self.make_stack(lambda: RNNLayer(config.dim), config.layers)

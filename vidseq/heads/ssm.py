@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidseq.heads.base import TemporalHead
 from vidseq.heads.config import HeadConfig, option
-from vidseq.heads.layers.blocks import Layer, LayerState, ResidualStack, advance
+from vidseq.heads.layers.blocks import Layer, LayerState
+from vidseq.heads.stacked import StackedHead
+from vidseq.ops.places import Places
 from vidseq.ops.selective_scan import selective_scan
 
 
@@ -68,16 +69,21 @@ class SSMLayer(Layer):
 
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads new frames; see `Layer`."""
+        return self.read_at(x, state, mask, Places.ends(mask))
+
+    def read_at(self, x: Tensor, state: LayerState, mask: Tensor, places: Places) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `Layer`."""
         hidden, past = state
         inner, gate = self.into(x).to(past.dtype).chunk(2, dim=-1)
-        new_past = advance(past, inner, mask)
+        new_past = places.latest(past, inner)
         inner = F.silu(self.convolve(torch.cat([past, inner], dim=1)))
         step, b, c = self.select(inner).split(self.sizes, dim=-1)
         delta = F.softplus(self.step(step)).masked_fill(~mask[..., None], 0)
         exact = torch.promote_types(hidden.dtype, torch.float32)  # sums over hours need more than half precision
         with torch.autocast(x.device.type, enabled=False):
-            parts = (delta, inner, -self.log_a.to(exact).exp(), b, c, hidden)
-            y, new_hidden = selective_scan(*(part.to(exact) for part in parts))
+            delta, b, c, before = (part.to(exact) for part in (delta, b, c, hidden))
+            a = -self.log_a.to(exact).exp()
+            y, new_hidden = selective_scan(delta, inner.to(exact), a, b, c, before, places)
         shown = (y.to(inner.dtype) + self.skip * inner) * F.silu(gate)
         return self.out(shown), (new_hidden.to(hidden.dtype), new_past)
 
@@ -90,7 +96,7 @@ class SSMLayer(Layer):
         return y
 
 
-class SSM(TemporalHead):
+class SSM(StackedHead):
     """A selective state space: N numbers per channel decay at their own rates, and each frame chooses what it writes.
 
         x, g  = W_in x_t;   x = silu(conv(x))                 the latest 4 frames of each channel
@@ -107,25 +113,8 @@ class SSM(TemporalHead):
 
     name = "ssm"
     Config = SSMConfig
-    supports_noncausal = True
-    segment_frames = 1024
-    context_frames = None
+    State = SSMState
 
     def __init__(self, config: SSMConfig) -> None:
         super().__init__(config)
-        layers = [SSMLayer(config) for _ in range(config.layers)]
-        back = [] if config.causal else [SSMLayer(config) for _ in range(config.layers)]
-        self.stack = ResidualStack(config.dim, layers, dropout=config.dropout, backward=back)
-
-    def init_state(self, batch_size: int) -> SSMState:
-        """Makes zeros."""
-        return SSMState(*self.stack.init_state(batch_size))
-
-    def scan(self, x: Tensor, state: SSMState, mask: Tensor) -> tuple[Tensor, SSMState]:
-        """Reads new frames; see `TemporalHead.scan`."""
-        y, new_state = self.stack(x, state, mask)
-        return y, SSMState(*new_state)
-
-    def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Reads whole videos; see `TemporalHead.forward_noncausal`."""
-        return self.stack.forward_noncausal(x, mask)
+        self.stack = self.make_stack(lambda: SSMLayer(config), config.layers)

@@ -13,6 +13,7 @@ from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.transformer import TransformerBlock, check_heads
 from vidseq.ops.banded import banded_attention
 from vidseq.ops.dense import attend_independent_queries, causal_attention
+from vidseq.ops.places import PlacedQueries
 from vidseq.ops.recent import fits_page, last_frames, latest, page_frames, with_surroundings
 from vidseq.ops.rotary import rotary_angles
 
@@ -72,6 +73,7 @@ class Window(TemporalHead):
     Config = WindowConfig
     supports_noncausal = True
     fixed_context = True
+    asks_in_one_pass = True
     config: WindowConfig
 
     def __init__(self, config: WindowConfig) -> None:
@@ -106,20 +108,39 @@ class Window(TemporalHead):
 
     def scan(self, x: Tensor, state: WindowState, mask: Tensor) -> tuple[Tensor, WindowState]:
         """Reads new frames; see `TemporalHead.scan`."""
-        num_frames, past, valid = x.shape[1], *self._visible_past(state)
-        angles = self._angles(state.position[:, None] + torch.arange(num_frames, device=x.device))
-        kept = []
+        if x.shape[1] == 1:
+            return self._scan_live(x, state, mask)
+        y, new_state, _ = self.scan_with_queries(x, state, mask, PlacedQueries.none(x))
+        return y, new_state
+
+    def _scan_live(self, x: Tensor, state: WindowState, mask: Tensor) -> tuple[Tensor, WindowState]:
+        """Reads a live frame without a copy of the past."""
+        (past, valid), angles, kept = self._visible_past(state), self._angles(state.position[:, None]), []
         for index, block in enumerate(self.blocks):
             layer_past = [(old_k[:, index], old_v[:, index]) for old_k, old_v in past]
-            if num_frames == 1:  # a live frame does not copy the past
-                q, k, v = block.project(x, angles)
-                read, seen = attend_independent_queries(q, k, v, layer_past, valid), [*layer_past, (k, v)]
-            else:
-                q, k, v = block.project(x, angles, layer_past)
-                read, seen = self._attend(q, k, v, valid), [(k, v)]
-            x = block.finish(x, read)
-            kept.append(seen)
+            q, k, v = block.project(x, angles)
+            x = block.finish(x, attend_independent_queries(q, k, v, layer_past, valid))
+            kept.append([*layer_past, (k, v)])
         return self.last_norm(x), self._next_state(state, kept, mask)
+
+    def scan_with_queries(
+        self, x: Tensor, state: WindowState, mask: Tensor, queries: PlacedQueries
+    ) -> tuple[Tensor, WindowState, Tensor]:
+        """Reads new frames and answers queries; see `TemporalHead.scan_with_queries`."""
+        num_frames, asked, (past, valid) = x.shape[1], queries.by_row(len(x)), self._visible_past(state)
+        angles = self._angles(asked.positions(state.position, num_frames))
+        visible, x, kept = asked.visible(valid, num_frames, self._past), asked.behind(x), []
+        for index, block in enumerate(self.blocks):
+            q, k, v = block.project(x, angles, [(old_k[:, index], old_v[:, index]) for old_k, old_v in past])
+            (q, asked_q), (k, asked_k), (v, asked_v) = map(asked.split, (q, k, v))
+            read = self._attend(q, k, v, valid)
+            if asked.width:
+                own = attend_independent_queries(asked_q, asked_k, asked_v, [(k, v)], visible)
+                read = torch.cat([read, own], dim=2)
+            x = block.finish(x, read)
+            kept.append([(k, v)])
+        y, answers = asked.split(self.last_norm(x), dim=1)
+        return y, self._next_state(state, kept, mask), asked.flatten(answers)
 
     def _visible_past(self, state: WindowState) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
         """Returns all layers' past keys and values that the next frame sees, and which of them exist, bool (B, N)."""

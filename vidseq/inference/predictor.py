@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from vidseq.clip_reader import MAX_PIECE_FRAMES, QueryBatch, check_frames, read_clips, read_projected
+from vidseq.clip_reader import QueryBatch, check_frames, read_clips, read_projected
 from vidseq.data.action_sequences import Future
 from vidseq.data.batch import pad_features
 from vidseq.data.schema import Query
 from vidseq.data.visible import count_visible
 from vidseq.errors import ModelError, UserError
+from vidseq.heads.pieces import MAX_PIECE_FRAMES
 from vidseq.language.question import pad_tokens
 from vidseq.language.written import Written
 from vidseq.model import VideoReasoner

@@ -28,7 +28,8 @@ def pad_tokens(texts: Sequence[Sequence[int]]) -> Tensor:
 class QuestionEncoder(nn.Module):
     """Reads a question in both directions and keeps the strongest response of each channel.
 
-    An empty text gives zeros. In training some words are replaced by unknown, so that the model tolerates new words.
+    An empty text gives zeros. Each distinct text is encoded once, with one draw of dropout. In training some words are
+    replaced by unknown, so that the model tolerates new words.
 
     Args:
         vocab_size: number of word ids, padding and unknown included.
@@ -61,16 +62,10 @@ class QuestionEncoder(nn.Module):
         filled = torch.nonzero((flat != PADDING).any(dim=1)).squeeze(1)
         vectors = self.embedding.weight.new_zeros(flat.shape[0], self.embedding.embedding_dim)
         if len(filled):
-            encoded = self._encode_distinct(flat.index_select(0, filled))
+            texts, index = flat.index_select(0, filled).unique(dim=0, return_inverse=True)
+            encoded = self._encode(texts).index_select(0, index)
             vectors = vectors.to(encoded.dtype).index_copy(0, filled, encoded)
         return vectors.reshape(*tokens.shape[:-1], vectors.shape[-1])
-
-    def _encode_distinct(self, tokens: Tensor) -> Tensor:
-        """Encodes distinct texts once in evaluation, which repeats few texts; in training each has its own dropout."""
-        if self.training:
-            return self._encode(tokens)
-        texts, index = tokens.unique(dim=0, return_inverse=True)
-        return self._encode(texts).index_select(0, index)
 
     def _encode(self, tokens: Tensor) -> Tensor:
         lengths = (tokens != PADDING).sum(dim=1)

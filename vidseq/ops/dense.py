@@ -52,7 +52,7 @@ def attend_independent_queries(
         k: their own keys, like `q`.
         v: their own values, like `q`.
         past: keys and values that all queries see, each (B, H, N, d), in parts, which may be separate tensors.
-        valid: bool (B, N of all parts), False for keys that must not be seen.
+        valid: bool (B, N of all parts), or (B, Q, N) for each query; False for keys that must not be seen.
 
     Returns:
         (B, H, Q, d).
@@ -60,7 +60,8 @@ def attend_independent_queries(
     q = q * q.shape[-1] ** -0.5
     scores = torch.cat([*(q @ keys.transpose(2, 3) for keys, _ in past), (q * k).sum(dim=-1, keepdim=True)], dim=-1)
     if not bool(valid.all()):
-        scores = scores.masked_fill(~F.pad(valid, (0, 1), value=True)[:, None, None], -torch.inf)
+        seen = F.pad(valid, (0, 1), value=True)
+        scores = scores.masked_fill(~(seen[:, None, None] if seen.ndim == 2 else seen[:, None]), -torch.inf)
     *weights, own = scores.softmax(dim=-1).split([*(keys.shape[2] for keys, _ in past), 1], dim=-1)
     read = own * v
     for weight, (_, values) in zip(weights, past):

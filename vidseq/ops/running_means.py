@@ -4,12 +4,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidseq.ops.places import Places
+
 CHUNK = 64
 """Frames whose mutual influence is computed at once; time and memory grow with d + CHUNK per frame."""
 
 
 def running_means(
-    address: Tensor, assign: Tensor, value: Tensor, mean: Tensor, count: Tensor
+    address: Tensor,
+    assign: Tensor,
+    value: Tensor,
+    mean: Tensor,
+    count: Tensor,
+    places: Places | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Assigns frames to groups k and reads the means of the groups after each frame.
 
@@ -27,9 +34,10 @@ def running_means(
         value: (B, R, T, d).
         mean: before the first frame, (B, R, K, d); zero for a group without frames.
         count: frames in each group, (B, K).
+        places: where means are wanted; None: after the last frame of each row.
 
     Returns:
-        read (B, R, T, d), and mean and count after the last frame.
+        read (B, R, T, d), and mean (P, R, K, d) and count (P, K) at the places.
     """
     num_frames = value.shape[2]
     chunk = min(CHUNK, num_frames)
@@ -48,5 +56,21 @@ def running_means(
     for old, new in zip(kept.unbind(2), written.unbind(2)):
         starts.append(mean)
         mean = torch.addcmul(new, old, mean)
-    read = (weight * before) @ torch.stack(starts, dim=2) + (weight @ assign.mT).tril() @ value
-    return read.flatten(2, 3)[:, :, :num_frames], mean, counts[:, 0, -1, -1]
+    start = torch.stack(starts, dim=2)
+    read = ((weight * before) @ start + (weight @ assign.mT).tril() @ value).flatten(2, 3)[:, :, :num_frames]
+    if places is None:
+        return read, mean, counts[:, 0, -1, -1]
+    return read, *_means_at(places, start * before.mT, assign[:, 0], value, count, counts[:, 0])
+
+
+def _means_at(
+    places: Places, total: Tensor, assign: Tensor, value: Tensor, count: Tensor, counts: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Returns means (P, R, K, d) and counts (P, K) at places: totals at a chunk's start, and what its frames added."""
+    rows, chunk = places.rows, value.shape[3]
+    index = (places.seen - 1).clamp(min=0) // chunk
+    added = torch.arange(chunk, device=value.device) < (places.seen - index * chunk)[:, None]
+    here = assign[rows, index].masked_fill(~added[..., None], 0)
+    counts = places.newest(counts.flatten(1, 2), count)
+    totals = total[rows, :, index] + here[:, None].mT @ value[rows, :, index]
+    return totals / counts.clamp(min=1)[:, None, :, None], counts

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidseq.ops.places import Places, join_parts
+
 CHUNK = 16
 """Frames whose mutual influence is computed at once; time and memory grow with slots x CHUNK per frame."""
 SEGMENT = 128 * CHUNK
@@ -13,7 +15,13 @@ SEGMENT = 128 * CHUNK
 
 
 def slot_scan(
-    query: Tensor, value: Tensor, write: Tensor, keep: Tensor, slot_keys: Tensor, memory: Tensor
+    query: Tensor,
+    value: Tensor,
+    write: Tensor,
+    keep: Tensor,
+    slot_keys: Tensor,
+    memory: Tensor,
+    places: Places | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Writes frames into slots and reads the slots after each write.
 
@@ -35,24 +43,37 @@ def slot_scan(
         keep: (B, T, S), from 0 to 1; 1 where a frame is invalid.
         slot_keys: (R, S, d).
         memory: contents before the first frame, (B, R, S, d).
+        places: where contents are wanted; None: after the last frame of each row.
 
     Returns:
-        read (B, R, T, d), and the contents after the last frame (B, R, S, d).
+        read (B, R, T, d), and the contents at the places (P, R, S, d).
     """
-    reads = []
+    reads, found, indices = [], [], []
     for start in range(0, query.shape[2], SEGMENT):
-        part = slice(start, start + SEGMENT)
-        read, memory = _scan_segment(
-            query[:, :, part], value[:, :, part], write[:, part], keep[:, part], slot_keys, memory
-        )
+        part = slice(start, min(start + SEGMENT, query.shape[2]))
+        inside, index = (None, None) if places is None else places.within(part.start, part.stop)
+        parts = (query[:, :, part], value[:, :, part], write[:, part], keep[:, part])
+        read, memory, contents = _scan_segment(*parts, slot_keys, memory, inside)
         reads.append(read)
-    return (reads[0] if len(reads) == 1 else torch.cat(reads, dim=2)), memory
+        found.append(contents)
+        indices.append(index)
+    at_places = memory if places is None else join_parts(found, [index for index in indices if index is not None])
+    return (reads[0] if len(reads) == 1 else torch.cat(reads, dim=2)), at_places
 
 
 def _scan_segment(
-    query: Tensor, value: Tensor, write: Tensor, keep: Tensor, slot_keys: Tensor, memory: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Runs `slot_scan` on one segment, all chunks at once; n counts chunks, t and j their frames."""
+    query: Tensor,
+    value: Tensor,
+    write: Tensor,
+    keep: Tensor,
+    slot_keys: Tensor,
+    memory: Tensor,
+    places: Places | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Runs `slot_scan` on one segment, all chunks at once; n counts chunks, t and j their frames.
+
+    Returns the reads, the contents after the last frame, and those at the places.
+    """
     num_frames = query.shape[2]
     chunk = min(CHUNK, num_frames)
     num_chunks = -(-num_frames // chunk)
@@ -67,7 +88,8 @@ def _scan_segment(
     kept = keep.cumprod(dim=2)  # (B, n, t, S)
 
     written = torch.einsum("bnsj,bnrjd->bnrsd", weights[:, :, -1], value)
-    starts, memory = _contents_at_chunks(kept[:, :, -1], written, memory)  # (B, n, R, S, d)
+    starts, after = _contents_at_chunks(kept[:, :, -1], written, memory)  # (B, n, R, S, d)
+    contents = memory[:0] if places is None else _contents_at(places, kept, weights, value, starts)
 
     likeness = torch.einsum("bnrtd,bnrjd->bntjr", query, value)
     old, new = torch.einsum("bnrtd,bnrsd->bntsr", query, starts), weights @ likeness  # (B, n, t, S, R)
@@ -78,7 +100,17 @@ def _scan_segment(
     read_old = torch.einsum("bntrs,bnrsd->bnrtd", address * kept[:, :, :, None], starts)
     read_new = torch.einsum("bntrj,bnrjd->bnrtd", address @ weights, value)
     read = (read_old + read_new).transpose(1, 2).flatten(2, 3)
-    return read[:, :, :num_frames], memory
+    return read[:, :, :num_frames], after, contents
+
+
+def _contents_at(places: Places, kept: Tensor, weights: Tensor, value: Tensor, starts: Tensor) -> Tensor:
+    """Returns the contents at places of a segment, (P, R, S, d): what a chunk's start has left, and what was added."""
+    rows, frame, chunk = places.rows, (places.seen - 1).clamp(min=0), kept.shape[2]
+    at = (rows, frame // chunk, frame % chunk)
+    first = (places.seen == 0)[:, None]  # before the first frame
+    share = kept[at].masked_fill(first, 1)
+    added = weights[at].masked_fill(first[..., None], 0)[:, None] @ value[at[:2]]
+    return torch.addcmul(added, share[:, None, :, None], starts[at[:2]])
 
 
 class _Weights(torch.autograd.Function):

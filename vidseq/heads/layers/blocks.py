@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vidseq.ops.live import is_live
+from vidseq.ops.places import Places
 from vidseq.ops.recent import latest
 
 #: A layer's state: tensors, batch first.
@@ -30,8 +31,33 @@ class Layer(nn.Module, abc.ABC):
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads new frames; `x`, `mask` and the new state are as in `TemporalHead.scan`."""
 
+    @abc.abstractmethod
+    def read_at(self, x: Tensor, state: LayerState, mask: Tensor, places: Places) -> tuple[Tensor, LayerState]:
+        """Reads new frames as `forward` does, but returns the states at places, each tensor (P, ...)."""
 
-class LiveLayer(Layer):
+
+class FramewiseLayer(Layer):
+    """A layer that computes its state after every frame anyway."""
+
+    @abc.abstractmethod
+    def read_frames(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames; returns y and the states after every frame, each tensor (B, T, ...).
+
+        Both are undefined where a frame is invalid.
+        """
+
+    def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `Layer`."""
+        y, frames = self.read_frames(x, state, mask)
+        return y, tuple(last_valid(after, before, mask).to(before.dtype) for after, before in zip(frames, state))
+
+    def read_at(self, x: Tensor, state: LayerState, mask: Tensor, places: Places) -> tuple[Tensor, LayerState]:
+        """Reads new frames; see `Layer`."""
+        y, frames = self.read_frames(x, state, mask)
+        return y, tuple(places.newest(after, before).to(before.dtype) for after, before in zip(frames, state))
+
+
+class LiveLayer(FramewiseLayer):
     """A layer whose output is the first tensor of its state, with a fast path for one live frame."""
 
     @abc.abstractmethod
@@ -70,6 +96,19 @@ class ResidualStack(nn.Module):
             x = x + (self.dropout(y) if self.training else y)
             states.append(new_state)
         return self.last_norm(x), _stack_states(states)
+
+    def read_at(
+        self, x: Tensor, state: LayerState, mask: Tensor, places: Places
+    ) -> tuple[Tensor, LayerState, LayerState]:
+        """Reads new frames as `forward` does; returns y, the states at P places, and those at the ends of all rows."""
+        states = []
+        both = places.then(Places.ends(mask))
+        for index, (norm, layer) in enumerate(zip(self.norms, self.layers)):
+            y, at_places = layer.read_at(norm(x), tuple(part[:, index] for part in state), mask, both)
+            x = x + (self.dropout(y) if self.training else y)
+            states.append(at_places)
+        stacked = [part.split([len(places.rows), len(mask)]) for part in _stack_states(states)]
+        return self.last_norm(x), *(tuple(parts) for parts in zip(*stacked))
 
     def _read_live(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads one live frame per row; the mask is False for rows that have none."""
