@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from vidseq.baselines.bag_of_labels import BagOfLabels
 from vidseq.baselines.baseline_data import BaselineData
 from vidseq.baselines.chain import LabelChain, NGram
+from vidseq.baselines.label_probes import LabelBagProbe, LabelChainProbe
 from vidseq.baselines.last_label import RepeatLastLabel
 from vidseq.baselines.majority import Majority
 from vidseq.baselines.probes import BagOfFrames, BestFrameProbe, LastFrameProbe, QuestionOnly, TimeOnly
@@ -173,3 +174,34 @@ def test_majority_gives_probabilities(known, text):
     shares = np.exp(Majority().answer(data_of(training, [asked("w", 1.0, "cut", text)])))
     assert shares.sum() == pytest.approx(1)
     assert (shares > 0).all()
+
+
+def test_label_probes_see_what_has_begun():
+    segments, _ = video_of(["mix", "nothing", "cut", "mix", "serve"])
+    query = Query(video="v", time=3.5, kind="question", question="What?", answer="cut")
+    data = data_of([query], [query], {"v": segments})
+    assert list(data.label_indices) == ["cut", "mix", "serve"]
+    assert LabelBagProbe().inputs_of(data, query).tolist() == [[1, 2, 0], [0, 1, 0]]
+    assert LabelChainProbe(2).inputs_of(data, query).tolist() == [[0, 1, 0], [1, 0, 0]]
+    early = Query(video="v", time=0.5, kind="question", question="What?", answer="cut")
+    assert LabelChainProbe(2).inputs_of(data, early).tolist() == [[0, 1, 0], [0, 0, 0]]
+    never = Query(video="w", time=0.5, kind="question", question="What?", answer="cut")
+    assert LabelBagProbe().inputs_of(data, never).tolist() == [[0, 0, 0]] * 2
+
+
+@pytest.mark.parametrize(
+    ("probe", "right"), [(LabelBagProbe(), 1), (LabelChainProbe(2), 1), (LabelChainProbe(1), 0.5)], ids=str
+)
+def test_label_probes_answer_by_what_they_see(probe, right):
+    """Either cutting or mixing came before serving, which is the last label in all videos."""
+    segments, queries = {}, []
+    for number in range(80):
+        name, first = f"v{number}", ("cut", "mix")[number % 2]
+        segments[name], _ = video_of([first, "serve", "mix"], name)
+        answer = "yes" if first == "cut" else "no"
+        queries.append(Query(video=name, time=1.5, kind="question", question="Was it cut?", answer=answer))
+    classes = ("no", "yes")
+    scores = probe.answer(data_of(queries[:40], queries[40:], segments, classes=classes))
+    assert np.mean([classes[row.argmax()] == query.answer for row, query in zip(scores, queries[40:])]) == (
+        pytest.approx(right, abs=0.2 if right < 1 else 0)
+    )

@@ -194,6 +194,8 @@ def test_the_verb_writes_rows_and_tables(toy_world, runs, tmp_path, capsys):
             "best_frame_probe",
             "bag_of_frames",
             "bag_of_labels",
+            "label_bag_probe",
+            "label_chain_probe",
             "ngram",
             "repeat_last_label",
         ),

@@ -54,6 +54,7 @@ def test_all_controls(query_set):
     assert choose_controls(["all"], questions, **options) == [
         *("blind", "last_frame", "shuffled", "evidence_only", "swapped_past", "best_frame", "majority"),
         *("question_only", "time_only", "last_frame_probe", "bag_of_frames", "best_frame_probe"),
+        *("label_bag_probe", "label_chain_probe"),
     ]
     forecast = choose_controls(["all", "ngram:1", "blind"], nexts, **options)
     assert {"ngram", "ngram:1", "repeat_last_label", "bag_of_labels"} < set(forecast)

@@ -49,6 +49,12 @@ class BaselineData:
         return self.groups.get(query.video, query.video)
 
     @cached_property
+    def label_indices(self) -> dict[str, int]:
+        """The number of each label of an action, in alphabetical order."""
+        labels = {label for _, labels in self._actions_in_order.values() for label in labels}
+        return {label: index for index, label in enumerate(sorted(labels))}
+
+    @cached_property
     def _actions_in_order(self) -> dict[str, tuple[list[float], list[str]]]:
         """When the actions of each video begin, and their labels."""
         in_order = {}

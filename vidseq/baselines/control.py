@@ -50,6 +50,10 @@ PAST_LABELS = Need(
     "next actions, and segments of the past, got none",
     lambda facts: facts.has_segments and NEXT_ACTION in facts.kinds,
 )
+PAST_LABELS_AND_QUESTIONS = Need(
+    "questions in words, and segments of the past, got none",
+    lambda facts: facts.has_segments and facts.has_questions,
+)
 QUESTIONS = Need("questions in words, got none", lambda facts: facts.has_questions)
 EVIDENCE = Need("queries with evidence intervals, got none", lambda facts: facts.has_evidence)
 TWO_GROUPS = Need("videos of at least two groups, got one", lambda facts: facts.num_groups > 1)

@@ -24,16 +24,16 @@ _SMALLEST_SHARE = 0.01
 
 
 class Probe(Baseline):
-    """A `KernelRegression` on the question and on what `inputs` returns."""
+    """A `KernelRegression` on the question and on what `inputs_of` returns."""
 
     reads_frames: ClassVar[bool] = True
-    """False: `inputs` uses the query alone."""
+    """False: `inputs_of` uses no samples."""
     examples_per_query: ClassVar[int] = 1
     """How often each training query is an example."""
 
     @abstractmethod
-    def inputs(self, past: Past, query: Query) -> np.ndarray:
-        """Returns what the probe sees of a query's past: K feature vectors, (K, F); K may be 0."""
+    def inputs_of(self, data: BaselineData, query: Query) -> np.ndarray:
+        """Returns what the probe sees: K feature vectors, (K, F); K may be 0."""
 
     def answer(self, data: BaselineData) -> np.ndarray:
         """Returns logarithms of estimated probabilities (N, C); ties are broken at random.
@@ -57,11 +57,11 @@ class Probe(Baseline):
 
     def training_inputs(self, data: BaselineData, examples: Sequence[Query]) -> np.ndarray:
         """Returns what the model learns from, (N, K, F)."""
-        return np.stack([self.inputs(data.past(query), query) for query in examples])
+        return np.stack([self.inputs_of(data, query) for query in examples])
 
     def predict(self, model: KernelRegression, data: BaselineData, queries: Sequence[Query]) -> np.ndarray:
         """Returns the model's estimates for some queries, (N, C)."""
-        inputs = np.stack([self.inputs(data.past(query), query) for query in queries])
+        inputs = np.stack([self.inputs_of(data, query) for query in queries])
         return model.scores(_texts(queries), np.asarray(inputs, float))
 
     def _examples(self, data: BaselineData) -> list[Query]:
@@ -74,6 +74,18 @@ class Probe(Baseline):
             return known
         chosen = np.sort(np.random.default_rng(0).choice(len(known), MAX_EXAMPLES, replace=False))
         return [known[index] for index in chosen]
+
+
+class PastProbe(Probe):
+    """A probe that sees samples of a query's past."""
+
+    @abstractmethod
+    def inputs(self, past: Past, query: Query) -> np.ndarray:
+        """Returns what the probe sees of a query's past: K feature vectors, (K, F); K may be 0."""
+
+    def inputs_of(self, data: BaselineData, query: Query) -> np.ndarray:
+        """Returns `inputs`, (K, F)."""
+        return self.inputs(data.past(query), query)
 
 
 def log_scores(estimates: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from vidseq.baselines.baseline_data import BaselineData
 from vidseq.baselines.choice_words import ChoiceWords
 from vidseq.baselines.control import QUESTIONS, Parameter, read_seconds, write_seconds
 from vidseq.baselines.kernel_regression import KernelRegression
-from vidseq.baselines.probe import Probe, break_ties
+from vidseq.baselines.probe import PastProbe, break_ties
 from vidseq.data.schema import Query
 from vidseq.data.visible import Past, past_of
 
@@ -19,7 +19,7 @@ MAX_FRAMES = 24
 
 
 @dataclass(frozen=True)
-class QuestionOnly(Probe):
+class QuestionOnly(PastProbe):
     """Sees the words of the question. Multiple choice is answered by the words of the choices, see `ChoiceWords`."""
 
     name = "question_only"
@@ -45,7 +45,7 @@ class QuestionOnly(Probe):
 
 
 @dataclass(frozen=True)
-class TimeOnly(Probe):
+class TimeOnly(PastProbe):
     """Sees when the query is asked: elapsed time and its logarithm."""
 
     name = "time_only"
@@ -58,7 +58,7 @@ class TimeOnly(Probe):
 
 
 @dataclass(frozen=True)
-class LastFrameProbe(Probe):
+class LastFrameProbe(PastProbe):
     """Sees the newest frame. The input control `last_frame` asks the evaluated model instead."""
 
     name = "last_frame_probe"
@@ -70,7 +70,7 @@ class LastFrameProbe(Probe):
 
 
 @dataclass(frozen=True)
-class BagOfFrames(Probe):
+class BagOfFrames(PastProbe):
     """Sees the newest frame and the mean of the past, or of its last seconds: what there was, in no order."""
 
     name = "bag_of_frames"
@@ -93,7 +93,7 @@ class BagOfFrames(Probe):
 
 
 @dataclass(frozen=True)
-class BestFrameProbe(Probe):
+class BestFrameProbe(PastProbe):
     """Sees one frame of the past at a time, and answers with its most confident prediction: no order is used.
 
     It learns from two random frames of each training query's past. The input control `best_frame` asks the evaluated

@@ -3,6 +3,7 @@
 from vidseq.baselines.bag_of_labels import BagOfLabels
 from vidseq.baselines.baseline import Baseline
 from vidseq.baselines.chain import NGram
+from vidseq.baselines.label_probes import LabelBagProbe, LabelChainProbe
 from vidseq.baselines.last_label import RepeatLastLabel
 from vidseq.baselines.majority import Majority
 from vidseq.baselines.probes import BagOfFrames, BestFrameProbe, LastFrameProbe, QuestionOnly, TimeOnly
@@ -19,5 +20,7 @@ BASELINES: dict[str, type[Baseline]] = {
         RepeatLastLabel,
         NGram,
         BagOfLabels,
+        LabelBagProbe,
+        LabelChainProbe,
     )
 }

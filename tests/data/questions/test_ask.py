@@ -93,7 +93,7 @@ def test_the_new_data_set_finds_features_and_videos(kitchen: Kitchen, tmp_path: 
     assert store.read("v000").features.shape[1] == 6 and store.folder.resolve().is_relative_to(dataset.folder)
     path = made.video_path("v000")
     assert path is not None and path.resolve() == (dataset.folder / "videos/v000.mp4").resolve()
-    assert made.segments == dataset.segments and made.info.background == "rest"
+    assert made.segments == dataset.segments and made.info.background == "rest" and made.info.tasks == {}
     assert {query.answer for query in made.queries} <= set(made.answer_labels)
 
 
@@ -154,6 +154,13 @@ def test_drawn_answers_are_right_and_words_are_known(kitchen: Kitchen) -> None:
             assert query.question is not None and UNKNOWN not in vocabulary.encode(query.question)
             same = [s for s in actions if s.label.replace("_", " ") in query.question]
             assert query.answer == (max(same, key=lambda s: s.end).track if same else "not yet")
+
+
+def test_tasks_that_a_data_set_lists_are_joined_by_questions(kitchen: Kitchen, tmp_path: Path) -> None:
+    dataset = kitchen(8, 4)
+    info = dataclasses.replace(dataset.info, tasks={"next_action": {"anticipation_seconds": 2.0}})
+    made = ask_questions(dataclasses.replace(dataset, info=info), tmp_path / "asked")
+    assert made.info.tasks == {"next_action": {"anticipation_seconds": 2.0}, "question": {}}
 
 
 def test_training_draws_what_the_data_set_was_made_with(kitchen: Kitchen, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from vidseq.data.questions.family import Family
 from vidseq.data.questions.settings import QuestionSettings, write_settings
 from vidseq.data.questions.twins import TwinQuestions
 from vidseq.data.questions.video_actions import actions_of, ages_of
-from vidseq.data.schema import Query, Video
+from vidseq.data.schema import QUESTION, Query, Video
 from vidseq.errors import UserError
 from vidseq.features.store import FOLDER
 
@@ -109,7 +109,8 @@ def _check_found(dataset: Dataset, named: Sequence[Family], queries: Sequence[Qu
 def _write(dataset: Dataset, out: Path, queries: Sequence[Query], answers: tuple[str, ...]) -> Dataset:
     videos = [_moved(video, dataset.folder, out) for video in dataset.videos.values()]
     labels = {"action": dataset.action_labels, "answer": answers}
-    info = dataclasses.replace(dataset.info, labels=labels, question_source=SOURCE)
+    tasks = dataset.info.tasks and {**dataset.info.tasks, QUESTION: {}}  # none listed: all that fit are trained
+    info = dataclasses.replace(dataset.info, labels=labels, tasks=tasks, question_source=SOURCE)
     made = write_dataset(out, info, videos, dataset.segments, queries)
     if (dataset.folder / FOLDER).is_dir():
         (out / FOLDER).symlink_to(os.path.relpath((dataset.folder / FOLDER).resolve(), out.resolve()))
