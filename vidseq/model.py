@@ -1,6 +1,7 @@
 """The model: features are projected, a temporal head turns them into memory, tasks read that memory."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
@@ -54,6 +55,8 @@ class ModelConfig:
     """Share of feature channels dropped in training, each for a whole clip."""
     word_dropout: float = 0.0
     """Share of question words made unknown in training."""
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+    """By task, what its class scores are divided by before they become probabilities; 1 for tasks left out."""
 
     def to_json(self) -> dict[str, Any]:
         """The config as plain values."""
@@ -73,6 +76,9 @@ class ModelConfig:
         values["vocabulary"] = tuple(values["vocabulary"])
         if values["fingerprint"] is not None:
             values["fingerprint"] = Fingerprint(**values["fingerprint"])
+        wrong = [value for value in values.get("temperatures", {}).values() if not 0 < value < math.inf]
+        if wrong:
+            raise ValueError(f"temperatures expect numbers above 0, got {wrong[0]}")
         return cls(**values)
 
 
@@ -142,7 +148,9 @@ class VideoReasoner(nn.Module):
                 f"Use causal=True to ask."
             )
         labels = self.config.labels.get(task.label_kind, ())
-        return task(self.config.dim, labels, self.config.tasks[name], self.config.dropout)
+        made = task(self.config.dim, labels, self.config.tasks[name], self.config.dropout)
+        made.temperature = self.config.temperatures.get(name, 1.0)
+        return made
 
     def _make_encoder(self) -> QuestionEncoder | None:
         if not of_family(self.tasks.values(), QueryTask):
@@ -284,6 +292,16 @@ class VideoReasoner(nn.Module):
         name = next(found, kind)
         self.find_task(name)
         return name
+
+    def set_temperatures(self, temperatures: Mapping[str, float]) -> None:
+        """Sets the temperature of some tasks, in the config, too; see `ModelConfig.temperatures`.
+
+        Raises:
+            UserError: the model was not trained for one of them.
+        """
+        for name, temperature in temperatures.items():
+            self.find_task(name).temperature = temperature
+        self.config = dataclasses.replace(self.config, temperatures={**self.config.temperatures, **temperatures})
 
     def find_task(self, name: str) -> Task:
         """The task of this name.

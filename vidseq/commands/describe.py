@@ -102,6 +102,7 @@ def describe_model(path: Path) -> str:
         head=f"{config.head} {dict(config.head_options) or ''}".strip(),
         reads="past and future" if not config.causal else f"{reach} frames back" if reach else "all of the past",
         tasks=", ".join(config.tasks),
+        temperatures=", ".join(f"{name} {value:.3g}" for name, value in config.temperatures.items()) or "none",
         parameters=f"{num_parameters(model):,}",
         features="unknown" if config.fingerprint is None else config.fingerprint.name,
         fps=config.fps or "unknown",

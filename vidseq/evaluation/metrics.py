@@ -8,6 +8,7 @@ from sklearn.metrics import recall_score
 
 from vidseq.errors import UserError
 from vidseq.language.vocabulary import split_words
+from vidseq.tasks.calibration import NUM_BINS, calibration_error
 
 #: Probabilities are clipped to at least this, so that a right answer of probability zero has a finite cost.
 _MIN_PROBABILITY = 1e-12
@@ -37,22 +38,10 @@ def negative_log_likelihood(rows: pd.DataFrame) -> float:
     return float(-np.log(np.clip(rows["answer_score"].to_numpy(float), _MIN_PROBABILITY, 1.0)).mean())
 
 
-def expected_calibration_error(rows: pd.DataFrame, num_bins: int = 15) -> float:
-    """Computes the expected calibration error: how far predicted probabilities are from accuracy.
-
-    Predictions fall into bins of equal width by their probability; a bin includes its upper edge. The error is the
-    mean over bins, weighted by size, of the distance between mean probability and accuracy. Source: arXiv:1706.04599,
-    eq. 3.
-
-    Args:
-        rows: with `score` and `correct`.
-        num_bins: number of bins over [0, 1].
-    """
+def expected_calibration_error(rows: pd.DataFrame, num_bins: int = NUM_BINS) -> float:
+    """Computes the expected calibration error of rows with `score` and `correct`; see `calibration_error`."""
     _require_rows(rows)
-    score, correct = rows["score"].to_numpy(float), rows["correct"].to_numpy(float)
-    bins = np.clip(np.ceil(score * num_bins).astype(int) - 1, 0, num_bins - 1)
-    gaps = np.bincount(bins, weights=correct - score, minlength=num_bins)
-    return float(np.abs(gaps).sum() / len(score))
+    return calibration_error(rows["score"].to_numpy(float), rows["correct"].to_numpy(float), num_bins)
 
 
 def exact_match(rows: pd.DataFrame) -> float:

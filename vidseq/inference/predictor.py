@@ -319,8 +319,8 @@ class Predictor:
             DataError: features of another width, or with NaN.
         """
         dense = self.model.dense_task(task)
-        logits = torch.cat([dense.decode(y)[0].float() for y in self._outputs(self._checked(features), video)])
-        return _in_columns(logits.log_softmax(dim=-1), self._columns[dense.name]).exp().cpu().numpy()
+        logits = torch.cat([dense.decode(y)[0] for y in self._outputs(self._checked(features), video)])
+        return _in_columns(dense.log_probabilities(logits), self._columns[dense.name]).exp().cpu().numpy()
 
     def _outputs(self, clip: Tensor, video: str) -> Iterator[Tensor]:
         """The head's output of a video, piece after piece where it can stream, for bounded memory."""

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from vidseq.data.examples import IGNORED
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.tasks.base import Task, cross_entropy
+from vidseq.tasks.calibration import ScoredAnswers
 from vidseq.tasks.prediction import Ranking, rank_classes
 
 
@@ -95,10 +97,15 @@ class ClassTask(QueryTask):
         """Whether the most probable class offered is the answer; see `QueryTask.right`."""
         return decoded.masked_fill(~offered, -torch.inf).argmax(dim=-1) == targets
 
+    def scored_answers(self, decoded: Tensor, targets: Tensor, offered: Tensor, /) -> ScoredAnswers:
+        """The scores of the classes offered; see `Task.scored_answers`."""
+        known = targets != IGNORED
+        return ScoredAnswers(decoded.float().masked_fill(~offered, -torch.inf)[known], targets[known])
+
     def answer(self, decoded: Tensor, queries: Sequence[Query], *, beam: int | None = None) -> Tensor:
         """Log-probabilities of the classes, float32 (N, C); see `Task.answer`."""
         offered = self.offered(queries).to(decoded.device)
-        return decoded.float().masked_fill(~offered, -torch.inf).log_softmax(dim=-1)
+        return self.log_probabilities(decoded.float().masked_fill(~offered, -torch.inf))
 
     def rank(self, decoded: Tensor, queries: Sequence[Query], top: int) -> list[Ranking]:
         """The most probable classes; see `Task.rank`."""

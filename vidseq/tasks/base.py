@@ -21,6 +21,7 @@ from vidseq.data.examples import IGNORED
 from vidseq.data.schema import Query
 from vidseq.errors import UserError, unknown_name
 from vidseq.language.written import Written
+from vidseq.tasks.calibration import ScoredAnswers
 from vidseq.tasks.prediction import Prediction, Ranking, answer_row
 
 
@@ -99,6 +100,8 @@ class Task(nn.Module, abc.ABC):
             raise UserError(f"{self.name} task expects the class names of '{self.label_kind}', got none.")
         self.labels = tuple(labels)
         self.options = make_options(self.name, self.Options, options)
+        self.temperature = 1.0
+        """What class scores are divided by before they become probabilities; fitted on the validation split."""
 
     # -- the data set
 
@@ -154,6 +157,18 @@ class Task(nn.Module, abc.ABC):
         Returns:
             bool, one for each query or labelled frame.
         """
+
+    def scored_answers(self, output: Tensor, targets: Tensor, valid: Tensor, /) -> ScoredAnswers | None:
+        """The answers that a temperature is fitted to; the arguments are those of `loss`.
+
+        Returns:
+            their scores and right classes; None if the task's answers are no classes, so that it has no temperature.
+        """
+        return None
+
+    def log_probabilities(self, scores: Tensor) -> Tensor:
+        """Class scores (..., C) to log-probabilities, float32, at the task's temperature."""
+        return (scores.float() / self.temperature).log_softmax(dim=-1)
 
     # -- answering queries
 

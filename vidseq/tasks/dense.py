@@ -11,6 +11,7 @@ from vidseq.data.dataset import Dataset
 from vidseq.data.examples import IGNORED
 from vidseq.data.schema import Query
 from vidseq.tasks.base import Task
+from vidseq.tasks.calibration import ScoredAnswers
 from vidseq.tasks.prediction import Prediction, Ranking, rank_classes
 
 
@@ -62,6 +63,11 @@ class DenseTask(Task):
         known = targets != IGNORED
         return logits.argmax(dim=-1)[known] == targets[known]
 
+    def scored_answers(self, logits: Tensor, targets: Tensor, mask: Tensor, /) -> ScoredAnswers:
+        """The scores of the labelled frames; see `Task.scored_answers`."""
+        known = mask & (targets != IGNORED)
+        return ScoredAnswers(logits[known].float(), targets[known])
+
     def query_vectors(self, text_vectors: Tensor) -> Tensor:
         """Zeros (..., D), because the class of the newest frame needs no memory."""
         return torch.zeros_like(text_vectors)
@@ -72,7 +78,7 @@ class DenseTask(Task):
 
     def answer(self, decoded: Tensor, queries: Sequence[Query], *, beam: int | None = None) -> Tensor:
         """Log-probabilities of the newest frame's classes, float32 (N, C); see `Task.answer`."""
-        return decoded.float().log_softmax(dim=-1)
+        return self.log_probabilities(decoded)
 
     def rank(self, decoded: Tensor, queries: Sequence[Query], top: int) -> list[Ranking]:
         """The most probable classes of the newest frame; see `Task.rank`."""

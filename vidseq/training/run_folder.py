@@ -36,7 +36,7 @@ class RunFolder:
     """The files of a run.
 
     ```
-    config.yaml  env.json  metrics.csv  tensorboard/
+    config.yaml  env.json  metrics.csv  calibration.csv  tensorboard/
     checkpoints/{best,last}/model.safetensors config.json
     checkpoints/last/training.pt          weights, optimizer and counts, to resume; tensors and plain values only
     ```
@@ -68,6 +68,11 @@ class RunFolder:
     def metrics_file(self) -> Path:
         """A row for each epoch."""
         return self.path / "metrics.csv"
+
+    @property
+    def calibration_file(self) -> Path:
+        """A row for each task: its temperature, and what it does on the validation split."""
+        return self.path / "calibration.csv"
 
     def start(self, config: TrainConfig, about: Mapping[str, Any], *, resume: bool) -> None:
         """Creates the folder of a new run, or checks that the run in it can be resumed.

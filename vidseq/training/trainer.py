@@ -18,6 +18,7 @@ from vidseq.errors import ModelError
 from vidseq.features.store import FeatureStore
 from vidseq.model import VideoReasoner
 from vidseq.training.build import build_model, fit_statistics
+from vidseq.training.calibration import calibrate_best
 from vidseq.training.clips import ClipDataset, make_clip_dataset
 from vidseq.training.config import TrainConfig
 from vidseq.training.fabric import make_fabric
@@ -36,6 +37,8 @@ PORT_VARIABLE = "MASTER_PORT"
 
 def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | str, *, resume: bool = False) -> Path:
     """Trains a model on the split "train" and keeps the one that does best on "val"; never reads "test".
+
+    In the end, the probabilities of the best model are calibrated on "val"; see `vidseq.tasks.calibration`.
 
     Args:
         dataset: the videos, labels and queries to learn.
@@ -69,8 +72,9 @@ def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | 
     saved = folder.load_progress() if resume else None
     if saved is not None:
         _check_fits(saved, model, config, folder)
-    if not Schedule(config, len(train.videos)).is_finished(TrainingState.from_saved(saved)):
-        val = _validation_clips(dataset, store, model)
+    val = _validation_clips(dataset, store, model)
+    is_trained = Schedule(config, len(train.videos)).is_finished(TrainingState.from_saved(saved))
+    if not is_trained or (val is not None and not folder.calibration_file.is_file()):
         run = functools.partial(_run_loop, config=config, train=train, val=val, folder=folder, saved=saved)
         with torch.random.fork_rng(devices=[]), _nothing_left_behind():
             error = fabric.launch(run, model)
@@ -118,6 +122,8 @@ def _run_loop(
         TrainingLoop(fabric, model, config, train, val, folder, saved).fit()
     except NonFiniteLossError as error:
         return error
+    if val is not None:
+        calibrate_best(fabric, val, config, folder)
     return None
 
 

@@ -14,20 +14,24 @@ from vidseq.training.state import ValScore
 
 
 class Validation:
-    """Measures a model on all videos of a split; processes share them.
+    """Measures a model on the videos of a split.
 
     Args:
         fabric: device, precision, processes.
         clip_dataset: the split.
         config: batch size and context length.
         causal: whether the model is.
+        shared: each process reads a share of the videos; False: this one reads all of them.
     """
 
-    def __init__(self, fabric: Fabric, clip_dataset: ClipDataset, config: TrainConfig, *, causal: bool) -> None:
+    def __init__(
+        self, fabric: Fabric, clip_dataset: ClipDataset, config: TrainConfig, *, causal: bool, shared: bool = True
+    ) -> None:
         self._fabric = fabric
         self._clip_dataset = clip_dataset
         self._sampler = ClipSampler(clip_dataset, config, causal=causal)
-        self._videos = clip_dataset.videos[fabric.global_rank :: config.devices]
+        videos = clip_dataset.videos
+        self._videos = videos[fabric.global_rank :: config.devices] if shared else videos
         self._batch_size = config.batch_size
 
     @torch.inference_mode()
@@ -36,7 +40,7 @@ class Validation:
         model.eval()
         model.prepare()
         sums = {name: torch.zeros(3, dtype=torch.float64) for name in model.tasks}
-        for batch in self._batches():
+        for batch in self.batches():
             with self._fabric.autocast():
                 for name, part in _batch_sums(model, batch).items():
                     sums[name] += part
@@ -49,7 +53,8 @@ class Validation:
                 metrics |= {f"val_{name}_loss": loss / count, f"val_{name}_accuracy": right / count}
         return metrics
 
-    def _batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[Batch]:
+        """The clips by which videos are scored, with their queries and labels."""
         for start in range(0, len(self._videos), self._batch_size):
             videos = self._videos[start : start + self._batch_size]
             clips = [(video, clip) for video in videos for clip in self._sampler.scoring_clips(video)]
