@@ -20,7 +20,7 @@ LAYERS: Sequence[Set[str]] = [
     {"heads"},
     {"language"},
     {"tasks"},
-    {"model", "clip_reader", "checkpoint"},
+    {"model", "projection", "clip_reader", "checkpoint"},
     {"training"},
     {"inference"},
     {"baselines"},
