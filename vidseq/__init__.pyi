@@ -2,6 +2,8 @@ from .checkpoint import load_model as load_model
 from .checkpoint import save_model as save_model
 from .classroom.config import ClassroomConfig as ClassroomConfig
 from .classroom.generator import generate as generate
+from .clip_reader import QueryBatch as QueryBatch
+from .clip_reader import read_clips as read_clips
 from .data.dataset import Dataset as Dataset
 from .errors import UserError as UserError
 from .evaluation.evaluator import evaluate as evaluate

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vidseq.errors import UserError
 from vidseq.heads.config import HeadConfig, option
-from vidseq.heads.layers.blocks import Layer, LayerState
+from vidseq.heads.layers.blocks import LayerState, PlacedLayer
 from vidseq.heads.stacked import StackedHead
 from vidseq.ops.delta_rule import delta_rule
 from vidseq.ops.places import Places
@@ -36,7 +36,7 @@ class AssociativeState(NamedTuple):
     """(B, layers, heads, key width, dim / heads)."""
 
 
-class AssociativeLayer(Layer):
+class AssociativeLayer(PlacedLayer):
     """One layer of fast weights."""
 
     def __init__(self, config: AssociativeConfig) -> None:
@@ -58,7 +58,7 @@ class AssociativeLayer(Layer):
         return self._scan(x, state, mask, None)
 
     def read_at(self, x: Tensor, state: LayerState, mask: Tensor, places: Places) -> tuple[Tensor, LayerState]:
-        """Reads new frames; see `Layer`."""
+        """Reads new frames; see `PlacedLayer`."""
         return self._scan(x, state, mask, places)
 
     def _scan(self, x: Tensor, state: LayerState, mask: Tensor, places: Places | None) -> tuple[Tensor, LayerState]:

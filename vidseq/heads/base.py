@@ -60,7 +60,7 @@ class TemporalHead(nn.Module, abc.ABC):
     """Whether an output depends on the newest `context_frames` frames only, anywhere in a stream. All longer pasts
     then give the same output. False where a counter in the state decides, or where the context has no limit."""
 
-    asks_in_one_pass: ClassVar[bool] = False
+    asks_in_one_pass: bool = False
     """Whether the head has `scan_with_queries`. Others read frames in pieces, each up to the next place of a query."""
 
     def __init__(self, config: HeadConfig) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vidseq.errors import UserError
 from vidseq.heads.config import HeadConfig, option
-from vidseq.heads.layers.blocks import Layer, LayerState
+from vidseq.heads.layers.blocks import LayerState, PlacedLayer
 from vidseq.heads.stacked import StackedHead
 from vidseq.ops.places import Places
 from vidseq.ops.running_means import running_means
@@ -36,7 +36,7 @@ class CodebookState(NamedTuple):
     """(B, layers, codes): frames of each code so far."""
 
 
-class CodebookLayer(Layer):
+class CodebookLayer(PlacedLayer):
     """One codebook."""
 
     def __init__(self, config: CodebookConfig) -> None:
@@ -58,7 +58,7 @@ class CodebookLayer(Layer):
         return self._scan(x, state, mask, None)
 
     def read_at(self, x: Tensor, state: LayerState, mask: Tensor, places: Places) -> tuple[Tensor, LayerState]:
-        """Reads new frames; see `Layer`."""
+        """Reads new frames; see `PlacedLayer`."""
         return self._scan(x, state, mask, places)
 
     def _scan(self, x: Tensor, state: LayerState, mask: Tensor, places: Places | None) -> tuple[Tensor, LayerState]:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.heads.config import HeadConfig, option
-from vidseq.heads.layers.blocks import Layer, LayerState
+from vidseq.heads.layers.blocks import LayerState, PlacedLayer
 from vidseq.heads.stacked import StackedHead
 from vidseq.ops.entities import entity_scan
 from vidseq.ops.places import Places, join_parts
@@ -36,7 +36,7 @@ class EntityState(NamedTuple):
     """(B, layers, slots, dim), each of length 1."""
 
 
-class EntityLayer(Layer):
+class EntityLayer(PlacedLayer):
     """One set of memories; the names are those of the equations below."""
 
     def __init__(self, config: EntityConfig) -> None:
@@ -58,7 +58,7 @@ class EntityLayer(Layer):
         return self.read_at(x, state, mask, Places.ends(mask))
 
     def read_at(self, x: Tensor, state: LayerState, mask: Tensor, places: Places) -> tuple[Tensor, LayerState]:
-        """Reads new frames; see `Layer`."""
+        """Reads new frames; see `PlacedLayer`."""
         exact, memory = torch.promote_types(x.dtype, torch.float32), state[0]
         query, read, at_places, indices = self.q(x), [], [], []
         segments = zip(range(0, x.shape[1], SEGMENT), *(part.split(SEGMENT, dim=1) for part in (x, query)))

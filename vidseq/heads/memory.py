@@ -11,8 +11,8 @@ from vidseq.errors import UserError
 from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.blocks import Layer, LayerState
 from vidseq.heads.stacked import StackedHead
-from vidseq.ops.places import Places
-from vidseq.ops.slots import slot_scan
+from vidseq.ops.places import PlacedQueries
+from vidseq.ops.slots import SlotFrames, SlotQueries, slot_scan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,22 +65,40 @@ class MemoryLayer(Layer):
 
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads new frames; see `Layer`."""
-        return self._scan(x, state, mask, None)
+        y, new_state, _ = self._scan(x, state, mask, None)
+        return y, new_state
 
-    def read_at(self, x: Tensor, state: LayerState, mask: Tensor, places: Places) -> tuple[Tensor, LayerState]:
-        """Reads new frames; see `Layer`."""
-        return self._scan(x, state, mask, places)
+    def read_with_queries(
+        self, x: Tensor, state: LayerState, mask: Tensor, queries: PlacedQueries
+    ) -> tuple[Tensor, LayerState, Tensor]:
+        """Reads new frames and answers queries; see `Layer`."""
+        y, new_state, read = self._scan(x, state, mask, queries)
+        return y, new_state, self._show(queries.vectors, read)
 
-    def _scan(self, x: Tensor, state: LayerState, mask: Tensor, places: Places | None) -> tuple[Tensor, LayerState]:
+    def _scan(
+        self, x: Tensor, state: LayerState, mask: Tensor, queries: PlacedQueries | None
+    ) -> tuple[Tensor, LayerState, Tensor]:
+        """Returns y, the new state, and what queries read, (N, R, d)."""
+        frames, asked = self._slot_frames(x, mask), None
+        if queries is not None:
+            alone = torch.ones(len(queries.vectors), 1, dtype=torch.bool, device=x.device)
+            query, value, write, keep = self._slot_frames(queries.vectors[:, None], alone)
+            asked = SlotQueries(SlotFrames(query[:, :, 0], value[:, :, 0], write[:, 0], keep[:, 0]), queries.places)
+        exact = frames.write.dtype
+        with torch.autocast(x.device.type, enabled=False):  # hours of small erasures do not fit 8 bits
+            read, memory, answers = slot_scan(frames, self.slot_read_keys.to(exact), state[0].to(exact), asked)
+        return self._show(x, read.transpose(1, 2)), (memory.to(state[0].dtype),), answers
+
+    def _slot_frames(self, x: Tensor, mask: Tensor) -> SlotFrames:
         query, value = (
             part.unflatten(-1, (self.readers, -1)).transpose(1, 2) for part in (self.query(x), self.value(x))
         )
         write, keep = self.write(x, mask)
-        with torch.autocast(x.device.type, enabled=False):  # hours of small erasures do not fit 8 bits
-            query, value, keys, memory = (part.to(write.dtype) for part in (query, value, self.slot_read_keys, *state))
-            read, contents = slot_scan(query, value, write, keep, keys, memory, places)
-        shown = read.to(x.dtype).transpose(1, 2).flatten(2) * F.silu(self.show(x))
-        return self.out(shown), (contents.to(state[0].dtype),)
+        return SlotFrames(query.to(write.dtype), value.to(write.dtype), write, keep)
+
+    def _show(self, x: Tensor, read: Tensor) -> Tensor:
+        """What x (..., D) shows of what it read, (..., R, d)."""
+        return self.out(read.to(x.dtype).flatten(-2) * F.silu(self.show(x)))
 
     def write(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Computes how strongly each frame of x (B, T, D) is written to each slot, and the share that a slot keeps.

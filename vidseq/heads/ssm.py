@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidseq.heads.config import HeadConfig, option
-from vidseq.heads.layers.blocks import Layer, LayerState
+from vidseq.heads.layers.blocks import LayerState, PlacedLayer
 from vidseq.heads.stacked import StackedHead
 from vidseq.ops.places import Places
 from vidseq.ops.selective_scan import selective_scan
@@ -42,7 +42,7 @@ class SSMState(NamedTuple):
     """(B, layers, kernel_size - 1, E), oldest first."""
 
 
-class SSMLayer(Layer):
+class SSMLayer(PlacedLayer):
     """One layer of the equations below."""
 
     def __init__(self, config: SSMConfig) -> None:
@@ -72,7 +72,7 @@ class SSMLayer(Layer):
         return self.read_at(x, state, mask, Places.ends(mask))
 
     def read_at(self, x: Tensor, state: LayerState, mask: Tensor, places: Places) -> tuple[Tensor, LayerState]:
-        """Reads new frames; see `Layer`."""
+        """Reads new frames; see `PlacedLayer`."""
         hidden, past = state
         inner, gate = self.into(x).to(past.dtype).chunk(2, dim=-1)
         new_past = places.latest(past, inner)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from vidseq.heads.base import TemporalHead
@@ -14,8 +13,8 @@ from vidseq.ops.places import PlacedQueries
 class StackedHead(TemporalHead):
     """A head of equal layers in a residual stack. A subclass is final and sets `State` and `stack`.
 
-    It asks in one pass: layers give their states at all places of queries, and each query reads the states of its
-    place as the next frame.
+    It asks in one pass: a layer gives its state at all places of queries, and each query reads that of its place as
+    the next frame.
     """
 
     State: ClassVar[type[Any]]
@@ -52,12 +51,8 @@ class StackedHead(TemporalHead):
         self, x: Tensor, state: Any, mask: Tensor, queries: PlacedQueries
     ) -> tuple[Tensor, Any, Tensor]:
         """Reads new frames and answers queries; see `TemporalHead.scan_with_queries`."""
-        places, index = queries.places.distinct()
-        y, at_places, at_ends = self.stack.read_at(x, state, mask, places)
-        asked = self.State(*(part.index_select(0, index) for part in at_places))
-        alone = torch.ones(len(index), 1, dtype=torch.bool, device=x.device)
-        answers, _ = self.scan(queries.vectors[:, None], asked, alone)
-        return y, self.State(*at_ends), answers[:, 0]
+        y, new_state, answers = self.stack.read_with_queries(x, state, mask, queries)
+        return y, self.State(*new_state), answers
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""

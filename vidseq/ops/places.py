@@ -56,7 +56,7 @@ class Places(NamedTuple):
         """
         if values.shape[1] == 0:
             return before.index_select(0, self.rows)
-        picked = values[self.rows, (self.seen - 1).clamp(min=0)]
+        picked = values.flatten(0, 1).index_select(0, self.rows * values.shape[1] + (self.seen - 1).clamp(min=0))
         if bool((self.seen > 0).all()):
             return picked
         first = (self.seen == 0).view(-1, *[1] * (picked.ndim - 1))
@@ -98,17 +98,31 @@ class PlacedQueries(NamedTuple):
     def by_row(self, num_rows: int) -> "RowQueries":
         """Puts the queries of each row beside one another; short rows are filled up by zeros that see no frame."""
         rows, seen = self.places
-        counts = torch.bincount(rows, minlength=num_rows)
-        width = int(counts.max()) if len(rows) else 0
-        order = rows.argsort(stable=True)
-        first = (counts.cumsum(0) - counts)[rows[order]]
-        slots = torch.empty_like(rows)
-        slots[order] = rows[order] * width + torch.arange(len(rows), device=rows.device) - first
-        vectors = self.vectors.new_zeros(num_rows * width, self.vectors.shape[1]).index_copy(0, slots, self.vectors)
-        counts_seen = seen.new_zeros(num_rows * width).index_copy(0, slots, seen)
-        return RowQueries(
-            vectors.view(num_rows, width, self.vectors.shape[1]), counts_seen.view(num_rows, width), slots
-        )
+        slots, width = side_by_side(rows, num_rows)
+        shape = (num_rows, width)
+        return RowQueries(spread(self.vectors, slots, shape), spread(seen, slots, shape), slots)
+
+
+def side_by_side(groups: Tensor, num_groups: int) -> tuple[Tensor, int]:
+    """Puts the members of each group beside one another.
+
+    Args:
+        groups: int64 (N,), the group of each member.
+        num_groups: number G of groups.
+
+    Returns:
+        the slot of each member among G * Q, int64 (N,), and Q, the size of the largest group.
+    """
+    counts = torch.bincount(groups, minlength=num_groups)
+    width = int(counts.max()) if len(groups) else 0
+    order = groups.argsort(stable=True)
+    place = torch.arange(len(groups), device=groups.device) - (counts.cumsum(0) - counts)[groups[order]]
+    return torch.empty_like(groups).index_copy(0, order, groups[order] * width + place), width
+
+
+def spread(values: Tensor, slots: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Puts values (N, ...) into their slots from `side_by_side`, (G, Q, ...), zero where there is none."""
+    return values.new_zeros(shape[0] * shape[1], *values.shape[1:]).index_copy(0, slots, values).unflatten(0, shape)
 
 
 class RowQueries(NamedTuple):

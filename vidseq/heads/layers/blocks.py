@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vidseq.ops.live import is_live
-from vidseq.ops.places import Places
+from vidseq.ops.places import PlacedQueries, Places
 from vidseq.ops.recent import latest
 
 #: A layer's state: tensors, batch first.
@@ -32,8 +32,32 @@ class Layer(nn.Module, abc.ABC):
         """Reads new frames; `x`, `mask` and the new state are as in `TemporalHead.scan`."""
 
     @abc.abstractmethod
+    def read_with_queries(
+        self, x: Tensor, state: LayerState, mask: Tensor, queries: PlacedQueries
+    ) -> tuple[Tensor, LayerState, Tensor]:
+        """Reads new frames and answers queries, each as the next frame; see `TemporalHead.scan_with_queries`."""
+
+    def answer(self, queries: Tensor, states: LayerState) -> Tensor:
+        """Answers queries (N, D), each as the next frame of a stream of its own, with states (N, ...)."""
+        alone = torch.ones(len(queries), 1, dtype=torch.bool, device=queries.device)
+        return self(queries[:, None], states, alone)[0][:, 0]
+
+
+class PlacedLayer(Layer):
+    """A layer that computes its state at some places only."""
+
+    @abc.abstractmethod
     def read_at(self, x: Tensor, state: LayerState, mask: Tensor, places: Places) -> tuple[Tensor, LayerState]:
         """Reads new frames as `forward` does, but returns the states at places, each tensor (P, ...)."""
+
+    def read_with_queries(
+        self, x: Tensor, state: LayerState, mask: Tensor, queries: PlacedQueries
+    ) -> tuple[Tensor, LayerState, Tensor]:
+        """Reads new frames and answers queries; see `Layer`."""
+        places, index = queries.places.distinct()
+        y, states = self.read_at(x, state, mask, places.then(Places.ends(mask)))
+        ends = tuple(part[len(places.rows) :] for part in states)
+        return y, ends, self.answer(queries.vectors, tuple(part.index_select(0, index) for part in states))
 
 
 class FramewiseLayer(Layer):
@@ -49,12 +73,18 @@ class FramewiseLayer(Layer):
     def forward(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads new frames; see `Layer`."""
         y, frames = self.read_frames(x, state, mask)
-        return y, tuple(last_valid(after, before, mask).to(before.dtype) for after, before in zip(frames, state))
+        return y, self._at_ends(frames, state, mask)
 
-    def read_at(self, x: Tensor, state: LayerState, mask: Tensor, places: Places) -> tuple[Tensor, LayerState]:
-        """Reads new frames; see `Layer`."""
+    def read_with_queries(
+        self, x: Tensor, state: LayerState, mask: Tensor, queries: PlacedQueries
+    ) -> tuple[Tensor, LayerState, Tensor]:
+        """Reads new frames and answers queries; see `Layer`."""
         y, frames = self.read_frames(x, state, mask)
-        return y, tuple(places.newest(after, before).to(before.dtype) for after, before in zip(frames, state))
+        states = (queries.places.newest(after, before).to(before.dtype) for after, before in zip(frames, state))
+        return y, self._at_ends(frames, state, mask), self.answer(queries.vectors, tuple(states))
+
+    def _at_ends(self, frames: LayerState, state: LayerState, mask: Tensor) -> LayerState:
+        return tuple(last_valid(after, before, mask).to(before.dtype) for after, before in zip(frames, state))
 
 
 class LiveLayer(FramewiseLayer):
@@ -97,18 +127,17 @@ class ResidualStack(nn.Module):
             states.append(new_state)
         return self.last_norm(x), _stack_states(states)
 
-    def read_at(
-        self, x: Tensor, state: LayerState, mask: Tensor, places: Places
-    ) -> tuple[Tensor, LayerState, LayerState]:
-        """Reads new frames as `forward` does; returns y, the states at P places, and those at the ends of all rows."""
-        states = []
-        both = places.then(Places.ends(mask))
+    def read_with_queries(
+        self, x: Tensor, state: LayerState, mask: Tensor, queries: PlacedQueries
+    ) -> tuple[Tensor, LayerState, Tensor]:
+        """Reads new frames and answers queries; see `TemporalHead.scan_with_queries`."""
+        states, (asked, places) = [], queries
         for index, (norm, layer) in enumerate(zip(self.norms, self.layers)):
-            y, at_places = layer.read_at(norm(x), tuple(part[:, index] for part in state), mask, both)
-            x = x + (self.dropout(y) if self.training else y)
-            states.append(at_places)
-        stacked = [part.split([len(places.rows), len(mask)]) for part in _stack_states(states)]
-        return self.last_norm(x), *(tuple(parts) for parts in zip(*stacked))
+            before = tuple(part[:, index] for part in state)
+            y, new_state, answers = layer.read_with_queries(norm(x), before, mask, PlacedQueries(norm(asked), places))
+            x, asked = x + self.dropout(y), asked + self.dropout(answers)
+            states.append(new_state)
+        return self.last_norm(x), _stack_states(states), self.last_norm(asked)
 
     def _read_live(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads one live frame per row; the mask is False for rows that have none."""
