@@ -26,6 +26,7 @@ COMMANDS: dict[str, Callable[..., int | None] | str] = {
     "data browse": data.browse,
     "data ask": data.ask,
     "features": features.features,
+    "probe": features.probe,
     "database": "Makes databases for the retro head.",
     "database build": features.database_build,
     "train": training.train,

@@ -26,7 +26,7 @@ LAYERS: Sequence[Set[str]] = [
     {"baselines"},
     {"evaluation"},
     {"analysis"},
-    {"context", "explain", "forecasting"},
+    {"context", "explain", "forecasting", "probing"},
     {"comparison", "audit"},
     {"commands"},
     {"cli"},

@@ -111,6 +111,44 @@ def _backbone_like(like: Path, cnn: BackboneConfig, fps: str | None, decoder: st
     return backbone, wanted.fps, wanted.decoder
 
 
+def probe(
+    data: Path,
+    *,
+    split: str = "test",
+    features: str | None = None,
+    anticipation: float = 1.0,
+    limit: int | None = None,
+    steps: int = 400,
+    seed: int = 0,
+    out: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Shows what features hold of each question, before anything is trained over time.
+
+    A linear and a small probe answer from the newest frame, and from the frames of the evidence where that is older.
+
+    Args:
+        data: folder of the data set, with features.
+        split: the videos to answer for; probes learn from train.
+        features: start of the name of the features' folder, if there are several.
+        anticipation: seconds from query to action, for a data set without next-action queries.
+        limit: at most N queries of each family and split.
+        steps: of training of the small probe.
+        seed: of weights and samples.
+        out: CSV file for the rows.
+        json: print a JSON object a row, not a table.
+    """
+    from vidseq.data.dataset import Dataset
+    from vidseq.features.store import FeatureStore
+    from vidseq.probing import probe_features
+
+    found = probe_features(Dataset.load(data), FeatureStore.open_in(data, features), split=split,
+                           anticipation_seconds=anticipation, limit=limit, steps=steps, seed=seed)  # fmt: skip
+    if out is not None:
+        found.write_csv(out)
+    print(found.to_json() if json else found.table())
+
+
 def database_build(
     data: Path, out: Path, *, split: str = "train", chunk: int = 16, features: str | None = None
 ) -> None:
