@@ -10,6 +10,7 @@ from vidseq.checkpoint import load_model
 from vidseq.cli import main
 from vidseq.data.dataset import write_dataset
 from vidseq.data.schema import DatasetInfo, Segment, Video
+from vidseq.errors import FingerprintError
 from vidseq.features.projection import FeatureProjection
 from vidseq.features.registry import build_backbone
 from vidseq.features.store import FeatureStore
@@ -20,6 +21,7 @@ from vidseq.video.writer import VideoWriter
 NUM_VIDEOS = 3
 SMALL = ["--backbone", "resnet18", "--weights", "random", "--engine", "torch", "--device", "cpu"]
 SMALL += ["--input_size", "64", "--workers", "1"]
+CELLS = [*SMALL, "--pooling", "2x2", "--tokens"]
 
 
 def make_dataset(folder: Path, seed: int) -> Path:
@@ -46,27 +48,28 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that was trained on projected features."""
+def store(data: Path) -> FeatureStore:
+    """Four cells of six numbers each; made in two goes."""
+    command = ["features", str(data), *CELLS, "--pca", "6"]
+    assert main([*command, "--limit", "2"]) == 0
+    first = FeatureStore.open_in(data)
+    assert len(first) == 2
+    assert main(command) == 0
+    assert [store.folder for store in FeatureStore.all_in(data)] == [first.folder], "the projection is not fitted anew"
+    return first
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, store: FeatureStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that was trained on these features."""
     out = tmp_path_factory.mktemp("runs") / "run"
-    assert main(["features", str(data), *SMALL, "--pca", "6"]) == 0
-    options = ["--features", "resnet18-64crop-mean-pca", "--epochs", "1", "--dim", "8", "--device", "cpu"]
+    options = ["--features", store.folder.name, "--epochs", "1", "--dim", "8", "--device", "cpu"]
     assert main(["train", str(data), "--out", str(out), *options]) == 0
     return out
 
 
-def stores_of(folder: Path, text: str) -> list[FeatureStore]:
-    return [store for store in FeatureStore.all_in(folder) if text in store.folder.name]
-
-
-def test_cells_cost_what_the_projection_says(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["features", str(data), *SMALL, "--pooling", "2x2", "--tokens", "--pca", "4"]
-    assert main([*command, "--limit", "2"]) == 0
-    assert "PCA: 4 of 512 numbers a cell keep" in capsys.readouterr().out
-    (store,) = stores_of(data, "2x2-4tokens-pca")
-    assert (len(store), store.tokens, store.dim) == (2, 4, 4)
-    assert main(command) == 0, "the same projection is used again, not fitted anew"
-    assert [other.folder for other in stores_of(data, "2x2-4tokens-pca")] == [store.folder]
+def test_cells_cost_what_the_projection_says(data: Path, store: FeatureStore) -> None:
+    assert (len(store), store.tokens, store.dim) == (NUM_VIDEOS, 4, 6) and "2x2-4tokens-pca" in store.folder.name
     plain = build_backbone(
         "resnet18", weights="random", engine="torch", device="cpu", input_size=64, pooling="2x2", tokens=True
     )
@@ -77,27 +80,42 @@ def test_cells_cost_what_the_projection_says(data: Path, capsys: pytest.CaptureF
     np.testing.assert_allclose(store.read("v2").features, expected, atol=0.02 * np.abs(expected).max())
 
 
-def test_a_projection_is_used_for_other_data(data: Path, tmp_path: Path) -> None:
-    (store,) = stores_of(data, "2x2-4tokens-pca")
+def test_what_the_projection_loses_is_said(
+    data: Path, store: FeatureStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["features", str(data), *CELLS, "--pca", "6"]) == 0
+    printed = capsys.readouterr().out
+    assert store.projection is not None and f"3 were there already; 0 failed.\n{store.projection.summary()}" in printed
+    assert "PCA: 6 of 512 numbers a cell keep" in printed
+
+
+def test_a_projection_is_used_for_other_data(store: FeatureStore, tmp_path: Path) -> None:
     other = make_dataset(tmp_path / "other", 1)
-    command = ["features", str(other), *SMALL, "--pooling", "2x2", "--tokens"]
-    assert main([*command, "--projection", str(store.folder / "projection.safetensors")]) == 0
+    file = store.folder / "projection.safetensors"
+    assert main(["features", str(other), *CELLS, "--projection", str(file)]) == 0
     assert FeatureStore.open_in(other).fingerprint == store.fingerprint
+    assert FeatureStore.open_in(other).projection is not None
 
 
-def test_predicting_on_a_video_with_a_model_of_projected_features(
-    data: Path, run: Path, capsys: pytest.CaptureFixture[str]
+def test_predicting_on_a_video_with_a_model_of_projected_cells(
+    data: Path, store: FeatureStore, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert FeatureProjection.load(run / "checkpoints/last/projection.safetensors").dim == 6
     model = load_model(run, "cpu")
     found, _ = video_features(data / "videos/v2.mp4", backbone_of(model, device="cpu"), "4")
-    (store,) = stores_of(data, "mean-pca")
     stored = store.read("v2").features.astype(np.float32)
     np.testing.assert_allclose(found.features, stored, atol=0.01 * np.abs(stored).max())
     capsys.readouterr()
     assert main(["predict", "--model", str(run), "--source", str(data / "videos/v2.mp4"), "--device", "cpu"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert rows and all(row["answer"] in ("bright", "dark") for row in rows)
+
+
+def test_a_model_expects_its_tokens(data: Path, run: Path, tmp_path: Path) -> None:
+    other = make_dataset(tmp_path / "other", 3)
+    assert main(["features", str(other), *SMALL]) == 0
+    with pytest.raises(FingerprintError, match=r"Features expect pooling '2x2', got 'mean'\."):
+        load_model(run, "cpu", fingerprint=FeatureStore.open_in(other).fingerprint)
 
 
 def test_a_model_whose_projection_is_gone(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
