@@ -59,6 +59,34 @@ def test_what_was_and_comes_is_what_is_planned(index: int, time: float, seed: in
             assert query.kind == "next_action"
 
 
+@given(st.integers(0, 30), st.floats(2.0, 36.0), st.floats(0.1, 20.0), st.integers(0, 2**32))
+def test_a_clip_suffices_for_what_is_asked_of_it(index: int, time: float, length: float, seed: int) -> None:
+    """What began before the clip and ended before it is asked about no more; the plan knows what that is."""
+    video, since = f"train_{index:05d}", max(0.0, time - length)
+    world = world_of(CONFIG, video)
+    for query in SAMPLER.draw(video, time, 40, np.random.default_rng(seed), since=since):
+        text = query.question or ""
+        if query.family == "first_last":
+            shows = [show for show in (world.cards if "card" in text else world.programmes) if show.start <= time]
+            seen = [show.value for show in shows if show.end > since]
+            wanted = seen[0 if "first" in text else -1] if seen else UNKNOWN
+            assert query.answer == wanted
+        if query.family == "count":
+            spans = world.rings if "bell" in text else world.flashes
+            assert query.answer == str(sum(start <= time and end > since for start, end in spans))
+        if query.family in ("who", "who_did") and query.answer != UNKNOWN:
+            assert any(c.tag and c.tag[1] > since and c.name == query.answer for c in world.children)
+
+
+def test_short_clips_are_asked_about_the_present_and_long_ones_about_the_past() -> None:
+    shares = []
+    for since in (24.9, 0.0):
+        queries = SAMPLER.draw("train_00003", 25.0, 300, np.random.default_rng(0), since=since)
+        known = [query for query in queries if query.answer not in (UNKNOWN, "0")]
+        shares.append(sum(query.family in ("color_now", "doing", "next_action") for query in known) / len(known))
+    assert shares[0] > 0.9 > 0.6 > shares[1]
+
+
 def test_one_state_of_the_generator_gives_one_draw() -> None:
     assert draw(seed=3) == draw(seed=3) != draw(seed=4)
 

@@ -53,6 +53,18 @@ def test_drawn_queries_see_what_their_times_allow(classroom: World, options: dic
     assert new > 100
 
 
+def test_clips_grow_in_the_warm_up(classroom: World) -> None:
+    source = open_question_source(classroom[0])
+    config = dataclasses.replace(CONFIG, epochs=10, context_warmup=0.5, full_context=1.0)
+    clip_dataset = make_clip_dataset(*classroom, "train", build_model(*classroom, config, source), source)
+    sampler, shares = ClipSampler(clip_dataset, config, causal=True), []
+    length = max(len(clip_dataset[index].features) for index in clip_dataset.videos)
+    for epoch in (0, 2, 5, 9):
+        batches = [sampler.batch([0, 1, 2], epoch, step) for step in range(20)]
+        shares.append(sum(batch.features.shape[:2] == (3, length) for batch in batches) / len(batches))
+    assert shares[0] < 0.3 and 0.1 < shares[1] < 0.8 and shares[2:] == [1.0, 1.0]
+
+
 def test_a_step_draws_the_same_again_and_another_step_does_not(classroom: World) -> None:
     assert clips_of(classroom, CONFIG) == clips_of(classroom, CONFIG) != clips_of(classroom, CONFIG, step=1)
 

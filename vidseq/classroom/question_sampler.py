@@ -7,6 +7,7 @@ balances times and answers.
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,6 +50,8 @@ class _Moment:
     time: float
     record: Record
     """What was visible up to the time."""
+    clip: Record
+    """The part of it that a clip shows."""
 
     @cached_property
     def present(self) -> list[Child]:
@@ -76,10 +79,13 @@ class QuestionSampler:
         questions = [question for family in self.config.families for question in _all_questions(family, self.config)]
         return [word_question(question, form) for question in questions for form in forms_of(question)]
 
-    def draw(self, video: str, time: float, count: int, rng: np.random.Generator) -> list[Query]:
+    def draw(
+        self, video: str, time: float, count: int, rng: np.random.Generator, *, since: float = -math.inf
+    ) -> list[Query]:
         """Draws queries about a video at a time (seconds); see `QuestionSource.draw`."""
         world, record = self._video(video)
-        moment = _Moment(self.config, world, time, record.window(-1.0, time))
+        past = record.window(-1.0, time)
+        moment = _Moment(self.config, world, time, past, past if since <= 0 else past.window(since, time))
         fast = Random(int(rng.integers(2**62)))  # NumPy's generator takes several times as long for one number
         drawn = (self._draw_one(moment, fast) for _ in range(count))
         return [query for query in drawn if query is not None]
@@ -147,12 +153,18 @@ def _answer(moment: _Moment, family: str, question: Question) -> str | None:
     """The answer; None: it cannot be asked now."""
     if family == NEXT_ACTION:
         return _next_action(moment, question.subject)
-    found = KINDS[question.kind](moment.record, question, moment.time, moment.world.noise) or UNKNOWN
+    found = _ideal_answer(moment.record, moment, question)
+    if moment.clip is not moment.record and _ideal_answer(moment.clip, moment, question) != found:
+        return None
     if family == "doing":
         return found if found in RING_OF else None  # it may walk, or enter
     if family == "count":
         return found if int(found) <= MAX_COUNT else None
     return None if family == "color_now" and found == UNKNOWN else found
+
+
+def _ideal_answer(record: Record, moment: _Moment, question: Question) -> str:
+    return KINDS[question.kind](record, question, moment.time, moment.world.noise) or UNKNOWN
 
 
 def _next_action(moment: _Moment, shirt: str) -> str | None:

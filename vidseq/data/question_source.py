@@ -1,5 +1,6 @@
 """Sources of training questions: questions that are drawn anew at each step of training, not listed in a file."""
 
+import math
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -17,7 +18,9 @@ class QuestionSource(Protocol):
     def texts(self) -> Iterable[str]:
         """The texts that its questions may have, at least one for each word."""
 
-    def draw(self, video: str, time: float, count: int, rng: np.random.Generator) -> list[Query]:
+    def draw(
+        self, video: str, time: float, count: int, rng: np.random.Generator, *, since: float = -math.inf
+    ) -> list[Query]:
         """Draws queries, the same ones for one state of the generator.
 
         Args:
@@ -25,4 +28,6 @@ class QuestionSource(Protocol):
             time: of the queries, seconds.
             count: most queries wanted; fewer come where little can be asked.
             rng: decides families, subjects and wordings.
+            since: what was seen from this time on, in seconds, must suffice for the answer, as in a clip that begins
+                then. Other questions would teach to guess.
         """

@@ -137,21 +137,23 @@ class ClipDataset:
             self._cuts[index] = dict(sorted(cuts.items()))
         return self._cuts[index]
 
-    def draw(self, index: int, cut: int, count: int, rng: np.random.Generator) -> list[Query]:
+    def draw(self, index: int, start: int, cut: int, count: int, rng: np.random.Generator) -> list[Query]:
         """Draws queries for training, at a time between two frames of a video.
 
         Args:
             index: the video.
-            cut: how many of its frames the queries see, at least 1.
+            start: the first frame of the clip, which must suffice for the answers.
+            cut: up to how many of the video's frames the queries see, above `start`.
             count: most queries wanted; there are fewer where little can be asked, and none without a source.
             rng: decides the time and all else.
         """
         if self.source is None:
             return []
         example = self[index]
-        start, following = float(example.pts_seconds[cut - 1]), example.pts_seconds[cut : cut + 1]
-        time = start if len(following) == 0 else rng.uniform(start, max(start, float(following[0]) - BEFORE_NEXT))
-        drawn = self.source.draw(example.video, round(time, 3), count, rng)
+        newest, following = float(example.pts_seconds[cut - 1]), example.pts_seconds[cut : cut + 1]
+        time = newest if len(following) == 0 else rng.uniform(newest, max(newest, float(following[0]) - BEFORE_NEXT))
+        since = float(example.pts_seconds[start]) if start else -math.inf
+        drawn = self.source.draw(example.video, round(time, 3), count, rng, since=since)
         return [query for query in drawn if query.kind in self._kinds]
 
     def whole(self, index: int) -> Clip:
@@ -271,7 +273,7 @@ class ClipSampler:
             step: of the epoch.
             rank: of the process; all processes draw one L.
         """
-        frames = self._draw_context(np.random.default_rng([self._config.seed, epoch, step]))
+        frames = self._draw_context(epoch, np.random.default_rng([self._config.seed, epoch, step]))
         rng = np.random.default_rng([self._config.seed, epoch, step, rank])
         return self._clip_dataset.batch(
             [(video, clip) for video in videos for clip in self._clips(video, frames, rng)]
@@ -288,17 +290,22 @@ class ClipSampler:
         seconds, frames = self._config.context_seconds, self._config.context_frames
         return self._clip_dataset.spans_at(video, cut, math.inf if seconds is None else seconds, frames, drawn)
 
-    def _draw_queries(self, video: int, cut: int, rng: np.random.Generator) -> list[Query]:
-        return self._clip_dataset.draw(video, cut, self._config.drawn_questions, rng)
+    def _draw_queries(self, video: int, start: int, cut: int, rng: np.random.Generator) -> list[Query]:
+        return self._clip_dataset.draw(video, start, cut, self._config.drawn_questions, rng)
 
-    def _draw_context(self, rng: np.random.Generator) -> float:
+    def _draw_context(self, epoch: int, rng: np.random.Generator) -> float:
         """Draws how many frames a step's clips have; infinity: all of the past."""
         if self._config.fixed_context:
             return math.nan
-        if not self._causal or rng.random() < self._config.full_context:
+        if not self._causal or rng.random() < self._full_context(epoch):
             return math.inf
         longest = max(len(self._clip_dataset[video].features) for video in self._clip_dataset.videos)
         return math.floor(math.exp(rng.uniform(0, math.log(longest + 1))))
+
+    def _full_context(self, epoch: int) -> float:
+        """Share of the steps of an epoch whose clips hold all of the past; it grows during the warm-up."""
+        warmup = self._config.context_warmup * self._config.epochs
+        return self._config.full_context * (min(1.0, epoch / warmup) if warmup else 1.0)
 
     def _clips(self, video: int, frames: float, rng: np.random.Generator) -> list[Clip]:
         if math.isnan(frames):
@@ -312,8 +319,8 @@ class ClipSampler:
     def _longest_clip(self, video: int, rng: np.random.Generator) -> Clip:
         whole = self._clip_dataset.whole(video)
         limit = self._config.max_clip_seconds
-        start, stop = whole.start, whole.stop
         pts_seconds = self._clip_dataset[video].pts_seconds
+        start, stop = whole.start, whole.stop if self._clip_dataset.source is None else len(pts_seconds)
         if limit is not None and pts_seconds[stop - 1] - pts_seconds[0] > limit:
             (stop,) = self._draw_ends(video, 1, rng)
             start, _ = visible_span(pts_seconds[:stop], float(pts_seconds[stop - 1]), context_seconds=limit)
@@ -322,7 +329,12 @@ class ClipSampler:
     def _fixed_clips(self, video: int, rng: np.random.Generator) -> list[Clip]:
         """Clips of a fixed context, each asked at its end alone, so that every query sees just that much past."""
         ends = self._draw_ends(video, self._config.queries_per_clip, rng)
-        return [clip for end in ends for clip in self._fixed_context(video, end, self._draw_queries(video, end, rng))]
+        return [clip for end in ends for clip in self._fixed_context(video, end, self._fixed_queries(video, end, rng))]
+
+    def _fixed_queries(self, video: int, end: int, rng: np.random.Generator) -> list[Query]:
+        """Draws queries whose answers the fixed context before a frame shows."""
+        start = min(clip.start for clip in self._fixed_context(video, end))
+        return self._draw_queries(video, start, end, rng)
 
     def _draw_ends(self, video: int, count: int, rng: np.random.Generator) -> list[int]:
         """Draws where clips end: at listed queries, or anywhere in a video of which something is known everywhere."""
@@ -344,7 +356,7 @@ class ClipSampler:
             return []
         size = min(self._config.queries_per_clip, stop - start)
         cuts = sorted((start + 1 + rng.choice(stop - start, size=size, replace=False)).tolist())
-        return [(cut, query) for cut in cuts for query in self._draw_queries(video, cut, rng)]
+        return [(cut, query) for cut in cuts for query in self._draw_queries(video, start, cut, rng)]
 
 
 def make_clip_dataset(

@@ -69,6 +69,8 @@ class TrainConfig:
     """Share of steps whose clips hold all of the past.
 
     The others draw a length (context dropout)."""
+    context_warmup: float = 0.0
+    """Share of the epochs in which clips grow from short ones to `full_context`."""
     context_seconds: float | None = None
     """Train and select at this one length of context; at many if left out.
 
@@ -120,7 +122,7 @@ class TrainConfig:
             self._check(name, getattr(self, name) >= 0, "at least 0")
         for name in ("dropout", "feature_dropout", "word_dropout"):
             self._check(name, 0 <= getattr(self, name) < 1, "a share from 0 to below 1")
-        for name in ("warmup", "full_context"):
+        for name in ("warmup", "full_context", "context_warmup"):
             self._check(name, 0 <= getattr(self, name) <= 1, "a share from 0 to 1")
         self._check("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
         self._check("strategy", self.strategy in STRATEGIES, f"one of {', '.join(STRATEGIES)}")

@@ -1,5 +1,6 @@
 """Questions about single moments, as many as training wants: a new random choice at every step."""
 
+import math
 from collections.abc import Collection, Sequence
 from random import Random
 
@@ -50,18 +51,20 @@ class SegmentQuestions:
         names = {family.name for family in self._families}
         return subjects + [form for (name, _), forms in FORMS.items() if name in names for form in forms]
 
-    def draw(self, video: str, time: float, count: int, rng: np.random.Generator) -> list[Query]:
+    def draw(
+        self, video: str, time: float, count: int, rng: np.random.Generator, *, since: float = -math.inf
+    ) -> list[Query]:
         """Draws queries about a video at a time (seconds); see `QuestionSource.draw`."""
         moment = self._actions[video].at(time)
         fast = Random(int(rng.integers(2**62)))  # NumPy's generator takes several times as long for one number
-        drawn = (self._draw_one(video, moment, fast) for _ in range(count))
+        drawn = (self._draw_one(video, moment, fast, since) for _ in range(count))
         return [query for query in drawn if query is not None]
 
-    def _draw_one(self, video: str, moment: Moment, rng: Random) -> Query | None:
+    def _draw_one(self, video: str, moment: Moment, rng: Random, since: float) -> Query | None:
         for family in rng.sample(self._families, min(FAMILIES_TRIED, len(self._families))):
             for subject in _some_subjects(family, moment, rng):
                 draft = family.draft(moment, subject, self._ages)
-                if draft is not None:
+                if draft is not None and all(start >= since for start, _ in draft.evidence):
                     text = phrase(family.name, subject, rng)
                     return Query(
                         video=video,
