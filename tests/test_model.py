@@ -184,3 +184,12 @@ def test_nan_in_the_padding_of_tokens_reaches_no_gradient(token_model: VideoReas
 def test_features_of_another_token_axis_are_named(token_model: VideoReasoner, shape: tuple[int, ...]) -> None:
     with pytest.raises(UserError, match=r"The model expects features \(B, T, 5, 6\), got"):
         token_model(torch.randn(shape))
+
+
+def test_in_training_some_questions_do_not_look(toy_config: ModelConfig) -> None:
+    config = dataclasses.replace(toy_config, tokens=5, token_dim=6, token_queries=3, look_dropout=0.5)
+    model = VideoReasoner(config).train()
+    vectors, tokens = torch.randn(400, 1, 8), torch.randn(400, 5, 6)
+    blind = (model.look_at(vectors, tokens) == 0).all(dim=-1).float().mean()
+    assert 0.4 < float(blind) < 0.6
+    assert bool((model.eval().look_at(vectors, tokens) != 0).any(dim=-1).all())

@@ -53,6 +53,8 @@ class ModelConfig:
     """Share of channels dropped in training, after the projection, in questions and in decoders."""
     feature_dropout: float = 0.0
     """Share of feature channels dropped in training, each for a whole clip."""
+    look_dropout: float = 0.0
+    """Share of questions that do not look at the newest frame in training."""
     word_dropout: float = 0.0
     """Share of question words made unknown in training."""
     temperatures: Mapping[str, float] = field(default_factory=dict)
@@ -336,7 +338,12 @@ class VideoReasoner(nn.Module):
 
         It joins the query, so that memory can be asked about what is seen, and the present.
         """
-        return torch.zeros_like(vectors) if self.look is None else self.look(vectors, tokens)
+        if self.look is None:
+            return torch.zeros_like(vectors)
+        seen = self.look(vectors, tokens)
+        if not self.training or self.config.look_dropout == 0:
+            return seen
+        return seen * (torch.rand_like(seen[..., :1]) >= self.config.look_dropout)
 
     def query_vectors(self, tokens: Tensor, task: str) -> Tensor:
         """What the head is asked with: tokens (..., W) to vectors (..., D)."""

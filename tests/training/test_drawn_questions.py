@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from vidseq.classroom import ClassroomConfig, generate
 from vidseq.data.dataset import Dataset
@@ -14,6 +15,7 @@ from vidseq.features.store import FeatureStore
 from vidseq.training import TrainConfig, fit
 from vidseq.training.build import build_model
 from vidseq.training.clips import Clip, ClipSampler, make_clip_dataset
+from vidseq.training.losses import TrainingObjective
 from vidseq.training.question_sources import open_question_source
 
 World = tuple[Dataset, FeatureStore]
@@ -63,6 +65,34 @@ def test_clips_grow_in_the_warm_up(classroom: World) -> None:
         batches = [sampler.batch([0, 1, 2], epoch, step) for step in range(20)]
         shares.append(sum(batch.features.shape[:2] == (3, length) for batch in batches) / len(batches))
     assert shares[0] < 0.3 and 0.1 < shares[1] < 0.8 and shares[2:] == [1.0, 1.0]
+
+
+def test_glances_are_single_frames_of_many_videos(classroom: World) -> None:
+    source = open_question_source(classroom[0])
+    config = dataclasses.replace(CONFIG, glances=40)
+    clip_dataset = make_clip_dataset(*classroom, "train", build_model(*classroom, config, source), source)
+    sampler = ClipSampler(clip_dataset, config, causal=True)
+    batch = sampler.glances(0, 0)
+    assert batch is not None and batch.features.shape[:2] == (40, 1) and len(set(batch.videos)) == 5
+    assert all(set(asked.frames) == {1} for asked in batch.asked.values()) and len(batch.asked) == 2
+    again, other = sampler.glances(0, 0), sampler.glances(0, 1)
+    assert again is not None and other is not None
+    assert torch.equal(batch.features, again.features) and not torch.equal(batch.features, other.features)
+    for options in ({"glances": 0}, {"drawn_questions": 0}, {"context_seconds": 1.0}):
+        assert ClipSampler(clip_dataset, dataclasses.replace(config, **options), causal=True).glances(0, 0) is None
+    listed = make_clip_dataset(*classroom, "train", build_model(*classroom, config))
+    assert ClipSampler(listed, config, causal=True).glances(0, 0) is None
+
+
+def test_glances_add_their_loss_and_no_frame_labels(classroom: World) -> None:
+    source = open_question_source(classroom[0])
+    config = dataclasses.replace(CONFIG, tasks={"frame_labels": {}, "question": {}})
+    model = build_model(*classroom, config, source).eval()
+    clip_dataset = make_clip_dataset(*classroom, "train", model, source)
+    sampler, objective = ClipSampler(clip_dataset, config, causal=True), TrainingObjective(model, config)
+    batch, glances = sampler.batch([0, 1], 0, 0), sampler.glances(0, 0)
+    assert glances is not None and set(glances.targets) == {"question"} and not glances.whole
+    torch.testing.assert_close(objective(batch, glances), objective(batch) + objective(glances))
 
 
 def test_a_step_draws_the_same_again_and_another_step_does_not(classroom: World) -> None:

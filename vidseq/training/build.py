@@ -75,6 +75,7 @@ def build_model(
         fingerprint=store.fingerprint,
         dropout=config.dropout,
         feature_dropout=config.feature_dropout,
+        look_dropout=config.look_dropout,
         word_dropout=config.word_dropout,
     )
     with torch.random.fork_rng(devices=[]):

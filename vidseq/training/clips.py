@@ -191,8 +191,8 @@ class ClipDataset:
             asked[span].append((cut, query))
         return [Clip(*span, tuple(queries)) for span, queries in asked.items()]
 
-    def batch(self, clips: Sequence[tuple[int, Clip]]) -> Batch:
-        """Puts clips of videos, each given by its index, into one batch."""
+    def batch(self, clips: Sequence[tuple[int, Clip]], *, dense: bool = True) -> Batch:
+        """Puts clips of videos, each given by its index, into one batch, with labels of frames or without."""
         features, mask = pad_features([self[index].features[clip.start : clip.stop] for index, clip in clips])
         found = [(row, cut - clip.start, query) for row, (_, clip) in enumerate(clips) for cut, query in clip.asked]
         items = {
@@ -203,12 +203,12 @@ class ClipDataset:
         queries = {name: [query for _, _, query in own] for name, own in items.items()}
         targets = {name: self._asked_tasks[name].targets(own) for name, own in queries.items()}
         valid = {name: self._asked_tasks[name].offered(own) for name, own in queries.items()}
-        for name in self._dense_tasks:
+        for name in self._dense_tasks if dense else ():
             targets[name] = pad_labels([self._labels(name, index)[clip.start : clip.stop] for index, clip in clips])
             valid[name] = mask
         videos = tuple(self[index].video for index, _ in clips)
         asked = {name: self._asked(own) for name, own in items.items()}
-        return Batch(features, mask, asked, targets, valid, self.dense, videos)
+        return Batch(features, mask, asked, targets, valid, self.dense and dense, videos)
 
     def targets_of(self, task: str) -> Iterator[Tensor]:
         """A task's targets of each video, as batches hold them, one video at a time."""
@@ -278,6 +278,29 @@ class ClipSampler:
         return self._clip_dataset.batch(
             [(video, clip) for video in videos for clip in self._clips(video, frames, rng)]
         )
+
+    def glances(self, epoch: int, step: int, rank: int = 0) -> Batch | None:
+        """Draws single frames of as many videos, with questions that one frame answers; None: there are none to draw.
+
+        A step's clips show few videos, and what is seen in one of them hardly changes. Frames of other videos teach
+        perception at a fraction of the cost.
+
+        Args:
+            epoch: see `batch`.
+            step: see `batch`.
+            rank: see `batch`.
+        """
+        source, config = self._clip_dataset.source, self._config
+        if source is None or not config.glances or not config.drawn_questions or config.fixed_context:
+            return None
+        rng = np.random.default_rng([config.seed, epoch, step, rank, 1])
+        videos = rng.choice(self._clip_dataset.videos, size=config.glances).tolist()
+        return self._clip_dataset.batch([(video, self._glance(video, rng)) for video in videos], dense=False)
+
+    def _glance(self, video: int, rng: np.random.Generator) -> Clip:
+        frame = int(rng.integers(len(self._clip_dataset[video].features)))
+        queries = self._draw_queries(video, frame, frame + 1, rng)
+        return Clip(frame, frame + 1, tuple((frame + 1, query) for query in queries))
 
     def scoring_clips(self, video: int) -> list[Clip]:
         """The clips by which a video is scored: all of it, or what each query sees within a fixed context."""

@@ -58,6 +58,8 @@ class TrainConfig:
     For features that were fitted to the training videos."""
     drift_seconds: float = 10.0
     """Seconds from one independent value of the slow noise to the next."""
+    look_dropout: float = 0.0
+    """Share of questions that do not look at the newest frame's tokens, so that memory must know what they show."""
     word_dropout: float = 0.02
     """Share of question words made unknown."""
 
@@ -69,6 +71,8 @@ class TrainConfig:
     """Share of steps whose clips hold all of the past.
 
     The others draw a length (context dropout)."""
+    glances: int = 64
+    """Single frames of other videos that each step asks about, too, where new questions are drawn."""
     context_warmup: float = 0.0
     """Share of the epochs in which clips grow from short ones to `full_context`."""
     context_seconds: float | None = None
@@ -118,9 +122,9 @@ class TrainConfig:
         self._check("seed", 0 <= self.seed < 2**63, "a whole number from 0 to 2^63 - 1")
         self._check("lr", self.lr > 0, "a rate above 0")
         self._check("drift_seconds", self.drift_seconds > 0, "more than 0 seconds")
-        for name in ("drawn_questions", "weight_decay", "gradient_clip", "feature_noise", "feature_drift"):
+        for name in ("drawn_questions", "glances", "weight_decay", "gradient_clip", "feature_noise", "feature_drift"):
             self._check(name, getattr(self, name) >= 0, "at least 0")
-        for name in ("dropout", "feature_dropout", "word_dropout"):
+        for name in ("dropout", "feature_dropout", "look_dropout", "word_dropout"):
             self._check(name, 0 <= getattr(self, name) < 1, "a share from 0 to below 1")
         for name in ("warmup", "full_context", "context_warmup"):
             self._check(name, 0 <= getattr(self, name) <= 1, "a share from 0 to 1")

@@ -91,27 +91,28 @@ class TrainingLoop:
         order = self.sampler.order(self.state.epoch)
         losses = []
         for step in range(self.schedule.steps_in_next_epoch(self.state.steps_done)):
-            batch = self.draw_batch(order, step)
+            batches = self.draw_batches(order, step)
             seed_step(self.config.seed, self.state.epoch, step, self.fabric.global_rank)
-            losses.append(self.train_step(batch))
+            losses.append(self.train_step(*batches))
             self.state.steps_done += 1
             if self.log is not None:
                 self.log.add_step(losses[-1])
         return self._mean_over_processes(torch.stack(losses).mean())
 
-    def draw_batch(self, order: Sequence[int], step: int) -> Batch:
-        """Draws the clips of one step for this process, from an epoch's `order` of videos."""
-        rank = self.fabric.global_rank
-        videos = self.schedule.videos_of_step(order, step, rank)
-        return self.sampler.batch(videos, self.state.epoch, step, rank).to(self.fabric.device)
+    def draw_batches(self, order: Sequence[int], step: int) -> tuple[Batch, Batch | None]:
+        """Draws the clips and glances of one step for this process, from an epoch's `order` of videos."""
+        place = self.state.epoch, step, self.fabric.global_rank
+        batch = self.sampler.batch(self.schedule.videos_of_step(order, step, place[-1]), *place)
+        glances = self.sampler.glances(*place)
+        return batch.to(self.fabric.device), None if glances is None else glances.to(self.fabric.device)
 
-    def train_step(self, batch: Batch) -> Tensor:
-        """Learns from one batch; returns its loss, a scalar.
+    def train_step(self, batch: Batch, glances: Batch | None = None) -> Tensor:
+        """Learns from one batch, and glances beside it; returns the loss, a scalar.
 
         Raises:
             NonFiniteLossError: NaN or infinity; the model stays as it was.
         """
-        loss = self.objective(batch)
+        loss = self.objective(batch, glances)
         self._check_finite(loss.detach())
         self.optimizer.zero_grad()
         self.fabric.backward(loss)

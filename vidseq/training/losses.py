@@ -26,14 +26,22 @@ class TrainingObjective(nn.Module):
         self.model = model
         self._config = config
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Returns the sum of the tasks' losses, weighted by their options, with noise on the features."""
-        outputs = read_batch(self.model, batch, self._with_noise(batch.features))
-        loss = weighted_sum(self.model, task_losses(self.model, batch, outputs))
+    def forward(self, batch: Batch, glances: Batch | None = None) -> Tensor:
+        """Returns the sum of the tasks' losses, weighted by their options, with noise on the features.
+
+        Args:
+            batch: clips.
+            glances: single frames, whose losses are added.
+        """
+        loss = self._loss(batch) + (0 if glances is None else self._loss(glances))
         if self._config.devices > 1:
             # Processes wait for the gradient of every parameter, also of a task without queries in this step.
             loss = loss + 0 * torch.stack([parameter.sum() for parameter in self.model.parameters()]).sum()
         return loss
+
+    def _loss(self, batch: Batch) -> Tensor:
+        outputs = read_batch(self.model, batch, self._with_noise(batch.features))
+        return weighted_sum(self.model, task_losses(self.model, batch, outputs))
 
     def _with_noise(self, features: Tensor) -> Tensor:
         frames = max(1, round(self._config.drift_seconds * float(Fraction(self.model.config.fps or 1))))
