@@ -87,7 +87,7 @@ def _change_config(folder: Path, change: dict[str, object], inside: str | None =
 
 def test_another_version_is_refused(folder: Path) -> None:
     _change_config(folder, {"version": 99, "vidseq": "9.0"})
-    message = r"expects a model of format version 1, got 99 in .*config\.json \(written by vidseq 9\.0\)\. Use"
+    message = r"expects a model of format version 2, got 99 in .*config\.json \(written by vidseq 9\.0\)\. Use"
     with pytest.raises(ModelError, match=message):
         load_model(folder)
 

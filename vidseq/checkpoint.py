@@ -22,7 +22,7 @@ from vidseq.model import ModelConfig, VideoReasoner
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 FORMAT = "vidseq model"
 #: Increased when a change of the format makes older folders unreadable for newer code, or newer ones for older code.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 #: The model folders of a run; the first existing one is the default.
 RUN_CHECKPOINTS = ("checkpoints/best", "checkpoints/last")

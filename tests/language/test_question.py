@@ -49,3 +49,14 @@ def test_repeated_texts_are_encoded_alike_and_distinct_ones_differ() -> None:
     together = encoder(tokens)
     for row, text in zip(together, tokens):
         torch.testing.assert_close(row, encoder(text[None])[0])
+
+
+@torch.no_grad()
+def test_an_untrained_encoder_separates_words_and_orders() -> None:
+    torch.manual_seed(0)
+    encoder = QuestionEncoder(30, 16).eval()
+    red, blue, turned = encoder(pad_tokens([[2, 3, 4], [2, 3, 5], [4, 3, 2]]))
+    assert float((red - blue).norm()) > 0.2 * float(red.norm())
+    assert float((red - turned).norm()) > 1e-4
+    padded = encoder(pad_tokens([[2, 3, 4], [2, 3, 4, 5, 6, 7]]))[0]
+    torch.testing.assert_close(padded, red)

@@ -26,7 +26,10 @@ def pad_tokens(texts: Sequence[Sequence[int]]) -> Tensor:
 
 
 class QuestionEncoder(nn.Module):
-    """Reads a question in both directions and keeps the strongest response of each channel.
+    """Reads a question in both directions, keeps the strongest response of each channel, and adds what its words say.
+
+    The sum of the words has no order, but it distinguishes questions before any training: without it, a model takes
+    several times as many steps until it knows which thing a question is about.
 
     An empty text gives zeros. Each distinct text is encoded once, with one draw of dropout. In training some words are
     replaced by unknown, so that the model tolerates new words.
@@ -37,7 +40,8 @@ class QuestionEncoder(nn.Module):
         dropout: share of channels dropped in training, of words and of vectors.
         word_dropout: share of words replaced by unknown in training.
 
-    Source: Conneau et al., arXiv:1705.02364, section 3.2.2 (BiLSTM with max pooling).
+    Source: Conneau et al., arXiv:1705.02364, section 3.2.2 (BiLSTM with max pooling); sum of words: Iyyer et al., Deep
+    unordered composition rivals syntactic methods for text classification, 2015.
     """
 
     def __init__(self, vocab_size: int, dim: int, *, dropout: float = 0.0, word_dropout: float = 0.0) -> None:
@@ -47,6 +51,7 @@ class QuestionEncoder(nn.Module):
         self.word_dropout = word_dropout
         self.embedding = nn.Embedding(vocab_size, dim, padding_idx=PADDING)
         self.reader = nn.LSTM(dim, dim // 2, batch_first=True, bidirectional=True)
+        self.words = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -75,4 +80,5 @@ class QuestionEncoder(nn.Module):
         words = self.dropout(self.embedding(tokens))
         packed = pack_padded_sequence(words, lengths.cpu(), batch_first=True, enforce_sorted=False)
         read, _ = pad_packed_sequence(self.reader(packed)[0], batch_first=True, padding_value=float("-inf"))
-        return self.dropout(read.amax(dim=1))
+        unordered = words.sum(dim=1) / lengths[:, None].sqrt()  # padding's embedding is zero
+        return self.dropout(read.amax(dim=1) + self.words(unordered))
