@@ -5,6 +5,7 @@ import pytest
 
 from vidseq.checkpoint import save_model
 from vidseq.errors import FingerprintError, UserError
+from vidseq.evaluation.metrics import expected_calibration_error
 from vidseq.evaluation.models import evaluate_models
 from vidseq.evaluation.rows import read_rows
 from vidseq.training import TrainConfig, fit
@@ -29,8 +30,19 @@ def test_everything_is_written(toy_world, run, tmp_path):
     assert rows[["run", "head", "seed"]].drop_duplicates().to_numpy().tolist() == [["toy-lstm", "lstm", 5]]
     assert len(pd.read_csv(tmp_path / "frame_labels.csv")) == 12
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("accuracy.csv", "accuracy.md", "context.png", "context.svg", "frame_labels.csv", "rows.parquet")
+        *("accuracy.csv", "accuracy.md", "calibration.csv", "calibration.png", "calibration.svg"),
+        *("context.png", "context.svg", "frame_labels.csv"),
+        *("frame_labels_calibration.png", "frame_labels_calibration.svg", "rows.parquet"),
     ]
+    calibration = pd.read_csv(tmp_path / "calibration.csv").set_index("family")
+    assert list(calibration.index) == ["question", "next_action", "frame_labels"]
+    own = rows[(rows["control"] == "") & (rows["context"] == "full") & (rows["kind"] == "question")]
+    assert calibration.loc["question", "ece"] == pytest.approx(expected_calibration_error(own), abs=1e-12)
+    frames = pd.read_csv(tmp_path / "frame_labels.csv")
+    assert calibration.loc["frame_labels", "answers"] == frames["num_frames"].sum()
+    right = (frames["accuracy"] * frames["num_frames"]).sum() / frames["num_frames"].sum()
+    assert calibration.loc["frame_labels", "accuracy"] == pytest.approx(right)
+    assert "calibration error (%)" in text
     assert "| question, blind " in text
     assert "Only 12 groups: intervals are rough." in text
     assert "| toy-lstm | lstm | frame by frame |" in text

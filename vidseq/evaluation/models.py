@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from vidseq.checkpoint import load_model
@@ -10,6 +12,8 @@ from vidseq.data.dataset import Dataset
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
 from vidseq.evaluation.accuracy_figure import context_figure, context_panels, family_panels
+from vidseq.evaluation.calibration import COLUMNS, calibration_table, calibration_text
+from vidseq.evaluation.calibration_figure import reliability_figure
 from vidseq.evaluation.evaluator import evaluate
 from vidseq.evaluation.frame_labels import frame_label_table, score_frames
 from vidseq.evaluation.intervals import FEW_GROUPS, rough_text
@@ -23,6 +27,15 @@ from vidseq.model import VideoReasoner
 from vidseq.reporting.figures import save_figure
 from vidseq.reporting.tables import to_markdown, write_table
 from vidseq.tasks import DenseTask, Task, of_family
+
+
+class LabelledFrames(NamedTuple):
+    """A dense task of one model on a split."""
+
+    videos: pd.DataFrame
+    """A row for each video; see `score_frames`."""
+    frames: pd.DataFrame
+    """A row for each labelled frame, with the columns of `vidseq.evaluation.calibration.COLUMNS`."""
 
 
 def evaluate_models(
@@ -45,8 +58,9 @@ def evaluate_models(
         split: name of the split.
         contexts: see `vidseq.evaluation.contexts.parse_contexts`.
         controls: see `vidseq.evaluation.evaluator.evaluate`.
-        out: folder for rows.parquet, accuracy.csv, accuracy.md, a table for each dense task, such as frame_labels.csv,
-            and, with two contexts or more, context.svg and context.png; None: no files are written.
+        out: folder for rows.parquet, accuracy.csv, accuracy.md, calibration.csv, a table for each dense task, such as
+            frame_labels.csv, and figures as .svg and .png: calibration, one for each dense task, such as
+            frame_labels_calibration, and, with two contexts or more, context; None: no files are written.
         features: the start of the name of a features folder; needed if there are several.
         device: device of the model.
         limit: largest number of queries, counted from the first; None: all.
@@ -60,7 +74,7 @@ def evaluate_models(
     """
     dataset, store = Dataset.load(data), FeatureStore.open_in(data, features)
     answered: list[pd.DataFrame] = []
-    labelled: dict[str, list[pd.DataFrame]] = {}
+    labelled: dict[str, list[LabelledFrames]] = {}
     for folder in map(Path, models):
         model = load_model(folder, device, fingerprint=store.fingerprint)
         predictor = Predictor(model, dataset.class_labels)
@@ -71,7 +85,7 @@ def evaluate_models(
             answered.append(evaluate(predictor, dataset, store, split, queries=queries, **options))  # type: ignore[arg-type]
         for name, task in of_family(model.tasks.values(), DenseTask).items():
             if task.fits(dataset):
-                labelled.setdefault(name, []).append(_frame_rows(predictor, task, dataset, store, split, run))
+                labelled.setdefault(name, []).append(_label_frames(predictor, task, dataset, store, split, run))
     if not answered and not labelled:
         raise UserError(f"Evaluation expects models with a task that '{dataset.info.name}' has, got none.")
     return _report(answered, labelled, None if out is None else Path(out), dataset.info.name)
@@ -89,51 +103,93 @@ def queries_for(model: VideoReasoner, dataset: Dataset) -> list[Query]:
     return queries
 
 
-def _frame_rows(
+def _label_frames(
     predictor: Predictor, task: DenseTask, dataset: Dataset, store: FeatureStore, split: str, run: Run
-) -> pd.DataFrame:
-    """Returns the rows of a dense task, one per video; each frame's most probable class is scored."""
+) -> LabelledFrames:
+    """Scores the most probable class of each frame of a split."""
     classes, background = predictor.classes(task.name), task.background(dataset)
-    predicted, true = {}, {}
+    predicted, true, frames = {}, {}, []
     for video in [video.video for video in dataset.split(split)]:
         stored = store.read(video)
-        predicted[video] = predictor.frame_labels(stored.features, video, task=task.name).argmax(axis=1)
+        probabilities = predictor.frame_labels(stored.features, video, task=task.name)
+        predicted[video] = probabilities.argmax(axis=1)
         true[video] = task.targets(dataset, video, stored.pts_seconds, classes).numpy()
+        about = {"run": run.run, "head": run.head, "seed": run.seed, "family": task.name}
+        frames.append(pd.DataFrame({**about, "group": dataset.group_of(video), **_scores(probabilities, true[video])}))
     left_out = classes.index(background) if background in classes else None
-    return score_frames(predicted, true, dataset, split, left_out, run=run, decoding="frame by frame")
+    videos = score_frames(predicted, true, dataset, split, left_out, run=run, decoding="frame by frame")
+    return LabelledFrames(videos, pd.concat(frames, ignore_index=True))
+
+
+def _scores(probabilities: np.ndarray, true: np.ndarray) -> dict[str, np.ndarray]:
+    """The columns of labelled frames that calibration needs, from probabilities (T, C) and classes (T,)."""
+    known = np.flatnonzero(true >= 0)
+    probabilities, true = probabilities[known].astype(float), true[known]
+    return {
+        "score": probabilities.max(axis=1),
+        "correct": probabilities.argmax(axis=1) == true,
+        "answer_score": probabilities[np.arange(len(true)), true],
+    }
 
 
 def _report(
-    answered: Sequence[pd.DataFrame], labelled: Mapping[str, Sequence[pd.DataFrame]], out: Path | None, dataset: str
+    answered: Sequence[pd.DataFrame],
+    labelled: Mapping[str, Sequence[LabelledFrames]],
+    out: Path | None,
+    dataset: str,
 ) -> str:
-    parts = []
+    parts, calibrated = [], {}
     if answered:
         rows = concatenate(answered)
-        table = accuracy_table(rows)
         parts.append(_accuracy_text(rows))
         if "answer_tokens" in rows:
             parts.append(_words_text(rows))
         if out is not None:
-            write_rows(rows, out / "rows.parquet")
-            write_table(table, out / "accuracy.csv")
-            write_table(table, out / "accuracy.md")
-            if rows[rows["control"] == ""]["context"].nunique() > 1:
-                families = rows["family"].nunique() > 1
-                panels = family_panels(rows) if families else context_panels(rows)
-                save_figure(context_figure(panels, title=f"{dataset}: accuracy against context"), out / "context")
+            _write_answers(rows, out, dataset)
+        calibrated["calibration"] = _longest(rows)
     for task, tables in labelled.items():
-        labels = pd.concat(tables, ignore_index=True)
+        labels = pd.concat([part.videos for part in tables], ignore_index=True)
         title = f"{task}:\n" if len(labelled) > 1 else ""
         parts.append(title + to_markdown(frame_label_table(labels, ["run", "head", "decoding"]), digits=1))
         if out is not None:
             write_table(labels, out / f"{task}.csv")
-    return "\n".join(parts)
+        frames = pd.concat([part.frames for part in tables], ignore_index=True)
+        if len(frames):
+            calibrated[f"{task}_calibration"] = frames
+    return "\n".join([*parts, _calibration(calibrated, out, dataset)])
+
+
+def _write_answers(rows: pd.DataFrame, out: Path, dataset: str) -> None:
+    write_rows(rows, out / "rows.parquet")
+    table = accuracy_table(rows)
+    write_table(table, out / "accuracy.csv")
+    write_table(table, out / "accuracy.md")
+    if rows[rows["control"] == ""]["context"].nunique() > 1:
+        families = rows["family"].nunique() > 1
+        panels = family_panels(rows) if families else context_panels(rows)
+        save_figure(context_figure(panels, title=f"{dataset}: accuracy against context"), out / "context")
+
+
+def _calibration(calibrated: Mapping[str, pd.DataFrame], out: Path | None, dataset: str) -> str:
+    """Writes how well probabilities fit; the keys are the names of figures. Returns the table as text."""
+    table = calibration_table(pd.concat([part[list(COLUMNS)] for part in calibrated.values()], ignore_index=True))
+    if out is not None:
+        write_table(table, out / "calibration.csv")
+        for name, part in calibrated.items():
+            what = name.removesuffix("calibration").replace("_", " ")
+            save_figure(reliability_figure(part, title=f"{dataset}: {what}probabilities and accuracy"), out / name)
+    return calibration_text(table)
+
+
+def _longest(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the models themselves at the longest context."""
+    own = rows[rows["control"] == ""]
+    return own[own["context_seconds"] == own["context_seconds"].max()]
 
 
 def _words_text(rows: pd.DataFrame) -> str:
     """Formats the metrics of answers in words, by run and head at the longest context."""
-    written = rows[rows["answer_tokens"].notna() & (rows["control"] == "")]
-    written = written[written["context_seconds"] == written["context_seconds"].max()]
+    written = _longest(rows[rows["answer_tokens"].notna()])
     lines = [
         {"run": run, "head": head, **word_summary(part), "answers": len(part)}
         for (run, head), part in written.groupby(["run", "head"], sort=False)
