@@ -137,8 +137,10 @@ def test_rows_and_table(report: ProbeReport, tmp_path: Path) -> None:
         assert row["family"] == record["family"] and float(row["network"]) == pytest.approx(record["network"])
         assert record["linear_low"] <= record["linear"] <= record["linear_high"]
         assert record["split"] == "test" and record["features"].startswith("made_up")
-    assert any(record["evidence_age_seconds"] is None for record in records)
-    assert f'"{DOOR}"' in report.table() and "evidence frames" in report.table()
+    ages = {record["family"]: record["evidence_age_seconds"] for record in records}
+    assert ages["now"] is ages["luck"] is None and ages["then"] == pytest.approx((2.0 + 6.5) / 2)
+    assert DOOR not in report.table() and f'"{DOOR}"' in report.table(questions=True)
+    assert "evidence frames" in report.table() and report.table().count("question now") == 1
 
 
 def test_the_command(planted: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

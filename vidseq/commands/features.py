@@ -121,6 +121,7 @@ def probe(
     steps: int = 400,
     seed: int = 0,
     out: Path | None = None,
+    questions: bool = False,
     json: bool = False,
 ) -> None:
     """Shows what features hold of each question, before anything is trained over time.
@@ -136,6 +137,7 @@ def probe(
         steps: of training of the small probe.
         seed: of weights and samples.
         out: CSV file for the rows.
+        questions: a line for each question that is asked often, not for families alone; the other forms have all.
         json: print a JSON object a row, not a table.
     """
     from vidseq.data.dataset import Dataset
@@ -146,7 +148,7 @@ def probe(
                            anticipation_seconds=anticipation, limit=limit, steps=steps, seed=seed)  # fmt: skip
     if out is not None:
         found.write_csv(out)
-    print(found.to_json() if json else found.table())
+    print(found.to_json() if json else found.table(questions=questions))
 
 
 def database_build(

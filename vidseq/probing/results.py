@@ -33,7 +33,8 @@ class ProbeResult:
     """By probe, see `PROBES`."""
     num_training: int
     evidence_age_seconds: float
-    """Median time from the end of the newest evidence to the query; NaN without evidence."""
+    """Median time from the end of the newest evidence to the query, where that is older than the newest frame; else
+    NaN."""
     old_evidence: float
     """Share of the queries with evidence that the newest frame is not part of."""
 
@@ -81,11 +82,16 @@ class ProbeReport:
         with atomic_path(path) as temporary:
             pd.DataFrame(self.records()).to_csv(temporary, index=False)
 
-    def table(self) -> str:
-        """The results as text for readers: accuracy in percent with 95% intervals over groups."""
+    def table(self, *, questions: bool = False) -> str:
+        """The results as text for readers: accuracy in percent with 95% intervals over groups.
+
+        Args:
+            questions: show a line for each question, too, not for families alone.
+        """
+        shown = [result for result in self.results if questions or not result.question]
         lines = [f"Features {self.features}, split {self.split}; accuracy in percent, 95% intervals over groups."]
-        if self.results:
-            lines += ["", pd.DataFrame([_line(result) for result in self.results]).to_string(index=False)]
+        if shown:
+            lines += ["", pd.DataFrame([_line(result) for result in shown]).to_string(index=False)]
         lines += [f"left out: {name}: {reason}" for name, reason in self.left_out.items()]
         return "\n".join(lines)
 

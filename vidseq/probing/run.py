@@ -147,7 +147,7 @@ def _result(
     rows = np.array([not text or query.question == text for query in family.queries])
     queries = [query for query, chosen in zip(family.queries, rows) if chosen]
     groups = np.array([query_set.dataset.group_of(query.video) for query in queries])
-    ages = [query.evidence_age_seconds for query in queries if query.evidence_age_seconds is not None]
+    ages = [query.evidence_age_seconds for query, is_old in zip(queries, old[rows]) if is_old]
     return ProbeResult(
         kind=family.kind,
         family=family.name,
@@ -155,7 +155,7 @@ def _result(
         frames=frames,
         accuracy={probe: _interval(right[rows], groups) for probe, right in correct.items()},
         num_training=sum(not text or query.question == text for query in family.training),
-        evidence_age_seconds=float(np.median(ages)) if ages else float("nan"),
+        evidence_age_seconds=float(np.median(np.array(ages, float))) if ages else float("nan"),
         old_evidence=float(old[rows].mean()),
     )
 
