@@ -157,6 +157,7 @@ def main(
         runs: turns; the fastest counts.
     """
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # gradients of a single question vanish over many frames; tiny numbers are slow
     print(table([row for head in heads for row in measure(head, feature_dim, dim, runs)]))
 
 

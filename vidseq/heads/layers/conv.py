@@ -25,7 +25,7 @@ class ConvLayer(nn.Module):
 
     def answer(self, queries: Tensor, x: Tensor, places: Places) -> Tensor:
         """Convolves each query (N, C) as the next frame at its place among x (B, reach + T, C): (N, C)."""
-        first = places.rows * x.shape[1] + places.seen
-        frames = x.flatten(0, 1)
-        seen = [frames.index_select(0, first + offset) for offset in self.earlier]
-        return self.mix(F.relu(self.taps(torch.cat([*seen, queries], dim=-1))))
+        offsets = torch.tensor(self.earlier, dtype=torch.int64, device=x.device)
+        index = (places.rows * x.shape[1] + places.seen)[:, None] + offsets
+        seen = x.flatten(0, 1).index_select(0, index.flatten()).view(len(queries), len(offsets) * x.shape[2])
+        return self.mix(F.relu(self.taps(torch.cat([seen, queries], dim=-1))))
