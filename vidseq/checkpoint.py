@@ -13,11 +13,13 @@ from safetensors.torch import load_file, save
 
 from vidseq import __version__
 from vidseq.device import choose_device
+from vidseq.data.fields import nearest
 from vidseq.errors import DataError, FingerprintError, ModelError
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.projection import PROJECTION_FILE, FeatureProjection
 from vidseq.files import atomic_write
 from vidseq.model import ModelConfig, VideoReasoner
+from vidseq.pretrained.shipped import pretrained_folder, pretrained_models
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 FORMAT = "vidseq model"
@@ -56,7 +58,8 @@ def load_model(
     """Loads a model for prediction.
 
     Args:
-        folder: folder of a model, or of a run: then its best model, or its last if there is no best.
+        folder: folder of a model, or of a run: then its best model, or its last if there is no best; or the name of a
+            model that ships with vidseq, such as "classroom".
         device: device of the model; "auto" takes the fastest one.
         fingerprint: fingerprint of the features that the model will read; None: not checked.
 
@@ -89,13 +92,24 @@ def load_model(
 def find_checkpoint(folder: Path | str) -> Path:
     """Finds the model in a folder: the folder itself, or a run's best or last model.
 
+    Args:
+        folder: the folder, or the name of a model that ships with vidseq, where there is no such folder.
+
     Raises:
         ModelError: there is no model.
     """
     folder = Path(folder)
+    if not folder.exists():
+        shipped = pretrained_folder(str(folder))
+        if shipped is None:
+            near = nearest(str(folder), pretrained_models())
+            raise ModelError(
+                f"A model expects a folder or one of the shipped {', '.join(pretrained_models())}, got nothing at "
+                f"'{folder}'.{near} Train one with `vidseq train`."
+            )
+        folder = shipped
     if not folder.is_dir():
-        what = "a file" if folder.exists() else "nothing"
-        raise ModelError(f"A model expects a folder, got {what} at '{folder}'. Train one with `vidseq train`.")
+        raise ModelError(f"A model expects a folder, got a file at '{folder}'. Train one with `vidseq train`.")
     for candidate in (folder, *(folder / name for name in RUN_CHECKPOINTS)):
         if (candidate / CONFIG_FILE).is_file() or (candidate / WEIGHTS_FILE).is_file():
             return candidate

