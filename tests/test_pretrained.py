@@ -35,7 +35,14 @@ def test_the_stream_keeps_a_state_of_one_size() -> None:
 @pytest.mark.parametrize("name", pretrained_models())
 def test_a_card_tells_data_command_licence_and_accuracy(name: str) -> None:
     card = (FOLDER / name / CARD_FILE).read_text()
-    for told in ("seed 100", "Seeds from 1000000 on", "recipes/classroom_pretrained.py", "Apache-2.0", "hours", "| family"):
+    for told in (
+        "seed 100",
+        "Seeds from 1000000 on",
+        "recipes/classroom_pretrained.py",
+        "Apache-2.0",
+        "hours",
+        "| family",
+    ):
         assert told in card, told
 
 

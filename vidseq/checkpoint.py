@@ -12,8 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from vidseq import __version__
-from vidseq.device import choose_device
 from vidseq.data.fields import nearest
+from vidseq.device import choose_device
 from vidseq.errors import DataError, FingerprintError, ModelError
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.projection import PROJECTION_FILE, FeatureProjection
