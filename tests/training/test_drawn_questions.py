@@ -69,7 +69,7 @@ def test_clips_grow_in_the_warm_up(classroom: World) -> None:
 
 def test_glances_are_single_frames_of_many_videos(classroom: World) -> None:
     source = open_question_source(classroom[0])
-    config = dataclasses.replace(CONFIG, glances=40)
+    config = dataclasses.replace(CONFIG, glances=20, batch_size=2)
     clip_dataset = make_clip_dataset(*classroom, "train", build_model(*classroom, config, source), source)
     sampler = ClipSampler(clip_dataset, config, causal=True)
     batch = sampler.glances(0, 0)

@@ -294,7 +294,7 @@ class ClipSampler:
         if source is None or not config.glances or not config.drawn_questions or config.fixed_context:
             return None
         rng = np.random.default_rng([config.seed, epoch, step, rank, 1])
-        videos = rng.choice(self._clip_dataset.videos, size=config.glances).tolist()
+        videos = rng.choice(self._clip_dataset.videos, size=config.glances * config.batch_size).tolist()
         return self._clip_dataset.batch([(video, self._glance(video, rng)) for video in videos], dense=False)
 
     def _glance(self, video: int, rng: np.random.Generator) -> Clip:

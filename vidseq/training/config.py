@@ -71,8 +71,8 @@ class TrainConfig:
     """Share of steps whose clips hold all of the past.
 
     The others draw a length (context dropout)."""
-    glances: int = 64
-    """Single frames of other videos that each step asks about, too, where new questions are drawn."""
+    glances: int = 8
+    """Single frames of other videos for each video of a step, where new questions are drawn."""
     context_warmup: float = 0.0
     """Share of the epochs in which clips grow from short ones to `full_context`."""
     context_seconds: float | None = None
