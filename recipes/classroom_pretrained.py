@@ -2,7 +2,7 @@
 
 Command:   python recipes/classroom_pretrained.py --out runs/pretrained
 Cost:      within 3 hours on 2 CPU cores, drawing and features included; an interrupted run resumes.
-Expected:  two folders below `OUT/models`, each with weights, config, projection of features and a card that tells what
+Expected:  two folders below `OUT/models`, each with weights, config, projection of features and a card that states what
            the model was trained on and its accuracy on fresh classrooms; copy them to `vidseq/pretrained`.
 
 Training asks new questions at every step, and never draws a world of seed 1,000,000 or above: those are for tests.
@@ -17,14 +17,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from vidseq.checkpoint import find_checkpoint
 from vidseq.classroom import ClassroomConfig, generate
 from vidseq.cli import run_script
 from vidseq.data import Dataset, extract_dataset_features
+from vidseq.errors import UserError
 from vidseq.evaluation import accuracy_interval, evaluate_models, read_rows
 from vidseq.features import BackboneConfig, FeatureStore, backbone_like, make_backbone
 from vidseq.files import atomic_write
-from vidseq.pretrained.shipped import CARD_FILE
 from vidseq.processes import all_values, run_jobs
 from vidseq.reporting import to_markdown
 from vidseq.training import TrainConfig, fit
@@ -48,7 +47,9 @@ WORLD = ClassroomConfig(
 TEST = ClassroomConfig(train_videos=0, val_videos=0, test_videos=100, feature_fps=FPS, seed=FIRST_TEST_SEED)
 BACKBONE = BackboneConfig(input_size=320, resize="whole", pooling="9x10", tokens=True)
 PCA = 64
-TRAINING = TrainConfig(epochs=30, batch_size=8, lr=1e-3, feature_dropout=0.1, full_context=0.8, patience=None)
+TRAINING = TrainConfig(
+    epochs=20, batch_size=8, lr=2e-3, feature_dropout=0.1, look_dropout=0.2, full_context=0.8, patience=None
+)
 MODELS = {
     "classroom": dataclasses.replace(TRAINING, head="window", head_options={"window": 256, "layers": 2}),
     "classroom_stream": dataclasses.replace(TRAINING, head="memory", head_options={"slots": 32, "layers": 2}),
@@ -75,7 +76,7 @@ def main(
         workers: number of processes.
     """
     if world.seed >= FIRST_TEST_SEED:
-        raise ValueError(f"Training expects a seed below {FIRST_TEST_SEED}, kept for tests, got {world.seed}.")
+        raise UserError(f"Training expects a seed below {FIRST_TEST_SEED}, the first for tests, got {world.seed}.")
     began = time.monotonic()
     data, fresh = draw(out / "data", world, workers), draw(out / "test", test, workers)
     look(data, workers, pca=PCA)
@@ -122,8 +123,8 @@ def train(data: Path, runs: Path, config: TrainConfig) -> Path:
 def write_model(run: Path, folder: Path, text: str) -> Path:
     """Copies the best model of a run and writes its card; the card comes last, for it marks a model as complete."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(find_checkpoint(run), folder)
-    atomic_write(folder / CARD_FILE, text)
+    shutil.copytree(run / "checkpoints" / "best", folder)
+    atomic_write(folder / "card.md", text)
     return folder
 
 

@@ -130,7 +130,9 @@ def test_features_made_in_another_way_are_refused(toy_model: VideoReasoner, fold
 def test_folders_without_a_model_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"expects config\.json and model\.safetensors, got neither in"):
         load_model(tmp_path)
-    with pytest.raises(ModelError, match=r"A model expects a folder, got nothing at '.*nowhere'\. Train one"):
+    with pytest.raises(
+        ModelError, match=r"one of the shipped classroom, classroom_stream, got nothing at '.*nowhere'\. Train one"
+    ):
         load_model(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match=r"A model expects a folder, got a file at"):
