@@ -114,6 +114,7 @@ class Store:
     """Features in memory."""
 
     dim = DIM
+    tokens = None
 
     def __init__(self, case: Case) -> None:
         other = Case(np.arange(3.0), 2.0).features

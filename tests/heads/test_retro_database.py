@@ -124,7 +124,7 @@ def test_the_model_embeds_by_its_own_projection_and_refuses_other_features(world
     model.prepare()
     assert model.projection.training and not any("frames" in name for name in model.state_dict())
     raw = torch.from_numpy(np.array(model.head.database.database.frames, dtype=np.float32))
-    torch.testing.assert_close(model.head.database.frames, model.eval().projection(raw))
+    torch.testing.assert_close(model.head.database.frames, model.eval().projection(raw).x)
     other = dataclasses.replace(store.fingerprint, backbone="another")
     with pytest.raises(FingerprintError, match=r"db: Features expect backbone 'another', got 'toy'"):
         VideoReasoner(dataclasses.replace(config, fingerprint=other)).prepare()

@@ -80,6 +80,9 @@ def test_glances_are_single_frames_of_many_videos(classroom: World) -> None:
     assert torch.equal(batch.features, again.features) and not torch.equal(batch.features, other.features)
     for options in ({"glances": 0}, {"drawn_questions": 0}, {"context_seconds": 1.0}):
         assert ClipSampler(clip_dataset, dataclasses.replace(config, **options), causal=True).glances(0, 0) is None
+    labels = dataclasses.replace(config, tasks={"frame_labels": {}})
+    silent = make_clip_dataset(*classroom, "train", build_model(*classroom, labels, source), source)
+    assert ClipSampler(silent, labels, causal=True).glances(0, 0) is None  # no task of the model is asked anything
     listed = make_clip_dataset(*classroom, "train", build_model(*classroom, config))
     assert ClipSampler(listed, config, causal=True).glances(0, 0) is None
 

@@ -101,10 +101,10 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(
     whole = fit(*toy_world, config(epochs=4), tmp_path / "whole")
     step = TrainingLoop.train_step
 
-    def killed(self: TrainingLoop, batch: Batch) -> torch.Tensor:
+    def killed(self: TrainingLoop, *batches: Batch | None) -> torch.Tensor:
         if self.state.steps_done == 7:  # in the third epoch
             raise MemoryError("killed")
-        return step(self, batch)
+        return step(self, *batches)
 
     monkeypatch.setattr(TrainingLoop, "train_step", killed)
     with pytest.raises(MemoryError, match="killed"):
@@ -120,11 +120,11 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(
 def test_ctrl_c_leaves_a_run_to_resume(toy_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     step = TrainingLoop.train_step
 
-    def interrupted(self: TrainingLoop, batch: Batch) -> torch.Tensor:
+    def interrupted(self: TrainingLoop, *batches: Batch | None) -> torch.Tensor:
         if self.state.steps_done == 1:
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(5)
-        return step(self, batch)
+        return step(self, *batches)
 
     assert threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT)

@@ -10,11 +10,12 @@ from typing import Any
 
 import pandas as pd
 
+from vidseq.baselines.majority import Majority
 from vidseq.evaluation.intervals import Interval
 from vidseq.files import atomic_path
 
 #: The probes, in the order of the table's columns.
-PROBES = ("linear", "network", "majority")
+PROBES = ("linear", "network", Majority.name)
 #: What a probe may look at.
 NEWEST, EVIDENCE = "newest frame", "evidence frames"
 

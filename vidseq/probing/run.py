@@ -85,7 +85,7 @@ def _probe_family(family: Family, query_set: QuerySet, seed: int, steps: int) ->
         passes.append((EVIDENCE, evidence_frames))
     majority = _majority(family)
     for frames, see in passes:
-        correct = {"majority": _correct(family, majority)}
+        correct = {Majority.name: _correct(family, majority)}
         seen = see(query_set, family.training), see(query_set, family.queries)
         correct["linear"] = _correct(family, _linear(family, query_set, *seen, seed))
         correct["network"] = _correct(family, _network(family, query_set, *seen, seed, steps))

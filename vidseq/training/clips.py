@@ -295,7 +295,8 @@ class ClipSampler:
             return None
         rng = np.random.default_rng([config.seed, epoch, step, rank, 1])
         videos = rng.choice(self._clip_dataset.videos, size=config.glances * config.batch_size).tolist()
-        return self._clip_dataset.batch([(video, self._glance(video, rng)) for video in videos], dense=False)
+        batch = self._clip_dataset.batch([(video, self._glance(video, rng)) for video in videos], dense=False)
+        return batch if batch.asked else None
 
     def _glance(self, video: int, rng: np.random.Generator) -> Clip:
         frame = int(rng.integers(len(self._clip_dataset[video].features)))
