@@ -11,6 +11,7 @@ from layouts import write_mstcn
 from vidseq.checkpoint import load_model
 from vidseq.errors import UserError
 from vidseq.evaluation.rows import read_rows
+from vidseq.features.store import FeatureStore
 from vidseq.heads import HEADS, num_parameters
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -96,3 +97,35 @@ def test_a_head_that_does_not_exist(salads, tmp_path):
     for name in ("salads_frames", "salads_context"):
         with pytest.raises(UserError, match=r"Unknown head 'lstn'\. Did you mean 'lstm'"):
             recipe(name).main(salads, tmp_path, heads="lstn")
+
+
+def test_memory_questions(salads, tmp_path, capsys):
+    options = {"splits": "1", "heads": "gru", "contexts": "2s,full", "epochs": 1, "per_video": 12}
+    recipe("memory_questions").main(salads, tmp_path, **options)
+    assert FeatureStore.open_in(tmp_path / "questions1").fingerprint.backbone == "labels"
+    table = (tmp_path / "accuracy.md").read_text()
+    assert "gru full" in table and "label_chain_probe" in table
+    twins = capsys.readouterr().out.split("twins\n\n")[1]
+    assert "gru" in twins and "label_bag_probe" in twins
+    assert (tmp_path / "report" / "index.html").is_file()
+
+
+def test_memory_questions_from_features(salads, tmp_path):
+    folder = recipe("memory_questions").prepare(salads, tmp_path, 1, "features", "3", 12)
+    assert FeatureStore.open_in(folder).fingerprint.backbone == "external:spatial_cnn"
+
+
+def test_twins_are_right_if_both_are():
+    rows = pd.DataFrame(
+        {
+            "context": "full",
+            "control": ["", "", "majority", "majority", ""],
+            "head": "gru",
+            "family": "done",
+            "pair": ["a", "a", "b", "b", None],
+            "correct": [True, True, True, False, True],
+            "evidence_age_seconds": [float("nan"), 20.0, 30.0, float("nan"), 1.0],
+        }
+    )
+    twins = recipe("memory_questions").twin_rows(rows)
+    assert twins[["head", "right", "age"]].values.tolist() == [["gru", True, 20.0], ["majority", False, 30.0]]
