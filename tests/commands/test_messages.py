@@ -65,7 +65,7 @@ DATA_OUT = ["--data", "d", "--out", "o"]
         (["evaluate", "d", ""], "Option --model expects a path, got nothing."),
         (["predict", "x.mp4", "--model="], "Option --model expects a path, got nothing."),
         (["data", "check", "nowhere"], "A data set expects the file dataset.json in nowhere"),
-        (["info", "nowhere"], "info expects a file or folder, got nothing at 'nowhere'"),
+        (["info", "nowhere"], r"a file, a folder or a shipped model \(classroom, .*\), got 'nowhere'"),
         (["info", "--config", "nowhere.yaml"], "No such file or directory: nowhere.yaml"),
         (["predict", "x.mp4", "--model", "nowhere"], "expects a video file, folder"),
     ],
