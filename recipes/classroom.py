@@ -1,7 +1,7 @@
 """Runs the demo on a generated classroom, from video files to answers, next actions and a comparison of four heads.
 
 Command:   python recipes/classroom.py --out demo
-Cost:      eight to nine minutes on 2 CPU cores; an interrupted run resumes.
+Cost:      nine to ten minutes on 2 CPU cores; an interrupted run resumes.
 Expected:  a table of accuracy by question family for conv, lstm, memory and window with the controls blind, last frame
            and majority (its numbers are in `recipes/README.md`); a figure of accuracy against context; an annotated
            test video.
