@@ -159,19 +159,13 @@ def accuracy_table(rows: pd.DataFrame) -> pd.DataFrame:
         lines.append(
             {
                 "family": family,
-                "accuracy": percent(seen),
-                "blind": percent(blind),
+                "accuracy": accuracy_interval(seen).in_percent(),
+                "blind": accuracy_interval(blind).in_percent(),
                 "best possible": "–" if pd.isna(best) else f"{100 * best:.1f}",
                 "queries": len(seen),
             }
         )
     return pd.DataFrame(lines)
-
-
-def percent(rows: pd.DataFrame) -> str:
-    """Accuracy with its interval."""
-    interval = accuracy_interval(rows)
-    return f"{100 * interval.mean:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
 
 if __name__ == "__main__":

@@ -6,19 +6,26 @@ import torch
 
 from vidseq.errors import UserError
 from vidseq.language.question import pad_tokens
-from vidseq.model import ModelConfig, VideoReasoner
+from vidseq.model import ModelConfig, ModelState, VideoReasoner
 from vidseq.projection import FrameProjection, Look, TokenProjection
+
+
+def in_steps(
+    model: VideoReasoner, features: torch.Tensor, mask: torch.Tensor, frames: int = 4
+) -> tuple[torch.Tensor, ModelState]:
+    """Reads videos a few frames at a time."""
+    state, parts = model.init_state(len(features)), []
+    for part, valid in zip(features.split(frames, dim=1), mask.split(frames, dim=1)):
+        y, state = model.step(part, state, valid)
+        parts.append(y)
+    return torch.cat(parts, dim=1), state
 
 
 def test_step_by_step_is_the_whole_video(toy_model: VideoReasoner) -> None:
     features = torch.randn(2, 9, 6)
     mask = torch.arange(9) < torch.tensor([[9], [5]])
     whole = toy_model(features, mask)
-    state, parts = toy_model.init_state(2), []
-    for start in range(0, 9, 4):
-        y, state = toy_model.step(features[:, start : start + 4], state, mask[:, start : start + 4])
-        parts.append(y)
-    torch.testing.assert_close(torch.cat(parts, dim=1), whole)
+    torch.testing.assert_close(in_steps(toy_model, features, mask)[0], whole)
     assert toy_model.frame_logits(whole).shape == (2, 9, 2)
 
 
@@ -123,12 +130,8 @@ def token_model(toy_config: ModelConfig) -> VideoReasoner:
 def test_tokens_step_by_step_are_the_whole_video(token_model: VideoReasoner) -> None:
     features = torch.randn(2, 9, 5, 6)
     mask = torch.arange(9) < torch.tensor([[9], [4]])
-    whole = token_model(features, mask)
-    state, parts = token_model.init_state(2), []
-    for start in range(0, 9, 4):
-        y, state = token_model.step(features[:, start : start + 4], state, mask[:, start : start + 4])
-        parts.append(y)
-    torch.testing.assert_close(torch.cat(parts, dim=1), whole)
+    y, state = in_steps(token_model, features, mask)
+    torch.testing.assert_close(y, token_model(features, mask))
     newest = token_model.split(token_model.project(features)).tokens
     torch.testing.assert_close(state.tokens, torch.stack([newest[0, 8], newest[1, 3]]))
 

@@ -27,7 +27,8 @@ from vidseq.inference.request import PredictionRequest
 from vidseq.inference.stream import Stream
 from vidseq.model import ModelConfig, VideoReasoner
 from vidseq.tasks import FrameLabels
-from vidseq.training.clips import ClipSampler, make_clip_dataset
+from vidseq.training.clip_sampler import ClipSampler
+from vidseq.training.clips import make_clip_dataset
 from vidseq.training.config import TrainConfig
 from vidseq.video.sampling import SAME_TIME_SECONDS
 

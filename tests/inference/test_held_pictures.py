@@ -28,7 +28,8 @@ from vidseq.inference.predictions import Prediction
 from vidseq.inference.predictor import Predictor
 from vidseq.model import ModelConfig, VideoReasoner
 from vidseq.retrieval.database import build_database
-from vidseq.training.clips import Batch, ClipSampler, make_clip_dataset
+from vidseq.training.clip_sampler import ClipSampler
+from vidseq.training.clips import Batch, make_clip_dataset
 from vidseq.training.config import TrainConfig
 
 FPS, SECONDS, HELD = 10, 18, (4.0, 14.0)

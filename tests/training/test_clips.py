@@ -11,7 +11,8 @@ from vidseq.data.dataset import Dataset
 from vidseq.features.store import FeatureStore
 from vidseq.model import ModelConfig, VideoReasoner
 from vidseq.training import fit
-from vidseq.training.clips import Batch, Clip, ClipDataset, ClipSampler, make_clip_dataset
+from vidseq.training.clip_sampler import ClipSampler
+from vidseq.training.clips import Batch, Clip, ClipDataset, make_clip_dataset
 from vidseq.training.config import TrainConfig
 
 World = tuple[Dataset, FeatureStore]

@@ -14,7 +14,8 @@ from vidseq.errors import UserError
 from vidseq.features.store import FeatureStore
 from vidseq.training import TrainConfig, fit
 from vidseq.training.build import build_model
-from vidseq.training.clips import Clip, ClipSampler, make_clip_dataset
+from vidseq.training.clip_sampler import ClipSampler
+from vidseq.training.clips import Clip, make_clip_dataset
 from vidseq.training.losses import TrainingObjective
 from vidseq.training.question_sources import open_question_source
 

@@ -18,7 +18,8 @@ from vidseq.features.store import FeatureStore
 from vidseq.model import VideoReasoner
 from vidseq.training import TrainConfig, fit
 from vidseq.training.build import build_model, fit_statistics
-from vidseq.training.clips import ClipSampler, make_clip_dataset
+from vidseq.training.clip_sampler import ClipSampler
+from vidseq.training.clips import make_clip_dataset
 from vidseq.training.determinism import seed_step
 from vidseq.training.losses import TrainingObjective
 from vidseq.training.optimizer import make_optimizer, set_learning_rate

@@ -77,6 +77,10 @@ ZONE_WORDS: dict[str, str] = {
     "drum": "at the drum",
 }
 
+#: Things that always have a colour, which changes, and things that give signals.
+COLORED = ("rug", "table", "door")
+SIGNALS = ("bell", "lamp")
+
 #: (x, depth) of the teacher and of things without a zone.
 POSITIONS: dict[str, tuple[float, float]] = {
     "teacher": (0.41, 0.03),

@@ -14,7 +14,7 @@ from math import exp, log
 import numpy as np
 
 from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.palette import GIFTS, HAIR, HAIR_STYLES, PROGRAMMES, SYMBOLS, TOYS
+from vidseq.classroom.palette import COLORED, GIFTS, HAIR, HAIR_STYLES, PROGRAMMES, SIGNALS, SYMBOLS, TOYS
 from vidseq.classroom.scripts import HABIT_RINGS, HABITS, Show, Table, draw_script
 from vidseq.classroom.world import Child, Hide, Hold, QueryTarget, World
 
@@ -54,7 +54,7 @@ def draw_world(config: ClassroomConfig, split: str, index: int) -> World:
         holds=(),
         rings=(),
         flashes=(),
-        colors={thing: _draw_colors(config, seconds, events) for thing in ("rug", "table", "door")},
+        colors={thing: _draw_colors(config, seconds, events) for thing in COLORED},
         boxes=tuple(str(color) for color in looks.permutation(config.colors)),
         targets=(),
         noise=config.noise,
@@ -240,7 +240,7 @@ def _add_signals(world: World, rng: np.random.Generator) -> World:
     mine = set(rng.permutation(total)[:count].tolist())
     subject_spans = tuple(span for k, span in enumerate(spans) if k in mine)
     other_spans = tuple(span for k, span in enumerate(spans) if k not in mine)
-    subject = str(rng.choice(["bell", "lamp"]))
+    subject = str(rng.choice(SIGNALS))
     target = QueryTarget(subject=subject, time=time, end=spans[-1][1], happens=True, spans=subject_spans)
     rings, flashes = (subject_spans, other_spans) if subject == "bell" else (other_spans, subject_spans)
     return replace(world, rings=rings, flashes=flashes, targets=(*world.targets, target))

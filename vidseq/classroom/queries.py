@@ -8,7 +8,7 @@ import numpy as np
 from vidseq.classroom.actions import ACTIONS, RING_OF
 from vidseq.classroom.answers import UNKNOWN, Question
 from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.palette import GIFTS, TOYS, ZONE_WORDS
+from vidseq.classroom.palette import GIFTS, SIGNALS, TOYS, ZONE_WORDS
 from vidseq.classroom.plan import draw_age
 from vidseq.classroom.scripts import Show
 from vidseq.classroom.staging import showing
@@ -177,7 +177,7 @@ def _box_draft(world: World, target: QueryTarget, hides: list[Hide], time: float
 
 
 def _count(world: World, rng: np.random.Generator) -> Iterator[_Draft]:
-    target = next(target for target in world.targets if target.subject in ("bell", "lamp"))
+    target = next(target for target in world.targets if target.subject in SIGNALS)
     spans, others = (world.rings, world.flashes) if target.subject == "bell" else (world.flashes, world.rings)
     tier = "never_happened" if not spans else "interference" if others else None
     for time in _query_times(world, target, rng):

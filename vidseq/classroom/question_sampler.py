@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
+from itertools import permutations, product
 from random import Random
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy as np
 from vidseq.classroom.actions import RING_OF
 from vidseq.classroom.answers import KINDS, MAX_COUNT, UNKNOWN, Question
 from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.palette import GIFTS, TOYS, ZONE_WORDS
+from vidseq.classroom.palette import COLORED, GIFTS, SIGNALS, TOYS, ZONE_WORDS
 from vidseq.classroom.plan import SPLITS, draw_world, twin
 from vidseq.classroom.record import Record
 from vidseq.classroom.wording import answer_sentence, forms_of, word_question
@@ -35,9 +35,7 @@ UNKNOWN_KEPT = 0.1
 ATTEMPTS = 3
 FAMILIES_TRIED = 2
 
-_COLORED = ("rug", "table", "door")
 _SHOWING = ("card", "television")
-_SIGNALS = ("bell", "lamp")
 _WHICH = ("first", "last")
 
 
@@ -82,7 +80,10 @@ class QuestionSampler:
     def draw(
         self, video: str, time: float, count: int, rng: np.random.Generator, *, since: float = -math.inf
     ) -> list[Query]:
-        """Draws queries about a video at a time (seconds); see `QuestionSource.draw`."""
+        """Draws queries about a video at a time (seconds); see `QuestionSource.draw`.
+
+        `since` does not restrict next actions: a part of them follows from what is seen now, and none is certain.
+        """
         world, record = self._video(video)
         past = record.window(-1.0, time)
         moment = _Moment(self.config, world, time, past, past if since <= 0 else past.window(since, time))
@@ -181,7 +182,7 @@ def _next_action(moment: _Moment, shirt: str) -> str | None:
 
 
 def _color_now(moment: _Moment, rng: Random) -> Question:
-    return Question("color_now", rng.choice(_COLORED))
+    return Question("color_now", rng.choice(COLORED))
 
 
 def _doing(moment: _Moment, rng: Random) -> Question | None:
@@ -218,7 +219,7 @@ def _hidden(moment: _Moment, rng: Random) -> Question:
 
 
 def _count(moment: _Moment, rng: Random) -> Question | None:
-    subject = rng.choice(_SIGNALS)
+    subject = rng.choice(SIGNALS)
     return None if moment.visible(subject, "signal") else Question("times", subject)
 
 
@@ -252,7 +253,7 @@ def _all_questions(family: str, config: ClassroomConfig) -> list[Question]:
     toys, gifts = TOYS[: config.num_toys], GIFTS[: config.num_gifts]
     return {
         NEXT_ACTION: [Question("next", shirt) for shirt in config.colors],
-        "color_now": [Question("color_now", thing) for thing in _COLORED],
+        "color_now": [Question("color_now", thing) for thing in COLORED],
         "doing": [Question("doing", shirt) for shirt in config.colors],
         "who": [
             *(Question("name_of", shirt) for shirt in config.colors),
@@ -261,10 +262,10 @@ def _all_questions(family: str, config: ClassroomConfig) -> list[Question]:
         "color_then": [Question("color_then", "chair", which) for which in _WHICH],
         "first_last": [Question("shown", *pair) for pair in product(_SHOWING, _WHICH)],
         "hidden": [Question("box_of", *pair) for pair in product(toys, _WHICH)],
-        "count": [Question("times", subject) for subject in _SIGNALS],
+        "count": [Question("times", subject) for subject in SIGNALS],
         "order": [
-            *(Question("first_hidden", *pair) for pair in product(toys, toys)),
-            *(Question("first_held", *pair) for pair in product(gifts, gifts)),
+            *(Question("first_hidden", *pair) for pair in permutations(toys, 2)),
+            *(Question("first_held", *pair) for pair in permutations(gifts, 2)),
         ],
         "who_did": [Question("holder", gift) for gift in gifts],
     }[family]

@@ -4,7 +4,7 @@ import numpy as np
 
 from vidseq.classroom.actions import ACTIONS
 from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.palette import GIFTS, PROGRAMMES, SYMBOLS, TOYS, ZONES
+from vidseq.classroom.palette import COLORED, GIFTS, PROGRAMMES, SYMBOLS, TOYS, ZONES
 from vidseq.classroom.scene import Figure, Scene, Thing
 from vidseq.classroom.staging import scene_at, zone_positions
 from vidseq.classroom.world import World
@@ -25,7 +25,7 @@ def component_names(config: ClassroomConfig) -> tuple[str, ...]:
     child += [f"name:{name}" for name in config.names] + [f"holds:{gift}" for gift in GIFTS]
     names = [f"shirt:{color} {part}" for color in config.colors for part in child]
     names += [f"card:{symbol}" for symbol in SYMBOLS] + [f"television:{programme}" for programme in PROGRAMMES]
-    names += [f"{thing}:{color}" for thing in ("chair", "rug", "table", "door") for color in config.colors]
+    names += [f"{thing}:{color}" for thing in ("chair", *COLORED) for color in config.colors]
     names += [f"box:{color} {toy}" for color in config.colors for toy in TOYS]
     return (*names, "bell:ringing", "lamp:flashing", "door:open")
 

@@ -10,13 +10,12 @@ from torch import Tensor, nn
 from vidseq.language.question import pad_tokens
 from vidseq.language.vocabulary import Vocabulary
 from vidseq.probing.linear import held_out
+from vidseq.projection import MAX_DEVIATIONS
 
 #: Steps of training; the state that answered most of the held-out groups counts.
 STEPS = 400
 _BATCH = 64
 _EVALUATE_EVERY = 25
-#: A feature further from its mean than this many standard deviations counts as this far.
-_MAX_DEVIATIONS = 10.0
 
 
 class QuestionLooksAtCells(nn.Module):
@@ -126,7 +125,7 @@ class NetworkProbe:
 
     def _standardise(self, frames: np.ndarray) -> Tensor:
         scaled = (np.asarray(frames, np.float32) - self._mean) / self._std
-        return torch.from_numpy(scaled.clip(-_MAX_DEVIATIONS, _MAX_DEVIATIONS))
+        return torch.from_numpy(scaled.clip(-MAX_DEVIATIONS, MAX_DEVIATIONS))
 
     def _encode(self, texts: Sequence[str]) -> Tensor:
         return pad_tokens([self._vocabulary.encode(text) for text in texts])

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from vidseq.errors import UserError
 from vidseq.model import VideoReasoner
-from vidseq.training.clips import Batch, ClipDataset, ClipSampler
+from vidseq.training.clip_sampler import ClipSampler
+from vidseq.training.clips import Batch, ClipDataset
 from vidseq.training.config import TrainConfig
 from vidseq.training.determinism import deterministic_algorithms, seed_step
 from vidseq.training.log import TrainingLog

@@ -7,7 +7,8 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from vidseq.model import VideoReasoner
-from vidseq.training.clips import Batch, ClipDataset, ClipSampler
+from vidseq.training.clip_sampler import ClipSampler
+from vidseq.training.clips import Batch, ClipDataset
 from vidseq.training.config import TrainConfig
 from vidseq.training.losses import read_batch, right_answers, task_losses
 from vidseq.training.state import ValScore
