@@ -32,14 +32,11 @@ from vidseq.training import TrainConfig, fit
 FIRST_TEST_SEED = 1_000_000
 FPS = 2
 WORLD = ClassroomConfig(
-    train_videos=480,
+    train_videos=560,
     val_videos=40,
     test_videos=0,
     seconds=45.0,
     seconds_spread=0.33,
-    fps=4,
-    min_children=1,
-    max_children=3,
     feature_fps=FPS,
     seed=100,
 )
