@@ -58,6 +58,21 @@ def test_questions_show_for_a_while_after_they_are_asked() -> None:
     assert overlay.caption(9.0).questions == ()
 
 
+def test_wrong_answers_stand_beside_the_right_ones() -> None:
+    rows = [
+        row("question", 1.0, "dark_red", question="Colour?", truth="light_blue"),
+        row("question", 2.0, "Frank", question="Who?", truth="Frank"),
+        row("question", 3.0, "red", question="And now?"),
+    ]
+    answers = Overlay(rows).caption(3.0).questions[1::2]
+    assert texts(answers) == ["dark red – wrong: light blue", "Frank", "red"]
+    assert len({line.color for line in answers}) == 3
+    ranked = Overlay([row("next_action", 1.0, "jump_rope", ranking=RANKING, truth="sit_down")]).caption(1.0).next
+    assert texts(ranked) == ["Next", "jump rope", "draw", "dance", "wrong: sit down"]
+    ranked = Overlay([row("next_action", 1.0, "jump_rope", ranking=RANKING, truth="jump_rope")]).caption(1.0).next
+    assert texts(ranked)[-1] == "right"
+
+
 @pytest.mark.parametrize(
     ("time", "code"), [(0.0, "0:00.0"), (59.99, "0:59.9"), (60.0, "1:00.0"), (0.3, "0:00.3"), (3725.25, "1:02:05.2")]
 )

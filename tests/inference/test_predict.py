@@ -11,6 +11,8 @@ import torch
 
 from vidseq.checkpoint import load_model, save_model
 from vidseq.cli import main
+from vidseq.data.dataset import write_dataset
+from vidseq.data.schema import DatasetInfo, Query, Video
 from vidseq.errors import ModelError, UserError
 from vidseq.features.registry import build_backbone
 from vidseq.inference.offline import predict_video, video_features
@@ -121,6 +123,67 @@ def test_context_cuts_the_past(video: Path, model_folder: Path) -> None:
     wanted = predict_video(model, "x", only_late, end, PredictionRequest(questions=(QUESTION,), at=(2.0,), every=9.0))
     got = predict_video(model, "x", features, end, request)
     assert [row for row in got if row.kind == "question"] == [row for row in wanted if row.kind == "question"]
+
+
+@pytest.fixture(scope="module")
+def dataset_folder(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of the video, with queries that have answers, and a segment."""
+    folder = tmp_path_factory.mktemp("dataset")
+    (folder / "noise.mp4").write_bytes(video.read_bytes())
+    queries = [
+        Query(video="n", time=time, kind=kind, question=text, answer=answer)
+        for time, kind, text, answer in (
+            (2.0, "question", QUESTION, "red"),
+            (1.0, "question", QUESTION, "green"),
+            (2.5, "next_action", WHO, "jump"),
+        )
+    ]
+    labels = {"action": ("wave", "jump", "sit"), "answer": ("red", "green", "blue")}
+    videos = [Video(video="n", split="test", duration=3.0, path="noise.mp4")]
+    write_dataset(folder, DatasetInfo(name="noise", labels=labels), videos, [], queries)
+    return folder
+
+
+def test_the_queries_of_a_data_set_are_asked_and_their_answers_stand_beside(
+    dataset_folder: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    source = dataset_folder / "noise.mp4"
+    rows = [row for row in rows_of(source, model_folder, PredictionRequest(), data=dataset_folder) if row["question"]]
+    assert [(row["time"], row["truth"]) for row in rows] == [(1.0, "green"), (2.0, "red"), (2.5, "jump")]
+    plan = PredictionRequest(questions=(QUESTION,), at=(2.0,), next_questions=(WHO,), every=2.5)
+    asked = {(row["time"], row["question"]): row["ranking"] for row in rows_of(source, model_folder, plan)}
+    assert all(asked[row["time"], row["question"]] == row["ranking"] for row in rows if row["time"] > 1)
+    cut = rows_of(source, model_folder, PredictionRequest(limit_seconds=2.2), data=dataset_folder)
+    assert [row["truth"] for row in cut if row["question"]] == ["green", "red"]
+    said: list[str] = []
+    out = tmp_path / "rows.srt"
+    predict_sources(str(source), model_folder, PredictionRequest(), data=dataset_folder, out=out, say=said.append)
+    wrong = sum(row["answer"] != row["truth"] for row in rows)
+    assert said == [f"{3 - wrong} of 3 answers are right."]
+    assert out.read_text().count("; right: ") == wrong
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"request": PLAN}, "--data asks the data set's own queries, got a question besides"),
+        ({"live": True}, "--data expects videos that are read before they are asked, got --stream"),
+        (
+            {"source": "other.mp4"},
+            r"--data expects videos of data set 'noise', got .*other\.mp4, which its",
+        ),
+        ({"data": "nowhere"}, r"expects .*dataset\.json"),
+    ],
+)
+def test_what_a_data_set_cannot_ask_is_refused(
+    options: dict, message: str, dataset_folder: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    source = dataset_folder / options.pop("source", "noise.mp4")
+    if not source.exists():
+        source = tmp_path / source.name
+        source.write_bytes((dataset_folder / "noise.mp4").read_bytes())
+    with pytest.raises((UserError, FileNotFoundError), match=message):
+        rows_of(source, model_folder, **{"request": PredictionRequest(), "data": dataset_folder, **options})
 
 
 def test_a_folder_goes_on_after_a_bad_file_and_says_so(video: Path, model_folder: Path, tmp_path: Path) -> None:

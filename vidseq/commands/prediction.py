@@ -8,7 +8,7 @@ from vidseq.commands.options import option_groups
 
 @option_groups(
     {
-        "Questions": "question at next_question futures_at every top",
+        "Questions": "question at next_question futures_at every data top",
         "Output": "out save_video stream",
         "Input": "context limit skip_bad weights device",
     }
@@ -22,6 +22,7 @@ def predict(
     next_question: list[str] | None = None,
     futures_at: list[float] | None = None,
     every: float = 1.0,
+    data: Path | None = None,
     out: Path | None = None,
     save_video: Path | None = None,
     stream: bool = False,
@@ -44,6 +45,7 @@ def predict(
         futures_at: time in seconds from which to forecast, with a model trained for action_sequence; the end if left
             out; may be repeated.
         every: seconds from one next action to the following one.
+        data: data set of the videos: its own queries are asked, and wrong answers stand beside the right ones.
         out: .jsonl, .csv or .srt file; a JSON object a line on standard output if left out.
         save_video: video with the predictions drawn on it; a folder for several sources.
         stream: print each row as soon as it is known.
@@ -68,8 +70,8 @@ def predict(
         top=top,
         limit_seconds=limit,
     )
-    failed = predict_sources(source, model, request, out=out, save_video=save_video, live=stream, weights=weights,
-                             device=device, skip_bad=skip_bad)  # fmt: skip
+    failed = predict_sources(source, model, request, data=data, out=out, save_video=save_video, live=stream,
+                             weights=weights, device=device, skip_bad=skip_bad)  # fmt: skip
     return 1 if failed else 0
 
 

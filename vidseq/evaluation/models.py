@@ -26,7 +26,8 @@ from vidseq.inference.predictor import Predictor
 from vidseq.model import VideoReasoner
 from vidseq.reporting.figures import save_figure
 from vidseq.reporting.tables import to_markdown, write_table
-from vidseq.tasks import DenseTask, Task, of_family
+from vidseq.tasks import DenseTask, of_family
+from vidseq.tasks.queries import known_queries
 
 
 class LabelledFrames(NamedTuple):
@@ -93,14 +94,7 @@ def evaluate_models(
 
 def queries_for(model: VideoReasoner, dataset: Dataset) -> list[Query]:
     """Returns the queries that a model is scored on: those of the data set, then those that its tasks derive."""
-    answering: dict[str, Task] = {}  # if two tasks answer one kind, the first is used
-    for task in map(model.find_task, model.tasks):
-        if task.scored:
-            answering.setdefault(task.query_kind, task)
-    queries = [query for query in dataset.queries if query.kind in answering]
-    for task in answering.values():
-        queries += [query for video in dataset.videos for query in task.derive_queries(dataset, video)]
-    return queries
+    return known_queries(map(model.find_task, model.tasks), dataset)
 
 
 def _label_frames(

@@ -1,11 +1,13 @@
 """Predicts on a video file: extracts its features first, then answers all queries at once."""
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
+from vidseq.data.schema import Query
 from vidseq.data.visible import Past, count_visible, past_of
 from vidseq.errors import UserError
 from vidseq.features.base import Backbone
@@ -57,7 +59,12 @@ def video_features(
 
 
 def predict_video(
-    model: VideoReasoner, video: str, features: VideoFeatures, end: float, request: PredictionRequest
+    model: VideoReasoner,
+    video: str,
+    features: VideoFeatures,
+    end: float,
+    request: PredictionRequest,
+    queries: Sequence[Query] | None = None,
 ) -> list[Prediction]:
     """Answers all that a request asks of a video whose features are at hand.
 
@@ -67,6 +74,7 @@ def predict_video(
         features: at the model's rate.
         end: when the video ends, in seconds.
         request: what to ask.
+        queries: asked in place of the request's.
 
     Returns:
         labelled segments first, then the answers by time, then the forecasts.
@@ -80,7 +88,10 @@ def predict_video(
         probabilities = predictor.frame_labels(features.features, video, task=task.name)
         rows += task.label_segments(probabilities, features.pts_seconds, end, video=video, top=request.top)
     askable = of_family(model.tasks.values(), QueryTask).values()
-    asked = request.queries(video, askable, float(features.pts_seconds[0]), end)
+    if queries is None:
+        asked = request.queries(video, askable, float(features.pts_seconds[0]), end)
+    else:
+        asked = [(predictor.task_for(query.kind), query) for query in sorted(queries, key=lambda query: query.time)]
     if request.context_seconds is not None:
         for task_name, query in asked:
             past = _past(features, query.time, request.context_seconds)

@@ -40,6 +40,8 @@ _SOFT = (206, 212, 222, 255)
 _NOW = (86, 180, 233, 255)
 _NEXT = (240, 170, 40, 255)
 _ANSWER = (240, 228, 66, 255)
+_RIGHT = (0, 200, 140, 255)
+_WRONG = (255, 110, 40, 255)
 _TRACK = (255, 255, 255, 46)
 
 #: Largest width of panels at the sides and at the bottom, in font sizes: wider ones hide more of the video.
@@ -77,7 +79,8 @@ class Overlay:
 
     Args:
         predictions: rows of one video, in any order. Rows of kind "frame_labels" show from `time` to `end`; of kind
-            "next_action" until the next one is made; of kind "question" for `question_seconds`.
+            "next_action" until the next one is made; of kind "question" for `question_seconds`. Where a row knows the
+            truth, its answer is green if it is right, and orange with the right answer beside it if it is wrong.
         question_seconds: seconds that a question and its answer stay on screen.
 
     Raises:
@@ -139,12 +142,12 @@ def _next_lines(rows: Sequence[Prediction]) -> tuple[Line, ...]:
         row = rows[0]
         ranking = row.ranking[:_RANKS] or ((row.answer, row.probability),)
         bars = (Line(_readable(label), _NEXT, probability) for label, probability in ranking)
-        return (Line(row.question or "Next", _SOFT, rows=2), *bars)
+        return (Line(row.question or "Next", _SOFT, rows=2), *bars, *_verdict(row))
     lines = [Line("Next", _SOFT)]
     for row in rows[:_TRACKS]:
         if row.question:
             lines.append(Line(row.question, _SOFT))
-        lines.append(Line(_readable(row.answer), _NEXT, row.probability))
+        lines.append(_answer_line(row, _NEXT))
     return tuple(lines)
 
 
@@ -152,8 +155,23 @@ def _question_lines(rows: Sequence[Prediction]) -> tuple[Line, ...]:
     lines: list[Line] = []
     for row in rows:
         lines.append(Line(row.question or "?", rows=2))
-        lines.append(Line(_readable(row.answer), _ANSWER, row.probability))
+        lines.append(_answer_line(row, _ANSWER))
     return tuple(lines)
+
+
+def _answer_line(row: Prediction, color: Color) -> Line:
+    """An answer in its own colour, or in that of right and wrong ones where the truth is known."""
+    text = _readable(row.answer)
+    if row.is_wrong:
+        return Line(f"{text} – wrong: {_readable(row.truth or '')}", _WRONG, row.probability)
+    return Line(text, color if row.truth is None else _RIGHT, row.probability)
+
+
+def _verdict(row: Prediction) -> tuple[Line, ...]:
+    """A line below a ranking that says whether its first answer is right, where that is known."""
+    if row.truth is None:
+        return ()
+    return (Line(f"wrong: {_readable(row.truth)}", _WRONG) if row.is_wrong else Line("right", _RIGHT),)
 
 
 def _readable(label: str) -> str:

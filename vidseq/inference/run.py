@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from vidseq.checkpoint import load_model
+from vidseq.data.dataset import Dataset
 from vidseq.errors import ModelError, UserError
 from vidseq.features.base import Backbone
+from vidseq.inference.dataset_queries import DatasetQueries
 from vidseq.inference.live import stream_video
 from vidseq.inference.offline import predict_video, video_features
 from vidseq.inference.predictions import Prediction, formatter, write_predictions
@@ -30,6 +32,7 @@ def predict_sources(
     model_folder: Path | str,
     request: PredictionRequest,
     *,
+    data: Path | str | None = None,
     out: Path | None = None,
     save_video: Path | None = None,
     live: bool = False,
@@ -44,6 +47,8 @@ def predict_sources(
         source: a file, folder, glob, camera number or stream address.
         model_folder: the model.
         request: what to ask.
+        data: a data set that the videos belong to: its queries about them are asked in place of the request's, and
+            rows hold the right answers, too.
         out: where rows go, by ending; None: one JSON object a line to `say`.
         save_video: where the annotated video goes; a folder where there are several.
         live: say each row as soon as it is known.
@@ -56,7 +61,9 @@ def predict_sources(
         why each video that failed did.
 
     Raises:
-        UserError: nothing to predict on, an unknown format to write, or every video failed for one reason.
+        UserError: nothing to predict on, an unknown format to write, every video failed for one reason, or a source
+            that is no video of the data set.
+        DataError: the data set cannot be read.
         ModelError: the model cannot be loaded.
     """
     if out is not None:
@@ -64,6 +71,9 @@ def predict_sources(
     sources = find_sources(source)
     if save_video is not None and len(sources) == 1:
         check_name(save_video)
+    listed = None if data is None else DatasetQueries(Dataset.load(data))
+    if listed is not None:
+        listed.check(sources, request, live=live)
     model = load_model(model_folder, device)
     backbone = backbone_of(model, weights, device)
     rows: list[Prediction] = []
@@ -71,7 +81,7 @@ def predict_sources(
     for path in progress(sources, what="Predicting", unit="video"):
         try:
             found = _predict_one(
-                path, model, backbone, request, live=live, skip_bad=skip_bad, say=None if out else say
+                path, model, backbone, request, listed, live=live, skip_bad=skip_bad, say=None if out else say
             )
             if save_video is not None:
                 target = save_video / f"{Path(path).stem}.mp4" if len(sources) > 1 else save_video
@@ -85,6 +95,9 @@ def predict_sources(
         rows += found
     if out is not None:
         write_predictions(rows, out)
+        known = [row for row in rows if row.truth is not None]
+        if known:
+            say(f"{len(known) - sum(row.is_wrong for row in known)} of {len(known)} answers are right.")
     return failed
 
 
@@ -106,13 +119,14 @@ def _predict_one(
     model: VideoReasoner,
     backbone: Backbone,
     request: PredictionRequest,
+    listed: DatasetQueries | None,
     *,
     live: bool,
     skip_bad: bool,
     say: Callable[[str], None] | None,
 ) -> list[Prediction]:
     rows = []
-    for row in _rows_of(path, model, backbone, request, live=live, skip_bad=skip_bad):
+    for row in _rows_of(path, model, backbone, request, listed, live=live, skip_bad=skip_bad):
         rows.append(row)
         if say is not None:
             say(json.dumps(row.as_record(), ensure_ascii=False))
@@ -120,7 +134,14 @@ def _predict_one(
 
 
 def _rows_of(
-    path: str, model: VideoReasoner, backbone: Backbone, request: PredictionRequest, *, live: bool, skip_bad: bool
+    path: str,
+    model: VideoReasoner,
+    backbone: Backbone,
+    request: PredictionRequest,
+    listed: DatasetQueries | None,
+    *,
+    live: bool,
+    skip_bad: bool,
 ) -> Iterable[Prediction]:
     fps = _fps_of(model)
     decoder = model.config.fingerprint.decoder if model.config.fingerprint else "auto"
@@ -137,7 +158,8 @@ def _rows_of(
         features, end = video_features(
             path, backbone, fps, decoder=decoder, limit_seconds=request.limit_seconds, skip_bad=skip_bad
         )
-        yield from predict_video(model, Path(path).stem, features, end, request)
+        queries = None if listed is None else listed.of(path, model, end)
+        yield from predict_video(model, Path(path).stem, features, end, request, queries)
 
 
 def _samples(reader: VideoReader, fps: Fraction, end: float) -> Iterator[tuple[np.ndarray, float]]:

@@ -25,6 +25,13 @@ class Prediction:
     answer: str
     probability: float
     ranking: Ranking = ()
+    truth: str | None = None
+    """The right answer, where it is known."""
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the right answer is known and another one."""
+        return self.truth is not None and self.answer != self.truth
 
     def as_record(self) -> dict[str, object]:
         """The row as JSON values, with rounded numbers."""
@@ -40,11 +47,12 @@ class Prediction:
         answer = f"{self.answer} ({self.probability:.0%})"
         if self.end is not None:
             return answer
-        return f"{self.question or 'What happens next?'} {answer}"
+        correction = f"; right: {self.truth}" if self.is_wrong else ""
+        return f"{self.question or 'What happens next?'} {answer}{correction}"
 
 
 def answer_row(query: Query, ranking: Ranking) -> Prediction:
-    """The row of a query and its ranked answers, at least one."""
+    """The row of a query, with its right answer if it has one, and its ranked answers, at least one."""
     answer, probability = ranking[0]
     return Prediction(
         video=query.video,
@@ -54,6 +62,7 @@ def answer_row(query: Query, ranking: Ranking) -> Prediction:
         answer=answer,
         probability=probability,
         ranking=ranking,
+        truth=query.answer or None,
     )
 
 

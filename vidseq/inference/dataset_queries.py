@@ -1,0 +1,55 @@
+"""Asks about video files what a data set asks about them, so that answers stand beside the truth."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from vidseq.data.dataset import Dataset
+from vidseq.data.fields import listing
+from vidseq.data.schema import Query
+from vidseq.data.visible import is_visible
+from vidseq.errors import UserError
+from vidseq.inference.request import PredictionRequest
+from vidseq.model import VideoReasoner
+from vidseq.tasks.queries import known_queries
+
+
+class DatasetQueries:
+    """The queries of a data set by the file of the video that they are about.
+
+    Args:
+        dataset: names the files of its videos.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        paths = ((video, dataset.video_path(video)) for video in dataset.videos)
+        self._videos = {path.resolve(): video for video, path in paths if path is not None}
+
+    def check(self, sources: Iterable[str], request: PredictionRequest, *, live: bool) -> None:
+        """Refuses what cannot be asked.
+
+        Args:
+            sources: must all be videos of the data set.
+            request: must ask nothing of its own.
+            live: whether rows are wanted one by one.
+
+        Raises:
+            UserError: says what does not fit.
+        """
+        if request.questions or request.next_questions or request.futures_at:
+            raise UserError("--data asks the data set's own queries, got a question besides. Leave out one of them.")
+        if live:
+            raise UserError("--data expects videos that are read before they are asked, got --stream. Leave it out.")
+        name = self._dataset.info.name
+        strange = [source for source in sources if Path(source).resolve() not in self._videos]
+        if strange:
+            raise UserError(
+                f"--data expects videos of data set '{name}', got {listing(strange, 3)}, which its videos.jsonl does "
+                "not name. Leave out --data to predict on other videos."
+            )
+
+    def of(self, source: str, model: VideoReasoner, end: float) -> list[Query]:
+        """The queries about a file that a model can be asked, up to the time at which reading ended."""
+        video = self._videos[Path(source).resolve()]
+        queries = known_queries(map(model.find_task, model.tasks), self._dataset, [video])
+        return [query for query in queries if is_visible(query.time, end)]
