@@ -1,10 +1,10 @@
-"""Runs the demo on a generated classroom, from video files to answers, next actions and a comparison of four heads.
+"""Runs the demo: shipped models answer questions about new classrooms, then small heads learn from scratch.
 
 Command:   python recipes/classroom.py --out demo
-Cost:      nine to ten minutes on 2 CPU cores; an interrupted run resumes.
-Expected:  a table of accuracy by question family for conv, lstm, memory and window with the controls blind, last frame
-           and majority (its numbers are in `recipes/README.md`); a figure of accuracy against context; an annotated
-           test video.
+Cost:      about six minutes on 2 CPU cores; an interrupted run resumes.
+Expected:  a new video with the answers of a shipped model drawn on it, wrong ones beside the right ones; tables of
+           accuracy by question family for the shipped models and for conv, lstm, memory and window trained from
+           scratch (the numbers are in `recipes/README.md`); a report of who forgets when.
 
 All features come from pixels: the demo writes H.264 files, decodes them, and runs an ImageNet CNN on their frames. Set
 options of the world and of training by name, such as --world.train_videos 20 --training.epochs 2.
@@ -15,46 +15,47 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vidseq import load_model
 from vidseq.classroom import ClassroomConfig, generate
 from vidseq.cli import run_script
+from vidseq.context import write_report
 from vidseq.data import Dataset, extract_dataset_features, write_browser
-from vidseq.evaluation import evaluate_models
-from vidseq.features import FeatureStore, build_backbone
+from vidseq.evaluation import evaluate_models, read_rows
+from vidseq.features import FeatureStore, backbone_like
 from vidseq.inference import PredictionRequest, predict_sources
 from vidseq.processes import all_values, run_jobs
 from vidseq.training import TrainConfig, fit
 
-FEATURES_A_SECOND = 2
+SHIPPED = ("classroom", "classroom_stream")
+#: Frames a second that the shipped models see.
+SHIPPED_FPS = 2.0
 CONTROLS = ("blind", "last_frame", "majority")
+#: Questions whose answers lie in the past.
+ABOUT_THE_PAST = ("first_last", "color_then")
+#: Classrooms that no shipped model was trained on: its card says that it never saw this seed.
+NEW = ClassroomConfig(train_videos=0, val_videos=0, test_videos=10, seed=1_000_000)
 #: What a video teaches hardly depends on its length, so many short videos teach most per minute of computation.
 WORLD = ClassroomConfig(
     train_videos=200,
     val_videos=16,
-    test_videos=30,
+    test_videos=24,
     seconds=30.0,
-    fps=5,
+    fps=2,
     min_children=1,
     max_children=2,
-    families=("next_action", "color_now", "doing", "first_last", "color_then"),
+    families=("next_action", "color_now", "doing", *ABOUT_THE_PAST),
 )
-TRAINING = TrainConfig(
-    epochs=12,
-    batch_size=8,
-    queries_per_clip=16,
-    feature_dropout=0.3,
-    weight_decay=0.1,
-    full_context=0.8,
-    patience=None,
-)
-HEAD_OPTIONS: dict[str, dict[str, Any]] = {"conv": {"layers": 6}, "window": {"window": 64, "layers": 1}}
+TRAINING = TrainConfig(epochs=12, batch_size=8, feature_dropout=0.1, full_context=0.8, look_dropout=0.2, patience=None)
+HEAD_OPTIONS: dict[str, dict[str, Any]] = {"conv": {"layers": 5}, "window": {"window": 64, "layers": 2}}
 
 
 def main(
     out: Path = Path("demo"),
     heads: str = "conv,lstm,memory,window",
+    new: ClassroomConfig = NEW,
     world: ClassroomConfig = WORLD,
     training: TrainConfig = TRAINING,
-    pooling: str = "2x3",
+    fps: float = 1.0,
     contexts: str = "1f,4s,16s,full",
     workers: int = 2,
 ) -> None:
@@ -62,33 +63,47 @@ def main(
 
     Args:
         out: folder for all output.
-        heads: names of the heads to compare.
-        world: options of the generated classroom.
+        heads: names of the heads to train.
+        new: options of the classroom that the shipped models are asked about.
+        world: options of the classroom that the heads learn from.
         training: training config; each of `heads` replaces its head.
-        pooling: "mean", or a grid such as "2x3", which keeps positions.
-        contexts: the contexts of the figure.
+        fps: frames a second that the heads learn from.
+        contexts: the contexts of the figures.
         workers: number of processes.
     """
-    data, report = out / "data", out / "report"
-    print(f"1/5  Drawing a classroom: {out / 'browse.html'} shows it.", flush=True)
-    dataset = Dataset.load(generate(data, world, workers=workers))
-    write_browser(data, out / "browse.html", limit=8)
-    print("2/5  Looking at every frame with a CNN.", flush=True)
-    look(dataset, pooling, workers)
-    print(f"3/5  Training {heads}.", flush=True)
-    runs = train(data, heads.split(","), training, out / "runs", workers)
-    print("4/5  Evaluating on new videos: accuracy in percent, 95% intervals over videos.\n")
-    print(evaluate_models(data, runs, contexts=contexts, controls=CONTROLS, out=report), flush=True)
-    print("5/5  Annotating a video.", flush=True)
-    annotate(dataset, runs[-1], out)
-    print(closing_words(out, runs[-1]))
+    print("1/6  Drawing new classrooms, and answering questions about them with the models that ship.", flush=True)
+    unseen = draw(out / "new", new, workers)
+    look(unseen, SHIPPED_FPS, workers)
+    print(evaluate_models(unseen.folder, SHIPPED, contexts="full", controls=("blind",), out=out / "new_report"))
+    print("2/6  Writing the answers on a video.", flush=True)
+    annotate(unseen, out)
+    print(f"3/6  Drawing a classroom to learn from: {out / 'browse.html'} shows it.", flush=True)
+    dataset = draw(out / "data", world, workers)
+    write_browser(dataset.folder, out / "browse.html", limit=8)
+    look(dataset, fps, workers)
+    print(f"4/6  Training {heads} from scratch.", flush=True)
+    runs = train(dataset.folder, heads.split(","), training, out / "runs", workers)
+    print("5/6  Evaluating on new videos: accuracy in percent, 95% intervals over videos.\n")
+    report = out / "report"
+    print(evaluate_models(dataset.folder, runs, contexts=contexts, controls=CONTROLS, out=report), flush=True)
+    print("6/6  Reporting who forgets when.", flush=True)
+    rows = read_rows(report / "rows.parquet")
+    past = rows[rows["family"].isin(ABOUT_THE_PAST)]
+    write_report(out / "forgetting", past, title="Who forgets when", overwrite=True)
+    print(closing_words(out))
 
 
-def look(dataset: Dataset, pooling: str, workers: int) -> None:
-    """Extracts the features of every video; stops the demo if a video cannot be read."""
-    backbone = build_backbone(pooling=pooling, resize="whole")
-    report = extract_dataset_features(dataset, backbone, FEATURES_A_SECOND, workers=workers)
-    print(f"     {report.summary()}")
+def draw(folder: Path, world: ClassroomConfig, workers: int) -> Dataset:
+    """Draws a classroom, or goes on drawing."""
+    return Dataset.load(generate(folder, world, workers=workers))
+
+
+def look(dataset: Dataset, fps: float, workers: int) -> None:
+    """Makes features as the shipped models see; stops the demo if a video cannot be read."""
+    model = load_model(SHIPPED[0])
+    backbone = backbone_like(model.config.fingerprint, model.feature_projection)
+    report = extract_dataset_features(dataset, backbone, fps, workers=workers)
+    print(f"     {report.summary()}", flush=True)
     if report.failed:
         raise SystemExit(1)
 
@@ -109,30 +124,23 @@ def train_one(data: Path, out: Path, config: TrainConfig) -> Path:
     return fit(Dataset.load(data), FeatureStore.open_in(data), config, out / config.head, resume=True)
 
 
-def annotate(dataset: Dataset, run: Path, out: Path) -> None:
-    """Predicts on the first test video with queries of the data set, and draws the answers on the video."""
-    video = dataset.split("test")[0].video
-    queries = dataset.queries_of(video)
-    questions = [query for query in queries if query.kind == "question"][::5]
-    nexts = sorted({query.question for query in queries if query.kind == "next_action" and query.question})
-    request = PredictionRequest(
-        questions=tuple(query.question or "" for query in questions),
-        at=tuple(query.time for query in questions),
-        next_questions=tuple(nexts[:1]),
-    )
-    path = dataset.video_path(video)
-    predict_sources(str(path), run, request, out=out / "predictions.jsonl", save_video=out / "annotated.mp4")
+def annotate(dataset: Dataset, out: Path) -> None:
+    """Asks a shipped model what the data set asks about its first video, and draws the answers beside the truth."""
+    path = dataset.video_path(dataset.split("test")[0].video)
+    rows, video = out / "predictions.jsonl", out / "annotated.mp4"
+    predict_sources(str(path), SHIPPED[0], PredictionRequest(), data=dataset.folder, out=rows, save_video=video)
 
 
-def closing_words(out: Path, run: Path) -> str:
+def closing_words(out: Path) -> str:
     """Lists the output, and commands to continue with."""
     return f"""
-Output: {out}/browse.html (the videos and their queries), {out}/report/context.png (accuracy against context),
-{out}/annotated.mp4 (predictions of {run.name} on a video), {out}/predictions.jsonl (the same predictions as rows).
+Output: {out}/annotated.mp4 (answers of the shipped model {SHIPPED[0]} beside the truth), {out}/predictions.jsonl (the
+same as rows), {out}/browse.html (the videos that heads learnt from, with their queries), {out}/report/context.png
+(accuracy against context), {out}/forgetting/index.html (who forgets when).
 
 Continue with
-  vidseq predict {out}/data/videos --model {run} --out rows.csv
-  vidseq evaluate --data {out}/data --model {run} --contexts 1f,2s,4s,8s,full --controls shuffled --out report
+  vidseq predict {out}/new/videos --model {SHIPPED[0]} --data {out}/new --out rows.csv
+  vidseq evaluate --data {out}/data --model {out}/runs/window --contexts 1f,4s,full --controls shuffled --out report
   vidseq train --data {out}/data --out {out}/runs/rnn --head rnn
   vidseq data init YOUR_VIDEOS --out my_data"""
 

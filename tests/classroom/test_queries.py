@@ -119,3 +119,11 @@ def test_a_single_family_can_be_generated():
     config = ClassroomConfig(families=("hidden",), questions_per_video=2, pair_fraction=0.0)
     (planned,) = plan_videos(config, "train", 0)
     assert {item.query.family for item in planned.queries} == {"hidden"}
+
+
+def test_no_question_is_asked_twice_at_one_time():
+    config = ClassroomConfig(train_videos=0, val_videos=0, test_videos=30, seconds=30.0, max_children=2)
+    for index in range(30):  # late targets leave little time to ask about them: video 19 had one question twice
+        for video in plan_videos(config, "test", index):
+            asked = Counter((item.question, item.query.time) for item in video.queries)
+            assert asked.most_common(1)[0][1] == 1

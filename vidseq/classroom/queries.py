@@ -1,6 +1,6 @@
 """Questions about a world, with their answers, evidence, certificates and tiers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +58,9 @@ def make_questions(world: World, config: ClassroomConfig, rng: np.random.Generat
         queries in order of time.
     """
     ready = {name: make for name, make in _FAMILIES.items() if name in config.families}
-    drafts = {name: [draft for draft in make(world, rng) if _fair(world, draft)] for name, make in ready.items()}
+    drafts = {
+        name: _distinct(draft for draft in make(world, rng) if _fair(world, draft)) for name, make in ready.items()
+    }
     for offered in drafts.values():
         rng.shuffle(offered)
     taken: list[_Draft] = []
@@ -67,6 +69,11 @@ def make_questions(world: World, config: ClassroomConfig, rng: np.random.Generat
             if drafts[name] and len(taken) < config.questions_per_video:
                 taken.append(drafts[name].pop())
     return [_finish(world, draft, rng) for draft in sorted(taken, key=lambda draft: draft.time)]
+
+
+def _distinct(drafts: Iterable[_Draft]) -> list[_Draft]:
+    """Leaves out drafts that ask the same question at the same time as one before."""
+    return list({(draft.question, draft.time): draft for draft in drafts}.values())
 
 
 def _finish(world: World, draft: _Draft, rng: np.random.Generator) -> PlannedQuery:
