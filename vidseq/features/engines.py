@@ -11,6 +11,7 @@ import types
 import warnings
 from collections import OrderedDict, deque
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -103,7 +104,7 @@ class OpenVinoEngine(Engine):
     def __init__(self, network: nn.Module, config: BackboneConfig) -> None:
         super().__init__(network, config)
         self.openvino = _import_openvino()
-        self.core = self.openvino.Core()
+        self.core = _core()
         if self.precision == "bf16" and "BF16" not in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise UserError(
                 "Precision bf16 expects a CPU that supports it, got one that does not. Use precision float32."
@@ -230,6 +231,17 @@ def _cache_of(core: object) -> CompiledCache:
     capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")  # type: ignore[attr-defined]
     folder = user_cache_folder() if "EXPORT_IMPORT" in capabilities else None
     return CompiledCache(None if folder is None else folder / "compiled")
+
+
+@functools.cache
+def _core() -> Any:
+    """OpenVINO's core, one for the process, which stays until its end.
+
+    A core gives the thread that makes it a stack for signals, and frees that stack with itself, in whatever thread the
+    last reference goes. The first thread then has a stack that is gone: Ctrl-C ends the process with a violation of
+    memory.
+    """
+    return _import_openvino().Core()
 
 
 def _import_openvino() -> types.ModuleType:
