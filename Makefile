@@ -30,7 +30,7 @@ docs: $(VENV)/.docs  ## Builds the site below build/docs; warnings are errors.
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
 
 test: $(VENV)/.test  ## Runs the tests, without the slow ones, a process a core.
-	$(BIN)/python -m pytest -n auto --dist loadscope -m "not slow and not real_data" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadscope --max-worker-restart 0 -m "not slow and not real_data" $(PYTEST_ARGS)
 
 test-all: $(VENV)/.test  ## Runs every test; set VIDSEQ_DATA to the folder with the real data sets.
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
