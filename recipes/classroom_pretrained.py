@@ -44,8 +44,17 @@ WORLD = ClassroomConfig(
 TEST = ClassroomConfig(train_videos=0, val_videos=0, test_videos=100, feature_fps=FPS, seed=FIRST_TEST_SEED)
 BACKBONE = BackboneConfig(input_size=320, resize="whole", pooling="9x10", tokens=True)
 PCA = 64
+#: Half of the questions do not look at the present, so that single frames teach what a memory must hold.
 TRAINING = TrainConfig(
-    epochs=20, batch_size=8, lr=2e-3, feature_dropout=0.1, look_dropout=0.2, full_context=0.8, patience=None
+    epochs=50,
+    dim=256,
+    batch_size=8,
+    lr=2e-3,
+    feature_dropout=0.1,
+    look_dropout=0.5,
+    full_context=0.6,
+    precision="bf16-mixed",
+    patience=None,
 )
 MODELS = {
     "classroom": dataclasses.replace(TRAINING, head="window", head_options={"window": 256, "layers": 2}),

@@ -1,8 +1,9 @@
 """Draws questions about a classroom video at any time, for training.
 
 The answers come from the record of the video (`answers.answer`), so they cost no drawing and no features. Families are
-drawn uniformly, then subjects, then wordings. The queries of validation and test come from `queries` instead, which
-balances times and answers.
+drawn uniformly, then subjects, then wordings. What is asked about the past may be on view at the time: a single frame
+then teaches what it looks like, and longer clips that it stays true. The queries of validation and test come from
+`queries` instead, which balances times and answers, and asks about the past only what is no longer on view.
 """
 
 import dataclasses
@@ -55,10 +56,6 @@ class _Moment:
     def present(self) -> list[Child]:
         """The children in the room."""
         return [child for child in self.world.children if child.enters < self.time]
-
-    def visible(self, entity: str, attribute: str) -> bool:
-        """Whether the thing shows a value of the attribute right now."""
-        return any(True for _ in self.record.find(entity, attribute, at=self.time))
 
 
 @dataclass
@@ -206,8 +203,8 @@ def _who(moment: _Moment, rng: Random) -> Question | None:
     return _of_a_child("name_of", moment, rng)
 
 
-def _color_then(moment: _Moment, rng: Random) -> Question | None:
-    return None if moment.visible("chair", "color") else Question("color_then", "chair", rng.choice(_WHICH))
+def _color_then(moment: _Moment, rng: Random) -> Question:
+    return Question("color_then", "chair", rng.choice(_WHICH))
 
 
 def _first_last(moment: _Moment, rng: Random) -> Question:
@@ -218,9 +215,8 @@ def _hidden(moment: _Moment, rng: Random) -> Question:
     return Question("box_of", rng.choice(TOYS[: moment.config.num_toys]), rng.choice(_WHICH))
 
 
-def _count(moment: _Moment, rng: Random) -> Question | None:
-    subject = rng.choice(SIGNALS)
-    return None if moment.visible(subject, "signal") else Question("times", subject)
+def _count(moment: _Moment, rng: Random) -> Question:
+    return Question("times", rng.choice(SIGNALS))
 
 
 def _order(moment: _Moment, rng: Random) -> Question:
