@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from safetensors.torch import load_file, save_file
 
 from vidseq.classroom import ClassroomConfig, generate
 from vidseq.cli import run_script
@@ -91,16 +92,18 @@ def main(
     runs = all_values(
         run_jobs(partial(train, data.folder, out / "runs"), jobs, workers, threads=1, isolated=True), "The recipe"
     )
+    folders = {name: copy_model(runs[name], out / "models" / name) for name in jobs}
     look(fresh, workers, like=store)
     report = out / "report"
     shutil.rmtree(report, ignore_errors=True)
     print(
-        evaluate_models(fresh.folder, [runs[name] for name in jobs], contexts="full", controls=("blind",), out=report)
+        evaluate_models(fresh.folder, [*folders.values()], contexts="full", controls=("blind",), out=report),
+        flush=True,
     )
     hours = (time.monotonic() - began) / 3600
     rows = read_rows(report / "rows.parquet")
-    for name in jobs:
-        folder = write_model(runs[name], out / "models" / name, card(name, rows, data, world, test, hours))
+    for name, folder in folders.items():  # the card comes last, for it marks a model as complete
+        atomic_write(folder / "card.md", card(name, rows, data, world, test, hours))
         print(f"{name}: {folder}")
 
 
@@ -126,11 +129,13 @@ def train(data: Path, runs: Path, config: TrainConfig) -> Path:
     return fit(Dataset.load(data), FeatureStore.open_in(data), config, runs / config.head, resume=True)
 
 
-def write_model(run: Path, folder: Path, text: str) -> Path:
-    """Copies the best model of a run and writes its card; the card comes last, for it marks a model as complete."""
+def copy_model(run: Path, folder: Path) -> Path:
+    """Copies the best model of a run, with weights of half the precision: of twice the size they say no more."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(run / "checkpoints" / "best", folder)
-    atomic_write(folder / "card.md", text)
+    weights = load_file(folder / "model.safetensors")
+    halves = {key: part.half() if part.is_floating_point() else part for key, part in weights.items()}
+    save_file(halves, folder / "model.safetensors")
     return folder
 
 
