@@ -114,6 +114,17 @@ def _regress(histories: np.ndarray, following: Sequence[int], num_outcomes: int)
     return weights, bias
 
 
+def actions_of(labels: np.ndarray, background: int | None = None) -> np.ndarray:
+    """The actions of a video in order, without background; equal neighbours count as one.
+
+    Args:
+        labels: class of each frame, (T,); frames below 0 have no label and are skipped.
+        background: class that is no action, if there is one.
+    """
+    known = np.asarray(labels)
+    return _segments(known[known != background] if background is not None else known)
+
+
 def _segments(labels: np.ndarray) -> np.ndarray:
     """Returns the labels of the segments in order; skips frames without a label."""
     known = np.asarray(labels)
