@@ -50,21 +50,13 @@ from vidseq.evaluation import (
     bootstrap_means,
     evaluate_frame_labels,
     frame_label_table,
-    true_frame_labels,
 )
 from vidseq.features import FeatureStore
 from vidseq.heads import HEADS, head_names
 from vidseq.importers import convert_fifty_salads_split
 from vidseq.inference import Predictor
 from vidseq.reporting import to_markdown, write_table
-from vidseq.segmentation import (
-    ActionOrder,
-    OrderedDecoder,
-    SegmentDecoder,
-    SegmentModel,
-    decode_ordered,
-    decode_segments,
-)
+from vidseq.segmentation import DECODINGS
 from vidseq.training import TrainConfig, fit
 
 SETTINGS = TrainConfig(
@@ -82,10 +74,6 @@ SETTINGS = TrainConfig(
     patience=None,
 )
 HEAD_OPTIONS: dict[str, dict[str, Any]] = {"conv": {"layers": 9}}
-#: Weight of a frame's scores in decoding with pairs of labels.
-SCORE_WEIGHT = 0.4
-#: Weight of the class frequency that decoding in order subtracts, because frequent classes are predicted too often.
-PRIOR_WEIGHT = 0.3
 #: The columns whose combinations get a line each in tables.
 BY = ["head", "form", "decoding", "members"]
 
@@ -133,9 +121,10 @@ def main(
                 for seed in seed_numbers:
                     run = out / f"{head}-{form}-split{split}-seed{seed}"
                     fit(dataset, store, dataclasses.replace(config, seed=seed), run, resume=True)
-                    scores[seed] = probabilities(run, dataset, store)
+                    predictor = open_predictor(run, dataset, store)
+                    scores[seed] = probabilities(predictor, dataset, store)
                 for team in teams:
-                    labels = label(average([scores[seed] for seed in team]), dataset, store, causal=config.causal)
+                    labels = label(average([scores[seed] for seed in team]), predictor)
                     about = Run(run=f"{head}-{form}-seeds{'+'.join(map(str, team))}", head=head, seed=team[0])
                     for decoding, predicted in labels.items():
                         rows = evaluate_frame_labels(predicted, dataset, store, "test", run=about, decoding=decoding)
@@ -179,58 +168,36 @@ def load_split(folder: Path, limit: int | None) -> tuple[Dataset, FeatureStore]:
     return dataclasses.replace(dataset, videos=videos, segments=segments), FeatureStore.open_in(folder)
 
 
-def probabilities(run: Path, dataset: Dataset, store: FeatureStore) -> dict[str, np.ndarray]:
-    """Returns the probabilities of a run's model for the frames of each test video, (T, C)."""
-    predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint), {"action": dataset.action_labels})
+def open_predictor(run: Path, dataset: Dataset, store: FeatureStore) -> Predictor:
+    """Opens a run's model for the classes of a data set."""
+    return Predictor(load_model(run, "cpu", fingerprint=store.fingerprint), {"action": dataset.action_labels})
+
+
+def probabilities(predictor: Predictor, dataset: Dataset, store: FeatureStore) -> dict[str, np.ndarray]:
+    """Returns a model's probabilities for the frames of each test video, (T, C)."""
     return {video.video: predictor.frame_labels(store.read(video.video).features) for video in dataset.split("test")}
 
 
 def average(scores: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Averages the probabilities of several models; returns logarithms."""
-    return {
-        video: np.log(np.clip(np.mean([of_one[video] for of_one in scores], axis=0), 1e-12, None))
-        for video in scores[0]
-    }
+    """Averages the probabilities of several models."""
+    return {video: np.mean([of_one[video] for of_one in scores], axis=0) for video in scores[0]}
 
 
-def label(
-    scores: Mapping[str, np.ndarray], dataset: Dataset, store: FeatureStore, *, causal: bool
-) -> dict[str, dict[str, np.ndarray]]:
+def label(scores: Mapping[str, np.ndarray], predictor: Predictor) -> dict[str, dict[str, np.ndarray]]:
     """Labels frames with each decoding; for a causal model, each frame from the frames up to it.
 
     Args:
-        scores: log-probabilities of each test video.
-        dataset: the data set, whose training videos give the lengths and the order of actions.
-        store: the times of the frames.
-        causal: whether the model is causal.
+        scores: probabilities of each test video.
+        predictor: a model of those that gave the probabilities; it learnt segments from the training labels.
 
     Returns:
         labels by decoding and video.
     """
-    training, classes = list(true_frame_labels(dataset, store, "train").values()), len(dataset.action_labels)
-    background = dataset.info.background
-    lengths = SegmentModel.fit(training, classes)
-    order = ActionOrder.fit(training, classes, None if background is None else dataset.action_labels.index(background))
-
-    known = np.concatenate(training)
-    counts = np.bincount(known[known >= 0], minlength=classes)
-    prior = PRIOR_WEIGHT * np.log(counts / counts.sum() + 1e-3)
-
-    def frame_by_frame(rows: np.ndarray) -> np.ndarray:
-        return rows.argmax(axis=1)
-
-    def in_pairs(rows: np.ndarray) -> np.ndarray:
-        if causal:
-            return SegmentDecoder(lengths, score_weight=SCORE_WEIGHT).step(rows)
-        return decode_segments(rows, lengths, score_weight=SCORE_WEIGHT)
-
-    def in_order(rows: np.ndarray) -> np.ndarray:
-        if causal:
-            return OrderedDecoder(lengths, order).step(rows - prior)
-        return decode_ordered(rows - prior, lengths, order)
-
-    ways = {"frame by frame": frame_by_frame, "segments": in_pairs, "ordered segments": in_order}
-    return {name: {video: way(rows) for video, rows in scores.items()} for name, way in ways.items()}
+    causal = predictor.model.config.causal
+    return {
+        decoding: {video: predictor.decode_labels(rows, decoding, causal=causal) for video, rows in scores.items()}
+        for decoding in DECODINGS
+    }
 
 
 def interval_table(rows: pd.DataFrame) -> pd.DataFrame:

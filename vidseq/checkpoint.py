@@ -1,6 +1,7 @@
 """Saves and loads models as folders with `model.safetensors` and `config.json`; no file is a pickle.
 
-A model of projected features keeps their `projection.safetensors` beside, so that it can read new videos.
+A model of projected features keeps their `projection.safetensors` beside, so that it can read new videos. A model that
+labels frames keeps what training labels say of segments beside, see `vidseq.segmentation.Segmenter`.
 """
 
 import json
@@ -20,6 +21,8 @@ from vidseq.features.projection import PROJECTION_FILE, FeatureProjection
 from vidseq.files import atomic_write
 from vidseq.model import ModelConfig, VideoReasoner
 from vidseq.pretrained.shipped import pretrained_folder, pretrained_models
+from vidseq.segmentation.segmenter import Segmenter
+from vidseq.tasks import DenseTask, of_family
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 FORMAT = "vidseq model"
@@ -49,6 +52,9 @@ def save_model(model: VideoReasoner, folder: Path | str) -> None:
     _write_if_changed(folder / CONFIG_FILE, text.encode())
     if model.feature_projection is not None:
         _write_if_changed(folder / PROJECTION_FILE, model.feature_projection.to_bytes())
+    for name, task in of_family(model.tasks.values(), DenseTask).items():
+        if task.segmenter is not None:
+            _write_if_changed(folder / segmenter_file(name), task.segmenter.to_bytes())
     atomic_write(folder / WEIGHTS_FILE, save(weights))
 
 
@@ -84,6 +90,8 @@ def load_model(
         raise _damaged(folder / CONFIG_FILE, f"no model can be built from it ({error})") from error
     _load_weights(model, folder / WEIGHTS_FILE)
     model.feature_projection = read_projection(folder, config)
+    for name, task in of_family(model.tasks.values(), DenseTask).items():
+        task.segmenter = _read_segmenter(folder / segmenter_file(name))
     target = choose_device(device) if isinstance(device, str) else device
     model.to(target).eval().prepare()
     return model
@@ -168,6 +176,20 @@ def read_config(folder: Path) -> ModelConfig:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise _damaged(path, reason) from None
+
+
+def segmenter_file(task: str) -> str:
+    """The name of the file with what a dense task knows of segments; models trained without labels have none."""
+    return f"{task}_segmenter.safetensors"
+
+
+def _read_segmenter(path: Path) -> Segmenter | None:
+    if not path.is_file():
+        return None
+    try:
+        return Segmenter.from_bytes(path.read_bytes())
+    except (ValueError, OSError) as error:
+        raise _damaged(path, str(error)) from None
 
 
 def _write_if_changed(path: Path, content: bytes) -> None:

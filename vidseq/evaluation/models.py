@@ -26,6 +26,7 @@ from vidseq.inference.predictor import Predictor
 from vidseq.model import VideoReasoner
 from vidseq.reporting.figures import save_figure
 from vidseq.reporting.tables import to_markdown, write_table
+from vidseq.segmentation.segmenter import DECODINGS, FRAMES
 from vidseq.tasks import DenseTask, of_family
 from vidseq.tasks.queries import known_queries
 
@@ -34,7 +35,7 @@ class LabelledFrames(NamedTuple):
     """A dense task of one model on a split."""
 
     videos: pd.DataFrame
-    """A row for each video; see `score_frames`."""
+    """A row for each video and decoding; see `score_frames`."""
     frames: pd.DataFrame
     """A row for each labelled frame, with the columns of `vidseq.evaluation.calibration.COLUMNS`."""
 
@@ -100,19 +101,28 @@ def queries_for(model: VideoReasoner, dataset: Dataset) -> list[Query]:
 def _label_frames(
     predictor: Predictor, task: DenseTask, dataset: Dataset, store: FeatureStore, split: str, run: Run
 ) -> LabelledFrames:
-    """Scores the most probable class of each frame of a split."""
+    """Scores the labels of a split's frames in each decoding that the model offers."""
     classes, background = predictor.classes(task.name), task.background(dataset)
-    predicted, true, frames = {}, {}, []
+    causal = predictor.model.config.causal
+    decodings = DECODINGS[:1] if task.segmenter is None else task.segmenter.decodings
+    predicted: dict[str, dict[str, np.ndarray]] = {decoding: {} for decoding in decodings}
+    true, frames = {}, []
     for video in [video.video for video in dataset.split(split)]:
         stored = store.read(video)
         probabilities = predictor.frame_labels(stored.features, video, task=task.name)
-        predicted[video] = probabilities.argmax(axis=1)
+        predicted[FRAMES][video] = probabilities.argmax(axis=1)
+        for decoding in decodings[1:]:
+            labels = predictor.decode_labels(probabilities, decoding, task=task.name, causal=causal)
+            predicted[decoding][video] = labels
         true[video] = task.targets(dataset, video, stored.pts_seconds, classes).numpy()
         about = {"run": run.run, "head": run.head, "seed": run.seed, "family": task.name}
         frames.append(pd.DataFrame({**about, "group": dataset.group_of(video), **_scores(probabilities, true[video])}))
     left_out = classes.index(background) if background in classes else None
-    videos = score_frames(predicted, true, dataset, split, left_out, run=run, decoding="frame by frame")
-    return LabelledFrames(videos, pd.concat(frames, ignore_index=True))
+    videos = [
+        score_frames(labels, true, dataset, split, left_out, run=run, decoding=decoding)
+        for decoding, labels in predicted.items()
+    ]
+    return LabelledFrames(pd.concat(videos, ignore_index=True), pd.concat(frames, ignore_index=True))
 
 
 def _scores(probabilities: np.ndarray, true: np.ndarray) -> dict[str, np.ndarray]:

@@ -20,6 +20,7 @@ from vidseq.language.question import pad_tokens
 from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
 from vidseq.tasks import Prediction, SequenceTask
+from vidseq.tasks.dense import MIN_PROBABILITY
 
 #: A batch has at most so many frames, with padding, and at most so many clips.
 MAX_FRAMES, MAX_CLIPS = 16_384, 64
@@ -321,6 +322,34 @@ class Predictor:
         dense = self.model.dense_task(task)
         logits = torch.cat([dense.decode(y)[0] for y in self._outputs(self._checked(features), video)])
         return _in_columns(dense.log_probabilities(logits), self._columns[dense.name]).exp().cpu().numpy()
+
+    def decode_labels(
+        self, probabilities: np.ndarray, decoding: str, *, task: str | None = None, causal: bool = False
+    ) -> np.ndarray:
+        """Labels frames by one of the decodings that a dense task's segmenter offers.
+
+        Args:
+            probabilities: what `frame_labels` gave, (T, C), or a mean of such from several models of one data set.
+            decoding: one of `vidseq.segmentation.DECODINGS`.
+            task: which dense task; None: the model's first.
+            causal: each frame from the frames up to it, as on a stream.
+
+        Returns:
+            classes (T,), in the order of the task's `classes`; -1 for a class that is not among them.
+
+        Raises:
+            UserError: an unknown decoding, or the model has no segmenter.
+        """
+        dense = self.model.dense_task(task)
+        if dense.segmenter is None:
+            raise UserError(
+                f"Decoding '{decoding}' expects a model that learnt segments, got one without. Train again."
+            )
+        classes, own = self.classes(dense.name), dense.labels
+        column = {label: index for index, label in enumerate(classes)}
+        to_class = np.array([column.get(label, -1) for label in own])
+        scores = np.where(to_class >= 0, probabilities[:, to_class], 0).clip(min=MIN_PROBABILITY)
+        return to_class[dense.segmenter.decode(np.log(scores), decoding, causal=causal)]
 
     def _outputs(self, clip: Tensor, video: str) -> Iterator[Tensor]:
         """The head's output of a video, piece after piece where it can stream, for bounded memory."""

@@ -8,3 +8,5 @@ from .segment_metrics import edit_score as edit_score
 from .segment_metrics import frame_accuracy as frame_accuracy
 from .segment_metrics import runs_of as runs_of
 from .segment_metrics import segment_counts as segment_counts
+from .segmenter import DECODINGS as DECODINGS
+from .segmenter import Segmenter as Segmenter

@@ -29,7 +29,7 @@ def refine_edges(labels: np.ndarray, scores: np.ndarray, stride: int) -> np.ndar
     refined = labels.copy()
     if stride == 1:
         return refined
-    edges = np.flatnonzero(np.diff(labels)) + 1
+    edges: list[int] = (np.flatnonzero(np.diff(labels)) + 1).tolist()
     ends = [*edges[1:], len(labels)]
     start = 0
     for edge, end in zip(edges, ends):

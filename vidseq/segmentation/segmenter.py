@@ -23,11 +23,11 @@ from vidseq.segmentation.ordered_decoding import OrderedDecoder, decode_ordered
 #: How labels are made of scores: each frame alone; by lengths and pairs of labels; by lengths and all labels before.
 FRAMES, SEGMENTS, ORDERED = DECODINGS = ("frame by frame", "segments", "ordered segments")
 #: How many independent frames a usual action counts as, in decoding by pairs and in order.
-PAIRS_EVIDENCE, ORDER_EVIDENCE = 12.0, 3.0
+PAIRS_EVIDENCE, ORDER_EVIDENCE = 8.0, 2.0
 #: Share of the class frequency that decoding in order subtracts, because frequent classes are predicted too often.
 PRIOR_WEIGHT = 0.3
 #: The longest action has about so many steps of decoding, unless short actions need finer ones.
-MAX_STEPS = 150
+MAX_STEPS = 400
 #: Decoding in order compares histories of all classes; with more classes it would take too long.
 MAX_ORDERED_CLASSES = 100
 
@@ -43,7 +43,7 @@ class Segmenter:
     stride: int
     """Frames that are decoded as one step; edges are refined to a frame afterwards."""
     usual_frames: float
-    """Frames of a usual action: the geometric mean over training segments."""
+    """Frames of a usual action: the median over training segments."""
     default: str
     """The decoding, of `DECODINGS`, that is used where none is named: in order, where that predicts the next action of
     held-out training videos better than the last action does."""
@@ -63,7 +63,7 @@ class Segmenter:
         found = np.array([length for labels in videos for length in _lengths(labels)], dtype=float)
         if not len(found):
             raise UserError("Decoding expects training videos with labels, got none.")
-        stride = max(1, int(min(found.max() / MAX_STEPS, np.quantile(found, 0.05) / 2)))
+        stride = max(1, int(min(found.max() / MAX_STEPS, np.quantile(found, 0.25) / 2)))
         coarse = [spread_labels(labels, stride) for labels in videos]
         known = np.concatenate([np.asarray(labels) for labels in videos])
         counts = np.bincount(known[known >= 0], minlength=num_classes)
@@ -73,10 +73,8 @@ class Segmenter:
             ActionOrder.fit(videos, num_classes, background),
             np.log(counts / counts.sum() + 1e-3),
             stride,
-            float(np.exp(np.log(found).mean())),
-            ORDERED
-            if num_classes <= MAX_ORDERED_CLASSES and order_helps(videos, num_classes, background)
-            else SEGMENTS,
+            float(np.median(found)),
+            ORDERED if in_order else SEGMENTS,
         )
 
     @property
@@ -151,8 +149,8 @@ class Segmenter:
             stride, background, default = arrays["numbers"].tolist()
             names = [field.name for field in dataclasses.fields(SegmentModel)]
             lengths = SegmentModel(**{name: arrays[f"lengths.{name}"] for name in names})
-            parts = (arrays[f"order.{name}"] for name in ("weights", "bias", "log_background"))
-            order = ActionOrder(*parts, background if background >= 0 else None)
+            weights, bias, log_background = (arrays[f"order.{name}"] for name in ("weights", "bias", "log_background"))
+            order = ActionOrder(weights, bias, log_background, background if background >= 0 else None)
             usual = float(arrays["usual_frames"][0])
             return cls(lengths, order, arrays["log_prior"], stride, usual, DECODINGS[default])
         except (SafetensorError, KeyError, IndexError, TypeError) as error:

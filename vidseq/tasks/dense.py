@@ -1,7 +1,7 @@
 """The dense family: tasks that give each frame a class."""
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -10,9 +10,14 @@ from torch import Tensor
 from vidseq.data.dataset import Dataset
 from vidseq.data.examples import IGNORED
 from vidseq.data.schema import Query
+from vidseq.segmentation.action_order import actions_of
+from vidseq.segmentation.segmenter import Segmenter
 from vidseq.tasks.base import Task
 from vidseq.tasks.calibration import ScoredAnswers
 from vidseq.tasks.prediction import Prediction, Ranking, rank_classes
+
+#: Decoding takes a smaller probability for this one, so that no label is impossible.
+MIN_PROBABILITY = 1e-12
 
 
 class DenseTask(Task):
@@ -22,6 +27,11 @@ class DenseTask(Task):
     """
 
     works_noncausal = True
+
+    def __init__(self, dim: int, labels: Sequence[str], options: Mapping[str, object], dropout: float) -> None:
+        super().__init__(dim, labels, options, dropout)
+        self.segmenter: Segmenter | None = None
+        """Makes segments of scores; None: the model was saved without one, or its training labels hold no action."""
 
     @abc.abstractmethod
     def targets(self, dataset: Dataset, video: str, pts_seconds: np.ndarray, labels: Sequence[str]) -> Tensor:
@@ -40,6 +50,19 @@ class DenseTask(Task):
     def background(self, dataset: Dataset) -> str | None:
         """The label that segment metrics leave out; None: they count all labels."""
         return None
+
+    def learn_segments(self, targets: Iterable[Tensor], dataset: Dataset) -> None:
+        """Learns from training labels how long actions last and which follow; see `Segmenter`.
+
+        Args:
+            targets: the classes of each training video's frames, long (T,).
+            dataset: says which label is no action.
+        """
+        name = self.background(dataset)
+        background = self.labels.index(name) if name in self.labels else None
+        videos = [classes.numpy() for classes in targets]
+        has_actions = any(len(actions_of(labels, background)) for labels in videos)
+        self.segmenter = Segmenter.fit(videos, len(self.labels), background) if has_actions else None
 
     @abc.abstractmethod
     def decode(self, y: Tensor) -> Tensor:
@@ -87,9 +110,10 @@ class DenseTask(Task):
     def label_segments(
         self, probabilities: np.ndarray, pts_seconds: np.ndarray, end: float, *, video: str, top: int
     ) -> list[Prediction]:
-        """The rows that a person reads of a whole video: neighbouring frames of one class, joined.
+        """The rows that a person reads of a whole video: its segments, in the segmenter's default decoding.
 
-        A segment's probabilities are the means of its frames'.
+        A segment's probabilities are the means of its frames'. Without a segmenter, neighbouring frames of one class
+        are joined.
 
         Args:
             probabilities: of each frame, (T, C).
@@ -98,7 +122,10 @@ class DenseTask(Task):
             video: its name.
             top: how many classes to rank.
         """
-        best = probabilities.argmax(axis=1)
+        if self.segmenter is None:
+            best = probabilities.argmax(axis=1)
+        else:
+            best = self.segmenter.decode(np.log(probabilities.clip(min=MIN_PROBABILITY)))
         starts = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist()]
         times = [*pts_seconds.tolist(), end]
         rows = []

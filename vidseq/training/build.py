@@ -11,7 +11,7 @@ from vidseq.errors import DataError, UserError
 from vidseq.features.store import FeatureStore
 from vidseq.language.vocabulary import Vocabulary
 from vidseq.model import ModelConfig, VideoReasoner
-from vidseq.tasks import TASKS, find_task
+from vidseq.tasks import TASKS, DenseTask, find_task, of_family
 from vidseq.training.clips import ClipDataset
 from vidseq.training.config import TrainConfig
 
@@ -97,7 +97,7 @@ def _labels(
 
 
 def fit_statistics(model: VideoReasoner, clip_dataset: ClipDataset) -> None:
-    """Sets what is counted rather than learnt: the features' mean and deviation, and what tasks count.
+    """Sets what is counted rather than learnt: the features' mean and deviation, what tasks count, segments.
 
     Args:
         model: changed in place.
@@ -118,3 +118,5 @@ def fit_statistics(model: VideoReasoner, clip_dataset: ClipDataset) -> None:
     model.projection.standardise_by(mean.float(), (square - mean.square()).clamp(min=0).sqrt().float())
     for name in model.tasks:
         model.find_task(name).fit_statistics(clip_dataset.targets_of(name))
+    for name, task in of_family(model.tasks.values(), DenseTask).items():
+        task.learn_segments(clip_dataset.targets_of(name), clip_dataset.examples.dataset)
