@@ -10,6 +10,12 @@ from .evaluator import answer_baselines as answer_baselines
 from .evaluator import ask_model as ask_model
 from .evaluator import evaluate as evaluate
 from .evaluator import queries_of_split as queries_of_split
+from .frame_detection import ClassPrecision as ClassPrecision
+from .frame_detection import Stages as Stages
+from .frame_detection import action_stages as action_stages
+from .frame_detection import average_precision as average_precision
+from .frame_detection import frame_average_precision as frame_average_precision
+from .frame_detection import stage_average_precision as stage_average_precision
 from .frame_labels import METRICS as METRICS
 from .frame_labels import evaluate_frame_labels as evaluate_frame_labels
 from .frame_labels import frame_label_table as frame_label_table

@@ -4,6 +4,10 @@ from .decoding import SegmentModel as SegmentModel
 from .decoding import decode_segments as decode_segments
 from .ordered_decoding import OrderedDecoder as OrderedDecoder
 from .ordered_decoding import decode_ordered as decode_ordered
+from .segment_detection import ACTIVITYNET_OVERLAPS as ACTIVITYNET_OVERLAPS
+from .segment_detection import THUMOS_OVERLAPS as THUMOS_OVERLAPS
+from .segment_detection import SegmentPrecision as SegmentPrecision
+from .segment_detection import segment_average_precision as segment_average_precision
 from .segment_metrics import edit_score as edit_score
 from .segment_metrics import frame_accuracy as frame_accuracy
 from .segment_metrics import runs_of as runs_of
