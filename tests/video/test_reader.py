@@ -69,7 +69,7 @@ def test_leaving_packets_out_changes_no_pixel(
     assert info.packets.leading == open_groups
     assert info.packets.starts_group.sum() == (1 if open_groups else 5)
     numbers = np.array(sorted(wanted))
-    decoder = PyavDecoder(info.path, info.stream, info.rotation, info.packets)
+    decoder = PyavDecoder(info.path, info.stream, info.orientation, info.packets)
     fast = dict(decoder.decode(numbers))
     whole = dict(decoder.decode(np.arange(60)))
     assert list(fast) == numbers.tolist()
@@ -81,7 +81,7 @@ def test_packets_without_effect_are_not_decoded(groups: Path) -> None:
     fed, own = info.packets.plan(np.array([30]), True)
     assert own.sum() == 1
     assert fed.sum() <= 12  # a part of one group
-    decoder = PyavDecoder(info.path, info.stream, info.rotation, info.packets)
+    decoder = PyavDecoder(info.path, info.stream, info.orientation, info.packets)
     assert len(list(decoder._decode(*info.packets.plan(np.array([0, 59]), True)))) < 24
 
 

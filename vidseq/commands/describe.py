@@ -67,7 +67,7 @@ def describe_video(path: Path) -> str:
     return _lines(
         video=path,
         codec=f"{info.codec} in {info.container}, stream {info.stream}",
-        size=f"{info.width} x {info.height}" + (f", turned by {info.rotation} degrees" if info.rotation else ""),
+        size=", ".join([f"{info.width} x {info.height}", *info.display_changes]),
         length=f"{info.duration_seconds:.3f} s, {info.num_frames} frames, {float(info.fps):.3f} a second on average",
         decoder=f"{info.decoder} {info.decoder_version}: {info.reason}",
         **({"damage": info.damage} if info.damage else {}),

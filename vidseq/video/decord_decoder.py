@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from vidseq.video.geometry import Orientation
 from vidseq.video.packets import PacketIndex
 
 # On other containers decord returns wrong frames without an error (MPEG-TS, AVI), or cannot open the file.
@@ -31,14 +32,16 @@ def version() -> str:
     return importlib.metadata.version("decord")
 
 
-def doubts(path: Path, container: str, codec: str, rotation: int, packets: PacketIndex, frame_bytes: int) -> list[str]:
+def doubts(
+    path: Path, container: str, codec: str, orientation: Orientation, packets: PacketIndex, frame_bytes: int
+) -> list[str]:
     """Lists the reasons why decord cannot be trusted with a file; decord must be installed.
 
     Args:
         path: the file.
         container: FFmpeg's name of the container format.
         codec: FFmpeg's name of the codec.
-        rotation: degrees by which frames must be turned.
+        orientation: how frames must be turned.
         packets: the file's packet index.
         frame_bytes: bytes of one full-size RGB frame.
 
@@ -48,7 +51,9 @@ def doubts(path: Path, container: str, codec: str, rotation: int, packets: Packe
     checks = [
         (container not in TRUSTED_CONTAINERS, f"it is not exact on {container.split(',')[0]} files"),
         (codec == "av1", "it cannot read AV1"),
-        (rotation != 0, "frames must be rotated"),
+        (orientation.rotation != 0, "frames must be rotated"),
+        (orientation.mirrored, "frames must be mirrored"),
+        (packets.resized, "the size of frames may change"),
         (packets.counted, "packets lack times or repeat them"),
         (packets.discarded > 0, "an edit list hides frames"),
         (packets.hidden > packets.discarded, "some packets show no frame"),

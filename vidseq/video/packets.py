@@ -1,16 +1,16 @@
 """The packet index of a video stream: facts about its frames, read without decoding them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-import av
 import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from vidseq.video.container import packets_of
+from vidseq.video.frame_sizes import SizeWatch
+from vidseq.video.nal_units import h264_length_bytes, starts_with_idr
 
 # After a keyframe of these codecs, decoding needs nothing from before it. H.264 marks such keyframes with a flag
 # (IDR). Keyframes of other codecs may be open (frames after them may need frames before them), so no group starts
@@ -19,8 +19,24 @@ CLOSED_KEYFRAMES = frozenset({"vp8", "vp9", "mjpeg", "prores", "ffv1", "png", "r
 # The clock of these containers counts packets or does not exist, so only the order of decoded frames is reliable.
 COUNTED_CONTAINERS = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "obu", "ivf_raw"})
 INTERLACED = frozenset({2, 3, 4, 5})  # FFmpeg's numbers for orders of fields
-H264_SLICES = frozenset({1, 2, 5})
-H264_IDR = 5
+#: How long one picture may stay. A longer hold is a clock that jumped: its samples would cost more than the video.
+MAX_HOLD_SECONDS = 3600
+#: Decoding times that fall by more than this belong to a clock that started anew, as in files that were joined.
+RESTART_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class ClockJump:
+    """A picture that would stay for longer than `MAX_HOLD_SECONDS`: the clock of the file jumps."""
+
+    at_seconds: float
+    """When the picture appears."""
+    hold_seconds: float
+    """How long it would stay."""
+    kept: int
+    """Number of pictures up to it; only these are shown."""
+    total: int
+    """Number of pictures of the file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +59,8 @@ class PacketIndex:
         discarded: number of packets that an edit list hides.
         hidden: number of packets that are not shown: hidden by an edit list, or not decodable without a keyframe.
         missing: number of frames that the file's header states and the file does not hold.
+        resized: whether the size of frames may change.
+        jump: where the clock jumps; the pictures after it are not shown. None: nowhere.
     """
 
     times: np.ndarray
@@ -60,6 +78,8 @@ class PacketIndex:
     discarded: int
     hidden: int
     missing: int
+    resized: bool
+    jump: ClockJump | None
 
     def plan(self, wanted: np.ndarray, fast: bool) -> tuple[np.ndarray, np.ndarray]:
         """Finds the packets that a decoder must see to show some frames.
@@ -98,7 +118,9 @@ def read_packet_index(container: InputContainer, stream: VideoStream) -> PacketI
         stream: the video stream to read.
     """
     codec = stream.codec_context.codec.canonical_name
-    length_bytes = _h264_length_bytes(stream.codec_context.extradata)
+    extradata = stream.codec_context.extradata
+    length_bytes = h264_length_bytes(extradata)
+    sizes = SizeWatch(codec, extradata)
     pts: list[int | None] = []
     dts: list[int | None] = []
     flags: list[tuple[bool, bool, bool, bool, bool]] = []
@@ -107,11 +129,15 @@ def read_packet_index(container: InputContainer, stream: VideoStream) -> PacketI
         pts.append(packet.pts)
         dts.append(packet.dts)
         durations.append(packet.duration or 0)
+        sizes.see(packet)
         key = bool(packet.is_keyframe)
         invisible = codec == "vp8" and not memoryview(packet)[0] >> 4 & 1
-        starts = key and (codec in CLOSED_KEYFRAMES or (codec == "h264" and _is_idr(packet, length_bytes)))
+        starts = key and (
+            codec in CLOSED_KEYFRAMES or (codec == "h264" and starts_with_idr(bytes(packet), length_bytes))
+        )
         flags.append((key, starts, bool(packet.is_corrupt), bool(packet.is_discard), invisible))
-    return _build(container, stream, pts, dts, durations, np.array(flags, dtype=bool).reshape(-1, 5))
+    packets = np.array(flags, dtype=bool).reshape(-1, 5)
+    return _build(container, stream, pts, dts, durations, packets, sizes.may_change)
 
 
 def _build(
@@ -121,11 +147,12 @@ def _build(
     dts: list[int | None],
     durations: list[int],
     flags: np.ndarray,
+    resized: bool,
 ) -> PacketIndex:
     key, starts, corrupt, discard, invisible = flags.T
     time_base = stream.time_base or Fraction(1, 1000)
     untimed = not pts or None in pts or len(set(pts)) < len(pts)
-    counted = untimed or container.format.name in COUNTED_CONTAINERS
+    counted = untimed or container.format.name in COUNTED_CONTAINERS or _restarts(dts, time_base)
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     if counted:
         times = _counted_times(dts, time_base, rate)
@@ -141,9 +168,12 @@ def _build(
     hidden = discard | invisible | undecodable
     shown = np.flatnonzero(~hidden)
     order = shown[np.argsort(times[shown], kind="stable")]
+    last = durations[int(order[-1])] if len(order) else 0
+    order, jump = _before_jump(order, times, last, time_base)
+    last = durations[int(order[-1])] if len(order) and jump is None else 0
     ticks = times[order]
     start = int(ticks[0]) if len(ticks) else 0
-    seconds = (ticks - start) * time_base.numerator / time_base.denominator
+    seconds = _seconds(ticks - start, time_base)
     return PacketIndex(
         times=times,
         starts_group=starts,
@@ -152,7 +182,7 @@ def _build(
         key_group=np.cumsum(key) - leading,
         order=order,
         seconds=seconds,
-        end_seconds=_end(ticks - start, seconds, durations[int(order[-1])] if len(order) else 0, time_base, rate),
+        end_seconds=_end(ticks - start, seconds, last, time_base, rate),
         start_seconds=float(start * time_base),
         time_base=time_base,
         counted=counted,
@@ -160,15 +190,54 @@ def _build(
         discarded=int(discard.sum()),
         hidden=int(hidden.sum()),
         missing=max(0, len(stream.index_entries) - len(times)) if stream.frames else 0,
+        resized=resized,
+        jump=jump,
     )
 
 
-def _counted_times(dts: list[int | None], time_base: Fraction, rate: Fraction) -> np.ndarray:
-    """Returns times of frames that are shown in order: decoding times if they ascend, else a constant rate."""
+def _seconds(ticks: np.ndarray, time_base: Fraction) -> np.ndarray:
+    seconds: np.ndarray = ticks * time_base.numerator / time_base.denominator
+    return seconds
+
+
+def _before_jump(
+    order: np.ndarray, times: np.ndarray, last: int, time_base: Fraction
+) -> tuple[np.ndarray, ClockJump | None]:
+    """Leaves out the pictures after the first one that would stay for too long.
+
+    Args:
+        order: the packet of each shown picture, (N,).
+        times: presentation time of each packet in ticks, (P,).
+        last: ticks for which the last picture stays; 0 if the file does not state it.
+        time_base: duration of a tick in seconds.
+    """
+    holds = _seconds(np.diff(times[order], append=times[order[-1:]] + last), time_base)
+    long = np.flatnonzero(holds > MAX_HOLD_SECONDS)
+    if not len(long):
+        return order, None
+    index = int(long[0])
+    at = float((int(times[order[index]]) - int(times[order[0]])) * time_base)
+    return order[: index + 1], ClockJump(at, float(holds[index]), index + 1, len(order))
+
+
+def _restarts(dts: list[int | None], time_base: Fraction) -> bool:
+    """Whether the clock of the file falls back, so that its times name no picture."""
     known = [tick for tick in dts if tick is not None]
-    if known and len(known) == len(dts) and all(a < b for a, b in pairwise(known)):
-        return np.array(known, dtype=np.int64)
+    return any((a - b) * time_base > RESTART_SECONDS for a, b in pairwise(known))
+
+
+def _counted_times(dts: list[int | None], time_base: Fraction, rate: Fraction) -> np.ndarray:
+    """Returns times of frames that are shown in order: decoding times if they ascend, else a constant rate.
+
+    Where a clock starts anew, its times continue those before, a frame later.
+    """
     step = 1 / (rate * time_base)
+    known = np.array([tick for tick in dts if tick is not None], dtype=np.int64)
+    if len(known) and len(known) == len(dts):
+        steps = np.diff(known)
+        steps[-steps * float(time_base) > RESTART_SECONDS] = max(1, round(step))
+        if (steps > 0).all():
+            return known[0] + np.concatenate([[0], np.cumsum(steps)])
     return np.array([round(frame * step) for frame in range(len(dts))], dtype=np.int64)
 
 
@@ -180,31 +249,3 @@ def _end(ticks: np.ndarray, seconds: np.ndarray, last: int, time_base: Fraction,
         return float((int(ticks[-1]) + last) * time_base)
     step = Fraction(float(np.median(np.diff(seconds)))) if len(seconds) > 1 else 1 / rate
     return float(int(ticks[-1]) * time_base + step)
-
-
-def _h264_length_bytes(extradata: bytes | None) -> int:
-    """Returns the number of bytes of each unit's length; 0 if start codes separate units."""
-    return (extradata[4] & 3) + 1 if extradata and len(extradata) > 4 and extradata[0] == 1 else 0
-
-
-def _is_idr(packet: av.Packet, length_bytes: int) -> bool:
-    for unit in _h264_units(bytes(packet), length_bytes):
-        if unit in H264_SLICES:
-            return unit == H264_IDR
-    return False
-
-
-def _h264_units(data: bytes, length_bytes: int) -> Iterator[int]:
-    """Yields the type of each unit in a packet."""
-    if length_bytes:
-        at = 0
-        while at + length_bytes < len(data):
-            size = int.from_bytes(data[at : at + length_bytes], "big")
-            at += length_bytes
-            yield data[at] & 31
-            at += size
-        return
-    at = data.find(b"\0\0\1")
-    while 0 <= at < len(data) - 3:
-        yield data[at + 3] & 31
-        at = data.find(b"\0\0\1", at + 3)

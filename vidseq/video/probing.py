@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 from vidseq.errors import UserError, VideoError
 from vidseq.video import decord_decoder
 from vidseq.video.container import open_video, packets_of
+from vidseq.video.geometry import Canvas, Orientation
 from vidseq.video.length import promised_bytes
 from vidseq.video.packets import INTERLACED, PacketIndex, read_packet_index
 
@@ -31,9 +32,8 @@ class VideoInfo:
         container: its format, such as "mp4" (the name that FFmpeg lists first).
         codec: how frames are coded, such as "h264".
         stream: index of the stream in the file.
-        width: pixels of an upright frame.
-        height: pixels of an upright frame.
-        rotation: degrees, counter-clockwise, by which stored frames are turned to stand upright: 0, 90, 180 or 270.
+        orientation: how stored frames are mirrored and turned to stand upright.
+        canvas: the size of shown frames, and the shape of the pixels of upright ones.
         pts_seconds: when each frame appears, in the order of display; 0 for the first displayed frame. (N,)
         fps: average frame rate.
         duration_seconds: when the last frame disappears.
@@ -50,9 +50,8 @@ class VideoInfo:
     container: str
     codec: str
     stream: int
-    width: int
-    height: int
-    rotation: int
+    orientation: Orientation
+    canvas: Canvas
     pts_seconds: np.ndarray = field(repr=False)
     fps: Fraction
     duration_seconds: float
@@ -63,6 +62,33 @@ class VideoInfo:
     damage: str
     tick_seconds: float
     packets: PacketIndex = field(repr=False)
+
+    @property
+    def height(self) -> int:
+        """Pixels of a shown frame."""
+        return self.canvas.height
+
+    @property
+    def width(self) -> int:
+        """Pixels of a shown frame."""
+        return self.canvas.width
+
+    @property
+    def rotation(self) -> int:
+        """Degrees, counter-clockwise, by which stored frames are turned: 0, 90, 180 or 270."""
+        return self.orientation.rotation
+
+    @property
+    def display_changes(self) -> list[str]:
+        """What makes shown frames differ from stored ones, in words."""
+        aspect = self.canvas.pixel_aspect
+        checks = [
+            (self.orientation.mirrored, "mirrored"),
+            (self.rotation != 0, f"turned by {self.rotation} degrees"),
+            (aspect != 1, f"scaled from pixels of {aspect.numerator}:{aspect.denominator}"),
+            (self.packets.resized, "frames of other sizes scaled to it"),
+        ]
+        return [change for changes, change in checks if changes]
 
     @property
     def num_frames(self) -> int:
@@ -98,22 +124,21 @@ def probe(path: Path | str, *, stream: int | None = None, decoder: str = "auto")
             raise VideoError(_no_frames(path, container, packets))
         # the streams of a closed container cannot be used, so everything is read here
         index, codec, name = chosen.index, chosen.codec_context.codec.canonical_name, container.format.name
-        doubts = _stream_doubts(container, chosen)
+        doubts, aspect = _stream_doubts(container, chosen), chosen.sample_aspect_ratio
     damage = _damage(path, packets)
-    rotation, width, height = _first_frame(path, index)
+    orientation, height, width = _first_frame(path, index)
     if damage:
         doubts.append("the file is damaged")
-    if decoder != "pyav" and decord_decoder.is_installed():
-        doubts += decord_decoder.doubts(path, name, codec, rotation, packets, 3 * width * height)
+    if decoder != "pyav" and not doubts and decord_decoder.is_installed():
+        doubts += decord_decoder.doubts(path, name, codec, orientation, packets, 3 * width * height)
     used, reason = _choose_decoder(path, decoder, doubts)
     return VideoInfo(
         path=path,
         container=_container_name(name, path),
         codec=codec,
         stream=index,
-        width=height if rotation in (90, 270) else width,
-        height=width if rotation in (90, 270) else height,
-        rotation=rotation,
+        orientation=orientation,
+        canvas=Canvas.of(height, width, orientation, aspect),
         pts_seconds=packets.seconds,
         fps=_average_rate(packets),
         duration_seconds=packets.end_seconds,
@@ -187,10 +212,10 @@ def _is_picture(stream: VideoStream) -> bool:
     )
 
 
-def _first_frame(path: Path, stream_index: int) -> tuple[int, int, int]:
-    """Decodes the first frame and returns its rotation, width and height as stored.
+def _first_frame(path: Path, stream_index: int) -> tuple[Orientation, int, int]:
+    """Decodes the first frame and returns its orientation, and its height and width as stored.
 
-    PyAV reports the rotation only with a decoded frame.
+    PyAV reports the orientation only with a decoded frame.
     """
     with open_video(path) as container:
         stream = container.streams[stream_index]
@@ -199,10 +224,10 @@ def _first_frame(path: Path, stream_index: int) -> tuple[int, int, int]:
         for packet in packets_of(container, stream):
             with contextlib.suppress(av.error.FFmpegError):
                 for frame in packet.decode():
-                    return round(frame.rotation / 90) * 90 % 360, frame.width, frame.height
+                    return Orientation.of(frame), frame.height, frame.width
         with contextlib.suppress(av.error.FFmpegError):
             for frame in stream.decode(None):
-                return round(frame.rotation / 90) * 90 % 360, frame.width, frame.height
+                return Orientation.of(frame), frame.height, frame.width
     raise VideoError(f"{path}: no frame of its video stream can be decoded.")
 
 
@@ -227,10 +252,16 @@ def _no_frames(path: Path, container: InputContainer, packets: PacketIndex) -> s
 
 
 def _damage(path: Path, packets: PacketIndex) -> str:
-    """Finds damage without decoding: fewer frames or bytes than stated, or packets marked as damaged."""
+    """Finds damage without decoding: fewer frames or bytes than stated, jumps, or packets marked as damaged."""
     have = len(packets.times)
     if packets.missing:
         return f"got {have} of {have + packets.missing} frames, the file ends at {packets.end_seconds:.2f} s"
+    if packets.jump:
+        jump = packets.jump
+        return (
+            f"its clock jumps by {_long_time(jump.hold_seconds)} after the picture at {jump.at_seconds:.2f} s "
+            f"({jump.kept} of {jump.total}): cut the file there"
+        )
     shown_corrupt = packets.corrupt[packets.order]
     if shown_corrupt.any():
         first = packets.seconds[int(np.argmax(shown_corrupt))]
@@ -239,3 +270,8 @@ def _damage(path: Path, packets: PacketIndex) -> str:
     if promised and promised > length:
         return f"cut short, {length} of {promised} bytes: the file ends at {packets.end_seconds:.2f} s"
     return ""
+
+
+def _long_time(seconds: float) -> str:
+    hours, days, years = seconds / 3600, seconds / 86400, seconds / (365.25 * 86400)
+    return f"{years:.1f} years" if years > 2 else f"{days:.1f} days" if days >= 1 else f"{hours:.1f} hours"

@@ -11,6 +11,7 @@ from av.video.stream import VideoStream
 
 from vidseq.errors import VideoError
 from vidseq.video.container import open_video, packets_of
+from vidseq.video.geometry import Orientation
 from vidseq.video.packets import INTERLACED, PacketIndex
 
 # Only H.264 reliably marks pictures that no other picture refers to (nal_ref_idc = 0). HEVC's mark holds for one
@@ -24,15 +25,17 @@ class PyavDecoder:
     Args:
         path: the video file.
         stream: index of the stream in the file.
-        rotation: degrees by which frames are turned, counter-clockwise.
+        orientation: how stored frames are turned upright.
         packets: packet index of that stream.
         skip_bad: leave damaged frames out instead of raising.
     """
 
-    def __init__(self, path: Path, stream: int, rotation: int, packets: PacketIndex, skip_bad: bool = False) -> None:
+    def __init__(
+        self, path: Path, stream: int, orientation: Orientation, packets: PacketIndex, skip_bad: bool = False
+    ) -> None:
         self._path = path
         self._stream = stream
-        self._rotation = rotation
+        self._orientation = orientation
         self._packets = packets
         self._skip_bad = skip_bad
         self.bad_packets: set[int] = set()
@@ -44,7 +47,8 @@ class PyavDecoder:
             wanted: frame indices, ascending, without repetition. (N,)
 
         Yields:
-            the index of a frame, and its picture, uint8 (H, W, 3) RGB. With `skip_bad`, damaged frames are left out.
+            the index of a frame, and its picture, uint8 (H, W, 3) RGB, of its own size. With `skip_bad`, damaged
+            frames are left out.
 
         Raises:
             VideoError: a frame is damaged or missing.
@@ -156,5 +160,4 @@ class PyavDecoder:
         )
 
     def _upright(self, frame: VideoFrame) -> np.ndarray:
-        stored = frame.to_ndarray(format="rgb24", threads=1)
-        return np.ascontiguousarray(np.rot90(stored, self._rotation // 90))
+        return self._orientation.upright(frame.to_ndarray(format="rgb24", threads=1))

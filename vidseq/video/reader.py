@@ -22,7 +22,7 @@ class Frames:
     """Samples of a video: the pictures on screen at some times.
 
     Attributes:
-        images: uint8 (N, H, W, 3) RGB, upright.
+        images: uint8 (N, H, W, 3) RGB, upright and with square pixels.
         pts_seconds: the times of the samples, (N,); a picture that is held is seen by every sample until the next.
         picture_seconds: when each of the pictures appeared in the video, at or before the sample's time. (N,)
     """
@@ -41,7 +41,8 @@ class VideoReader:
     Frames are decoded in order from the start of the file, by decord where it is known to be exact and by PyAV
     elsewhere; `info.decoder` and `info.reason` say which and why. Both give the same pictures; but decord is slower,
     needs more memory, and shows some damaged frames where PyAV raises an error. `len()` is the number of frames;
-    iterating gives each frame and the time at which it appears.
+    iterating gives each frame and the time at which it appears. All frames have the size of the first: frames of other
+    sizes, in a stream that changes its size, are scaled to fit inside and keep their shape.
 
     Args:
         path: the video file.
@@ -88,7 +89,7 @@ class VideoReader:
     def __iter__(self) -> Iterator[tuple[np.ndarray, float]]:
         """Yields every frame, uint8 (H, W, 3), and when it appears, in seconds."""
         for index, image in self._decode(np.arange(len(self))):
-            yield image, float(self.info.pts_seconds[index])
+            yield self.info.canvas.show(image), float(self.info.pts_seconds[index])
 
     def frames_at(self, times_seconds: Sequence[float] | np.ndarray) -> Frames:
         """Reads the frames that are on screen at some times.
@@ -172,13 +173,14 @@ class VideoReader:
             indices = indices[indices > done]
             self._take_pyav("decord failed while decoding")
         info = self.info
-        yield from PyavDecoder(info.path, info.stream, info.rotation, info.packets, self._skip_bad).decode(indices)
+        yield from PyavDecoder(info.path, info.stream, info.orientation, info.packets, self._skip_bad).decode(indices)
 
     def _take_pyav(self, reason: str) -> None:
         self.info = replace(self.info, decoder="pyav", decoder_version=av.__version__, reason=reason)
 
     def _sized(self, image: np.ndarray) -> np.ndarray:
-        return image if self.size is None else resize(image[None], self.size)[0]
+        shown = self.info.canvas.show(image)
+        return shown if self.size is None else resize(shown[None], self.size)[0]
 
     def _frames(self, samples: list[tuple[float, int, np.ndarray]]) -> Frames:
         """Puts samples together, each given by its time and its picture's index and image."""

@@ -57,13 +57,30 @@ def resize(images: np.ndarray, size: Size) -> np.ndarray:
     height, width = images.shape[1:3]
     target_height, target_width = size.output(height, width)
     if size.resize == "crop":
-        scaled = _scale(images, *_crop_scale(height, width, size.pixels))
+        scaled = scale(images, *_crop_scale(height, width, size.pixels))
         top = round((scaled.shape[1] - target_height) / 2)
         left = round((scaled.shape[2] - target_width) / 2)
         return np.ascontiguousarray(scaled[:, top : top + target_height, left : left + target_width])
-    fit = min(target_height / height, target_width / width)
-    scaled = _scale(images, min(target_height, round(height * fit)), min(target_width, round(width * fit)))
-    rows, columns = target_height - scaled.shape[1], target_width - scaled.shape[2]
+    return fit(images, target_height, target_width)
+
+
+def fit(images: np.ndarray, height: int, width: int, *, shape: tuple[int, int] | None = None) -> np.ndarray:
+    """Scales frames to fit inside a height and width; their outermost pixels fill the remaining rows or columns.
+
+    Args:
+        images: uint8 (N, H, W, 3).
+        height: of the result.
+        width: of the result.
+        shape: height and width that give the shape to keep; None: H and W.
+
+    Returns:
+        uint8 (N, height, width, 3).
+    """
+    own_height, own_width = shape or images.shape[1:3]
+    factor = min(height / own_height, width / own_width)
+    sides = max(1, min(height, round(own_height * factor))), max(1, min(width, round(own_width * factor)))
+    scaled = scale(images, *sides)
+    rows, columns = height - sides[0], width - sides[1]
     if not rows and not columns:
         return np.ascontiguousarray(scaled)
     edges = ((0, 0), (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0))
@@ -95,7 +112,8 @@ def _whole_sides(height: int, width: int, pixels: int) -> tuple[int, int]:
     return min(sorted(choices), key=cost)
 
 
-def _scale(images: np.ndarray, height: int, width: int) -> np.ndarray:
+def scale(images: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Scales frames, uint8 (N, H, W, 3), to a height and width, whatever their shape."""
     if images.shape[1:3] == (height, width):
         return images
     channels_last = torch.from_numpy(images).permute(0, 3, 1, 2)

@@ -1,0 +1,99 @@
+"""Clocks that jump, start anew or start late: work is bounded by pictures, and pictures keep their order."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vidseq.errors import VideoError
+from vidseq.video.packets import MAX_HOLD_SECONDS
+from vidseq.video.probing import probe
+from vidseq.video.reader import VideoReader
+from vidseq.video.resizing import Size
+
+Make = Callable[..., Path]
+Codes = Callable[..., list[int]]
+
+DAY, YEAR = 86_400, 365 * 86_400
+
+
+def jumping(jump_seconds: float, before: int = 15, after: int = 15) -> list[int]:
+    """Times in milliseconds of pictures at 10 a second, with a jump."""
+    return [100 * index + (0 if index < before else int(1000 * jump_seconds)) for index in range(before + after)]
+
+
+def counted_on(stream: bytes) -> bytes:
+    """Numbers the 188-byte packets of a transport stream anew, for each part (13 bits behind the sync byte)."""
+    packets, counters = bytearray(stream), dict[int, int]()
+    for at in range(0, len(packets), 188):
+        part = int.from_bytes(packets[at + 1 : at + 3], "big") & 0x1FFF
+        if packets[at + 3] & 0x10:  # it has a payload
+            counters[part] = counters.get(part, -1) + 1
+        packets[at + 3] = packets[at + 3] & 0xF0 | counters.get(part, 0) & 0x0F
+    return bytes(packets)
+
+
+@pytest.mark.parametrize(
+    ("jump", "words"), [(54 * YEAR, r"54\.0 years"), (DAY, r"1\.0 days"), (2 * 3600, r"2\.0 hours")]
+)
+def test_a_jump_of_the_clock_is_one_line_at_once(jump: int, words: str, coded_video: Make) -> None:
+    path = coded_video(f"jump_{jump}.mkv", count=30, times=jumping(jump))
+    started = time.monotonic()
+    with pytest.raises(
+        VideoError, match=rf"jump_{jump}\.mkv: its clock jumps by {words} after the picture at 1\.40 s"
+    ):
+        VideoReader(path)
+    assert time.monotonic() - started < 2
+
+
+def test_with_skip_bad_the_part_before_a_jump_is_read(coded_video: Make, codes: Codes) -> None:
+    path = coded_video("jump.mkv", count=30, times=jumping(3 * DAY))
+    with VideoReader(path, skip_bad=True) as reader:
+        assert reader.info.duration_seconds == pytest.approx(1.5)
+        assert codes([image for image, _ in reader]) == list(range(15))
+        assert sum(len(frames) for frames in reader.sample(4)) == 6
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(jump=st.integers(1, 20 * YEAR), before=st.integers(1, 9))
+def test_work_is_bounded_by_pictures_whatever_the_jump(jump: int, before: int, coded_video: Make) -> None:
+    path = coded_video(f"jump_{jump}_{before}.mkv", count=10, times=jumping(jump, before, 10 - before))
+    info = probe(path)
+    assert info.duration_seconds <= 10 * (MAX_HOLD_SECONDS + 1)
+    assert info.num_frames == (10 if jump + 0.1 <= MAX_HOLD_SECONDS else before)
+    assert bool(info.damage) == (info.num_frames < 10)
+
+
+def test_a_picture_that_stays_for_minutes_is_no_jump(coded_video: Make) -> None:
+    with VideoReader(coded_video("slides.mkv", count=4, times=[0, 600_000, 1_200_000, 3_000_000])) as reader:
+        assert reader.info.pts_seconds.tolist() == [0, 600, 1200, 3000]
+        assert reader.info.damage == ""
+
+
+def test_a_clock_that_starts_anew_goes_on_where_it_stopped(coded_video: Make, codes: Codes, tmp_path: Path) -> None:
+    """Recorders join transport streams by putting their packets behind one another."""
+    parts = [coded_video("part_a.ts", count=50, fps=25), coded_video("part_b.ts", count=50, fps=20, first=50)]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(counted_on(b"".join(part.read_bytes() for part in parts)))
+    with VideoReader(path) as reader:
+        images, times = zip(*reader)
+        assert codes(images) == list(range(100))
+        np.testing.assert_allclose(times[:50], np.arange(50) / 25, atol=2e-3)
+        np.testing.assert_allclose(times[50:], 2 + np.arange(50) / 20, atol=2e-2)
+
+
+@pytest.mark.parametrize("decoder", ["auto", "pyav"])
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts"])
+def test_a_stream_that_starts_late_counts_from_its_first_picture(
+    suffix: str, decoder: str, coded_video: Make, codes: Codes
+) -> None:
+    late = coded_video(f"late.{suffix}", count=20, times=[2500 + 100 * index for index in range(20)])
+    with VideoReader(late, decoder=decoder, size=Size(64, "whole")) as reader:
+        assert reader.info.pts_seconds[0] == 0
+        assert reader.info.duration_seconds == pytest.approx(2, abs=0.07)
+        times = np.concatenate([frames.pts_seconds for frames in reader.sample(4)])
+        np.testing.assert_allclose(times, np.arange(8) / 4)
