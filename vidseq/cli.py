@@ -20,11 +20,12 @@ from vidseq.commands.settings_file import SettingsFile
 #: What each command runs, or what a group of commands does.
 COMMANDS: dict[str, Callable[..., int | None] | str] = {
     "classroom": data.classroom,
-    "data": "Makes, checks, converts and shows data sets.",
+    "data": "Makes, checks, converts, exports and shows data sets.",
     "data init": data.init,
     "data check": data.check,
     "data browse": data.browse,
     "data ask": data.ask,
+    "data export": data.export,
     "features": features.features,
     "probe": features.probe,
     "database": "Makes databases for the retro head.",

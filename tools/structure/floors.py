@@ -14,6 +14,7 @@ LAYERS: Sequence[Set[str]] = [
     {"features"},
     {"data"},
     {"importers"},
+    {"exporters"},
     {"retrieval"},
     {"ops"},
     {"segmentation"},

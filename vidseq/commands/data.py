@@ -97,6 +97,31 @@ def browse(data: Path, *, out: Path | None = None, limit: int = 40) -> None:
     print(write_browser(data, out or data / "browse.html", limit=limit))
 
 
+def export(
+    data: Path,
+    *,
+    layout: str,
+    out: Path,
+    predictions: Path | None = None,
+    splits: tuple[str, ...] = (),
+    overwrite: bool = False,
+) -> None:
+    """Writes segments as the files of an annotation tool, which `vidseq data convert` reads again.
+
+    Args:
+        data: folder of the data set.
+        layout: the tool; `vidseq info` lists those that have files to write.
+        out: folder of the files.
+        predictions: rows of `vidseq predict` (.jsonl), to write in place of the segments.
+        splits: splits to write; all if left out.
+        overwrite: write into a folder that is there.
+    """
+    from vidseq.exporters.export import export_dataset
+
+    report = export_dataset(data, layout, out, predictions=predictions, splits=splits, overwrite=overwrite)
+    print(report.summary())
+
+
 def ask(
     data: Path,
     *,

@@ -33,6 +33,7 @@ def describe(path: Path | None = None) -> str:
 def describe_installation() -> str:
     """Versions, the device that "auto" takes, and what can be named on the command line."""
     from vidseq.device import choose_device
+    from vidseq.exporters import EXPORTERS
     from vidseq.features import BACKBONES
     from vidseq.heads import HEADS
     from vidseq.importers import IMPORTERS
@@ -48,6 +49,7 @@ def describe_installation() -> str:
         tasks=", ".join(TASKS),
         backbones=", ".join(BACKBONES),
         layouts=", ".join(IMPORTERS),
+        exports=", ".join(EXPORTERS),
         models=", ".join(pretrained_models()),
     )
 

@@ -1,5 +1,7 @@
 """The report of an importer: counts, skipped rows and notes."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +47,14 @@ class Findings:
         if not self.skip_bad:
             raise problem
         self.skipped.append(str(problem))
+
+    @contextlib.contextmanager
+    def row(self) -> Iterator[None]:
+        """Handles the error of the row that the block reads, and ends the block."""
+        try:
+            yield
+        except DataError as problem:
+            self(problem)
 
     def report(self, dataset: Dataset, num_features: int = 0) -> ConversionReport:
         """Makes the report of a finished conversion."""

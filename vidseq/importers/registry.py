@@ -4,16 +4,22 @@ from typing import Any, Final
 
 from vidseq.importers import (
     activitynet,
+    boris,
     charades,
+    cvat,
     ego4d_lta,
     egoschema,
+    elan,
     epic,
     folder,
     kinetics,
+    label_studio,
     mstcn,
     nextqa,
     perframe,
     rulstm,
+    via,
+    webvtt,
 )
 from vidseq.importers.base import Importer
 
@@ -31,5 +37,11 @@ IMPORTERS: Final[dict[str, Importer[Any]]] = {
         egoschema.convert,
         perframe.convert,
         rulstm.convert,
+        elan.convert,
+        boris.convert,
+        label_studio.convert,
+        webvtt.convert,
+        via.convert,
+        cvat.convert,
     )
 }

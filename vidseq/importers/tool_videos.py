@@ -1,0 +1,250 @@
+"""Collects what an annotation tool has marked in videos, as a data set of its own or as new segments of another."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from urllib.parse import unquote
+
+from vidseq.data.dataset import Dataset, write_dataset
+from vidseq.data.fields import Row, nearest
+from vidseq.data.schema import FRAME_LABEL, NEXT_ACTION, DatasetInfo, Segment, Video
+from vidseq.data.splits import assign_splits
+from vidseq.errors import DataError, UserError
+from vidseq.importers.annotations import UNKNOWN, Annotations, VideoFiles
+from vidseq.importers.conversion import ConversionReport, Findings
+from vidseq.importers.init import PROPORTIONS, SPLITS, VIDEO_SUFFIXES, plain_name, relative_path
+
+_LINE_BREAKS = re.compile(r"\s*[\r\n]+\s*")
+
+
+class ToolVideos:
+    """Collects the videos and segments of a tool's files, and writes them as a data set.
+
+    Args:
+        out: the new data set.
+        like: a data set that has the videos; it gives all that the tool does not know, and keeps its other segments.
+        videos: the folder of the video files.
+        split: the split of all videos; None: that of `like`, or drawn.
+        skip_bad: leave bad rows out; otherwise the first raises.
+
+    Raises:
+        DataError: `like` is no sound data set, or the folder has no videos.
+        FileNotFoundError: `like` is no data set.
+        UserError: several sources of durations are given, or the split is none.
+    """
+
+    def __init__(
+        self, out: Path, *, like: Path | None, videos: Path | None, split: str | None, skip_bad: bool
+    ) -> None:
+        if like is not None and (videos is not None or split is not None):
+            raise UserError(
+                "like expects to be given alone, got videos or split beside it. The data set has both; leave them out."
+            )
+        if split is not None and split not in SPLITS:
+            raise UserError(f"split expects one of {', '.join(SPLITS)}, got '{split}'.")
+        self.findings = Findings(skip_bad)
+        self._out, self._split = out, split
+        self._like = None if like is None else Dataset.load(like)
+        self._files = VideoFiles(videos, out) if videos else None
+        self._found = Annotations(self.findings)
+        self._videos: dict[str, Video] = {}
+        self._other_rates: dict[str, str] = {}
+
+    def add_video(
+        self,
+        row: Row,
+        *names: str,
+        duration: float | None = None,
+        fps: Fraction | None = None,
+        media: str | None = None,
+    ) -> Video:
+        """Adds a video, or finds it in `like`; another row of a known video adds nothing.
+
+        Args:
+            row: the row that names it.
+            names: what the tool calls it, the best name first.
+            duration: in seconds, if the tool knows it.
+            fps: frame rate of the file, if the tool knows it.
+            media: path or address of its file, if the tool knows it.
+
+        Returns:
+            the video, with all that is known of it.
+
+        Raises:
+            DataError: `like` has no such video, or the folder has no such file.
+        """
+        names = tuple(dict.fromkeys(name for name in (*names, media_name(media or "")) if name))
+        if self._like is not None:
+            video = self._video_of_like(row, names)
+        else:
+            video = Video(
+                video=plain_name(names[0]), split=self._split or "train", duration=duration or UNKNOWN, fps=fps
+            )
+            video = self._videos.get(video.video) or self._with_file(row, video, names)
+        self._videos[video.video] = video
+        self._found.add_video(row, video)
+        return video
+
+    def count_frames(self, video: Video, fps: Fraction) -> None:
+        """Records the frame rate with which the tool counted; where the file has another one, the report says so."""
+        if video.fps is not None and video.fps != fps:
+            self._other_rates[video.video] = f"'{video.video}' has {video.fps} a second, the tool counted {fps}"
+
+    def add_segment(self, row: Row, video: Video, start: float, end: float, label: str, track: str = "") -> None:
+        """Adds a segment; line breaks in names become spaces, and spaces around names are dropped.
+
+        Raises:
+            DataError: the label is empty, or the segment does not start before it ends.
+        """
+        label, track = one_line(label), one_line(track)
+        if not label:
+            raise row.error(f"an action expects a label, got none at {start:.3f} s.")
+        times = Row(row.where, {"start": start, "end": end})
+        segment = Segment(
+            video=video.video, start=times.seconds("start"), end=times.seconds("end"), label=label, track=track
+        )
+        self._found.add_segment(row, segment)
+
+    def report(self, name: str, source: str) -> ConversionReport:
+        """Writes the data set.
+
+        Args:
+            name: of the data set; that of `like` wins.
+            source: where the annotations come from.
+
+        Raises:
+            DataError: there is no video, or a row is bad.
+        """
+        videos, segments = self._found.finished()
+        if self._other_rates:
+            first = next(iter(self._other_rates.values()))
+            self.findings.notes.append(
+                f"{len(self._other_rates)} videos have another frame rate than the tool counted with, such as "
+                f"{first}: times follow the tool."
+            )
+        if self._like is not None:
+            dataset = self._updated(self._like, videos, segments)
+        else:
+            dataset = self._new(name, source, list(videos.values()), segments)
+        return self.findings.report(dataset)
+
+    def _video_of_like(self, row: Row, names: Sequence[str]) -> Video:
+        assert self._like is not None
+        known = self._like.videos
+        found = next((name for name in (*names, *map(plain_name, names)) if name in known), None)
+        if found is None:
+            raise row.error(
+                f"expects a video of the data set '{self._like.info.name}', got '{names[0]}'."
+                f"{nearest(names[0], known)}"
+            )
+        return known[found]
+
+    def _with_file(self, row: Row, video: Video, names: Sequence[str]) -> Video:
+        if self._files is None:
+            return video
+        try:
+            file = self._files.look_up(*names[::-1], video.video)
+        except ValueError as problem:
+            raise row.error(str(problem)) from None
+        return replace(video, path=file.path, duration=file.duration, fps=file.fps)
+
+    def _new(self, name: str, source: str, videos: Sequence[Video], segments: Sequence[Segment]) -> Dataset:
+        if self._split is None:
+            splits = assign_splits([(video.video, video.video, None) for video in videos], PROPORTIONS, seed=0)
+            videos = [replace(video, split=splits[video.video]) for video in videos]
+        info = DatasetInfo(
+            name=name,
+            tasks={FRAME_LABEL: {}, NEXT_ACTION: {"anticipation_seconds": 1.0}},
+            labels={"action": tuple(sorted({segment.label for segment in segments}))},
+            source=source,
+        )
+        return write_dataset(self._out, info, videos, segments)
+
+    def _updated(self, like: Dataset, videos: Iterable[str], segments: Sequence[Segment]) -> Dataset:
+        """The data set `like` with new segments of those videos that the tool has marked."""
+        marked = set(videos)
+        untouched = [segment for segment in like.segments if segment.video not in marked]
+        if len(marked) < len(like.videos):
+            self.findings.notes.append(
+                f"{len(like.videos) - len(marked)} videos of '{like.info.name}' are not among the files: they keep "
+                f"their {len(untouched)} segments."
+            )
+        known = like.action_labels
+        new = sorted({segment.label for segment in segments} - set(known))
+        info = replace(like.info, labels={**like.info.labels, "action": (*known, *new)})
+        moved = [_moved(video, like.folder, self._out) for video in like.videos.values()]
+        return write_dataset(self._out, info, moved, [*untouched, *segments], like.queries)
+
+
+def _moved(video: Video, folder: Path, out: Path) -> Video:
+    return video if video.path is None else replace(video, path=relative_path(folder / video.path, out))
+
+
+def one_line(text: str) -> str:
+    """Turns line breaks into spaces, and drops spaces at both ends."""
+    return _LINE_BREAKS.sub(" ", text).strip()
+
+
+def clock_seconds(text: str) -> float:
+    """Returns the seconds of a time such as "83.5", "01:23.500" or "0:01:23,500".
+
+    Raises:
+        ValueError: the text is no such time.
+    """
+    found = re.fullmatch(r"(?:(?:(\d{1,6}):)?(\d{1,6}):)?(\d{1,12}(?:[.,]\d{1,12})?)", text.strip(), re.ASCII)
+    if found is None:
+        raise ValueError(f"expects a time such as 00:01:23.500, got {text!r}")
+    hours, minutes, seconds = found.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds.replace(",", "."))
+
+
+def media_name(address: str) -> str:
+    """Returns the name of a media file without folders and without the suffix of a video, from its path or address."""
+    name = re.split(r"[/\\]", address.partition("?")[0] if "://" in address else address)[-1]
+    name = unquote(name) if "://" in address or address.startswith("/") else name
+    stem, dot, suffix = name.rpartition(".")
+    return stem if stem and dot + suffix.lower() in VIDEO_SUFFIXES else name
+
+
+def tool_files(layout: str, source: Path, *suffixes: str) -> list[Path]:
+    """Finds the files of a tool.
+
+    Args:
+        layout: name of the layout, for the error.
+        source: one of the files, or a folder.
+        suffixes: how their names end.
+
+    Raises:
+        FileNotFoundError: there are none.
+    """
+    if source.is_file():
+        return [source]
+    files = sorted(path for path in source.glob("*") if path.is_file() and path.suffix.lower() in suffixes)
+    if not files:
+        raise FileNotFoundError(
+            f"The {layout} layout expects a file or a folder with files *{', *'.join(suffixes)}, got {source}, which "
+            "has none."
+        )
+    return files
+
+
+def refuse_newer(path: Path, tool: str, version: object, newest: int) -> None:
+    """Refuses files of a version whose meaning is not known.
+
+    Args:
+        path: the file.
+        tool: name of the tool.
+        version: what the file says, such as "3.0"; only the part before the first dot counts.
+        newest: the newest part before the dot that is known.
+
+    Raises:
+        DataError: the version is newer, or no version.
+    """
+    found = re.match(r"\s*(\d{1,9})", str(version))
+    if found is None or int(found.group(1)) > newest:
+        raise DataError(
+            f"{path.name}: expects {tool} of a version up to {newest}, got version {version!r}. "
+            "Export an older version."
+        )
