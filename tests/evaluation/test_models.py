@@ -28,24 +28,34 @@ def test_everything_is_written(toy_world, run, tmp_path):
     rows = read_rows(tmp_path / "rows.parquet")
     assert set(rows["kind"]) == {"question", "next_action"}
     assert rows[["run", "head", "seed"]].drop_duplicates().to_numpy().tolist() == [["toy-lstm", "lstm", 5]]
-    assert len(pd.read_csv(tmp_path / "frame_labels.csv")) == 12
+    labels = pd.read_csv(tmp_path / "frame_labels.csv")
+    assert labels.groupby("decoding")["video"].nunique().unique().tolist() == [12]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("accuracy.csv", "accuracy.md", "calibration.csv", "calibration.png", "calibration.svg"),
         *("context.png", "context.svg", "frame_labels.csv"),
-        *("frame_labels_calibration.png", "frame_labels_calibration.svg", "rows.parquet"),
+        *("frame_labels_calibration.png", "frame_labels_calibration.svg"),
+        *("frame_labels_classes.csv", "frame_labels_detection.csv", "rows.parquet"),
     ]
     calibration = pd.read_csv(tmp_path / "calibration.csv").set_index("family")
     assert list(calibration.index) == ["question", "next_action", "frame_labels"]
     own = rows[(rows["control"] == "") & (rows["context"] == "full") & (rows["kind"] == "question")]
     assert calibration.loc["question", "ece"] == pytest.approx(expected_calibration_error(own), abs=1e-12)
-    frames = pd.read_csv(tmp_path / "frame_labels.csv")
+    frames = labels[labels["decoding"] == "frame by frame"]
     assert calibration.loc["frame_labels", "answers"] == frames["num_frames"].sum()
     right = (frames["accuracy"] * frames["num_frames"]).sum() / frames["num_frames"].sum()
     assert calibration.loc["frame_labels", "accuracy"] == pytest.approx(right)
+    detection = pd.read_csv(tmp_path / "frame_labels_detection.csv")
+    classes = pd.read_csv(tmp_path / "frame_labels_classes.csv")
+    assert detection[["run", "head", "seed", "split"]].drop_duplicates().to_numpy().tolist() == [
+        ["toy-lstm", "lstm", 5, "test"]
+    ]
+    assert detection["num_frames"][0] == classes["num_frames"].sum() == frames["num_frames"].sum()
+    assert detection["mAP"].iloc[-1] == pytest.approx(classes["average_precision"].mean())
+    assert "mAP of frames (%)" in text
     assert "calibration error (%)" in text
     assert "| question, blind " in text
     assert "Only 12 groups: intervals are rough." in text
-    assert "| toy-lstm | lstm | frame by frame |" in text
+    assert "| toy-lstm | lstm | frame by frame " in text
 
 
 def test_the_model_s_folder_is_known_by_its_run(toy_world, run):

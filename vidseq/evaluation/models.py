@@ -14,6 +14,7 @@ from vidseq.errors import UserError
 from vidseq.evaluation.accuracy_figure import context_figure, context_panels, family_panels
 from vidseq.evaluation.calibration import COLUMNS, calibration_table, calibration_text
 from vidseq.evaluation.calibration_figure import reliability_figure
+from vidseq.evaluation.detection_tables import Detection, detect, detection_text, rank_frames, ranked_classes
 from vidseq.evaluation.evaluator import evaluate
 from vidseq.evaluation.frame_labels import frame_label_table, score_frames
 from vidseq.evaluation.intervals import FEW_GROUPS, rough_text
@@ -38,6 +39,8 @@ class LabelledFrames(NamedTuple):
     """A row for each video and decoding; see `score_frames`."""
     frames: pd.DataFrame
     """A row for each labelled frame, with the columns of `vidseq.evaluation.calibration.COLUMNS`."""
+    detection: Detection
+    """How well scores rank the frames."""
 
 
 def evaluate_models(
@@ -61,7 +64,8 @@ def evaluate_models(
         contexts: see `vidseq.evaluation.contexts.parse_contexts`.
         controls: see `vidseq.evaluation.evaluator.evaluate`.
         out: folder for rows.parquet, accuracy.csv, accuracy.md, calibration.csv, a table for each dense task, such as
-            frame_labels.csv, and figures as .svg and .png: calibration, one for each dense task, such as
+            frame_labels.csv, with frame_labels_detection.csv and frame_labels_classes.csv (average precision of
+            frames), and figures as .svg and .png: calibration, one for each dense task, such as
             frame_labels_calibration, and, with two contexts or more, context; None: no files are written.
         features: the start of the name of a features folder; needed if there are several.
         device: device of the model.
@@ -106,23 +110,27 @@ def _label_frames(
     causal = predictor.model.config.causal
     decodings = DECODINGS[:1] if task.segmenter is None else task.segmenter.decodings
     predicted: dict[str, dict[str, np.ndarray]] = {decoding: {} for decoding in decodings}
-    true, frames = {}, []
-    for video in [video.video for video in dataset.split(split)]:
-        stored = store.read(video)
-        probabilities = predictor.frame_labels(stored.features, video, task=task.name)
+    names = [video.video for video in dataset.split(split)]
+    true = {video: task.targets(dataset, video, store.read(video).pts_seconds, classes).numpy() for video in names}
+    present, ranked, frames = ranked_classes(true), {}, []
+    about = {"run": run.run, "head": run.head, "seed": run.seed}
+    for video in names:
+        probabilities = predictor.frame_labels(store.read(video).features, video, task=task.name)
+        ranked[video] = probabilities[:, present]
         predicted[FRAMES][video] = probabilities.argmax(axis=1)
         for decoding in decodings[1:]:
             labels = predictor.decode_labels(probabilities, decoding, task=task.name, causal=causal)
             predicted[decoding][video] = labels
-        true[video] = task.targets(dataset, video, stored.pts_seconds, classes).numpy()
-        about = {"run": run.run, "head": run.head, "seed": run.seed, "family": task.name}
-        frames.append(pd.DataFrame({**about, "group": dataset.group_of(video), **_scores(probabilities, true[video])}))
+        where = {"family": task.name, "group": dataset.group_of(video)}
+        frames.append(pd.DataFrame({**about, **where, **_scores(probabilities, true[video])}))
     left_out = classes.index(background) if background in classes else None
     videos = [
         score_frames(labels, true, dataset, split, left_out, run=run, decoding=decoding)
         for decoding, labels in predicted.items()
     ]
-    return LabelledFrames(pd.concat(videos, ignore_index=True), pd.concat(frames, ignore_index=True))
+    groups = {video: dataset.group_of(video) for video in names}
+    detection = detect(rank_frames(ranked, true, groups, present), classes, left_out, {**about, "split": split})
+    return LabelledFrames(pd.concat(videos, ignore_index=True), pd.concat(frames, ignore_index=True), detection)
 
 
 def _scores(probabilities: np.ndarray, true: np.ndarray) -> dict[str, np.ndarray]:
@@ -157,10 +165,22 @@ def _report(
         parts.append(title + to_markdown(frame_label_table(labels, ["run", "head", "decoding"]), digits=1))
         if out is not None:
             write_table(labels, out / f"{task}.csv")
+        parts += _detection(task, tables, out)
         frames = pd.concat([part.frames for part in tables], ignore_index=True)
         if len(frames):
             calibrated[f"{task}_calibration"] = frames
     return "\n".join([*parts, _calibration(calibrated, out, dataset)])
+
+
+def _detection(task: str, tables: Sequence[LabelledFrames], out: Path | None) -> list[str]:
+    """Writes how well scores rank the frames. Returns the table as text; nothing where no model has one."""
+    of_class, means = (pd.concat(column, ignore_index=True) for column in zip(*(part.detection for part in tables)))
+    if not len(means):
+        return []
+    if out is not None:
+        write_table(of_class, out / f"{task}_classes.csv")
+        write_table(means, out / f"{task}_detection.csv")
+    return [detection_text(means)]
 
 
 def _write_answers(rows: pd.DataFrame, out: Path, dataset: str) -> None:
