@@ -1,6 +1,6 @@
 """What is happening in each frame."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from vidseq.data.dataset import Dataset
-from vidseq.data.examples import frame_labels_of
+from vidseq.data.examples import IGNORED, frame_labels_of
 from vidseq.data.schema import FRAME_LABEL
-from vidseq.errors import UserError
-from vidseq.tasks.base import TaskOptions, cross_entropy
+from vidseq.errors import UserError, unknown_name
+from vidseq.tasks.base import TaskOptions, cross_entropy, make_options
 from vidseq.tasks.dense import DenseTask
 
 #: How classes can be weighted against their share of the training frames.
@@ -28,6 +28,8 @@ class FrameLabelsOptions(TaskOptions):
     """A change of log-probability beyond this costs no more: real changes of label must stay possible."""
     class_weighting: str = "none"
     """"none", or weigh rare classes up by "inverse" or "sqrt_inverse" of their share."""
+    ambiguous: str = ""
+    """A label whose frames count neither in training nor in scores, such as "Ambiguous" in THUMOS'14; empty: none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,9 +67,26 @@ class FrameLabels(DenseTask):
         """Whether there are segments."""
         return bool(dataset.segments)
 
+    @classmethod
+    def find_labels(cls, dataset: Dataset, train: Collection[str], options: Mapping[str, object]) -> tuple[str, ...]:
+        """The data set's actions; see `Task.find_labels`."""
+        labels = super().find_labels(dataset, train, options)
+        ambiguous = make_options(cls.name, cls.Options, options).ambiguous
+        if ambiguous and ambiguous not in labels:
+            raise unknown_name("ambiguous label", ambiguous, labels)
+        return labels
+
     def targets(self, dataset: Dataset, video: str, pts_seconds: np.ndarray, labels: Sequence[str]) -> Tensor:
-        """The class of the segment that each frame lies in; see `vidseq.data.examples.frame_labels_of`."""
-        return frame_labels_of(dataset.segments_of(video), pts_seconds, labels, dataset.info.background)
+        """The class of the segment that each frame lies in; see `vidseq.data.examples.frame_labels_of`.
+
+        A frame in an ambiguous segment has none, whatever else it lies in.
+        """
+        segments = dataset.segments_of(video)
+        classes = frame_labels_of(segments, pts_seconds, labels, dataset.info.background)
+        ambiguous = [segment for segment in segments if segment.label == self.options.ambiguous]
+        if ambiguous:
+            classes[frame_labels_of(ambiguous, pts_seconds, labels) != IGNORED] = IGNORED
+        return classes
 
     def background(self, dataset: Dataset) -> str | None:
         """The data set's background label, if it has one."""
