@@ -168,12 +168,28 @@ def test_places_matter(token_model: VideoReasoner) -> None:
 
 
 def test_token_features_are_standardised_place_by_place() -> None:
-    projection = TokenProjection((2, 3), 4, token_dim=4, token_queries=2, dropout=0.0, feature_dropout=0.0)
+    projection = TokenProjection(
+        (2, 3), 4, token_dim=4, token_queries=2, place_dim=0, dropout=0.0, feature_dropout=0.0
+    )
     features = torch.randn(200, 2, 3) * torch.tensor([[1.0], [50.0]]) + torch.tensor([[0.0], [9.0]])
     projection.standardise_by(features.mean(0), features.std(0))
     standard = projection.standardise(features)
     torch.testing.assert_close(standard.mean(0), torch.zeros(2, 3), atol=1e-4, rtol=0)
     torch.testing.assert_close(standard.std(0), torch.ones(2, 3), atol=1e-4, rtol=0)
+
+
+def test_a_few_numbers_of_each_place_reach_the_head() -> None:
+    torch.manual_seed(0)
+    options = {"token_dim": 4, "token_queries": 2, "dropout": 0.0, "feature_dropout": 0.0}
+    projection = TokenProjection((5, 3), 8, place_dim=2, **options).eval()  # type: ignore[arg-type]
+    features = torch.randn(1, 1, 5, 3)
+    x, tokens = projection(features)
+    assert projection.places is not None
+    narrow, wide = projection.places[0], projection.places[2]
+    parts = [wide.weight[:, 2 * place : 2 * place + 2] @ narrow(tokens[0, 0, place]) for place in range(5)]
+    places, projection.places = projection.places, None
+    torch.testing.assert_close(x[0, 0], projection(features).x[0, 0] + torch.stack(parts).sum(0))
+    assert sum(part.numel() for part in places.parameters()) == 4 * 2 + 2 + 5 * 2 * 8
 
 
 def test_nan_in_the_padding_of_tokens_reaches_no_gradient(token_model: VideoReasoner) -> None:

@@ -39,6 +39,8 @@ class ModelConfig:
     """Width E of a token, where features have a token axis."""
     token_queries: int = 16
     """Learned queries that sum up the tokens of a frame."""
+    place_dim: int = 0
+    """Numbers of each token that reach the head place by place, beside what the learned queries sum up; 0: none."""
     head: str = "lstm"
     head_options: Mapping[str, Any] = field(default_factory=dict)
     causal: bool = True
@@ -137,6 +139,7 @@ class VideoReasoner(nn.Module):
             config.dim,
             token_dim=config.token_dim,
             token_queries=config.token_queries,
+            place_dim=config.place_dim,
             dropout=config.dropout,
             feature_dropout=config.feature_dropout,
         )

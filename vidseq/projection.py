@@ -79,8 +79,11 @@ class FrameProjection(Projection):
 class TokenProjection(Projection):
     """Features with a token axis: a network that all places share, a position each, and K learned queries.
 
-    Each learned query takes a weighted mean of a frame's tokens; the K means together make the head's input. No
-    question is involved, so that a stream can be read before it is asked.
+    Each learned query takes a weighted mean of a frame's tokens. The K means, and a few numbers of every token place
+    by place, make the head's input. No question is involved, so that a stream can be read before it is asked.
+
+    The means alone lose what is small: a symbol on a card, which a linear probe of the places reads in 99% of frames,
+    never reached memory.
 
     Source: a few learned tokens a frame as in Ryoo et al., arXiv:2106.11297.
 
@@ -89,6 +92,7 @@ class TokenProjection(Projection):
         dim: width D of the head.
         token_dim: width E of a token.
         token_queries: learned queries K.
+        place_dim: numbers of each token that reach the head place by place; 0: none.
         dropout: share of output channels dropped in training.
         feature_dropout: share of feature channels dropped in training, each for a whole clip.
     """
@@ -100,6 +104,7 @@ class TokenProjection(Projection):
         *,
         token_dim: int,
         token_queries: int,
+        place_dim: int,
         dropout: float,
         feature_dropout: float,
     ) -> None:
@@ -115,12 +120,23 @@ class TokenProjection(Projection):
         self.keys = nn.Linear(token_dim, token_queries)
         self.place_bias = nn.Parameter(torch.randn(shape[0], token_queries))
         self.mix = nn.Sequential(nn.Linear(token_queries * token_dim, dim), nn.Dropout(dropout))
+        self.places = (
+            nn.Sequential(
+                nn.Linear(token_dim, place_dim),
+                nn.Flatten(-2),
+                nn.Linear(shape[0] * place_dim, dim, bias=False),
+                nn.Dropout(dropout),
+            )
+            if place_dim
+            else None
+        )
 
     def forward(self, features: Tensor) -> Projected:
         """See `Projection.forward`."""
         tokens = self.norm(self.network(self.standardise(features)) + self.position)
         weights = (self.keys(tokens) + self.place_bias).softmax(dim=-2)  # (B, T, N, K)
-        return Projected(self.mix((weights.transpose(-1, -2) @ tokens).flatten(-2)), tokens)
+        x = self.mix((weights.transpose(-1, -2) @ tokens).flatten(-2))
+        return Projected(x if self.places is None else x + self.places(tokens), tokens)
 
 
 class Look(nn.Module):

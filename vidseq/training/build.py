@@ -67,6 +67,7 @@ def build_model(
         tasks=tasks,
         dim=config.dim,
         token_dim=config.token_dim,
+        place_dim=config.place_dim,
         head=config.head,
         head_options=config.head_options,
         causal=config.causal,

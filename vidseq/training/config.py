@@ -23,6 +23,8 @@ class TrainConfig:
     """Width of the memory, an even number."""
     token_dim: int = 64
     """Width of a token, where features have a token axis."""
+    place_dim: int = 16
+    """Numbers of each token that reach memory place by place; 0: only sums over places do."""
     causal: bool = True
     """See the past alone; off: the future, too.
 
@@ -122,7 +124,15 @@ class TrainConfig:
         self._check("seed", 0 <= self.seed < 2**63, "a whole number from 0 to 2^63 - 1")
         self._check("lr", self.lr > 0, "a rate above 0")
         self._check("drift_seconds", self.drift_seconds > 0, "more than 0 seconds")
-        for name in ("drawn_questions", "glances", "weight_decay", "gradient_clip", "feature_noise", "feature_drift"):
+        for name in (
+            "drawn_questions",
+            "glances",
+            "place_dim",
+            "weight_decay",
+            "gradient_clip",
+            "feature_noise",
+            "feature_drift",
+        ):
             self._check(name, getattr(self, name) >= 0, "at least 0")
         for name in ("dropout", "feature_dropout", "look_dropout", "word_dropout"):
             self._check(name, 0 <= getattr(self, name) < 1, "a share from 0 to below 1")
