@@ -12,7 +12,7 @@ OPTIMISATION = "epochs batch_size lr dropout patience monitor"
 CLIPS = "clips_per_video queries_per_clip drawn_questions full_context context_seconds context_frames max_clip_seconds"
 HARDWARE = "device devices precision"
 RARE = (
-    "token_dim place_dim glances look_dropout context_warmup max_steps warmup weight_decay gradient_clip "
+    "start token_dim place_dim glances look_dropout context_warmup max_steps warmup weight_decay gradient_clip "
     "feature_dropout feature_noise feature_drift drift_seconds word_dropout strategy"
 )
 

@@ -32,6 +32,9 @@ class TrainConfig:
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Tasks with their options; those of the data set if left out."""
 
+    start: str | None = None
+    """Folder or name of a trained model to start from; its weights are taken where names and shapes agree."""
+
     epochs: int = 40
     """Passes over the training videos."""
     max_steps: int | None = None

@@ -28,6 +28,7 @@ from vidseq.training.question_sources import open_question_source
 from vidseq.training.run_folder import RunFolder
 from vidseq.training.schedule import Schedule
 from vidseq.training.state import TrainingState
+from vidseq.training.warm_start import start_from
 
 #: How long a spawned process may take to end after Ctrl-C, before it is killed.
 SECONDS_TO_END = 10
@@ -61,6 +62,7 @@ def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | 
     folder = RunFolder(Path(out))
     source = open_question_source(dataset) if config.drawn_questions else None
     model = build_model(dataset, store, config, source)
+    fresh = start_from(model, config.start) if config.start else []
     train = make_clip_dataset(dataset, store, "train", model, source)
     fit_statistics(model, train)
     about = {
@@ -68,6 +70,8 @@ def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | 
         "features": store.fingerprint.name,
         "observations": dataset.info.observations,
     }
+    if config.start:
+        about["not_in_start"] = ", ".join(fresh)
     folder.start(config, about, resume=resume)
     saved = folder.load_progress() if resume else None
     if saved is not None:

@@ -1,0 +1,69 @@
+"""Starts a model from the weights of a trained one: for one's own data, or for a model with a new part."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vidseq.checkpoint import load_model
+from vidseq.errors import UserError
+from vidseq.language.vocabulary import UNKNOWN
+from vidseq.model import VideoReasoner
+
+_EMBEDDING = "encoder.embedding.weight"
+
+
+def start_from(model: VideoReasoner, folder: Path | str) -> list[str]:
+    """Copies the weights of a trained model where names and shapes agree.
+
+    Words keep their vectors by name, whatever their order. A task is copied if both models have the same labels.
+
+    Args:
+        model: changed in place.
+        folder: the trained model; a run, a folder, or the name of a shipped one.
+
+    Returns:
+        the names of the weights that were not copied and stay as they were drawn.
+
+    Raises:
+        ModelError: the folder holds no model.
+        UserError: nothing fits.
+    """
+    trained = load_model(folder, "cpu")
+    own = model.state_dict()
+    copied = {name: part for name, part in trained.state_dict().items() if _fits(name, part, own, model, trained)}
+    if _EMBEDDING in own and trained.encoder is not None:
+        rows = _word_rows(own[_EMBEDDING], model, trained)
+        copied.update({} if rows is None else {_EMBEDDING: rows})
+    if not copied:
+        raise UserError(
+            f"A start from {folder} expects a model of the same head and width, got one without any part in common. "
+            f"Set head and dim as there ({trained.config.head}, {trained.config.dim})."
+        )
+    model.load_state_dict({**own, **copied})
+    return [name for name in own if name not in copied]
+
+
+def _fits(name: str, part: Tensor, own: dict[str, Tensor], model: VideoReasoner, trained: VideoReasoner) -> bool:
+    if name == _EMBEDDING or name not in own or own[name].shape != part.shape:
+        return False
+    if not name.startswith("tasks."):
+        return True
+    task = name.split(".")[1]
+    return model.find_task(task).labels == trained.find_task(task).labels
+
+
+def _word_rows(rows: Tensor, model: VideoReasoner, trained: VideoReasoner) -> Tensor | None:
+    """The vectors of words: those of the trained model where it knows the word; None: of another width."""
+    assert trained.encoder is not None
+    known = trained.encoder.embedding.weight
+    if known.shape[1] != rows.shape[1]:
+        return None
+    place = {word: index for index, word in enumerate(trained.vocabulary.words, start=UNKNOWN + 1)}
+    rows = rows.clone()
+    with torch.no_grad():
+        rows[UNKNOWN] = known[UNKNOWN]
+        for index, word in enumerate(model.vocabulary.words, start=UNKNOWN + 1):
+            if word in place:
+                rows[index] = known[place[word]]
+    return rows
