@@ -41,7 +41,7 @@ def test_both_layouts(tmp_path, store, transposed, layout):
 
 def test_layout_that_cannot_be_told(tmp_path, store):
     source = save(tmp_path / "in", arrays([5]))
-    with pytest.raises(UserError, match=r"whose lengths differ, got 1 like 5 x 7\. Use layout 'TD'"):
+    with pytest.raises(UserError, match=r"which axis is time, got 1 files like 5 x 7 of 'v0'"):
         import_features(source, store)
 
 
@@ -126,3 +126,29 @@ def test_misuse(tmp_path, store):
         import_features(tmp_path, store)
     with pytest.raises(UserError, match=r"Unknown layout 'td'.* Known layouts: DT, TD, auto"):
         import_features(tmp_path, store, layout="td")
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_durations_find_the_axis_of_time(tmp_path, store, transposed):
+    features = arrays([30, 30, 30], dim=200)
+    source = save(tmp_path / "in", {video: array.T if transposed else array for video, array in features.items()})
+    report = import_features(source, store, durations=dict.fromkeys(features, 2.0))
+    assert not report.failed and store.dim == 200
+
+
+def test_a_first_axis_of_the_batch_is_left_out(tmp_path, store):
+    features = arrays([5, 6, 8])
+    source = save(tmp_path / "in", {video: array[None] for video, array in features.items()})
+    assert count_tokens(source) == 0
+    report = import_features(source, store)
+    assert not report.failed and store.dim == 7
+    np.testing.assert_array_equal(store.read("v2").features, features["v2"].astype(np.float16))
+
+
+def test_a_replaced_file_is_imported_again(tmp_path, store):
+    source = save(tmp_path / "in", arrays([5, 6]))
+    import_features(source, store)
+    save(source, {"v1": np.ones((6, 7), np.float32)})
+    (source / "v0.npy").touch()
+    assert import_features(source, store).done == ["v1"]
+    assert (store.read("v1").features == 1).all()

@@ -96,4 +96,5 @@ def import_dataset_features(
         fps: feature rows per second.
     """
     store = FeatureStore.create_in(dataset.folder, external_fingerprint(name, fps, tokens=count_tokens(source)))
-    return import_features(source, store, videos=dataset.videos)
+    durations = {name: video.duration for name, video in dataset.videos.items()}
+    return import_features(source, store, videos=dataset.videos, durations=durations)

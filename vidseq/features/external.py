@@ -1,16 +1,19 @@
 """Imports the user's own features, .npy and .npz files of other tools, into a store. Needs no torch."""
 
 import contextlib
+import unicodedata
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from vidseq.errors import DataError, UserError, unknown_name
 from vidseq.features.fingerprint import Fingerprint, rational
+from vidseq.features.origin import file_state, is_replaced
 from vidseq.features.report import ExtractReport
 from vidseq.features.store import FeatureStore
 from vidseq.files import NO_ARRAY, why_no_array
@@ -20,6 +23,8 @@ from vidseq.progress import progress
 LAYOUTS = ("auto", "TD", "DT")
 FEATURES_KEY = "features"
 TIMES_KEY = "pts_seconds"
+#: How far the rows of a file may be off those of its video's duration, as a share of them, and by one at least.
+ROWS_OFF = 0.1
 
 
 def external_fingerprint(
@@ -56,13 +61,16 @@ def external_fingerprint(
 def count_tokens(source: Path | str) -> int:
     """Returns the tokens N of the first file of a folder that can be read; 0: rows are vectors, or no file can.
 
+    Where the first axis of all files has length 1, it is that of the batch: extractors leave it.
+
     Args:
         source: folder of `.npy` and `.npz` files, as in `import_features`.
     """
     for path in _files(source).values():
         with contextlib.suppress(DataError):
             shape = _read(path)[0].shape
-            return shape[1] if len(shape) == 3 else 0
+            if len(shape) == 2 or shape[0] > 1:
+                return shape[1] if len(shape) == 3 else 0
     return 0
 
 
@@ -73,6 +81,7 @@ def import_features(
     layout: str = "auto",
     start: float = 0.0,
     videos: Iterable[str] | None = None,
+    durations: Mapping[str, float] = MappingProxyType({}),
 ) -> ExtractReport:
     """Copies a folder of feature files into a store; an interrupted import can be repeated.
 
@@ -83,9 +92,11 @@ def import_features(
         source: folder of the files.
         store: the store, whose fingerprint has the rate; see `external_fingerprint`.
         layout: "TD" (frames, width), "DT" (width, frames), or "auto": the axis with the same length in all files is
-            the width. Files with a token axis are always (frames, tokens, width).
+            the width; where both have, the axis that fits the durations is that of frames. A first axis of length 1
+            in front of both is left out. Files with a token axis are always (frames, tokens, width).
         start: time of the first row, in seconds.
         videos: names of the videos to import; None: all files. A video without a file counts as failed.
+        durations: seconds of the videos, as far as they are known.
 
     Returns:
         a report on each file; files with NaN, with another width than most, or with other tokens than the store's
@@ -103,10 +114,12 @@ def import_features(
     wanted = list(files) if videos is None else list(videos)
     report = ExtractReport()
     shapes = {video: _shape(files[video], store.tokens, report, video) for video in wanted if video in files}
-    dim, transposed = _width([shape for shape in shapes.values() if shape], layout)
-    step = 1 / rational(store.fingerprint.fps)
+    rate = rational(store.fingerprint.fps)
+    rows = {video: float(durations[video] * rate) for video in shapes if video in durations}
+    dim, transposed = _width({video: shape for video, shape in shapes.items() if shape}, layout, rows)
+    step = 1 / rate
     for video in progress(wanted, what="Importing features", unit="video"):
-        if video in store:
+        if video in store and not (video in files and is_replaced(store.source(video), files[video])):
             report.skipped.append(video)
             continue
         if video not in files:
@@ -115,14 +128,13 @@ def import_features(
             continue
         try:
             features, pts_seconds = _read(files[video])
+            features = _without_batch(features, store.tokens)
             features = features.T if transposed else features
             if features.shape[-1] != dim:
                 raise DataError(f"{files[video]} expects width {dim} like the other files, got {features.shape[-1]}.")
             if pts_seconds is None:
                 pts_seconds = start + np.arange(len(features)) * float(step)
-            store.write(
-                video, features, pts_seconds, {"file": files[video].name, "bytes": files[video].stat().st_size}
-            )
+            store.write(video, features, pts_seconds, {"file": files[video].name, **file_state(files[video])})
         except DataError as error:
             report.failed[video] = str(error)
             continue
@@ -133,13 +145,13 @@ def import_features(
 
 def _files(source: Path | str) -> dict[str, Path]:
     """Finds the feature files of a folder, by video."""
-    return {path.stem: path for path in sorted(Path(source).glob("*.np[yz]"))}
+    return {unicodedata.normalize("NFC", path.stem): path for path in sorted(Path(source).glob("*.np[yz]"))}
 
 
 def _shape(path: Path, tokens: int | None, report: ExtractReport, video: str) -> tuple[int, ...] | None:
     """Returns the shape of a file's array; None, with an entry in the report, if it cannot be read or does not fit."""
     try:
-        array = _read(path)[0]
+        array = _without_batch(_read(path)[0], tokens)
         if array.ndim != (2 if tokens is None else 3) or (tokens is not None and array.shape[1] != tokens):
             wanted = "two axes, frames and features" if tokens is None else f"three axes, (frames, {tokens}, features)"
             raise DataError(f"{path} expects numbers with {wanted}, got {array.dtype} {array.shape}.")
@@ -149,24 +161,40 @@ def _shape(path: Path, tokens: int | None, report: ExtractReport, video: str) ->
     return array.shape
 
 
-def _width(shapes: Sequence[tuple[int, ...]], layout: str) -> tuple[int, bool]:
-    """Returns the width of most files, and whether they are (D, T)."""
+def _width(shapes: Mapping[str, tuple[int, ...]], layout: str, rows: Mapping[str, float]) -> tuple[int, bool]:
+    """Returns the width of most files, and whether they are (D, T).
+
+    Args:
+        shapes: of the files' arrays, by video.
+        layout: one of `LAYOUTS`.
+        rows: rows that a video should have by its duration, where that is known.
+    """
     if not shapes:
         return 0, False
-    axes = [Counter(shape[axis] for shape in shapes).most_common(1)[0] for axis in (0, -1)]
-    if len(shapes[0]) == 3:
+    axes = [Counter(shape[axis] for shape in shapes.values()).most_common(1)[0] for axis in (0, -1)]
+    first = next(iter(shapes.values()))
+    if len(first) == 3:
         if layout == "DT":
-            raise UserError(f"layout DT expects files with two axes, got {shapes[0]}. Use (frames, tokens, features).")
+            raise UserError(f"layout DT expects files with two axes, got {first}. Use (frames, tokens, features).")
         layout = "TD"
     if layout == "auto":
         counts = [axes[0][1], axes[1][1]]
-        if counts[0] == counts[1]:
-            raise UserError(
-                f"import_features expects files whose width is the same and whose lengths differ, got {len(shapes)} "
-                f"like {axes[0][0]} x {axes[1][0]}. Use layout 'TD' (frames first) or 'DT'."
-            )
-        layout = "DT" if counts[0] > counts[1] else "TD"
+        layout = "DT" if counts[0] > counts[1] else "TD" if counts[1] > counts[0] else _layout_by(rows, shapes)
     return axes[0 if layout == "DT" else 1][0], layout == "DT"
+
+
+def _layout_by(rows: Mapping[str, float], shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Finds the layout by the rows that videos should have; these must fit one axis alone."""
+    off = {video: max(1, ROWS_OFF * rows[video]) for video in shapes if video in rows}
+    fits = [all(abs(shapes[video][axis] - rows[video]) <= off[video] for video in off) for axis in (0, 1)]
+    if fits[0] != fits[1]:
+        return "TD" if fits[0] else "DT"
+    video, shape = next(iter(shapes.items()))
+    expected = f"{rows[video]:.0f} rows by its duration" if video in rows else "no duration to count its rows by"
+    raise UserError(
+        f"Importing features expects to know which axis is time, got {len(shapes)} files like {shape[0]} x {shape[1]} "
+        f"of '{video}', with {expected}. Give the rate of their rows (--fps), or save them as (frames, width)."
+    )
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
@@ -187,6 +215,10 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         raise DataError(
             f"{path} cannot be read: {why_no_array(error)}. It expects an array of numbers as np.save writes."
         ) from error
+
+
+def _without_batch(array: np.ndarray, tokens: int | None) -> np.ndarray:
+    return array[0] if tokens is None and array.ndim == 3 and len(array) == 1 else array
 
 
 def _numbers(path: Path, array: np.ndarray) -> np.ndarray:

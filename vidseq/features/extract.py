@@ -14,6 +14,7 @@ from vidseq.errors import DataError, UserError
 from vidseq.features.ahead import map_side_by_side, read_ahead
 from vidseq.features.base import Backbone
 from vidseq.features.fingerprint import rational
+from vidseq.features.origin import file_state, is_replaced
 from vidseq.features.report import ExtractReport, Outcome
 from vidseq.features.store import FeatureStore
 from vidseq.processes import run_jobs
@@ -173,6 +174,7 @@ class Extractor:
                 yield _Read(video, error=f"{path}: {type(error).__name__}: {error}")
 
     def _read_one(self, video: str, path: Path) -> Iterator[_Read]:
+        state = file_state(path)  # before reading: a file that is replaced meanwhile is read again next time
         with VideoReader(path, size=self.backbone.size, decoder=self.decoder, skip_bad=self.skip_bad) as reader:
             duration = reader.info.duration_seconds
             for frames in reader.sample(self.fps, chunk=self.backbone.batch_size):
@@ -181,7 +183,7 @@ class Extractor:
             info = reader.info  # only now: a decoder that gave up has been replaced
             source: dict[str, object] = {
                 "file": path.name,
-                "bytes": path.stat().st_size,
+                **state,
                 "duration_seconds": duration,
                 "expected_frames": len(sample_times(duration, self.fps)),
                 "decoder": info.decoder,
@@ -204,5 +206,4 @@ def _is_current(store: FeatureStore, video: str, path: Path) -> bool:
     """Whether the store holds a video that it can read, and its file has not been replaced since (it may be gone)."""
     if video not in store or not store.knows_samples(video):
         return False
-    known = store.source(video).get("bytes")
-    return known is None or not path.exists() or path.stat().st_size == known
+    return not is_replaced(store.source(video), path)
