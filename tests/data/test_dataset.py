@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vidseq.data.dataset import Dataset, read_dataset, write_dataset
+from vidseq.data.fields import normal_text
 from vidseq.data.schema import DatasetInfo, Query, Segment, Video
 from vidseq.errors import DataError
 
@@ -330,7 +331,7 @@ def test_a_quarter_of_a_million_rows_take_seconds(tmp_path: Path) -> None:
     assert len(dataset.segments) == len(dataset.queries) == 125_000
 
 
-words = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=6)
+words = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=6).map(normal_text)
 names = st.lists(words, min_size=1, max_size=2).map(" ".join)
 identifiers = st.from_regex(r"[A-Za-z0-9_é][A-Za-z0-9_é-]{0,10}", fullmatch=True)
 rates = st.none() | st.fractions(min_value=Fraction(1, 100), max_value=1000, max_denominator=10**12)

@@ -1,17 +1,19 @@
 """Checks a data set with its video files and features, and lists each problem with its fix."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from vidseq.data.check_rows import names_out_of_form, questions_asked_twice, repeated_rows
 from vidseq.data.dataset import Dataset, read_dataset
 from vidseq.data.fields import TIME_TOLERANCE, listing
-from vidseq.data.format import QUERIES_FILE, SEGMENTS_FILE, VIDEOS_FILE
-from vidseq.data.schema import Query, Segment
+from vidseq.data.format import VIDEOS_FILE
 from vidseq.data.tables import read_jsonl
+from vidseq.data.visible import count_visible
 from vidseq.errors import DataError, UserError
+from vidseq.features.origin import is_replaced
 from vidseq.features.store import FOLDER, FeatureStore
 from vidseq.progress import progress
 from vidseq.video.reader import VideoReader
@@ -43,7 +45,7 @@ def check_dataset(folder: Path | str, *, videos: bool = True, features: bool = T
     except DataError as problem:
         return [*problems, str(problem)]
     rows = _video_rows(dataset)
-    problems += _repeated_rows(dataset)
+    problems += [*repeated_rows(dataset), *questions_asked_twice(dataset), *names_out_of_form(dataset.folder)]
     problems += _shared(dataset, rows)
     if videos:
         for video in progress(list(dataset.videos), what="Checking videos", unit="video"):
@@ -57,16 +59,6 @@ def _video_rows(dataset: Dataset) -> dict[str, str]:
     """Returns the file and line of each video's row."""
     rows = read_jsonl(dataset.folder / VIDEOS_FILE, lambda row: row.values.get("video"), lambda problem: None)
     return {str(video): where for where, video in reversed(list(rows))}
-
-
-def _repeated_rows(dataset: Dataset) -> Iterator[str]:
-    tables: dict[str, Sequence[Segment | Query]] = {SEGMENTS_FILE: dataset.segments, QUERIES_FILE: dataset.queries}
-    for name, items in tables.items():
-        counts = Counter(items)
-        repeats = len(items) - len(counts)
-        if repeats:
-            first = counts.most_common(1)[0][0]
-            yield f"{name}: expects every row once, got {repeats} repeated, the first {first}. Remove the copies."
 
 
 def _shared(dataset: Dataset, rows: dict[str, str]) -> Iterator[str]:
@@ -150,6 +142,15 @@ def _stored_problems(dataset: Dataset, store: FeatureStore, video: str) -> Itera
     bad = int((~np.isfinite(features)).reshape(len(features), -1).any(axis=1).sum())
     if bad:
         yield f"expects finite numbers, got NaN or infinity in {bad} of {len(features)} frames. Make them again."
+    path, source = dataset.video_path(video), store.source(video)
+    if path is not None and "duration_seconds" in source and is_replaced(source, path):
+        yield f"expects features of {path.name} as it is, got those of a file that it replaced. Run `vidseq features`."
+    early = [query.time for query in dataset.queries_of(video) if not count_visible(pts_seconds, query.time)]
+    if early:
+        yield (
+            f"expects queries at or after the first frame, {pts_seconds[0]:.3f} s, got {len(early)} before it, the "
+            f"first at {early[0]:.3f} s. Remove them, or ask later: evaluation refuses them."
+        )
     duration = dataset.videos[video].duration
     if len(pts_seconds) and pts_seconds[-1] > duration + TIME_TOLERANCE:
         yield (

@@ -1,9 +1,10 @@
 """Checks rows against their data set: known videos, labels and splits, and times within the video."""
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 
 from vidseq.data.fields import TIME_TOLERANCE, listing, nearest
-from vidseq.data.format import INFO_FILE, VIDEOS_FILE
+from vidseq.data.format import INFO_FILE, VIDEOS_FILE, round_seconds
 from vidseq.data.schema import NEXT_ACTION, QUERY_KINDS, QUESTION, DatasetInfo, Query, Segment, Video
 from vidseq.errors import DataError
 
@@ -86,6 +87,22 @@ def _check_answer(where: str, query: Query, actions: Collection[str] | None, ans
         raise _unknown_label(where, "answer", query.answer, "answer", answers)
     if query.choices and query.answer not in query.choices:
         raise DataError(f"{where}: 'answer' expects one of the choices {list(query.choices)}, got '{query.answer}'.")
+
+
+def repeated_questions(queries: Sequence[Query]) -> list[list[int]]:
+    """Finds questions that are asked more than once of a video at one time, whatever their answers.
+
+    They would count more than others, and no model can give two answers to one question. Next actions may repeat: two
+    tracks may start one action at the same time.
+
+    Returns:
+        the indices of the queries of each such question, the first ones first.
+    """
+    asked: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
+    for index, query in enumerate(queries):
+        if query.question:
+            asked[query.video, round_seconds(query.time), query.question, query.choices].append(index)
+    return [indices for indices in asked.values() if len(indices) > 1]
 
 
 def _known_video(where: str, video: str, videos: Mapping[str, Video]) -> Video:

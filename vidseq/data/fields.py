@@ -3,6 +3,7 @@
 import difflib
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import TypeVar
@@ -23,6 +24,8 @@ MAX_FPS = 1_000_000
 _SECONDS = "seconds, a finite number that is not negative"
 _RATE = re.compile(r"\d{1,20}(\.\d{1,20}|/\d{1,20})?")
 _ZERO_BELOW = re.compile(r"/0+$")
+#: Characters without width that editors leave in texts, and that mean nothing there.
+_NO_WIDTH = str.maketrans("", "", "\ufeff\u200b\u2060")
 _UNSAFE_IN_FILE_NAMES = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
 
 
@@ -36,6 +39,16 @@ def listing(names: Collection[str], most: int = 12) -> str:
     """Joins names for a message, and shortens a long list."""
     shown = ", ".join(list(names)[:most])
     return f"{shown}, ... ({len(names)} in all)" if len(names) > most else shown or "(none)"
+
+
+def normal_text(text: str) -> str:
+    """Returns the one form of a label or a question: composed letters (NFC), single spaces, none at the ends.
+
+    The reader, the check and all importers use this rule, so that names that look the same are one class.
+    """
+    if text.isascii():  # for speed alone
+        return " ".join(text.split())
+    return " ".join(unicodedata.normalize("NFC", text.translate(_NO_WIDTH)).split())
 
 
 def is_number(value: object) -> bool:
@@ -107,9 +120,24 @@ class Row:
         """Returns a text; None if the field is missing or null."""
         return None if self.values.get(key) is None else self.text(key)
 
+    def name(self, key: str) -> str:
+        """Returns a label, an answer or a question in its one form, see `normal_text`."""
+        normal = normal_text(self.text(key))
+        if not normal:
+            raise self.expect(key, "a text")
+        return normal
+
+    def optional_name(self, key: str) -> str | None:
+        """Returns a label, an answer or a question in its one form; None if the field is missing or null."""
+        return None if self.values.get(key) is None else self.name(key)
+
+    def identifier(self, key: str) -> str:
+        """Returns the name of a video, in composed letters and without spaces at its ends."""
+        return unicodedata.normalize("NFC", self.text(key)).strip()
+
     def file_name(self, key: str) -> str:
-        """Returns a text that can be a file name on any system."""
-        value = self.text(key)
+        """Returns a text of composed letters that can be a file name on any system."""
+        value = unicodedata.normalize("NFC", self.text(key))
         if _UNSAFE_IN_FILE_NAMES.search(value) or value[0] in ". " or value[-1] in ". " or len(value.encode()) > 200:
             raise self.expect(
                 key, "a name that is safe as a file name (no slashes, no leading dot, at most 200 bytes)"
@@ -170,6 +198,13 @@ class Row:
             twice = next(item for item in value if value.count(item) > 1)
             raise self.error(f"'{key}' expects every text once, got '{twice}' {value.count(twice)} times.")
         return tuple(value)
+
+    def names(self, key: str, default: Sequence[str] = ()) -> tuple[str, ...]:
+        """Returns a list of labels or answers in their one form; those that differ only in form are one."""
+        found = tuple(dict.fromkeys(map(normal_text, self.texts(key, default))))
+        if "" in found:
+            raise self.expect(key, "a list of texts")
+        return found
 
     def pairs(self, key: str, what: str, valid: Callable[[float, float], bool]) -> tuple[tuple[float, float], ...]:
         """Returns a list of pairs of numbers that `valid` accepts; null as the first number means infinity."""

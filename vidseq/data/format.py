@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
-from vidseq.data.fields import MAX_SECONDS, TIME_DECIMALS, Row
+from vidseq.data.fields import MAX_SECONDS, TIME_DECIMALS, Row, normal_text
 from vidseq.data.schema import DatasetInfo, Query, Segment, Video
 
 INFO_FILE, VIDEOS_FILE, SEGMENTS_FILE, QUERIES_FILE = "dataset.json", "videos.jsonl", "segments.csv", "queries.jsonl"
@@ -35,7 +35,7 @@ def parse_info(row: Row) -> DatasetInfo:
     if observations not in _OBSERVATIONS:
         raise row.expect("observations", f"one of {', '.join(_OBSERVATIONS)}")
     labels = _labels(row)
-    background = row.optional_text("background")
+    background = row.optional_name("background")
     if background is not None and background not in labels.get("action", (background,)):
         raise row.error(f"'background' expects one of labels.action, got '{background}'.")
     return DatasetInfo(
@@ -44,7 +44,7 @@ def parse_info(row: Row) -> DatasetInfo:
         fps=row.optional_fps("fps"),
         tasks=_tasks(row),
         labels=labels,
-        splits=row.texts("splits", ("train", "val", "test")),
+        splits=row.names("splits", ("train", "val", "test")),
         licence=row.optional_text("licence") or "unknown",
         source=row.optional_text("source") or "unknown",
         background=background,
@@ -59,7 +59,7 @@ def _labels(row: Row) -> dict[str, tuple[str, ...]]:
         raise row.expect("labels", 'an object such as {"action": ["sit", "stand"]}')
     inner = Row(f"{row.where}: labels", labels)
     inner.check_keys((), ("action", "answer"))
-    return {kind: inner.texts(kind) for kind in labels}
+    return {kind: inner.names(kind) for kind in labels}
 
 
 def _tasks(row: Row) -> dict[str, dict[str, float | int | str | bool]]:
@@ -81,11 +81,11 @@ def parse_video(row: Row) -> Video:
         raise row.expect("duration", "seconds above 0")
     return Video(
         video=row.file_name("video"),
-        split=row.text("split"),
+        split=row.name("split"),
         duration=duration,
         fps=row.optional_fps("fps"),
         path=row.optional_text("path"),
-        group=row.optional_text("group"),
+        group=row.optional_name("group"),
     )
 
 
@@ -93,11 +93,11 @@ def parse_segment(row: Row) -> Segment:
     """Reads a segment from a row of `segments.csv`."""
     values = row.values
     return Segment(
-        video=row.text("video"),
+        video=row.identifier("video"),
         start=row.seconds_as_text("start"),
         end=row.seconds_as_text("end"),
-        label=row.text("label"),
-        track=str(values.get("track", "")),
+        label=row.name("label"),
+        track=normal_text(str(values.get("track", ""))),
     )
 
 
@@ -106,18 +106,18 @@ def parse_query(row: Row) -> Query:
     row.check_keys(_QUERY_FIELDS, _QUERY_OPTIONS)
     has = row.values.__contains__
     return Query(
-        video=row.text("video"),
+        video=row.identifier("video"),
         time=row.seconds("time"),
-        kind=row.text("kind"),
-        answer=row.text("answer"),
-        question=row.optional_text("question"),
-        choices=row.texts("choices") if has("choices") else (),
-        family=row.optional_text("family"),
+        kind=row.name("kind"),
+        answer=row.name("answer"),
+        question=row.optional_name("question"),
+        choices=row.names("choices") if has("choices") else (),
+        family=row.optional_name("family"),
         evidence=row.pairs("evidence", _EVIDENCE, _is_interval) if has("evidence") else (),
         certificate_seconds=row.optional_seconds("certificate_seconds"),
-        cause=row.optional_text("cause"),
-        tier=row.optional_text("tier"),
-        pair=row.optional_text("pair"),
+        cause=row.optional_name("cause"),
+        tier=row.optional_name("tier"),
+        pair=row.optional_name("pair"),
         ceiling=row.pairs("ceiling", _CEILING, _is_ceiling) if has("ceiling") else (),
     )
 
@@ -144,11 +144,11 @@ def info_json(info: DatasetInfo) -> str:
         "version": info.version,
         "fps": _fps_text(info.fps),
         "tasks": info.tasks,
-        "labels": {kind: list(names) for kind, names in info.labels.items()},
+        "labels": {kind: list(dict.fromkeys(map(normal_text, names))) for kind, names in info.labels.items()},
         "splits": list(info.splits),
         "licence": info.licence,
         "source": info.source,
-        "background": info.background,
+        "background": None if info.background is None else normal_text(info.background),
         "observations": info.observations,
         "question_source": info.question_source,
     }
@@ -174,9 +174,9 @@ def query_json(query: Query) -> str:
         "video": query.video,
         "time": round_seconds(query.time),
         "kind": query.kind,
-        "question": query.question,
-        "answer": query.answer,
-        "choices": list(query.choices) or None,
+        "question": None if query.question is None else normal_text(query.question),
+        "answer": normal_text(query.answer),
+        "choices": list(dict.fromkeys(map(normal_text, query.choices))) or None,
         "family": query.family,
         "evidence": [[round_seconds(start), round_seconds(end)] for start, end in query.evidence] or None,
         "certificate_seconds": None if query.certificate_seconds is None else round_seconds(query.certificate_seconds),
@@ -196,8 +196,8 @@ def segments_csv(segments: Iterable[Segment]) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow((*SEGMENT_FIELDS, *(["track"] if tracks else [])))
     for item in segments:
-        row = (item.video, f"{item.start:.{TIME_DECIMALS}f}", f"{item.end:.{TIME_DECIMALS}f}", item.label)
-        writer.writerow((*row, item.track) if tracks else row)
+        row = (item.video, f"{item.start:.{TIME_DECIMALS}f}", f"{item.end:.{TIME_DECIMALS}f}", normal_text(item.label))
+        writer.writerow((*row, normal_text(item.track)) if tracks else row)
     return file.getvalue()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vidseq.data.consistency import repeated_questions
 from vidseq.data.schema import FRAME_LABEL, NEXT_ACTION, QUESTION, Query
 from vidseq.data.visible import Past, count_visible, past_of
 from vidseq.errors import UserError
@@ -130,16 +131,14 @@ class QuerySet:
             )
 
     def _check_once(self) -> None:
-        """Refuses repeated questions. Next actions may repeat: two tracks may start one action at the same time."""
-        questions = Counter(
-            (query.video, query.time, query.question, query.choices) for query in self.queries if query.question
-        )
-        for (video, time, question, _), count in questions.most_common(1):
-            if count > 1:
-                raise UserError(
-                    f"Evaluation expects each question once, got '{question}' {count} times of '{video}' at "
-                    f"{time:.3f} s. Remove the copies: they would count more than the others."
-                )
+        """Refuses repeated questions, as the check of a data set does."""
+        for indices in repeated_questions(self.queries):
+            query = self.queries[indices[0]]
+            raise UserError(
+                f"Evaluation expects each question once, got '{query.question}' {len(indices)} times of "
+                f"'{query.video}' at {query.time:.3f} s. Remove the copies: they would count more than the others. "
+                "`vidseq data check` names their rows."
+            )
 
 
 def choose_donors(groups: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,129 @@
+"""Names that look the same are one class, and rows that evaluation refuses are named by the check."""
+
+import json
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vidseq.data.check import check_dataset
+from vidseq.data.dataset import Dataset, write_dataset
+from vidseq.data.fields import normal_text
+from vidseq.data.query_set import QuerySet
+from vidseq.data.schema import DatasetInfo, Query, Segment, Video
+from vidseq.errors import UserError
+from vidseq.features.external import external_fingerprint
+from vidseq.features.store import FeatureStore
+
+CAFE, CAFE_IN_PARTS = "caf\u00e9", "cafe\u0301"
+
+
+def make(folder: Path, segments: str = "", queries: list[dict[str, object]] | None = None, **info: object) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "dataset.json").write_text(json.dumps({"name": "d", **info}))
+    (folder / "videos.jsonl").write_text(json.dumps({"video": "a", "split": "train ", "duration": 9.0}) + "\n")
+    (folder / "segments.csv").write_text(f"video, start, end, label\n{segments}", encoding="utf-8")
+    rows = [{"video": "a", "time": 5.0, "kind": "question", "question": "Which?", **row} for row in queries or []]
+    (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def test_spaces_and_forms_of_letters_make_no_classes(tmp_path: Path) -> None:
+    names = ("cut", " cut", "cut ", "\u00a0cut", "cut  it", "cut it", CAFE, CAFE_IN_PARTS)
+    segments = "".join(f" a ,{start}, {start + 1},{name}\n" for start, name in enumerate(names))
+    answers = [{"time": 1.0 + k, "answer": answer} for k, answer in enumerate(("red", "red ", " red", "red\u200b"))]
+    dataset = Dataset.load(make(tmp_path, segments, answers))
+    assert dataset.action_labels == (CAFE, "cut", "cut it")
+    assert dataset.answer_labels == ("red",)
+    assert len(dataset.segments_of("a")) == 8
+    assert dataset.videos["a"].split == "train"
+
+
+def test_listed_labels_and_choices_that_differ_only_in_form_are_one(tmp_path: Path) -> None:
+    queries = [{"answer": f" {CAFE_IN_PARTS}", "choices": ["tea", CAFE, CAFE_IN_PARTS]}]
+    labels = {"action": ["cut", "cut ", CAFE], "answer": [CAFE_IN_PARTS, "tea"]}
+    dataset = Dataset.load(make(tmp_path, f"a,0,1,{CAFE_IN_PARTS}\n", queries, labels=labels))
+    assert dataset.action_labels == ("cut", CAFE)
+    assert dataset.queries[0].choices == ("tea", CAFE)
+
+
+def test_the_check_names_the_rows(tmp_path: Path) -> None:
+    problems = check_dataset(make(tmp_path, "a,0,1,cut\na,1,2,cut \na,2,3,cut \n", [{"answer": " red"}]))
+    assert problems == [
+        "segments.csv:3: 'label' expects single spaces, none at the ends, and composed letters (NFC), got 'cut ' "
+        "(2 rows). It is read as 'cut'; write it so.",
+        "queries.jsonl:1: 'answer' expects single spaces, none at the ends, and composed letters (NFC), got ' red'. "
+        "It is read as 'red'; write it so.",
+    ]
+
+
+def test_a_name_of_spaces_alone_is_no_name(tmp_path: Path) -> None:
+    (problem, *_) = check_dataset(make(tmp_path, "a,0,1,\u200b\n"))
+    assert problem.startswith("segments.csv:2: 'label' expects a text")
+
+
+@given(text=st.text(max_size=20))
+def test_the_one_form(text: str) -> None:
+    normal = normal_text(text)
+    same = (normal, f" {text}\t", unicodedata.normalize("NFD", text))
+    assert {normal_text(other) for other in same} == {normal}
+    assert "  " not in normal and normal == normal.strip() == unicodedata.normalize("NFC", normal)
+
+
+def test_what_is_written_is_in_form(tmp_path: Path) -> None:
+    """Importers write data sets, so that what they read from other layouts gets the one form, too."""
+    query = Query(video="a", time=2, kind="question", question=" Who  is it? ", answer=CAFE_IN_PARTS)
+    videos = [Video(video="a", split="train", duration=9.0)]
+    write_dataset(tmp_path, DatasetInfo(name="d"), videos, [Segment(video="a", start=0, end=1, label="cut ")], [query])
+    assert check_dataset(tmp_path) == []
+    assert (tmp_path / "segments.csv").read_text().endswith(",cut\n")
+    assert CAFE in (tmp_path / "queries.jsonl").read_text(encoding="utf-8")
+
+
+def test_two_answers_to_one_question_are_named_with_their_rows(tmp_path: Path) -> None:
+    folder = make(tmp_path, "", [{"answer": "red"}, {"answer": "red", "time": 6.0}, {"answer": "blue"}])
+    assert check_dataset(folder) == [
+        "queries.jsonl:3: question 'Which?' of 'a' at 5.000 s expects one row, got the answers red, blue "
+        "(queries.jsonl:1, queries.jsonl:3). Keep one of them: evaluation refuses more."
+    ]
+
+
+QUESTIONS = st.builds(
+    Query,
+    video=st.just("a"),
+    time=st.sampled_from([1.0, 1.0004, 2.0]),
+    kind=st.just("question"),
+    question=st.sampled_from(["Who?", "What?"]),
+    answer=st.sampled_from(["red", "blue"]),
+    choices=st.sampled_from([(), ("red", "blue")]),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(queries=st.lists(QUESTIONS, max_size=4))
+def test_the_check_names_whatever_evaluation_refuses(
+    queries: list[Query], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("data")
+    write_dataset(folder, DatasetInfo(name="d"), [Video(video="a", split="test", duration=9.0)], [], queries)
+    store = FeatureStore.create_in(folder, external_fingerprint("x", 4))
+    store.write("a", np.zeros((36, 3)), np.arange(36) / 4)
+    dataset = Dataset.load(folder)
+    try:
+        QuerySet(dataset, store, "test", dataset.queries)
+        refused = False
+    except UserError as error:
+        refused = True
+        assert "expects each question once" in str(error)
+    assert bool(check_dataset(folder, features=False)) == refused
+
+
+def test_queries_before_the_first_features_are_named(tmp_path: Path) -> None:
+    folder = make(tmp_path, "", [{"answer": "red", "time": 0.5}, {"answer": "red", "time": 3.0}])
+    store = FeatureStore.create_in(folder, external_fingerprint("x", 4))
+    store.write("a", np.zeros((20, 3)), 1 + np.arange(20) / 4)
+    (problem,) = check_dataset(folder)
+    assert "a.npy: expects queries at or after the first frame, 1.000 s, got 1 before it, the first at 0.5" in problem
