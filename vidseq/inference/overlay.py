@@ -14,6 +14,7 @@ from vidseq.data.schema import FRAME_LABEL, NEXT_ACTION, QUESTION
 from vidseq.errors import UserError
 from vidseq.inference.predictions import Prediction
 from vidseq.progress import progress
+from vidseq.reporting.fonts import font_for, report_missing
 from vidseq.video.reader import VideoReader
 from vidseq.video.writer import VideoWriter
 
@@ -43,6 +44,9 @@ _ANSWER = (240, 228, 66, 255)
 _RIGHT = (0, 200, 140, 255)
 _WRONG = (255, 110, 40, 255)
 _TRACK = (255, 255, 255, 46)
+
+#: The usual font has all letters below this code point: Latin ones with accents.
+_USUAL_LETTERS = 0x180
 
 #: Largest width of panels at the sides and at the bottom, in font sizes: wider ones hide more of the video.
 _SIDE, _BELOW = 14, 30
@@ -95,6 +99,13 @@ class Overlay:
         self._labels, self._next, self._questions = (_Timeline([r for r in rows if r.kind == k]) for k in DRAWN_KINDS)
         self._question_seconds = question_seconds
 
+    @property
+    def texts(self) -> set[str]:
+        """All words that may be drawn."""
+        rows = [*self._labels.rows, *self._next.rows, *self._questions.rows]
+        ranked = {label for row in rows for label, _ in row.ranking[:_RANKS]}
+        return {text for row in rows for text in (row.answer, row.truth, row.question) if text} | ranked
+
     def caption(self, time: float) -> Caption:
         """Returns the text at a time in seconds."""
         now = [Line(_time_code(time), _SOFT)]
@@ -123,15 +134,15 @@ class _Timeline:
     """Rows sorted by time."""
 
     def __init__(self, rows: Sequence[Prediction]) -> None:
-        self._rows = rows
+        self.rows = rows
         self._times = [row.time for row in rows]
 
     def since(self, start: float, time: float) -> Sequence[Prediction]:
         """Returns rows after `start` and up to `time`; if both are equal, all rows of the latest moment."""
         end = bisect.bisect_right(self._times, time)
         if start == time:
-            return self._rows[bisect.bisect_left(self._times, self._times[end - 1]) : end] if end else ()
-        return self._rows[bisect.bisect_right(self._times, start) : end]
+            return self.rows[bisect.bisect_left(self._times, self._times[end - 1]) : end] if end else ()
+        return self.rows[bisect.bisect_right(self._times, start) : end]
 
 
 def _next_lines(rows: Sequence[Prediction]) -> tuple[Line, ...]:
@@ -223,9 +234,33 @@ def _font_size(width: int, height: int) -> int:
     return max(8, round(min(0.028 * height + 6, width / 20)))
 
 
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
 @functools.lru_cache(maxsize=32)
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def _font(size: int) -> Font:
     return ImageFont.load_default(size)
+
+
+def _font_of(text: str, size: int) -> Font:
+    """Returns the usual font, or one that has the letters of a text where the usual one surely lacks some."""
+    if all(ord(letter) < _USUAL_LETTERS or letter in "–…‘’“”" for letter in text):
+        return _font(size)
+    return _font_file(font_for(text), size)
+
+
+@functools.lru_cache(maxsize=64)
+def _font_file(path: str, size: int) -> Font:
+    return ImageFont.truetype(path, size)
+
+
+def _draw_text(draw: ImageDraw.ImageDraw, left: int, top: int, text: str, font: Font, size: int, color: Color) -> None:
+    """Draws a row of text; other fonts stand on the line of the usual one."""
+    usual = _font(size)
+    if font is usual or not (isinstance(font, ImageFont.FreeTypeFont) and isinstance(usual, ImageFont.FreeTypeFont)):
+        draw.text((left, top), text, font=font, fill=color)
+    else:
+        draw.text((left, top + usual.getmetrics()[0]), text, font=font, fill=color, anchor="ls")
 
 
 @functools.lru_cache(maxsize=64)
@@ -248,7 +283,8 @@ def _panel(lines: tuple[Line, ...], most: int, size: int) -> np.ndarray:
         space = inner if line.value is None else inner - percent
         wrapped = wrap(line.text, space, line.rows, size)
         rows += [(text, line, row_index == len(wrapped) - 1) for row_index, text in enumerate(wrapped)]
-    widest = max(font.getlength(text) + (percent if line.value is not None else 0) for text, line, _ in rows)
+    fonts = {line: _font_of(line.text, size) for line in lines}
+    widest = max(fonts[line].getlength(text) + (percent if line.value is not None else 0) for text, line, _ in rows)
     width = most if any(line.value is not None for line in lines) else round(widest) + 2 * pad
     heights = [step + (size // 2 if last and line.value is not None else 0) for _, line, last in rows]
     image = Image.new("RGBA", (width, sum(heights) + 2 * pad - size // 4))
@@ -256,7 +292,7 @@ def _panel(lines: tuple[Line, ...], most: int, size: int) -> np.ndarray:
     draw.rounded_rectangle((0, 0, image.width - 1, image.height - 1), pad, fill=_GROUND)
     top = pad - size // 5
     for (text, line, last), high in zip(rows, heights):
-        draw.text((pad, top), text, font=font, fill=line.color)
+        _draw_text(draw, pad, top, text, fonts[line], size, line.color)
         if last and line.value is not None:
             _bar(draw, line, (pad, top + step, width - pad), size)
         top += high
@@ -297,11 +333,12 @@ def wrap(text: str, width: float, rows: int, size: int) -> list[str]:
         at least one row and at most `rows`.
     """
     done: list[str] = []
+    font = _font_of(text, size)
     rest = " ".join(text.split())
     while rest:
         if len(done) == rows - 1:
-            return [*done, _cut(rest, width, size)]
-        count = _fits(rest, width, size)
+            return [*done, _cut(rest, width, font)]
+        count = _fits(rest, width, font)
         if count < len(rest):
             space = rest.rfind(" ", 0, count + 1)
             count = space if space > 0 else count
@@ -310,15 +347,14 @@ def wrap(text: str, width: float, rows: int, size: int) -> list[str]:
     return done or [""]
 
 
-def _cut(text: str, width: float, size: int) -> str:
-    if _font(size).getlength(text) <= width:
+def _cut(text: str, width: float, font: Font) -> str:
+    if font.getlength(text) <= width:
         return text
-    return text[: _fits(text, width - _font(size).getlength("…"), size)].rstrip() + "…"
+    return text[: _fits(text, width - font.getlength("…"), font)].rstrip() + "…"
 
 
-def _fits(text: str, width: float, size: int) -> int:
+def _fits(text: str, width: float, font: Font) -> int:
     """Returns the number of letters that fit into a row, at least one."""
-    font = _font(size)
     return max(1, bisect.bisect_right(range(1, len(text) + 1), width, key=lambda count: font.getlength(text[:count])))
 
 
@@ -342,6 +378,8 @@ def save_annotated_video(
     """Writes a copy of a video with the predictions drawn on it.
 
     Frames come at the video's average rate, within `MIN_FPS` and `MAX_FPS`. Only a few frames are in memory at a time.
+    The copy keeps the video's clock: where damaged frames are left out, the frame before stays. Letters that no font
+    of this machine has are named once, on the error stream.
 
     Args:
         source: the video of the predictions.
@@ -359,11 +397,22 @@ def save_annotated_video(
     if Path(out).resolve() == Path(source).resolve():
         raise UserError(f"An annotated video expects a file of its own, got the source '{out}'. Choose another name.")
     overlay = Overlay(predictions, question_seconds)
+    report_missing(text for text in overlay.texts if not text.isascii())
     with VideoReader(source, stream=stream, skip_bad=skip_bad) as reader:
         fps = max(Fraction(MIN_FPS), min(reader.info.fps, Fraction(MAX_FPS)))
         total = round(reader.info.duration_seconds * fps)
         with VideoWriter(out, fps=fps) as writer, progress(total=total, what="Drawing", unit="frame") as bar:
+            written = 0
+            held: np.ndarray | None = None
             for frames in reader.sample(fps, chunk=_CHUNK):
                 for image, time in zip(frames.images, frames.pts_seconds):
+                    due = round(float(time) * fps)
+                    held = image if held is None else held
+                    for index in range(written, due):  # these frames are damaged and left out
+                        writer.write(overlay.draw(held, float(index / fps)))
                     writer.write(overlay.draw(image, float(time)))
+                    written, held = due + 1, image
                 bar.update(len(frames))
+            for index in range(written, total):
+                if held is not None:
+                    writer.write(overlay.draw(held, float(index / fps)))

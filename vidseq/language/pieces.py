@@ -1,11 +1,10 @@
 """The pieces of generated texts: words or characters, each with an id."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from vidseq.errors import UserError
-from vidseq.language.vocabulary import PADDING, UNKNOWN, split_words
+from vidseq.language.vocabulary import PADDING, UNKNOWN, join_words, split_words
 
 #: Id that is read before the first piece; never written.
 BEGIN = 2
@@ -19,7 +18,6 @@ NEVER_WRITTEN = (PADDING, BEGIN)
 UNITS = ("word", "character")
 
 _UNKNOWN_TEXT = {"word": "<unknown>", "character": "\N{REPLACEMENT CHARACTER}"}
-_SPACE_BEFORE_MARK = re.compile(r" (?=[.,;:!?](?: |$))")
 
 
 class PieceVocabulary:
@@ -75,7 +73,7 @@ class PieceVocabulary:
         For a text of known pieces, this reverses `encode` up to case and spaces (words) or exactly (characters).
         """
         pieces = [self.name_of(token) for token in tokens if token not in (PADDING, BEGIN, END)]
-        return _SPACE_BEFORE_MARK.sub("", " ".join(pieces)) if self.unit == "word" else "".join(pieces)
+        return join_words(pieces) if self.unit == "word" else "".join(pieces)
 
     def name_of(self, token: int) -> str:
         """Returns the text of an id, for figures and messages."""

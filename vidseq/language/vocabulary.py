@@ -1,6 +1,7 @@
 """The vocabulary of questions: words and their ids."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -9,12 +10,29 @@ PADDING = 0
 #: Id of every word that was not seen in training.
 UNKNOWN = 1
 
-_WORD = re.compile(r"\w+(?:'\w+)?|[^\w\s]")
+#: Letters of scripts that set no spaces between words: Thai, Lao, Burmese, Khmer, and the Chinese and Japanese ones.
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+_UNSPACED += "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+#: Marks that belong to the letter before them, such as the vowels of Devanagari and Thai; `\w` has none of them.
+_MARKS = "".join(chr(code) for code in range(0x300, 0x3100) if unicodedata.category(chr(code)) in ("Mn", "Mc"))
+_JOINERS = "\u200c\u200d"
+_LETTER = rf"(?:[^\W{_UNSPACED}]|[{_MARKS}{_JOINERS}])"
+_NO_SPACE = re.compile(rf"(?<=[{_UNSPACED}]) (?=[{_UNSPACED}])| (?=[.,;:!?](?: |$))| (?=[。、，；：！？।])")
+_WORD = re.compile(rf"[{_UNSPACED}][{_MARKS}]*|{_LETTER}+(?:'{_LETTER}+)?|[^\w\s]")
 
 
 def split_words(text: str) -> list[str]:
-    """Splits a text into lower-case words and punctuation marks."""
-    return _WORD.findall(text.lower())
+    """Splits a text into lower-case words and punctuation marks.
+
+    Scripts without spaces between words, such as Chinese, Japanese and Thai, are split into their letters. Letters are
+    composed (NFC), and vowel signs stay with their letters.
+    """
+    return _WORD.findall(unicodedata.normalize("NFC", text.lower()))
+
+
+def join_words(words: Iterable[str]) -> str:
+    """Joins words to a text: with spaces between them, but none within scripts that set none, nor before marks."""
+    return _NO_SPACE.sub("", " ".join(words))
 
 
 class Vocabulary:

@@ -1,5 +1,6 @@
 """The style of all figures, and how figures are saved."""
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -9,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vidseq.files import atomic_path
+from vidseq.reporting.fonts import set_fonts
 
 #: Colours that colour-blind readers can distinguish (Okabe and Ito), one per line, the darkest first.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -53,7 +55,9 @@ def save_figure(figure: Figure, stem: Path | str, *, tight: bool = True) -> list
     """
     paths = [Path(f"{stem}.svg"), Path(f"{stem}.png")]
     crop: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.12} if tight else {}
-    with matplotlib.rc_context(FONT):
+    set_fonts(figure)
+    with matplotlib.rc_context(FONT), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")  # `set_fonts` reports them in one line
         for path in paths:
             with atomic_path(path) as temporary:
                 metadata = {"Date": None} if path.suffix == ".svg" else None
