@@ -57,8 +57,6 @@ TRAINING = TrainConfig(
     patience=None,
     place_dim=0,
 )
-#: What is small, such as the symbol on a card, reaches memory place by place. This part came second, in less training.
-PLACES = dataclasses.replace(TRAINING, epochs=8, lr=1e-3, place_dim=16)
 MODELS = {
     "classroom": dataclasses.replace(TRAINING, head="window", head_options={"window": 256, "layers": 2}),
     "classroom_stream": dataclasses.replace(TRAINING, head="memory", head_options={"slots": 32, "layers": 2}),
@@ -125,11 +123,8 @@ def look(dataset: Dataset, workers: int, *, pca: int | None = None, like: Featur
 
 
 def train(data: Path, runs: Path, config: TrainConfig) -> Path:
-    """Trains one model in two stages, or resumes its training."""
-    dataset, store = Dataset.load(data), FeatureStore.open_in(data)
-    first = fit(dataset, store, config, runs / config.head, resume=True)
-    second = dataclasses.replace(PLACES, start=str(first), head=config.head, head_options=config.head_options)
-    return fit(dataset, store, second, runs / f"{config.head}_places", resume=True)
+    """Trains one model, or resumes its training."""
+    return fit(Dataset.load(data), FeatureStore.open_in(data), config, runs / config.head, resume=True)
 
 
 def copy_model(run: Path, folder: Path) -> Path:
@@ -146,18 +141,16 @@ def card(
     name: str, run: Path, rows: pd.DataFrame, dataset: Dataset, world: ClassroomConfig, test: ClassroomConfig
 ) -> str:
     """The card of a model, as Markdown."""
-    config = MODELS[name]
-    stages = [pd.read_csv(path / "metrics.csv") for path in (run.with_name(config.head), run)]
-    seconds, steps = (sum(found) for found in zip(*((part["seconds"].sum(), part["step"].max()) for part in stages)))
+    config, epochs = MODELS[name], pd.read_csv(run / "metrics.csv")
     return f"""# {name}
 
 Answers questions about generated classrooms (`vidseq classroom`) and names the next action.
 
-* Head: `{config.head}` {config.head_options}. Training: {sum(map(len, stages))} epochs, new questions at every step.
+* Head: `{config.head}` {config.head_options}. Training: {config.epochs} epochs, new questions at every step.
 * Data: {len(dataset.split("train"))} training and {len(dataset.split("val"))} validation videos of
   {world.seconds:g} s, seed {world.seed}. Seeds from {FIRST_TEST_SEED} on were never trained on.
-* Command: `python recipes/classroom_pretrained.py`; training took {seconds / 3600:.1f} hours on one of
-  2 CPU cores, {steps} steps.
+* Command: `python recipes/classroom_pretrained.py`; training took {epochs["seconds"].sum() / 3600:.1f} hours on one of
+  2 CPU cores, {epochs["step"].max()} steps.
 * Limits: it knows this classroom alone: its room, {test.num_colors} colours, {test.num_names} names, its actions.
 * {LICENCE}
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from vidseq.errors import UserError
 
@@ -104,6 +103,8 @@ def _encode_history(done: np.ndarray, last: np.ndarray) -> np.ndarray:
 
 def _regress(histories: np.ndarray, following: Sequence[int], num_outcomes: int) -> tuple[np.ndarray, np.ndarray]:
     """Fits weights (outcomes, features) and bias (outcomes,) of a logistic regression; -inf for missing outcomes."""
+    from sklearn.linear_model import LogisticRegression  # only training needs it, and prediction starts sooner without
+
     model = LogisticRegression(C=_FREEDOM, max_iter=1000).fit(histories, following)
     coefficients, intercepts = model.coef_, model.intercept_
     if len(model.classes_) == 2:  # then the coefficients are those of the second class against the first

@@ -8,10 +8,12 @@ Sarawagi and Cohen, NeurIPS 2004): offline from the whole video, online from the
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
+if TYPE_CHECKING:
+    from scipy import stats
 from vidseq.errors import UserError
 
 #: Smallest standard deviation of the logarithm of a length.
@@ -173,7 +175,9 @@ def _count(labels: np.ndarray, start: np.ndarray, follow: np.ndarray, lengths: l
             follow[runs[position - 1][0], label] += 1
 
 
-def _length_law(lengths: Sequence[int]) -> stats.rv_continuous:
+def _length_law(lengths: Sequence[int]) -> "stats.rv_continuous":
+    from scipy import stats  # only training needs it, and prediction starts sooner without
+
     logarithms = np.log(lengths)
     return stats.norm(logarithms.mean(), max(float(logarithms.std()), _MIN_SPREAD))
 
