@@ -23,7 +23,7 @@ $(VENV)/.docs $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: setup.cfg pyproject.toml |
 	$(INSTALL) '.[$*]'
 	@touch $@
 
-demo: $(VENV)/.library  ## Makes a classroom, extracts features, trains four heads, compares them, annotates a video.
+demo: $(VENV)/.library  ## Answers questions about new videos with shipped models, then trains four heads from scratch.
 	$(BIN)/python recipes/classroom.py --out $(DEMO)
 
 docs: $(VENV)/.docs  ## Builds the site below build/docs; warnings are errors.
