@@ -55,7 +55,6 @@ TRAINING = TrainConfig(
     full_context=0.6,
     precision="bf16-mixed",
     patience=None,
-    place_dim=0,
 )
 MODELS = {
     "classroom": dataclasses.replace(TRAINING, head="window", head_options={"window": 256, "layers": 2}),

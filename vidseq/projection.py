@@ -82,8 +82,7 @@ class TokenProjection(Projection):
     Each learned query takes a weighted mean of a frame's tokens. The K means, and a few numbers of every token place
     by place, make the head's input. No question is involved, so that a stream can be read before it is asked.
 
-    The means alone lose what is small: a symbol on a card, which a linear probe of the places reads in 99% of frames,
-    never reached memory.
+    Without the numbers place by place, what is small may not reach memory; with them, there is more to learn by heart.
 
     Source: a few learned tokens a frame as in Ryoo et al., arXiv:2106.11297.
 

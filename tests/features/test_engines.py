@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import types
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -146,6 +145,6 @@ def test_bf16_needs_a_cpu_that_has_it(monkeypatch):
         def get_property(self, device, name):
             return ["FP32"]
 
-    monkeypatch.setattr(engines, "_import_openvino", lambda: types.SimpleNamespace(Core=Core))
+    monkeypatch.setattr(engines, "_core", Core)
     with pytest.raises(UserError, match="Precision bf16 expects a CPU that supports it, got one that does not"):
         build_backbone("resnet18", weights="random", engine="openvino", precision="bf16")

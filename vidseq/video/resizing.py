@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-import torch
 
 from vidseq.errors import UserError
 
@@ -116,6 +115,8 @@ def scale(images: np.ndarray, height: int, width: int) -> np.ndarray:
     """Scales frames, uint8 (N, H, W, 3), to a height and width, whatever their shape."""
     if images.shape[1:3] == (height, width):
         return images
+    import torch  # heavy, and help pages need the room of videos without it
+
     channels_last = torch.from_numpy(images).permute(0, 3, 1, 2)
     scaled = torch.nn.functional.interpolate(
         channels_last, size=(height, width), mode="bilinear", antialias=True, align_corners=False
