@@ -1,11 +1,14 @@
 """The command `vidseq`, and the command lines of scripts. Nothing heavy is imported until a command runs."""
 
+import codecs
 import functools
 import gc
+import io
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TextIO
 
 import yaml
 from cyclopts import App, CycloptsError, Parameter
@@ -61,6 +64,7 @@ def command() -> NoReturn:
 
     A last search for garbage among all modules would take half a second after torch is imported, so there is none.
     """
+    _escape_what_lacks(sys.stdout)
     status = main()
     gc.freeze()
     sys.exit(status)
@@ -80,7 +84,21 @@ def run_script(script: Callable[..., object], *, as_positional: bool = False) ->
         command = Command(script, prefix=True, positional=as_positional, show_all=show_all)
         return _with_common_options(_app(Path(sys.argv[0]).name, default_command=command), make)
 
+    _escape_what_lacks(sys.stdout)
     sys.exit(_run(make, sys.argv[1:]))
+
+
+def _escape_what_lacks(output: TextIO) -> None:
+    """Makes an output write letters that its code page lacks as JSON escapes, so that none of them ends a run."""
+    if isinstance(output, io.TextIOWrapper):
+        codecs.register_error("json_escapes", _json_escapes)
+        output.reconfigure(errors="json_escapes")
+
+
+def _json_escapes(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(json.dumps(letter)[1:-1] for letter in error.object[error.start : error.end]), error.end
 
 
 def _run(make: Callable[[bool], App], words: list[str]) -> int:
@@ -89,10 +107,11 @@ def _run(make: Callable[[bool], App], words: list[str]) -> int:
     try:
         command, bound, _ = app.meta.parse_args(words, exit_on_error=False, print_error=False)
         return int(command(*bound.args, **bound.kwargs) or 0)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         if debug:
             raise
-        print("\nvidseq: interrupted. Run the same command again to go on where it stopped.", file=sys.stderr)
+        what = str(stop) or "interrupted. Run the same command again to go on where it stopped."
+        print(f"\nvidseq: {what}", file=sys.stderr)
         return 130
     except (CycloptsError, ValueError, OSError) as error:
         if debug:

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,16 @@ def test_the_process_ends_with_the_status_of_the_command() -> None:
     for words, status, printed in ((["--version"], 0, "vidseq "), (["nothing"], 2, "")):
         run = subprocess.run([sys.executable, "-m", "vidseq.cli", *words], capture_output=True, text=True)
         assert run.returncode == status and run.stdout.startswith(printed)
+
+
+def test_letters_that_a_code_page_lacks_are_escaped_as_json() -> None:
+    text = '{"a": "切😀é\udce9"}'
+    code = f"import sys; from vidseq import cli; cli._escape_what_lacks(sys.stdout); print({text!a})"
+    for page, kept in (("cp1252", "é"), ("ascii", ""), ("utf-8", "切😀é")):
+        environment = {**os.environ, "PYTHONIOENCODING": page, "PYTHONUTF8": "0"}
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=True)
+        printed = run.stdout.decode(page)
+        assert kept in printed and json.loads(printed) == {"a": "切😀é\udce9"}
 
 
 def test_collection_goes_on_after_imports_and_errors() -> None:

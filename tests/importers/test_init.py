@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -81,6 +82,18 @@ def test_loose_files_into_another_folder(make: Make, tmp_path: Path) -> None:
         "notes.txt",
     ]
     assert check_dataset(tmp_path / "out") == []
+
+
+def test_a_link_to_nothing_and_a_name_of_other_bytes_are_bad_videos(make: Make, tmp_path: Path) -> None:
+    folder = make("a.mp4", "b.mp4")
+    (folder / "lost.mp4").symlink_to("nothing.mp4")
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.mp4")).write_bytes((folder / "a.mp4").read_bytes())
+    with pytest.raises(
+        DataError, match=r"2 of 4 videos cannot be read:\n.*not UTF-8.*Rename it\.\n.*a link to nothing"
+    ):
+        init_dataset(folder)
+    report = init_dataset(folder, skip_bad=True)
+    assert len(report.skipped) == 2 and list(Dataset.load(folder).videos) == ["a", "b"]
 
 
 def test_folders_that_are_splits(make: Make) -> None:

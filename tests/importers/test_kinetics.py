@@ -75,8 +75,10 @@ def test_official_files_that_are_missing(source: Path, tmp_path: Path, clip: byt
         "path,label\n/data/k400/testifying/two.mp4,testifying\none.mp4,air drumming\n3 three.webm,testifying\n",
         "path label\ntestifying\\two.mp4 testifying\none.mp4 0\n3 three.webm testifying\n",
         "two.mp4\t1\none.mp4\t0\n3 three.webm\t1\n",
+        '"testifying/two.mp4",1\n"one.mp4", air drumming\n3 three.webm,1\n',
+        "two.mp4 testifying\none.mp4 air drumming\n3 three.webm 1\n",
     ],
-    ids=["spaces", "commas", "header and names", "Windows paths", "tabs"],
+    ids=["spaces", "commas", "header and names", "Windows paths", "tabs", "quotes", "names with spaces"],
 )
 def test_lists_of_paths(text: str, files: Path, tmp_path: Path) -> None:
     (tmp_path / "kinetics400_train_list_videos.txt").write_text(text)
@@ -94,6 +96,26 @@ def test_lists_of_paths(text: str, files: Path, tmp_path: Path) -> None:
     assert labels == {"one": "air drumming", "two": "testifying", "3 three": "testifying"}
     assert {item.end for item in dataset.segments} == {0.5}
     assert check_dataset(tmp_path / "out") == []
+
+
+def test_commas_in_names_and_equal_names_in_folders(tmp_path: Path, clip: bytes) -> None:
+    names = ("cam1/lecture, part 2.mp4", "cam2/lecture, part 2.mp4", "cam2/lecture, part 2.mkv")
+    for name in names:
+        (tmp_path / "files" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "files" / name).write_bytes(clip)
+    (tmp_path / "val_list.txt").write_text(f"{names[0]} 0\n{names[1]} 10 1\n")
+    convert(tmp_path / "val_list.txt", tmp_path / "out", videos=tmp_path / "files")
+    dataset = Dataset.load(tmp_path / "out")
+    paths = {segment.label: dataset.videos[segment.video].path for segment in dataset.segments}
+    assert paths == {"0": f"../files/{names[0]}", "1": f"../files/{names[1]}"}
+
+
+@pytest.mark.parametrize("line", ["lecture, part 2.mp4 300 1", "lecture, part 2 300 1", "lecture part 2,300,1"])
+def test_a_single_line_with_a_comma_in_its_name(tmp_path: Path, line: str) -> None:
+    (tmp_path / "val_list.txt").write_text(line)
+    convert(tmp_path / "val_list.txt", tmp_path / "out", fps=30)
+    ((name, video),) = Dataset.load(tmp_path / "out").videos.items()
+    assert name == "lecture_part_2" and video.duration == 10.0
 
 
 def test_lists_that_count_frames(tmp_path: Path) -> None:
@@ -127,7 +149,7 @@ def test_a_bad_row(source: Path, row: str, message: str, bad_row: BadRow) -> Non
     [
         ("one.mp4", r"^train_list.txt:2: expects a path and a class such as 'wave/clip.mp4 7', got 'one.mp4'"),
         ("one.mp4 9", r"^train_list.txt:2: expects a class from 0 to 1 or its name, got '9'"),
-        ("four.mp4 0", r"^train_list.txt:2: expects one video file 'four' in .* got none"),
+        ("four.mp4 0", r"^train_list.txt:2: expects one video file 'four.mp4' in .* got none"),
         ("two.mp4 0", r"^train_list.txt:2: expects every video once, got 'two' as in train_list.txt:1"),
     ],
 )

@@ -196,6 +196,28 @@ def test_a_folder_goes_on_after_a_bad_file_and_says_so(video: Path, model_folder
     assert (tmp_path / "rows.csv").read_text().count("\na,") >= 3
 
 
+def test_a_folder_of_one_and_of_several_gives_a_folder_of_annotated_videos(
+    video: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    folder, seen = tmp_path / "videos", tmp_path / "videos/seen"
+    for names in (["cam1/clip.mp4"], ["cam2/clip.mp4"]):
+        for name in names:
+            (folder / name).parent.mkdir(parents=True)
+            (folder / name).write_bytes(video.read_bytes())
+        rows = rows_of(folder, model_folder, PredictionRequest(limit_seconds=0.5), save_video=seen)
+        assert {f"{row['video']}.mp4" for row in rows} == {path.name for path in seen.iterdir()}
+    assert sorted(path.name for path in seen.iterdir()) == ["cam1__clip.mp4", "cam2__clip.mp4"]
+
+
+def test_one_file_name_for_several_videos_is_refused(video: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"--save-video expects a folder where .* 'both\.mp4'\. Name a folder such as 'bo"
+    ):
+        predict_sources(str(video.parent), tmp_path, PredictionRequest(), save_video=Path("both.mp4"))
+    with pytest.raises(UserError, match="got a live source"):
+        predict_sources("0", tmp_path, PredictionRequest(), save_video=Path("both.mp4"))
+
+
 def test_the_annotated_video_is_as_long_and_as_large(video: Path, model_folder: Path, tmp_path: Path) -> None:
     rows_of(video, model_folder, save_video=tmp_path / "seen.mp4")
     before, after = VideoReader(video).info, VideoReader(tmp_path / "seen.mp4").info

@@ -1,11 +1,15 @@
 import csv
+import io
 import json
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vidseq.errors import UserError
-from vidseq.inference.predictions import Prediction, write_predictions
+from vidseq.inference.predictions import FORMATS, Prediction, formatter, to_bytes, write_predictions
 
 ROWS = [
     Prediction(video="a", time=2.5, kind="question", question="What colour is the chair?", answer="red",
@@ -41,3 +45,46 @@ def test_an_unknown_ending_is_refused_and_nothing_written(tmp_path: Path) -> Non
     with pytest.raises(UserError, match=r"ends in .jsonl, .csv, .srt, got '.*x.txt'"):
         write_predictions(ROWS, tmp_path / "x.txt")
     assert not list(tmp_path.iterdir())
+
+
+texts = st.text(st.sampled_from("a7,;\"'\\ \t\n\r\x0b\x1c\x85\u2028\u2029<->é切\udce9"), max_size=12)
+rows = st.lists(
+    st.builds(
+        Prediction,
+        video=texts,
+        time=st.floats(0, 4e5),
+        end=st.none() | st.floats(0, 4e5),
+        kind=st.just("question"),
+        question=st.none() | texts,
+        answer=texts,
+        probability=st.floats(0, 1),
+    ),
+    max_size=4,
+)
+
+
+@given(rows, st.booleans())
+def test_subtitles_are_valid_whatever_they_say(rows: list[Prediction], several: bool) -> None:
+    text = to_bytes(formatter("x.srt", several=several)(rows)).decode()
+    blocks = text.split("\n\n") if text else []
+    assert len(blocks) == len(rows)
+    for number, block in enumerate(blocks, start=1):
+        first, times, line = block.rstrip("\n").split("\n")
+        time = r"(\d\d+:\d\d:\d\d,\d{3})"
+        match = re.fullmatch(f"{time} --> {time}", times)
+        assert first == str(number) and match is not None and (len(match[1]), match[1]) < (len(match[2]), match[2])
+        assert line.strip() and "-->" not in line and len(line.splitlines()) == 1
+
+
+@given(rows)
+def test_json_lines_and_tables_keep_every_text(rows: list[Prediction]) -> None:
+    lines = to_bytes(FORMATS[".jsonl"](rows)).decode().splitlines()
+    assert [json.loads(line) for line in lines] == [json.loads(json.dumps(row.as_record())) for row in rows]
+    table = to_bytes(FORMATS[".csv"](rows)).decode()
+    read = list(csv.DictReader(io.StringIO(table, newline="")))
+    kept = [re.sub("\r\n?", "\n", row.answer).encode(errors="backslashreplace").decode() for row in rows]
+    assert [row["answer"] for row in read] == kept
+
+
+def test_subtitles_of_several_videos_name_them() -> None:
+    assert formatter("x.srt", several=True)(ROWS).splitlines()[2] == "a: What colour is the chair? red (75%)"

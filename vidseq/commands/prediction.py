@@ -1,5 +1,6 @@
 """Commands that use models, and describe things."""
 
+from functools import partial
 from pathlib import Path
 
 from vidseq.commands.imports import collection_paused
@@ -47,7 +48,7 @@ def predict(
         every: seconds from one next action to the following one.
         data: data set of the videos: its own queries are asked, and wrong answers stand beside the right ones.
         out: .jsonl, .csv or .srt file; a JSON object a line on standard output if left out.
-        save_video: video with the predictions drawn on it; a folder for several sources.
+        save_video: video with the predictions drawn on it; a folder if the source is a folder or glob.
         stream: print each row as soon as it is known.
         context: seconds of the past that the model sees; all if left out.
         weights: file with the backbone's weights, if not the pretrained ones.
@@ -70,8 +71,9 @@ def predict(
         top=top,
         limit_seconds=limit,
     )
+    say = partial(print, flush=True)
     failed = predict_sources(source, model, request, data=data, out=out, save_video=save_video, live=stream,
-                             weights=weights, device=device, skip_bad=skip_bad)  # fmt: skip
+                             weights=weights, device=device, skip_bad=skip_bad, say=say)  # fmt: skip
     return 1 if failed else 0
 
 

@@ -1,9 +1,10 @@
 """Collects the videos and segments that the rows of annotation files describe."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from vidseq.data.fields import Row, listing
 from vidseq.data.format import round_seconds
@@ -12,6 +13,7 @@ from vidseq.errors import DataError
 from vidseq.importers.conversion import Findings
 from vidseq.importers.init import probe_whole, relative_path, video_paths
 from vidseq.progress import progress
+from vidseq.video.folder import is_video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +47,14 @@ class VideoFiles:
         """Finds the file of a video, and reads its duration and frame rate.
 
         Args:
-            names: possible names without suffix; the first that exists counts.
+            names: possible names without suffix, or paths; the first that exists counts. Of several files of one
+                name, a path means the one whose folders it names.
 
         Raises:
             DataError: no file has such a name, or several have.
             VideoError: the file cannot be read.
         """
-        found = next((self._paths[name] for name in names if name in self._paths), [])
+        found = next(filter(None, map(self._find, names)), [])
         if len(found) != 1:
             got = f"{len(found)}: {listing([str(path) for path in found], 3)}" if found else "none"
             raise DataError(f"expects one video file '{names[0]}' in {self._folder}, got {got}.")
@@ -59,6 +62,19 @@ class VideoFiles:
         return VideoFile(
             path=relative_path(found[0], self._out), duration=round_seconds(info.duration_seconds), fps=info.fps
         )
+
+    def _find(self, name: str) -> list[Path]:
+        """The files that a name or path may mean: of those of its stem, the ones with most of its folders."""
+        place = PurePosixPath(name)
+        found = self._paths.get(place.stem if is_video(place) else place.name, [])
+        likeness = {path: _likeness(path, place) for path in found}
+        return [path for path in found if likeness[path] == max(likeness.values())]
+
+
+def _likeness(path: Path, place: PurePosixPath) -> tuple[int, bool]:
+    """How many of the last folders two paths share, and whether they share the suffix."""
+    pairs = zip(reversed(path.parent.parts), reversed(place.parent.parts))
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)), path.suffix == place.suffix
 
 
 @dataclass(frozen=True)
@@ -95,7 +111,7 @@ class Annotations:
         Args:
             row: the row that names it.
             video: the video; its duration may be `UNKNOWN`.
-            file_names: possible names of its file, without suffix; none: the video's own.
+            file_names: possible names of its file, see `VideoFiles.look_up`; none: the video's own.
             once: whether a second row is an error.
 
         Raises:

@@ -1,8 +1,6 @@
 """Makes a data set from a folder of videos: loose files, a folder a class, and both in a folder a split."""
 
 import os
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,19 +16,12 @@ from vidseq.data.tables import read_csv
 from vidseq.errors import DataError, VideoError, unknown_name
 from vidseq.importers.conversion import ConversionReport, Findings
 from vidseq.progress import progress
+from vidseq.video.folder import VIDEO_SUFFIXES, FolderListing, list_videos, video_names
 from vidseq.video.probing import VideoInfo, probe
 
-VIDEO_SUFFIXES = frozenset(
-    (
-        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2ts", ".mts", ".ts"),
-        *(".flv", ".wmv", ".3gp", ".ogv", ".vob", ".mxf", ".gif"),
-    )
-)
 SPLITS = ("train", "val", "test")
 PROPORTIONS = {"train": 0.7, "val": 0.15, "test": 0.15}
 CLASS_QUESTION = "What happens in this video?"
-
-_UNSAFE = re.compile(r"[^\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -94,7 +85,7 @@ def init_dataset(
         raise FileNotFoundError(f"A folder of videos expects {folder} to be a folder, got none.")
     refuse_existing(out / INFO_FILE, "A data set", overwrite=overwrite)
     findings = Findings(skip_bad)
-    videos = _readable(find_videos(folder, classes, findings), findings)
+    videos = _readable(find_videos(folder, classes, findings), out, findings)
     group_of = group_rule(group)
     groups = {item.video: group_of(item.video) for item in videos}
     chosen = _given_splits(videos, folder, split_file, findings)
@@ -103,7 +94,14 @@ def init_dataset(
         chosen = assign_splits(rows, _known_splits(splits), seed)
     _refuse_shared_groups(chosen, groups)
     placed = [(_video(item, chosen[item.video], groups[item.video], out), item.label) for item in videos]
-    return findings.report(write_videos(out, placed, name=name or folder.resolve().name, fps=fps, question=question))
+    return findings.report(
+        write_videos(out, placed, name=name or _text(folder.resolve().name), fps=fps, question=question)
+    )
+
+
+def _text(name: str) -> str:
+    """A name with a sign in place of each byte that is not UTF-8."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def write_videos(
@@ -156,15 +154,17 @@ def find_videos(folder: Path, classes: bool, findings: Findings) -> list[FoundVi
     Raises:
         DataError: there are none.
     """
-    paths, others = _videos_and_others(folder)
+    found = _some_videos(folder)
+    paths, others = found.videos, found.others
     if others:
         findings.notes.append(f"{others.total()} files are no videos: {listing(sorted(others))}.")
+    findings.notes += [f"{reason}." for reason in found.unread]
     tops = {path.parts[0].lower() for path in paths if len(path.parts) > 1}
     in_splits = bool(tops) and tops <= SPLIT_NAMES.keys() and all(len(path.parts) > 1 for path in paths)
     class_at = 1 if in_splits else 0
     names = {path.parts[class_at] for path in paths if len(path.parts) > class_at + 1}
     classes = classes and len(names) > 1
-    names_of = identifiers(paths)
+    names_of = video_names(paths)
     return [
         FoundVideo(
             names_of[path],
@@ -182,67 +182,40 @@ def video_paths(folder: Path) -> list[Path]:
     Raises:
         DataError: there are none.
     """
-    return [folder / path for path in _videos_and_others(folder)[0]]
+    return [folder / path for path in _some_videos(folder).videos]
 
 
-def _videos_and_others(folder: Path) -> tuple[list[Path], Counter[str]]:
-    """Lists the videos, relative to the folder, and counts the files of each other suffix."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not _is_hidden(path, folder)]
-    paths = [path.relative_to(folder) for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
-    others = Counter(path.suffix or path.name for path in files if path.suffix.lower() not in VIDEO_SUFFIXES)
-    if not paths:
+def _some_videos(folder: Path) -> FolderListing:
+    found = list_videos(folder)
+    if not found.videos:
         raise DataError(
-            f"A folder of videos expects at least one in {folder}, got {listing(others) if others else 'no file'}. "
+            f"A folder of videos expects at least one in {folder}, got "
+            f"{listing(sorted(found.others)) if found.others else 'no file'}. "
             f"Suffixes that count: {' '.join(sorted(VIDEO_SUFFIXES))}."
         )
-    return paths, others
-
-
-def _is_hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
-
-
-def identifiers(paths: list[Path]) -> dict[Path, str]:
-    """Makes a name for each video that is safe as a file name: its path, with the suffix only if needed."""
-    plain = {path: plain_name("__".join(path.with_suffix("").parts)) for path in paths}
-    counts = Counter(plain.values())
-    names: dict[Path, str] = {}
-    taken: set[str] = set()
-    for path in paths:
-        name = plain[path] if counts[plain[path]] == 1 else plain_name(f"{plain[path]}_{path.suffix[1:]}")
-        number = 1
-        while name in taken:
-            number += 1
-            name = f"{plain[path]}-{number}"
-        names[path] = name
-        taken.add(name)
-    return names
-
-
-def plain_name(name: str) -> str:
-    """Makes a name safe as a file name."""
-    # cut by bytes, which file systems count; a part of a character that is left over is dropped
-    short = _UNSAFE.sub("_", name).encode()[:150].decode(errors="ignore")
-    return short.strip("._") or "video"
+    return found
 
 
 def probe_whole(path: Path) -> VideoInfo:
     """Probes a video file that must be whole.
 
     Raises:
-        VideoError: it cannot be read, or not in full.
+        VideoError: it cannot be read, or not in full, or is a link to nothing.
     """
+    if path.is_symlink() and not path.exists():
+        raise VideoError(f"{path}: a link to {path.readlink()}, where nothing is.")
     info = probe(path)
     if info.damage:
         raise VideoError(f"{path}: {info.damage}.")
     return info
 
 
-def _readable(found: list[FoundVideo], findings: Findings) -> list[FoundVideo]:
+def _readable(found: list[FoundVideo], out: Path, findings: Findings) -> list[FoundVideo]:
     """Keeps the videos that can be read in full, with duration and frame rate."""
     readable, bad = [], []
     for item in progress(found, what="Looking at videos", unit="video"):
         try:
+            relative_path(item.path, out)
             info = probe_whole(item.path)
             readable.append(replace(item, duration=round_seconds(info.duration_seconds), fps=info.fps))
         except VideoError as problem:
@@ -320,11 +293,20 @@ def _video(item: FoundVideo, split: str, group: str | None, out: Path) -> Video:
 
 
 def relative_path(path: Path, out: Path) -> str:
-    """Returns a path relative to the data set in `out`."""
+    """Returns a path relative to the data set in `out`.
+
+    Raises:
+        VideoError: the path is not text, so that no data set can name it.
+    """
     try:
-        return Path(os.path.relpath(path, out)).as_posix()
+        relative = Path(os.path.relpath(path, out)).as_posix()
     except ValueError:  # another drive of Windows
-        return path.resolve().as_posix()
+        relative = path.resolve().as_posix()
+    try:
+        relative.encode()
+    except UnicodeEncodeError:
+        raise VideoError(f"{path}: a name that is not UTF-8, which a data set cannot hold. Rename it.") from None
+    return relative
 
 
 def _query(video: Video, label: str, question: str | None) -> Query:

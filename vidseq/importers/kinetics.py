@@ -6,8 +6,9 @@ path/to/video.mp4 7                                  a list, with a space or a c
 path/to/frames 300 7                                 the same with the number of frames between them
 ```
 
-The first line of a file decides which form it has. The split is in the file's name ("train.csv",
-"kinetics400_val_list.txt") or in its column `split`.
+The first line of a file decides whether it is the official form. A path with the suffix of a video ends there, so that
+it may hold spaces and commas. The split is in the file's name ("train.csv", "kinetics400_val_list.txt") or in its
+column `split`.
 """
 
 import csv
@@ -25,8 +26,12 @@ from vidseq.errors import DataError
 from vidseq.importers.annotations import UNKNOWN, Annotations, VideoFiles
 from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
-from vidseq.importers.init import CLASS_QUESTION, plain_name, write_videos
+from vidseq.importers.init import CLASS_QUESTION, write_videos
+from vidseq.video.folder import VIDEO_SUFFIXES, plain_name
 
+#: A line whose path ends in the suffix of a video: path, frames if there are some, class; commas may be in any.
+_SUFFIXES = "|".join(re.escape(suffix) for suffix in sorted(VIDEO_SUFFIXES))
+_LINE = re.compile(rf'("?)(.*(?:{_SUFFIXES}))\1(?:\s*,\s*|\s+)(?:(\d+)(?:\s*,\s*|\s+))?(\S.*)', re.IGNORECASE)
 _OFFICIAL = ("youtube_id", "time_start", "time_end")
 
 
@@ -49,9 +54,9 @@ def convert(
     Args:
         source: a list, or a folder of lists.
         out: the new data set.
-        videos: the folder of the video files, found by name without suffix: that of the path, or "<youtube_id>" with
-            or without "_<start>_<end>" in six digits. A video without a file is a bad row. None: the lists alone,
-            which must have durations.
+        videos: the folder of the video files, found by name without suffix: that of the path, whose folders decide
+            between files of one name, or "<youtube_id>" with or without "_<start>_<end>" in six digits. A video
+            without a file is a bad row. None: the lists alone, which must have durations.
         classes: the names of the classes, one a line, where lists have numbers.
         fps: frames a second, for lists that count frames.
         question: the question about a video that has a class; None: no question.
@@ -99,7 +104,7 @@ def _lists(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     files = sorted(
-        path for path in source.glob("*") if path.suffix.lower() in (".csv", ".txt") and split_in(path.name)
+        path for path in source.glob("[!.]*") if path.suffix.lower() in (".csv", ".txt") and split_in(path.name)
     )
     if not files:
         raise FileNotFoundError(
@@ -117,6 +122,13 @@ def _columns(path: Path) -> list[str]:
 
 def _is_official(path: Path) -> bool:
     return bool(_columns(path))
+
+
+def _separator(lines: Sequence[str]) -> str | None:
+    """Finds what stands between path and class where paths have no suffix: a comma, or None for spaces and tabs."""
+    ends = [line.rpartition(",")[2].strip() for line in lines if "," in line]
+    with_spaces = len(ends) < len(lines) or (ends and all(re.search(r"\s\d+$", end) for end in ends))
+    return None if with_spaces else ","
 
 
 @dataclass
@@ -139,11 +151,13 @@ class _Reader:
             for _ in read_csv(path, take, findings, required=_OFFICIAL, other_columns=True):
                 pass
             return
-        for number, (where, line) in enumerate(read_lines(path)):
-            if number == 0 and re.fullmatch(r"\w+[ ,](label|class)", line, re.IGNORECASE):
-                continue  # a header
+        lines = list(read_lines(path))
+        if lines and re.fullmatch(r"\w+[ ,](label|class)", lines[0][1], re.IGNORECASE):
+            del lines[0]  # a header
+        separator = _separator([line for _, line in lines if not _LINE.fullmatch(line)])
+        for where, line in lines:
             try:
-                self._listed(Row(where, {}), line, split)
+                self._listed(Row(where, {}), line, separator, split)
             except DataError as problem:
                 findings(problem)
 
@@ -158,16 +172,20 @@ class _Reader:
         clip = f"{video}_{int(start):06d}_{int(end):06d}"
         self._take(row, clip, SPLIT_NAMES.get(column, split), end - start, label, (clip, video))
 
-    def _listed(self, row: Row, line: str, split: str | None) -> None:
-        path, frames, label = self._parts(row, line)
-        # lists made on Windows have other separators; the folders of a path are not used
+    def _listed(self, row: Row, line: str, separator: str | None, split: str | None) -> None:
+        path, frames, label = self._parts(row, line, separator)
+        # lists made on Windows have other separators
         place = PurePosixPath(path.replace("\\", "/"))
         duration = float(frames / self.fps) if frames and self.fps else UNKNOWN
-        self._take(row, plain_name("__".join(place.with_suffix("").parts)), split, duration, label, (place.stem,))
+        self._take(
+            row, plain_name("__".join(place.with_suffix("").parts)), split, duration, label, (place.as_posix(),)
+        )
 
-    def _parts(self, row: Row, line: str) -> tuple[str, int | None, str]:
+    def _parts(self, row: Row, line: str, separator: str | None) -> tuple[str, int | None, str]:
         """Splits a line into path, number of frames if there is one, and class."""
-        separator = "," if "," in line else None  # None: spaces and tabs
+        match = _LINE.fullmatch(line)
+        if match:
+            return match[2], int(match[3]) if match[3] else None, match[4]
         path, *rest = (part.strip() for part in line.rsplit(separator, 1))
         if not path or not rest or not rest[0]:
             raise row.error(f"expects a path and a class such as 'wave/clip.mp4 7', got '{line}'.")

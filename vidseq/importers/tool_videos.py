@@ -14,7 +14,8 @@ from vidseq.data.splits import assign_splits
 from vidseq.errors import DataError, UserError
 from vidseq.importers.annotations import UNKNOWN, Annotations, VideoFiles
 from vidseq.importers.conversion import ConversionReport, Findings
-from vidseq.importers.init import PROPORTIONS, SPLITS, VIDEO_SUFFIXES, plain_name, relative_path
+from vidseq.importers.init import PROPORTIONS, SPLITS, relative_path
+from vidseq.video.folder import VIDEO_SUFFIXES, plain_name
 
 _LINE_BREAKS = re.compile(r"\s*[\r\n]+\s*")
 

@@ -48,8 +48,12 @@ class DatasetQueries:
                 "not name. Leave out --data to predict on other videos."
             )
 
+    def name(self, source: str) -> str:
+        """The data set's name of the video in a file."""
+        return self._videos[Path(source).resolve()]
+
     def of(self, source: str, model: VideoReasoner, end: float) -> list[Query]:
         """The queries about a file that a model can be asked, up to the time at which reading ended."""
-        video = self._videos[Path(source).resolve()]
+        video = self.name(source)
         queries = known_queries(map(model.find_task, model.tasks), self._dataset, [video])
         return [query for query in queries if is_visible(query.time, end)]

@@ -1,27 +1,31 @@
 """Predicting on everything that a source names: files at once, cameras and streams as they come."""
 
-import json
+import dataclasses
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from vidseq.checkpoint import load_model
+from vidseq import __version__
+from vidseq.checkpoint import find_checkpoint, load_model
 from vidseq.data.dataset import Dataset
+from vidseq.data.format import INFO_FILE, QUERIES_FILE, SEGMENTS_FILE, VIDEOS_FILE
 from vidseq.errors import ModelError, UserError
 from vidseq.features.base import Backbone
+from vidseq.inference.batch import Batch
 from vidseq.inference.dataset_queries import DatasetQueries
 from vidseq.inference.live import stream_video
 from vidseq.inference.offline import predict_video, video_features
-from vidseq.inference.predictions import Prediction, formatter, write_predictions
+from vidseq.inference.predictions import Prediction, formatter
 from vidseq.inference.request import PredictionRequest
-from vidseq.inference.sources import backbone_of, find_sources
+from vidseq.inference.row_file import RowFile
+from vidseq.inference.sources import Source, Sources, backbone_of, find_sources
 from vidseq.model import VideoReasoner
-from vidseq.progress import progress
+from vidseq.video.folder import VIDEO_SUFFIXES
 from vidseq.video.live import LiveReader, is_live
 from vidseq.video.reader import VideoReader
 from vidseq.video.writer import check_name
@@ -41,7 +45,10 @@ def predict_sources(
     skip_bad: bool = False,
     say: Callable[[str], None] = print,
 ) -> dict[str, str]:
-    """Predicts on everything that a source names; one video that fails is reported, and the rest goes on.
+    """Predicts on everything that a source names; a video that fails is reported, and the rest goes on.
+
+    Rows are on disk as soon as they are known, in `<out>.part` until all videos are finished. If the process stops
+    before, the same call goes on after the videos that are finished.
 
     Args:
         source: a file, folder, glob, camera number or stream address.
@@ -50,7 +57,7 @@ def predict_sources(
         data: a data set that the videos belong to: its queries about them are asked in place of the request's, and
             rows hold the right answers, too.
         out: where rows go, by ending; None: one JSON object a line to `say`.
-        save_video: where the annotated video goes; a folder where there are several.
+        save_video: where the annotated video goes; a folder where the source is a folder or glob.
         live: say each row as soon as it is known.
         weights: of the backbone, see `BackboneConfig`.
         device: where to compute.
@@ -61,44 +68,43 @@ def predict_sources(
         why each video that failed did.
 
     Raises:
-        UserError: nothing to predict on, an unknown format to write, every video failed for one reason, or a source
-            that is no video of the data set.
+        UserError: nothing to predict on, an unknown format to write, rows that cannot be written, something that the
+            model was not trained for, or a source that is no video of the data set.
         DataError: the data set cannot be read.
         ModelError: the model cannot be loaded.
+        Exception: whatever made the only video of a source fail that is neither folder nor glob.
     """
     if out is not None:
         formatter(out)
-    sources = find_sources(source)
-    if save_video is not None and len(sources) == 1:
-        check_name(save_video)
+    found = find_sources(source, apart_from=save_video)
+    targets = _annotated_files(found, save_video)
     listed = None if data is None else DatasetQueries(Dataset.load(data))
     if listed is not None:
-        listed.check(sources, request, live=live)
+        listed.check([video.path for video in found.videos], request, live=live)
     model = load_model(model_folder, device)
-    backbone = backbone_of(model, weights, device)
-    rows: list[Prediction] = []
-    failed: dict[str, str] = {}
-    for path in progress(sources, what="Predicting", unit="video"):
-        try:
-            found = _predict_one(
-                path, model, backbone, request, listed, live=live, skip_bad=skip_bad, say=None if out else say
-            )
-            if save_video is not None:
-                target = save_video / f"{Path(path).stem}.mp4" if len(sources) > 1 else save_video
-                annotate(path, found, target, skip_bad=skip_bad)
-        except (UserError, FileNotFoundError) as error:
-            if len(sources) == 1:
-                raise
-            failed[path] = str(error)
-            print(f"vidseq: {error}", file=sys.stderr)
-            continue
-        rows += found
+    request.check_tasks(model.tasks)
+    reader = _Reader(model, backbone_of(model, weights, device), request, listed, live=live, skip_bad=skip_bad)
+    rows = None
     if out is not None:
-        write_predictions(rows, out)
-        known = [row for row in rows if row.truth is not None]
-        if known:
-            say(f"{len(known) - sum(row.is_wrong for row in known)} of {len(known)} answers are right.")
-    return failed
+        command = {
+            "vidseq": __version__,
+            "model": _stamps(find_checkpoint(model_folder), "*.json", "*.safetensors"),
+            "data": data and _stamps(Path(data), INFO_FILE, VIDEOS_FILE, SEGMENTS_FILE, QUERIES_FILE),
+            "request": dataclasses.asdict(request),
+            "options": [live, weights, skip_bad, save_video and str(save_video)],
+        }
+        rows = RowFile(out, command, several=found.several, live=any(is_live(video.path) for video in found.videos))
+    for note in found.notes:
+        print(f"vidseq: {note}", file=sys.stderr)
+
+    def annotate_one(video: Source, known: Sequence[Prediction]) -> None:
+        annotate(video.path, known, targets[video], skip_bad=skip_bad)
+
+    batch = Batch(found, reader, say, rows, annotate_one if targets else None)
+    batch.run()
+    if batch.num_known and rows is not None:
+        say(f"{batch.num_right} of {batch.num_known} answers are right.")
+    return batch.failed
 
 
 def annotate(path: str, rows: Sequence[Prediction], out: Path, *, skip_bad: bool = False) -> None:
@@ -109,66 +115,103 @@ def annotate(path: str, rows: Sequence[Prediction], out: Path, *, skip_bad: bool
     """
     from vidseq.inference.overlay import DRAWN_KINDS, save_annotated_video  # draws with Pillow
 
-    if is_live(path):
-        raise UserError("--save-video expects a video file, got a live source. Record it first.")
+    _refuse_live(path)
     save_annotated_video(path, out, [row for row in rows if row.kind in DRAWN_KINDS], skip_bad=skip_bad)
 
 
-def _predict_one(
-    path: str,
-    model: VideoReasoner,
-    backbone: Backbone,
-    request: PredictionRequest,
-    listed: DatasetQueries | None,
-    *,
-    live: bool,
-    skip_bad: bool,
-    say: Callable[[str], None] | None,
-) -> list[Prediction]:
-    rows = []
-    for row in _rows_of(path, model, backbone, request, listed, live=live, skip_bad=skip_bad):
-        rows.append(row)
-        if say is not None:
-            say(json.dumps(row.as_record(), ensure_ascii=False))
-    return rows
-
-
-def _rows_of(
-    path: str,
-    model: VideoReasoner,
-    backbone: Backbone,
-    request: PredictionRequest,
-    listed: DatasetQueries | None,
-    *,
-    live: bool,
-    skip_bad: bool,
-) -> Iterable[Prediction]:
-    fps = _fps_of(model)
-    decoder = model.config.fingerprint.decoder if model.config.fingerprint else "auto"
+def _refuse_live(path: str) -> None:
     if is_live(path):
-        with closing(LiveReader(path)) as camera:
-            yield from stream_video(model, backbone, path, camera.sample(Fraction(fps)), request)
-    elif live:
-        with VideoReader(path, size=backbone.size, decoder=decoder, skip_bad=skip_bad) as reader:
-            end = min(reader.info.duration_seconds, request.limit_seconds or math.inf)
-            request.check_within(end)
-            frames = _samples(reader, Fraction(fps), end)
-            yield from stream_video(model, backbone, Path(path).stem, frames, request, end, sampled=True)
-    else:
-        features, end = video_features(
-            path, backbone, fps, decoder=decoder, limit_seconds=request.limit_seconds, skip_bad=skip_bad
+        raise UserError("--save-video expects a video file, got a live source. Record it first.")
+
+
+def _annotated_files(found: Sources, save_video: Path | None) -> Mapping[Source, Path]:
+    """Where the annotated copy of each video goes.
+
+    Raises:
+        UserError: a file is named for several videos, or a source is live.
+    """
+    if save_video is None:
+        return {}
+    for video in found.videos:
+        _refuse_live(video.path)
+    if found.several and (save_video.is_file() or _names_a_file(save_video)):
+        raise UserError(
+            f"--save-video expects a folder where --source is a folder or glob, got the file name '{save_video}'. "
+            f"Name a folder such as '{save_video.with_suffix('')}'."
         )
-        queries = None if listed is None else listed.of(path, model, end)
-        yield from predict_video(model, Path(path).stem, features, end, request, queries)
+    if found.several or save_video.is_dir():
+        return {video: save_video / f"{video.name}.mp4" for video in found.videos}
+    check_name(save_video)
+    return dict.fromkeys(found.videos, save_video)
+
+
+def _names_a_file(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
+
+
+def _stamps(folder: Path, *patterns: str) -> list[tuple[str, int, int]]:
+    """What changes when a file of a folder is replaced."""
+    files = sorted(path for pattern in patterns for path in folder.glob(pattern))
+    return [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+
+
+class _Reader:
+    """Reads a video, and yields its rows as they are known: a live source's one by one, a file's at once."""
+
+    def __init__(
+        self,
+        model: VideoReasoner,
+        backbone: Backbone,
+        request: PredictionRequest,
+        listed: DatasetQueries | None,
+        *,
+        live: bool,
+        skip_bad: bool,
+    ) -> None:
+        if model.config.fps is None:
+            raise ModelError("Predicting on a video expects a model that knows its frame rate, got one without.")
+        self._model, self._backbone, self._request, self._listed = model, backbone, request, listed
+        self._fps = model.config.fps
+        self._decoder = model.config.fingerprint.decoder if model.config.fingerprint else "auto"
+        self._live, self._skip_bad = live, skip_bad
+
+    def __call__(self, video: Source) -> Iterator[Sequence[Prediction]]:
+        if is_live(video.path) or self._live:
+            for row in self._stream(video):
+                yield [row]
+        else:
+            yield self._file(video)
+
+    def _stream(self, video: Source) -> Iterable[Prediction]:
+        if is_live(video.path):
+            with closing(LiveReader(video.path)) as camera:
+                frames = camera.sample(Fraction(self._fps))
+                yield from stream_video(self._model, self._backbone, video.name, frames, self._request)
+            return
+        with VideoReader(
+            video.path, size=self._backbone.size, decoder=self._decoder, skip_bad=self._skip_bad
+        ) as reader:
+            end = min(reader.info.duration_seconds, self._request.limit_seconds or math.inf)
+            self._request.check_within(end)
+            frames = _samples(reader, Fraction(self._fps), end)
+            yield from stream_video(self._model, self._backbone, video.name, frames, self._request, end, sampled=True)
+
+    def _file(self, video: Source) -> list[Prediction]:
+        features, end = video_features(
+            video.path,
+            self._backbone,
+            self._fps,
+            decoder=self._decoder,
+            limit_seconds=self._request.limit_seconds,
+            skip_bad=self._skip_bad,
+        )
+        if self._listed is None:
+            return predict_video(self._model, video.name, features, end, self._request)
+        queries = self._listed.of(video.path, self._model, end)
+        return predict_video(self._model, self._listed.name(video.path), features, end, self._request, queries)
 
 
 def _samples(reader: VideoReader, fps: Fraction, end: float) -> Iterator[tuple[np.ndarray, float]]:
     """The samples that features are made of, one by one."""
     for frames in reader.sample(fps, end=end):
         yield from zip(frames.images, frames.pts_seconds.tolist())
-
-
-def _fps_of(model: VideoReasoner) -> str:
-    if model.config.fps is None:
-        raise ModelError("Predicting on a video expects a model that knows its frame rate, got one without.")
-    return model.config.fps
