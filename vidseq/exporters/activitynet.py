@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from vidseq.exporters.base import File, exporter
 from vidseq.exporters.content import AnnotatedVideo, Annotation, ExportContent
-from vidseq.importers.init import plain_name
+from vidseq.video.folder import plain_name
 
 _VERSION = "VERSION 1.3"
 _SUBSETS = {"train": "training", "val": "validation", "test": "testing"}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from vidseq.exporters.base import File, exporter
 from vidseq.exporters.content import AnnotatedVideo, Annotation, ExportContent, layers
-from vidseq.importers.init import plain_name
+from vidseq.video.folder import plain_name
 
 _PLAYERS = 8
 

@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 
 from vidseq.exporters.base import File, exporter
 from vidseq.exporters.content import AnnotatedVideo, Annotation, ExportContent
-from vidseq.importers.init import plain_name
 from vidseq.importers.via import SELECT, TEXT, TIME_ANCHOR, TRACK
+from vidseq.video.folder import plain_name
 
 _LABEL_ID, _TRACK_ID, _SCORE_ID = "1", "2", "3"
 _VIDEO, _BY_DIALOG, _BY_ADDRESS = 4, 1, 3
