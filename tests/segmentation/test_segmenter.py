@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidseq.errors import UserError
+from vidseq.segmentation.action_order import ActionOrder
 from vidseq.segmentation.coarse import pool_scores, refine_edges, spread_labels
 from vidseq.segmentation.decoding import decode_segments
 from vidseq.segmentation.order_gain import order_helps
@@ -158,3 +159,12 @@ def test_what_it_cannot_do_is_refused():
         segmenter.decode(np.zeros((3, 2)), "viterbi")
     many = Segmenter.fit([np.repeat(np.arange(101), 2)] * 3, 101)
     assert many.default == SEGMENTS and ORDERED not in many.decodings
+
+
+def test_a_large_data_set_costs_no_more_than_a_small_one():
+    rng = np.random.default_rng(6)
+    training = [np.repeat(rng.permutation(5), 3) for _ in range(400)]
+    order = Segmenter.fit(training, 5).order
+    assert order is not None and np.array_equal(order.weights, ActionOrder.fit(training[:300], 5).weights)
+    many = Segmenter.fit([np.repeat(np.arange(101), 2)] * 3, 101)
+    assert many.order is None and Segmenter.from_bytes(many.to_bytes()).decodings == many.decodings

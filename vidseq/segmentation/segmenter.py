@@ -7,7 +7,6 @@ action together count as `PAIRS_EVIDENCE` or `ORDER_EVIDENCE` independent ones, 
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from safetensors import SafetensorError
@@ -19,6 +18,7 @@ from vidseq.segmentation.coarse import pool_scores, refine_edges, spread_labels
 from vidseq.segmentation.decoding import SegmentDecoder, SegmentModel, decode_segments
 from vidseq.segmentation.order_gain import order_helps
 from vidseq.segmentation.ordered_decoding import OrderedDecoder, decode_ordered
+from vidseq.segmentation.segment_metrics import runs_of
 
 #: How labels are made of scores: each frame alone; by lengths and pairs of labels; by lengths and all labels before.
 FRAMES, SEGMENTS, ORDERED = DECODINGS = ("frame by frame", "segments", "ordered segments")
@@ -30,6 +30,11 @@ PRIOR_WEIGHT = 0.3
 MAX_STEPS = 400
 #: Decoding in order compares histories of all classes; with more classes it would take too long.
 MAX_ORDERED_CLASSES = 100
+#: The order is learnt from the first training videos with so many segments: each thousand more takes seconds.
+MAX_ORDER_SEGMENTS = 1500
+
+
+_ORDER = ("weights", "bias", "log_background")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +42,8 @@ class Segmenter:
     """Makes segments of scores; C classes, lengths counted in steps of `stride` frames."""
 
     lengths: SegmentModel
-    order: ActionOrder
+    order: ActionOrder | None
+    """None: there are too many classes to decode in order."""
     log_prior: np.ndarray
     """Log of each class's share of the training frames, (C,)."""
     stride: int
@@ -67,10 +73,12 @@ class Segmenter:
         coarse = [spread_labels(labels, stride) for labels in videos]
         known = np.concatenate([np.asarray(labels) for labels in videos])
         counts = np.bincount(known[known >= 0], minlength=num_classes)
-        in_order = num_classes <= MAX_ORDERED_CLASSES and order_helps(videos, num_classes, background)
+        few = _first_videos(videos, MAX_ORDER_SEGMENTS) if num_classes <= MAX_ORDERED_CLASSES else []
+        order = ActionOrder.fit(few, num_classes, background) if few else None
+        in_order = order is not None and order_helps(few, num_classes, background)
         return cls(
             SegmentModel.fit(coarse, num_classes),
-            ActionOrder.fit(videos, num_classes, background),
+            order,
             np.log(counts / counts.sum() + 1e-3),
             stride,
             float(np.median(found)),
@@ -80,7 +88,7 @@ class Segmenter:
     @property
     def decodings(self) -> tuple[str, ...]:
         """Those of `DECODINGS` that this many classes allow."""
-        return DECODINGS if self.order.num_classes <= MAX_ORDERED_CLASSES else DECODINGS[:2]
+        return DECODINGS if self.order is not None else DECODINGS[:2]
 
     def decode(
         self, log_probabilities: np.ndarray, decoding: str | None = None, *, causal: bool = False
@@ -112,12 +120,12 @@ class Segmenter:
         return refine_edges(np.repeat(steps, self.stride)[: len(scores)], scores, self.stride)
 
     def _decode(self, pooled: np.ndarray, decoding: str) -> np.ndarray:
-        if decoding == SEGMENTS:
+        if self.order is None or decoding == SEGMENTS:
             return decode_segments(pooled, self.lengths, score_weight=self._weight(PAIRS_EVIDENCE))
         return decode_ordered(pooled, self.lengths, self.order, score_weight=self._weight(ORDER_EVIDENCE))
 
     def _decoder(self, decoding: str) -> SegmentDecoder | OrderedDecoder:
-        if decoding == SEGMENTS:
+        if self.order is None or decoding == SEGMENTS:
             return SegmentDecoder(self.lengths, score_weight=self._weight(PAIRS_EVIDENCE))
         return OrderedDecoder(self.lengths, self.order, score_weight=self._weight(ORDER_EVIDENCE))
 
@@ -128,8 +136,10 @@ class Segmenter:
     def to_bytes(self) -> bytes:
         """The content of its file; equal ones have equal bytes."""
         arrays = {f"lengths.{name}": value for name, value in vars(self.lengths).items()}
-        arrays |= {f"order.{name}": getattr(self.order, name) for name in ("weights", "bias", "log_background")}
-        background = -1 if self.order.background is None else self.order.background
+        background = -1
+        if self.order is not None:
+            arrays |= {f"order.{name}": getattr(self.order, name) for name in _ORDER}
+            background = -1 if self.order.background is None else self.order.background
         arrays |= {
             "log_prior": self.log_prior,
             "usual_frames": np.array([self.usual_frames]),
@@ -149,8 +159,10 @@ class Segmenter:
             stride, background, default = arrays["numbers"].tolist()
             names = [field.name for field in dataclasses.fields(SegmentModel)]
             lengths = SegmentModel(**{name: arrays[f"lengths.{name}"] for name in names})
-            weights, bias, log_background = (arrays[f"order.{name}"] for name in ("weights", "bias", "log_background"))
-            order = ActionOrder(weights, bias, log_background, background if background >= 0 else None)
+            order = None
+            if any(f"order.{name}" in arrays for name in _ORDER):
+                weights, bias, log_background = (arrays[f"order.{name}"] for name in _ORDER)
+                order = ActionOrder(weights, bias, log_background, background if background >= 0 else None)
             usual = float(arrays["usual_frames"][0])
             return cls(lengths, order, arrays["log_prior"], stride, usual, DECODINGS[default])
         except (SafetensorError, KeyError, IndexError, TypeError) as error:
@@ -159,5 +171,11 @@ class Segmenter:
 
 def _lengths(labels: np.ndarray) -> list[int]:
     """The lengths of a video's segments in frames; frames below 0 have no label."""
-    edges = np.flatnonzero(np.diff(np.asarray(labels), prepend=np.nan, append=np.nan) != 0)
-    return [int(last - first) for first, last in pairwise(edges) if labels[first] >= 0]
+    classes, starts, ends = runs_of(labels)
+    return (ends - starts)[classes >= 0].tolist()
+
+
+def _first_videos(videos: Sequence[np.ndarray], segments: int) -> Sequence[np.ndarray]:
+    """The first videos that together have at least so many segments; all if there are fewer."""
+    total = np.cumsum([len(_lengths(labels)) for labels in videos])
+    return videos[: int(np.searchsorted(total, segments)) + 1]
