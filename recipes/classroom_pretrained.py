@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from safetensors.torch import load_file, save_file
 
 from vidseq.classroom import ClassroomConfig, generate
 from vidseq.cli import run_script
@@ -127,12 +126,9 @@ def train(data: Path, runs: Path, config: TrainConfig) -> Path:
 
 
 def copy_model(run: Path, folder: Path) -> Path:
-    """Copies the best model of a run, with weights of half the precision: of twice the size they say no more."""
+    """Copies the best model of a run with compact weights, a quarter of the size."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(run / "checkpoints" / "best", folder)
-    weights = load_file(folder / "model.safetensors")
-    halves = {key: part.half() if part.is_floating_point() else part for key, part in weights.items()}
-    save_file(halves, folder / "model.safetensors")
+    save_model(load_model(run, "cpu"), folder, compact=True)
     return folder
 
 

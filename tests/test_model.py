@@ -178,18 +178,19 @@ def test_token_features_are_standardised_place_by_place() -> None:
     torch.testing.assert_close(standard.std(0), torch.ones(2, 3), atol=1e-4, rtol=0)
 
 
-def test_a_few_numbers_of_each_place_reach_the_head() -> None:
+@pytest.mark.parametrize("place_dim", [2, 3, 64])
+def test_every_place_reaches_the_head(place_dim: int) -> None:
     torch.manual_seed(0)
     options = {"token_dim": 4, "token_queries": 2, "dropout": 0.0, "feature_dropout": 0.0}
-    projection = TokenProjection((5, 3), 8, place_dim=2, **options).eval()  # type: ignore[arg-type]
+    projection = TokenProjection((5, 3), 8, place_dim=place_dim, **options).eval()  # type: ignore[arg-type]
     features = torch.randn(1, 1, 5, 3)
-    x, tokens = projection(features)
+    x, _ = projection(features)
     assert projection.places is not None
-    narrow, wide = projection.places[0], projection.places[2]
-    parts = [wide.weight[:, 2 * place : 2 * place + 2] @ narrow(tokens[0, 0, place]) for place in range(5)]
+    narrow, wide, width = projection.places[0], projection.places[3], min(place_dim, 3)
+    parts = [wide.weight[:, width * k : width * (k + 1)] @ narrow(features[0, 0, k]) for k in range(5)]
     places, projection.places = projection.places, None
     torch.testing.assert_close(x[0, 0], projection(features).x[0, 0] + torch.stack(parts).sum(0))
-    assert sum(part.numel() for part in places.parameters()) == 4 * 2 + 2 + 5 * 2 * 8
+    assert sum(part.numel() for part in places.parameters()) == (3 * 2 + 2 if width < 3 else 0) + 5 * width * 8
 
 
 def test_nan_in_the_padding_of_tokens_reaches_no_gradient(token_model: VideoReasoner) -> None:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from vidseq import __version__
+from vidseq.compact_weights import pack, unpack
 from vidseq.data.fields import nearest
 from vidseq.device import choose_device
 from vidseq.errors import DataError, FingerprintError, ModelError
@@ -33,12 +34,13 @@ FORMAT_VERSION = 2
 RUN_CHECKPOINTS = ("checkpoints/best", "checkpoints/last")
 
 
-def save_model(model: VideoReasoner, folder: Path | str) -> None:
+def save_model(model: VideoReasoner, folder: Path | str, *, compact: bool = False) -> None:
     """Writes a model; an interrupted write leaves the old files.
 
     Args:
         model: the model, on any device; its data types are kept.
         folder: folder of the model; created if it is missing.
+        compact: a quarter of the bytes, for models that ship; weights are rounded, see `vidseq.compact_weights`.
     """
     folder = Path(folder)
     weights = {name: part.detach().cpu().contiguous() for name, part in model.state_dict().items()}
@@ -55,7 +57,7 @@ def save_model(model: VideoReasoner, folder: Path | str) -> None:
     for name, task in of_family(model.tasks.values(), DenseTask).items():
         if task.segmenter is not None:
             _write_if_changed(folder / segmenter_file(name), task.segmenter.to_bytes())
-    atomic_write(folder / WEIGHTS_FILE, save(weights))
+    atomic_write(folder / WEIGHTS_FILE, save(pack(weights) if compact else weights))
 
 
 def load_model(
@@ -202,7 +204,9 @@ def _load_weights(model: VideoReasoner, path: Path) -> None:
     if not path.is_file():
         raise _damaged(path, "it is missing")
     try:
-        weights = load_file(path)
+        weights = unpack(load_file(path))
+    except ValueError as error:
+        raise _damaged(path, str(error)) from None
     except (SafetensorError, OSError) as error:
         raise _damaged(path, f"it is truncated or no safetensors file ({error})") from None
     wanted = {name: tuple(part.shape) for name, part in model.state_dict().items()}

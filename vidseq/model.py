@@ -40,7 +40,7 @@ class ModelConfig:
     token_queries: int = 16
     """Learned queries that sum up the tokens of a frame."""
     place_dim: int = 0
-    """Numbers of each token that reach the head place by place, beside what the learned queries sum up; 0: none."""
+    """Numbers of each place that reach the head, place by place, beside what the learned queries sum up; 0: none."""
     head: str = "lstm"
     head_options: Mapping[str, Any] = field(default_factory=dict)
     causal: bool = True

@@ -10,6 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+#: Share of the numbers of places that memory does without in training, each for a whole clip: they are many, and are
+#: easily learnt by heart.
+PLACE_DROPOUT = 0.3
+
 #: A feature further from its mean than this many standard deviations counts as this far.
 MAX_DEVIATIONS = 10.0
 
@@ -79,10 +83,11 @@ class FrameProjection(Projection):
 class TokenProjection(Projection):
     """Features with a token axis: a network that all places share, a position each, and K learned queries.
 
-    Each learned query takes a weighted mean of a frame's tokens. The K means, and a few numbers of every token place
-    by place, make the head's input. No question is involved, so that a stream can be read before it is asked.
+    Each learned query takes a weighted mean of a frame's tokens. The K means, and the features of every place, make the
+    head's input. No question is involved, so that a stream can be read before it is asked.
 
-    Without the numbers place by place, what is small may not reach memory; with them, there is more to learn by heart.
+    The means learn slowly where to look, so that what is small never reaches memory. A linear map of all places learns
+    it from the first step on. Wide features are made narrower first, by one linear map that all places share.
 
     Source: a few learned tokens a frame as in Ryoo et al., arXiv:2106.11297.
 
@@ -91,7 +96,7 @@ class TokenProjection(Projection):
         dim: width D of the head.
         token_dim: width E of a token.
         token_queries: learned queries K.
-        place_dim: numbers of each token that reach the head place by place; 0: none.
+        place_dim: numbers of each place that reach the head, place by place; 0: none.
         dropout: share of output channels dropped in training.
         feature_dropout: share of feature channels dropped in training, each for a whole clip.
     """
@@ -121,9 +126,10 @@ class TokenProjection(Projection):
         self.mix = nn.Sequential(nn.Linear(token_queries * token_dim, dim), nn.Dropout(dropout))
         self.places = (
             nn.Sequential(
-                nn.Linear(token_dim, place_dim),
+                nn.Linear(shape[1], place_dim) if place_dim < shape[1] else nn.Identity(),
                 nn.Flatten(-2),
-                nn.Linear(shape[0] * place_dim, dim, bias=False),
+                ClipDropout(PLACE_DROPOUT),
+                nn.Linear(shape[0] * min(place_dim, shape[1]), dim, bias=False),
                 nn.Dropout(dropout),
             )
             if place_dim
@@ -132,10 +138,11 @@ class TokenProjection(Projection):
 
     def forward(self, features: Tensor) -> Projected:
         """See `Projection.forward`."""
-        tokens = self.norm(self.network(self.standardise(features)) + self.position)
+        standard = self.standardise(features)
+        tokens = self.norm(self.network(standard) + self.position)
         weights = (self.keys(tokens) + self.place_bias).softmax(dim=-2)  # (B, T, N, K)
         x = self.mix((weights.transpose(-1, -2) @ tokens).flatten(-2))
-        return Projected(x if self.places is None else x + self.places(tokens), tokens)
+        return Projected(x if self.places is None else x + self.places(standard), tokens)
 
 
 class Look(nn.Module):

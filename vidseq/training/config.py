@@ -23,8 +23,8 @@ class TrainConfig:
     """Width of the memory, an even number."""
     token_dim: int = 64
     """Width of a token, where features have a token axis."""
-    place_dim: int = 0
-    """Numbers of each token that reach memory place by place; 0: only sums over places do."""
+    place_dim: int = 64
+    """Numbers of each place that reach memory, place by place; 0: only sums over places do."""
     causal: bool = True
     """See the past alone; off: the future, too.
 
