@@ -45,9 +45,7 @@ WORLD = ClassroomConfig(
     max_children=2,
     families=("next_action", "color_now", "doing", *ABOUT_THE_PAST),
 )
-TRAINING = TrainConfig(
-    epochs=12, batch_size=8, feature_dropout=0.1, full_context=0.8, look_dropout=0.5, place_dim=16, patience=None
-)
+TRAINING = TrainConfig(epochs=12, batch_size=8, feature_dropout=0.1, full_context=0.8, look_dropout=0.5, patience=None)
 HEAD_OPTIONS: dict[str, dict[str, Any]] = {"conv": {"layers": 5}, "window": {"window": 64, "layers": 2}}
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from vidseq import load_model, save_model
 from vidseq.classroom import ClassroomConfig, generate
 from vidseq.cli import run_script
 from vidseq.data import Dataset, extract_dataset_features
@@ -43,14 +44,15 @@ WORLD = ClassroomConfig(
 TEST = ClassroomConfig(train_videos=0, val_videos=0, test_videos=100, feature_fps=FPS, seed=FIRST_TEST_SEED)
 BACKBONE = BackboneConfig(input_size=320, resize="whole", pooling="9x10", tokens=True)
 PCA = 64
-#: Half of the questions do not look at the present, so that single frames teach what a memory must hold.
+#: Most questions do not look at the present, so that single frames teach what a memory must hold.
 TRAINING = TrainConfig(
-    epochs=40,
+    epochs=30,
     dim=256,
     batch_size=8,
     lr=2e-3,
     feature_dropout=0.1,
-    look_dropout=0.5,
+    look_dropout=0.7,
+    glances=16,
     full_context=0.6,
     precision="bf16-mixed",
     patience=None,

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from vidseq.checkpoint import load_model, save_model
+from vidseq.checkpoint import WEIGHTS_FILE, load_model, save_model
 from vidseq.errors import FingerprintError, ModelError
-from vidseq.model import VideoReasoner
+from vidseq.model import ModelConfig, VideoReasoner
 
 
 @pytest.fixture
@@ -137,3 +138,20 @@ def test_folders_without_a_model_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match=r"A model expects a folder, got a file at"):
         load_model(tmp_path / "file")
+
+
+def test_a_compact_model_is_small_and_answers_alike(toy_config: ModelConfig, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = VideoReasoner(dataclasses.replace(toy_config, dim=64)).eval()
+    for name, compact in (("plain", False), ("compact", True)):
+        save_model(model, tmp_path / name, compact=compact)
+    sizes = [(tmp_path / name / WEIGHTS_FILE).stat().st_size for name in ("plain", "compact")]
+    assert sizes[1] < 0.35 * sizes[0]
+    features = torch.randn(2, 9, toy_config.feature_dim)
+    y, again = (load_model(tmp_path / name, "cpu")(features) for name in ("plain", "compact"))
+    assert 0 < (y - again).abs().max() < 0.1
+    weights = load_file(tmp_path / "compact" / WEIGHTS_FILE)
+    del weights[next(name for name in weights if name.endswith(".scale"))]
+    save_file(weights, tmp_path / "compact" / WEIGHTS_FILE)
+    with pytest.raises(ModelError, match="expects a scale for each of its"):
+        load_model(tmp_path / "compact", "cpu")

@@ -83,8 +83,8 @@ class FrameProjection(Projection):
 class TokenProjection(Projection):
     """Features with a token axis: a network that all places share, a position each, and K learned queries.
 
-    Each learned query takes a weighted mean of a frame's tokens. The K means, and the features of every place, make the
-    head's input. No question is involved, so that a stream can be read before it is asked.
+    Each learned query takes a weighted mean of a frame's tokens. The K means and the features of every place make
+    the head's input. No question is involved, so that a stream can be read before it is asked.
 
     The means learn slowly where to look, so that what is small never reaches memory. A linear map of all places learns
     it from the first step on. Wide features are made narrower first, by one linear map that all places share.

@@ -21,7 +21,7 @@ LAYERS: Sequence[Set[str]] = [
     {"heads"},
     {"language"},
     {"tasks"},
-    {"model", "projection", "clip_reader", "checkpoint"},
+    {"model", "projection", "clip_reader", "checkpoint", "compact_weights"},
     {"training"},
     {"inference"},
     {"baselines"},
