@@ -1,5 +1,8 @@
 import errno
+import os
+import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -22,6 +25,36 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, error: BaseException) -
         raise error
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_error_names_the_file_that_the_user_knows(tmp_path: Path, named: bool) -> None:
+    target = tmp_path / "x.txt"
+    with pytest.raises(OSError, match="No space left on device") as error, atomic_path(target) as temporary:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"file:{temporary}" if named else None)
+    assert error.value.filename == str(target)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path / ".temporary-1"))
+
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    with pytest.raises(OSError, match="Read-only") as error:
+        atomic_write(tmp_path / "x.txt", "text")
+    assert error.value.filename == str(tmp_path / "x.txt")
+
+
+def test_other_errors_stay_as_they_are(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.txt"
+    with pytest.raises(FileNotFoundError, match=r"missing\.txt"), atomic_path(tmp_path / "x.txt"):
+        missing.read_text()
+
+
+def test_a_long_name_is_written(tmp_path: Path) -> None:
+    target = tmp_path / f"{'n' * 250}.txt"
+    atomic_write(target, "text")
+    assert target.read_text() == "text"
 
 
 @pytest.mark.parametrize("mapped", [True, False])

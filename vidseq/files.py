@@ -1,11 +1,15 @@
 """Writes files atomically, and explains why an array file cannot be read."""
 
 import contextlib
+import errno
 import os
 import tempfile
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+
+#: The errors of writing that lie with the place, not with what is written.
+NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT})
 
 
 @contextlib.contextmanager
@@ -19,21 +23,36 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         path: path of the finished file; its folder is created if it is missing.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written; `path` is unchanged.
+        OSError: the disk is full or the folder cannot be written; `path`, which it names, is unchanged.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
+    with naming(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}-", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(target)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def naming(target: Path) -> Iterator[None]:
+    """Makes errors of writing name the file or folder that a user knows, not a temporary one inside."""
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        where = Path(str(error.filename or target).removeprefix("file:"))
+        inside = where.parent == target.parent or target in where.parents
+        if error.errno not in NOT_WRITABLE or not inside:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(target)) from error
 
 
 def atomic_write(path: Path | str, content: str | bytes) -> None:

@@ -2,17 +2,22 @@
 
 import contextlib
 import difflib
+import errno
 import io
+import os
 import re
 import string
+import tempfile
 from pathlib import Path
 
 import cyclopts
 import pytest
+from cyclopts import App
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidseq.cli import COMMANDS, main
+from vidseq.commands.messages import message
 from vidseq.commands.options import Command
 
 #: Cyclopts 5 needs Python 3.11.
@@ -120,3 +125,38 @@ def error_of(words: list[str]) -> str:
     with contextlib.redirect_stderr(io.StringIO()) as printed:
         assert main(words) == 2
     return printed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (errno.ENOSPC, "out/x.txt cannot be written: No space left on device. Make room, or name another "
+                       "place for it."),
+        (errno.EROFS, "out/x.txt cannot be written: Read-only file system. Name another place for it."),
+        (errno.EACCES, "out/x.txt: Permission denied. Change its permissions or those of its folder, "
+                       "or name another place."),
+        (errno.ENOENT, "No such file or directory: out/x.txt"),
+    ],
+)  # fmt: skip
+def test_a_place_that_cannot_be_written_is_named_with_a_way_out(number: int, line: str) -> None:
+    assert message(OSError(number, os.strerror(number), "out/x.txt"), App()) == line
+
+
+def test_a_full_disk_is_named_though_python_names_no_file() -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert message(full, App()).startswith("A file cannot be written: No space left on device. Make room")
+
+
+def test_a_data_set_in_a_folder_that_cannot_be_written_names_that_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "val_list.txt").write_text("a.mp4 300 jump\n")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path / "data" / ".writing-abc"))
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", refuse)
+    words = ["data", "convert", "kinetics", str(tmp_path / "val_list.txt"), str(tmp_path / "data"), "--fps", "30"]
+    assert main([*words, "--fps", "30"]) == 2
+    line = f"vidseq: {tmp_path / 'data'} cannot be written: Read-only file system. Name another place for it.\n"
+    assert capsys.readouterr().err == line

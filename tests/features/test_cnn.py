@@ -216,7 +216,10 @@ def test_fingerprint_holds_the_options():
         ({"pooling": "max"}, "pooling expects 'mean' or ROWSxCOLUMNS, got 'max'"),
         ({"pooling": "0x2"}, "pooling expects 'mean' or ROWSxCOLUMNS, got '0x2'"),
         ({"pooling": "8x2"}, "pooling expects at most 7 rows and columns at input_size 224, got '8x2'"),
-        ({"tokens": True}, "tokens expect a grid of cells, got pooling 'mean'. Example: --pooling 7x7."),
+        (
+            {"tokens": True},
+            "tokens expect a grid of cells, got pooling 'mean'. Example: `vidseq features --pooling 7x7",
+        ),
         ({"layer": "stride2"}, "Unknown layer 'stride2'.* Known layers: last, stride16, stride4, stride8"),
         ({"layer": "stride16", "pooling": "15x2"}, "pooling expects at most 14 rows and columns at input_size 224"),
         ({"resize": "squash"}, "expects resize crop or whole, got 'squash'"),

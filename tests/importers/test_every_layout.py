@@ -1,5 +1,6 @@
 """What holds for every layout: nothing of the source changes, the result is sound, and text may come from Windows."""
 
+import re
 import time
 from pathlib import Path
 
@@ -48,6 +49,20 @@ def test_the_command(layout: Layout, source: Path, tmp_path: Path, capsys: pytes
         words += [f"--{name}", str(value)]
     assert main(words) == 0, capsys.readouterr().err
     assert f"{layout.counts[0]} videos, {layout.counts[1]} segments" in capsys.readouterr().out
+
+
+def test_the_command_replaces_a_data_set_only_if_asked_to(
+    layout: Layout, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["data", "convert", "--from", layout.name, str(source / layout.source), "--out", str(tmp_path / "out")]
+    words += [word for name, value in layout.arguments(source).items() for word in (f"--{name}", str(value))]
+    assert main(words) == 0, capsys.readouterr().err
+    corrected = tmp_path / "out" / "segments.csv"
+    corrected.write_text("video,start,end,label\n")
+    assert main(words) == 2
+    assert re.search("A data set expects '.*' to be new, .* or use --overwrite", capsys.readouterr().err)
+    assert corrected.read_text() == "video,start,end,label\n"
+    assert main([*words, "--overwrite"]) == 0
 
 
 def test_a_byte_order_mark_and_windows_line_ends(layout: Layout, source: Path, tmp_path: Path) -> None:

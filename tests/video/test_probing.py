@@ -1,5 +1,6 @@
 """What a file is said to hold, and one clear line for each file that is no video."""
 
+import os
 import wave
 from collections.abc import Callable
 from fractions import Fraction
@@ -34,6 +35,13 @@ def test_facts_of_a_plain_file(coded_video: Make) -> None:
     assert info.damage == ""
     asked = probe(info.path, decoder="pyav")
     assert (asked.decoder, asked.decoder_version, asked.reason) == ("pyav", av.__version__, "asked for")
+
+
+def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    path.write_bytes(b"x")
+    with pytest.raises(VideoError, match=r"a name that is not UTF-8\. Rename it\."):
+        probe(path)
 
 
 def test_no_such_file(tmp_path: Path) -> None:

@@ -1,30 +1,54 @@
 """The command that converts a data set from another layout; the layouts' importers are imported with this module."""
 
 import functools
-from collections.abc import Callable
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 from cyclopts import App, Group
 
+from vidseq.claims import refuse_existing
 from vidseq.commands.options import Command
+from vidseq.data.format import INFO_FILE
 from vidseq.importers import IMPORTERS
 from vidseq.importers.conversion import ConversionReport
 
+#: The option that the command adds to those of each importer.
+_OVERWRITE = inspect.Parameter("overwrite", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
+_ARGUMENTS = re.compile(r"(?<=Args:\n)(?:( +)\S.*\n?)+")
 
-def _printing(convert: Callable[..., ConversionReport]) -> Callable[..., int]:
+
+def _command(convert: Callable[..., ConversionReport]) -> Callable[..., int]:
+    """Makes the command of an importer: it prints the report, and replaces a data set only with --overwrite."""
+    signature = inspect.signature(convert)
+
     @functools.wraps(convert)
-    def run(*places: object, **options: object) -> int:
+    def run(*places: object, overwrite: bool = False, **options: object) -> int:
+        _refuse_to_replace(signature.bind(*places, **options).arguments, overwrite)
         report = convert(*places, **options)
         print(report.summary())
         return 1 if report.skipped else 0
 
+    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), _OVERWRITE])  # type: ignore[attr-defined]
+    run.__annotations__ = {**convert.__annotations__, "overwrite": bool}
+    run.__doc__ = _ARGUMENTS.sub(r"\g<0>\1overwrite: replace a data set that is there.\n", run.__doc__ or "", count=1)
     return run
+
+
+def _refuse_to_replace(arguments: Mapping[str, Any], overwrite: bool) -> None:
+    """Refuses a folder that holds a data set, unless it is the one that the new labels are meant for."""
+    out, like = Path(arguments["out"]), arguments.get("like")
+    if like is None or Path(like).resolve() != out.resolve():
+        refuse_existing(out / INFO_FILE, "A data set", overwrite=overwrite)
 
 
 def _layouts() -> App:
     """A command for each layout, with the options of its importer."""
     layouts, group = App(name="--from", show=False), Group("Layouts", sort_key=0)
     for name, convert in IMPORTERS.items():
-        layouts.command(App(name=name, default_command=Command(_printing(convert)), group=group))
+        layouts.command(App(name=name, default_command=Command(_command(convert)), group=group))
     return layouts
 
 

@@ -1,6 +1,7 @@
 """What a user reads about a mistake: one line, with the nearest name."""
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 from cyclopts import (
@@ -42,6 +43,12 @@ def message(error: Exception, app: App) -> str:
             return f"After {first.name}, '{error.token}' needs a name, too. Write {error.argument.name} {error.token}."
         case CycloptsError():
             return " ".join(str(error).split())
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT, strerror=reason, filename=name):
+            return f"{name or 'A file'} cannot be written: {reason}. Make room, or name another place for it."
+        case OSError(errno=errno.EROFS, strerror=reason, filename=str(name)):
+            return f"{name} cannot be written: {reason}. Name another place for it."
+        case OSError(errno=errno.EACCES | errno.EPERM, strerror=reason, filename=str(name)):
+            return f"{name}: {reason}. Change its permissions or those of its folder, or name another place."
         case OSError(strerror=str(reason), filename=name) if name:
             return f"{reason}: {name}"
     return str(error)

@@ -37,7 +37,8 @@ def annotation_for(hint: Any, default: Any) -> Any:
     kind, optional = kind_of(hint), type(None) in typing.get_args(hint)
     converter = READERS.get(kind, convert)
     negative = None if default is True else ""
-    settings = Parameter(converter=_or_null(converter) if optional else converter, negative=negative)
+    text = str in (kind, item_of(hint) if kind in (list, tuple) else None)
+    settings = Parameter(converter=_or_null(converter, text) if optional else converter, negative=negative)
     if kind is bool:
         return Annotated[SWITCH, settings]
     if kind is dict:
@@ -102,7 +103,7 @@ def to_list(hint: Any, tokens: Sequence[Token]) -> Any:
     """Reads the words of an option that may be repeated; a word may be a list such as [a, b], for a tuple also a,b."""
     kind, item = kind_of(hint), item_of(hint)
     read = {int: to_whole_number, Path: to_path, float: _to_number, str: lambda _, token: token[-1].value}[item]
-    words = (word for token in tokens for word in _words(token, commas=kind is tuple))
+    words = (word for token in tokens for word in _words(token, commas=kind is tuple, text=item is str))
     return (tuple if kind is tuple else list)(read(item, [word]) for word in words)
 
 
@@ -117,11 +118,12 @@ def to_mapping(_: Any, tokens: Sequence[Token] | Mapping[str, Any]) -> dict[str,
     return value if isinstance(value, dict) else _refuse(tokens[-1], dict)
 
 
-def _or_null(read: Reader) -> Reader:
-    """Lets the word null stand for None."""
+def _or_null(read: Reader, text: bool) -> Reader:
+    """Lets the word null stand for None; for a text in a file alone, since a name or a question may be that word."""
 
     def read_or_null(hint: Any, tokens: Any) -> Any:
         null = not isinstance(tokens, Mapping) and [token.value for token in tokens] == ["null"]
+        null = null and not (text and tokens[0].source in ("", "cli"))
         return None if null else read(hint, tokens)
 
     return read_or_null
@@ -145,14 +147,26 @@ READERS: Mapping[object, Reader] = {
 }
 
 
-def _words(token: Token, commas: bool) -> Iterator[Token]:
-    if token.value.startswith("["):
-        items = _yaml(token, list)
-        yield from (token.evolve(value=str(item)) for item in (items if isinstance(items, list) else [items]))
+def _words(token: Token, commas: bool, text: bool) -> Iterator[Token]:
+    items = _listed(token, text) if token.value.startswith("[") else None
+    if items is not None:
+        yield from (token.evolve(value=str(item)) for item in items)
     elif commas:
         yield from (token.evolve(value=word.strip()) for word in token.value.split(","))
     else:
         yield token
+
+
+def _listed(token: Token, text: bool) -> list[Any] | None:
+    """The items of a list; None for a text that merely begins with a bracket, such as "[a] or [b]?"."""
+    if not text:
+        items = _yaml(token, list)
+        return items if isinstance(items, list) else [items]
+    try:
+        items = yaml.load(token.value, yaml.BaseLoader)  # texts stay texts: yes, 1e3, null
+    except yaml.YAMLError:
+        return None
+    return items if isinstance(items, list) and all(isinstance(item, str) for item in items) else None
 
 
 def _yaml(token: Token, target: type) -> Any:

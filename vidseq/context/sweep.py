@@ -263,7 +263,8 @@ class _OpenSweep:
         if len(contexts) < 2:
             raise UserError(
                 f"Extrapolation expects a run trained to at most half of the longest past, {self.longest:.1f} s, "
-                f"got '{folder}', trained to {seconds:g} s. Train one with --max-clip-seconds or --context-seconds."
+                f"got '{folder}', trained to {seconds:g} s. Train one with "
+                "`vidseq train --max-clip-seconds` or `vidseq train --context-seconds`."
             )
         return contexts
 

@@ -14,7 +14,7 @@ from vidseq.data.fields import Row, nearest
 from vidseq.data.next_actions import derive_next_actions
 from vidseq.data.schema import NEXT_ACTION, QUESTION, DatasetInfo, Query, Segment, Video
 from vidseq.errors import DataError
-from vidseq.files import atomic_write
+from vidseq.files import atomic_write, naming
 
 
 @dataclass(frozen=True)
@@ -198,8 +198,10 @@ def write_dataset(
         DataError: `load` would refuse a row; nothing is written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as name:
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(prefix=".writing-", dir=folder)
+    with scratch as name, naming(folder):
         # Reads the new files before they replace the old ones, so that `load` accepts what is written.
         finished = Path(name)
         atomic_write(finished / text.INFO_FILE, text.info_json(info))

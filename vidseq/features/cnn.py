@@ -181,7 +181,9 @@ def _grid(config: BackboneConfig) -> tuple[int, int]:
     pooling, input_size = config.pooling, config.input_size
     if pooling == "mean":
         if config.tokens:
-            raise UserError("tokens expect a grid of cells, got pooling 'mean'. Example: --pooling 7x7.")
+            raise UserError(
+                "tokens expect a grid of cells, got pooling 'mean'. Example: `vidseq features --pooling 7x7 --tokens`."
+            )
         return 1, 1
     match = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", pooling)
     if match is None:

@@ -18,10 +18,14 @@ def open_video(path: Path) -> Iterator[InputContainer]:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        VideoError: the path is a folder, the file is empty, or it cannot be read as a video.
+        VideoError: the path is a folder or no text, the file is empty, or it cannot be read as a video.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file.")
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise VideoError(f"{path}: a name that is not UTF-8. Rename it.") from None
     if path.is_dir():
         raise VideoError(f"{path}: a folder, not a video file.")
     if path.stat().st_size == 0:

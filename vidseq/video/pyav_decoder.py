@@ -17,6 +17,10 @@ from vidseq.video.packets import INTERLACED, PacketIndex
 # Only H.264 reliably marks pictures that no other picture refers to (nal_ref_idc = 0). HEVC's mark holds for one
 # temporal layer only, and FFmpeg uses no mark of other codecs.
 SKIPS_UNREFERENCED = frozenset({"h264"})
+#: The way out of damage, in the words of the library and of the commands that have it.
+WITHOUT_DAMAGE = (
+    "Use skip_bad to go on without the damaged part (`vidseq features --skip-bad`, `vidseq predict --skip-bad`)."
+)
 
 
 class PyavDecoder:
@@ -155,8 +159,7 @@ class PyavDecoder:
         shown = np.flatnonzero(packets.order == position)
         seconds = packets.seconds[shown[0]] if len(shown) else 0.0
         return VideoError(
-            f"{self._path}: damaged at {seconds:.2f} s of {packets.end_seconds:.2f} s: {what}. "
-            f"Use skip_bad (--skip-bad) to continue without the damaged part."
+            f"{self._path}: damaged at {seconds:.2f} s of {packets.end_seconds:.2f} s: {what}. {WITHOUT_DAMAGE}"
         )
 
     def _upright(self, frame: VideoFrame) -> np.ndarray:

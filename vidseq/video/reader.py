@@ -12,7 +12,7 @@ import numpy as np
 from vidseq.errors import UserError, VideoError
 from vidseq.video.decord_decoder import DecordDecoder
 from vidseq.video.probing import VideoInfo, probe
-from vidseq.video.pyav_decoder import PyavDecoder
+from vidseq.video.pyav_decoder import WITHOUT_DAMAGE, PyavDecoder
 from vidseq.video.resizing import Size, resize
 from vidseq.video.sampling import frame_indices, sample_times
 
@@ -69,7 +69,7 @@ class VideoReader:
         if skip_bad and decoder == "auto" and self.info.decoder == "decord":
             self._take_pyav("decord does not report which frames are damaged")
         if self.info.damage and not skip_bad:
-            raise VideoError(f"{path}: {self.info.damage}. Use skip_bad (--skip-bad) to continue without the rest.")
+            raise VideoError(f"{path}: {self.info.damage}. {WITHOUT_DAMAGE}")
         self.size = size
         self._skip_bad = skip_bad
         self._keep_decoder = decoder != "auto"
