@@ -87,7 +87,7 @@ def test_two_answers_to_one_question_are_named_with_their_rows(tmp_path: Path) -
     folder = make(tmp_path, "", [{"answer": "red"}, {"answer": "red", "time": 6.0}, {"answer": "blue"}])
     assert check_dataset(folder) == [
         "queries.jsonl:3: question 'Which?' of 'a' at 5.000 s expects one row, got the answers red, blue "
-        "(queries.jsonl:1, queries.jsonl:3). Keep one of them: evaluation refuses more."
+        "(queries.jsonl:1, queries.jsonl:3). Keep one of them: training and evaluation refuse more."
     ]
 
 

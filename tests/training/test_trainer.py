@@ -306,3 +306,15 @@ def test_two_processes_learn_together(toy_world: World, tmp_path: Path, capfd: p
     train_losses = [float(row["train_loss"]) for row in metrics(run)]
     assert train_losses[-1] < train_losses[0]
     load_model(run, "cpu")
+
+
+def test_a_question_with_two_answers_is_refused_as_in_evaluation(toy_world: World, tmp_path: Path) -> None:
+    dataset, store = toy_world
+    question = next(query for query in dataset.queries if query.question)
+    other = next(answer for answer in dataset.answer_labels if answer != question.answer)
+    twice = dataclasses.replace(dataset, queries=[*dataset.queries, dataclasses.replace(question, answer=other)])
+    with pytest.raises(
+        UserError, match=r"Training expects each question once, got '.*' 2 times of .* `vidseq data ch"
+    ):
+        fit(twice, store, config(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -6,6 +6,7 @@ import pandas as pd
 
 from vidseq.audit.entries import audit_entries, display_name
 from vidseq.audit.findings import LEVEL, MARGIN, Alarm, Verdict, accuracy_of
+from vidseq.evaluation.intervals import plus_minus
 from vidseq.reporting.inline_svg import drawn_pixels, inline_svg
 from vidseq.reporting.pages import render_page
 from vidseq.reporting.tables import to_markdown
@@ -95,8 +96,7 @@ def as_html(
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:
     """Lays the table out: families down, probes across, percent with half the interval's width."""
-    half = (table["high"] - table["low"]) / 2
-    cells = [f"{100 * mean:.1f} ±{100 * width:.1f}" for mean, width in zip(table["accuracy"], half)]
+    cells = [plus_minus(*ends) for ends in zip(table["accuracy"], table["low"], table["high"])]
     wide = table.assign(cell=cells).pivot(index="family", columns="probe", values="cell")
     wide = wide.loc[table["family"].drop_duplicates(), table["probe"].drop_duplicates()].fillna("–")
     wide.columns = [display_name(str(name)) for name in wide.columns]

@@ -42,19 +42,21 @@ def overload_loss(paired: PairedAnswers) -> Interval:
 def area(paired: PairedAnswers) -> Interval | None:
     """Computes the mean height of the curve over log2 of the context: 0 is the control `blind`, 1 is all right.
 
-    Only contexts of finite length count. The result is None without the control `blind`, or with fewer than two such
-    contexts.
+    Only contexts of finite length count. The result is None without the control `blind`, with fewer than two such
+    contexts, or where `blind` is always right, so that there is nothing above it.
     """
     blind = paired.column(Blind.name)
     finite = np.isfinite(paired.seconds) & (paired.seconds > 0)
     if blind is None or finite.sum() < 2 or np.ptp(paired.seconds[finite]) == 0:
         return None
+    if paired.bootstrap.means[blind] >= 1:
+        return None
     weights = _trapezoid(np.log2(paired.seconds[finite]))
     columns = np.flatnonzero(finite)
 
     def normalised(means: np.ndarray) -> np.ndarray:
-        floor = means[..., blind]
-        return (means[..., columns] @ weights - floor) / np.maximum(1 - floor, 1e-9)
+        floor = np.where(means[..., blind] < 1, means[..., blind], np.nan)
+        return (means[..., columns] @ weights - floor) / (1 - floor)
 
     return paired.bootstrap.interval(normalised)
 

@@ -41,7 +41,8 @@ def questions_asked_twice(dataset: Dataset) -> Iterator[str]:
         what = f"got the answers {', '.join(answers)}" if len(answers) > 1 else f"got it {len(group)} times"
         yield (
             f"{group[-1][0]}: question '{query.question}' of '{query.video}' at {query.time:.3f} s expects one row, "
-            f"{what} ({listing([where for where, _ in group], 5)}). Keep one of them: evaluation refuses more."
+            f"{what} ({listing([where for where, _ in group], 5)}). Keep one of them: training and "
+            "evaluation refuse more."
         )
 
 

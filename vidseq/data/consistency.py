@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from vidseq.data.fields import TIME_TOLERANCE, listing, nearest
 from vidseq.data.format import INFO_FILE, VIDEOS_FILE, round_seconds
 from vidseq.data.schema import NEXT_ACTION, QUERY_KINDS, QUESTION, DatasetInfo, Query, Segment, Video
-from vidseq.errors import DataError
+from vidseq.errors import DataError, UserError
 
 
 def check_video(where: str, video: Video, info: DatasetInfo) -> None:
@@ -103,6 +103,26 @@ def repeated_questions(queries: Sequence[Query]) -> list[list[int]]:
         if query.question:
             asked[query.video, round_seconds(query.time), query.question, query.choices].append(index)
     return [indices for indices in asked.values() if len(indices) > 1]
+
+
+def refuse_repeated_questions(queries: Sequence[Query], who: str) -> None:
+    """Refuses questions that are asked twice, for training and evaluation alike; the check names their rows.
+
+    Args:
+        queries: the queries.
+        who: what refuses them, such as "Training".
+
+    Raises:
+        UserError: names the first of them.
+    """
+    for indices in repeated_questions(queries):
+        query, answers = queries[indices[0]], dict.fromkeys(queries[index].answer for index in indices)
+        different = f" with the answers {', '.join(answers)}" if len(answers) > 1 else ""
+        raise UserError(
+            f"{who} expects each question once, got '{query.question}' {len(indices)} times of '{query.video}' at "
+            f"{query.time:.3f} s{different}. Remove the copies: they would count more than the others. "
+            "`vidseq data check` names their rows."
+        )
 
 
 def _known_video(where: str, video: str, videos: Mapping[str, Video]) -> Video:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vidseq.data.consistency import repeated_questions
+from vidseq.data.consistency import refuse_repeated_questions
 from vidseq.data.schema import FRAME_LABEL, NEXT_ACTION, QUESTION, Query
 from vidseq.data.visible import Past, count_visible, past_of
 from vidseq.errors import UserError
@@ -51,7 +51,7 @@ class QuerySet:
         self._store = store
         self._videos: dict[str, VideoFeatures] = {}
         self._frame_seconds: dict[str, float] = {}
-        self._check_once()
+        refuse_repeated_questions(queries, "Evaluation")
         for query in queries:
             self._check(query)
 
@@ -128,16 +128,6 @@ class QuerySet:
             raise UserError(
                 f"Evaluation expects queries at or after the first frame of '{query.video}' at {times[0]:.3f} s, "
                 f"got one at {query.time:.3f} s. Remove it, or ask later."
-            )
-
-    def _check_once(self) -> None:
-        """Refuses repeated questions, as the check of a data set does."""
-        for indices in repeated_questions(self.queries):
-            query = self.queries[indices[0]]
-            raise UserError(
-                f"Evaluation expects each question once, got '{query.question}' {len(indices)} times of "
-                f"'{query.video}' at {query.time:.3f} s. Remove the copies: they would count more than the others. "
-                "`vidseq data check` names their rows."
             )
 
 

@@ -14,3 +14,8 @@ def clock(seconds: float, step: float = 1.0) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def percent(fraction: float, *, signed: bool = False) -> str:
+    """Writes a share in percent without its sign: "72.1", with `signed` "+72.1", and a dash for NaN."""
+    return "–" if fraction != fraction else f"{100 * fraction:{'+' if signed else ''}.1f}"

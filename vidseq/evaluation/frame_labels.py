@@ -159,15 +159,18 @@ def frame_label_table(rows: pd.DataFrame, by: Sequence[str], average: str = "per
         average: one of `F1_AVERAGES`.
 
     Returns:
-        the columns `by`, those of `METRICS` in percent with one digit, and num_videos.
+        the columns `by`, those of `METRICS` in percent with one digit, and num_videos; where there are such, also
+        left_out, the videos that some metric leaves out: those without a labelled frame or without a segment.
     """
     lines = []
     for names, part in rows.groupby(list(by), sort=False):
         splits = [summarise_frame_labels(split, average) for _, split in part.groupby(["dataset", "version", "seed"])]
         means = pd.DataFrame(splits).mean()
         line = {**dict(zip(by, names)), **{metric: round(100 * means[metric], 1) for metric in METRICS}}
-        lines.append({**line, "num_videos": part["video"].nunique()})
-    return pd.DataFrame(lines)
+        left_out = part.loc[part[list(METRICS)].isna().any(axis=1), "video"].nunique()
+        lines.append({**line, "num_videos": part["video"].nunique(), "left_out": left_out})
+    table = pd.DataFrame(lines)
+    return table if table["left_out"].any() else table.drop(columns="left_out")
 
 
 def _score(predicted: np.ndarray, true: np.ndarray, background: int | None) -> dict[str, float]:

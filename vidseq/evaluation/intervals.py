@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from vidseq.data.words import percent
 from vidseq.errors import UserError
 
 #: With fewer groups than this, an interval comes with a warning.
@@ -43,13 +44,18 @@ class Interval:
     level: float = 0.95
 
     def __str__(self) -> str:
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        mean, low, high = ("–" if value != value else f"{value:.3f}" for value in (self.mean, self.low, self.high))
+        return f"{mean} [{low}, {high}]"
 
     def in_percent(self, *, signed: bool = False) -> str:
-        """Returns text such as "38.1 [36.0, 40.2]", or with signs "+1.2 [+0.3, +2.1]"."""
-        sign = "+" if signed else ""
-        mean, low, high = (f"{100 * value:{sign}.1f}" for value in (self.mean, self.low, self.high))
+        """Returns text such as "38.1 [36.0, 40.2]", or with signs "+1.2 [+0.3, +2.1]"; a dash stands for NaN."""
+        mean, low, high = (percent(value, signed=signed) for value in (self.mean, self.low, self.high))
         return f"{mean} [{low}, {high}]"
+
+
+def plus_minus(mean: float, low: float, high: float) -> str:
+    """Writes a mean with half its interval's width in percent: "72.1 ±3.0"; a dash stands for NaN."""
+    return f"{percent(mean)} ±{percent((high - low) / 2)}"
 
 
 def bootstrap_mean(
@@ -114,12 +120,14 @@ class BootstrapSamples:
         """Computes a statistic of the means with its interval.
 
         Args:
-            statistic: maps means (..., K) to values (...).
+            statistic: maps means (..., K) to values (...); samples where it is undefined, NaN, do not count.
         """
         value = float(statistic(self.means))
-        if not len(self.samples):
+        samples = statistic(self.samples) if len(self.samples) else np.empty(0)
+        samples = samples[~np.isnan(samples)]
+        if not len(samples):
             return Interval(value, float("nan"), float("nan"), self.num_values, self.num_groups, self.level)
-        low, high = np.quantile(statistic(self.samples), expanded_tails(self.level, self.num_groups))
+        low, high = np.quantile(samples, expanded_tails(self.level, self.num_groups))
         return Interval(value, float(low), float(high), self.num_values, self.num_groups, self.level)
 
 
@@ -141,8 +149,13 @@ def bootstrap_means(
         level: probability that an interval holds the true value.
         num_samples: bootstrap samples.
         random_seed: seed of the resampling.
+
+    Raises:
+        UserError: there are no values.
     """
     values = np.asarray(values, float)
+    if not len(values):
+        raise UserError("Bootstrap expects at least one row of values, got none.")
     sums, counts = _cells(values, groups, seeds)
     num_groups = counts.shape[1]
     samples = np.empty((0, values.shape[1]))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from vidseq.errors import UserError
-from vidseq.evaluation.intervals import FewGroupsWarning, accuracy_interval
+from vidseq.evaluation.intervals import FewGroupsWarning, accuracy_interval, plus_minus
 
 #: The columns that a table groups by if no others are given.
 DEFAULT_BY = ("family", "head", "control", "context")
@@ -61,8 +61,7 @@ def pivot_accuracy(rows: pd.DataFrame, index: str = "family", columns: str = "he
         a table of text; its last two columns are the numbers of queries and groups.
     """
     table = accuracy_table(rows, (index, columns))
-    half = (table["high"] - table["low"]) / 2
-    table["cell"] = [f"{100 * mean:.1f} ±{100 * width:.1f}" for mean, width in zip(table["accuracy"], half)]
+    table["cell"] = [plus_minus(*ends) for ends in zip(table["accuracy"], table["low"], table["high"])]
     wide = table.pivot(index=index, columns=columns, values="cell").fillna("–")
     wide = wide.loc[table[index].drop_duplicates(), table[columns].drop_duplicates()]
     of_index = table.groupby(index)

@@ -2,6 +2,9 @@
 
 Every choice that changes a value is a named argument: the background label, and whether F1 is averaged over videos or
 pooled. Frames whose true label is `UNLABELLED` are removed from both sequences before anything is counted.
+
+Nothing against nothing is neither right nor wrong: where neither sequence has a segment, edit score and F1 are NaN,
+and means leave that video out. Where one of them has a segment, both are 0.
 """
 
 from collections.abc import Sequence
@@ -36,9 +39,9 @@ class Counts(NamedTuple):
 
     @property
     def f1(self) -> float:
-        """2 TP / (2 TP + FP + FN); 0 where all counts are 0, as in Lea et al."""
+        """2 TP / (2 TP + FP + FN); NaN where all counts are 0. (Lea et al. count such a video as 0.)"""
         total = 2 * self.true_positives + self.false_positives + self.false_negatives
-        return 2 * self.true_positives / total if total else 0.0
+        return 2 * self.true_positives / total if total else float("nan")
 
 
 def runs_of(labels: np.ndarray, background: int | None = None) -> Runs:
@@ -69,11 +72,14 @@ def edit_score(predicted: np.ndarray, true: np.ndarray, background: int | None =
         predicted: class of each frame, (T,).
         true: class of each frame, (T,).
         background: class left out of both; None: none.
+
+    Returns:
+        a fraction; NaN where neither has a segment.
     """
     predicted, true = _labelled(predicted, true)
     predicted_runs, true_runs = runs_of(predicted, background).labels, runs_of(true, background).labels
     longest = max(len(predicted_runs), len(true_runs))
-    return 1 - edit_distance(predicted_runs, true_runs) / longest if longest else 1.0
+    return 1 - edit_distance(predicted_runs, true_runs) / longest if longest else float("nan")
 
 
 def edit_distance(one: np.ndarray, other: np.ndarray) -> int:
@@ -131,6 +137,9 @@ def segment_f1(
         background: class left out; None: none.
         average: one of `F1_AVERAGES`.
 
+    Returns:
+        a fraction; videos without a segment on either side are left out, and it is NaN if no other is there.
+
     Raises:
         UserError: there is no video, or the average does not exist.
     """
@@ -142,7 +151,8 @@ def segment_f1(
         )
     counts = [segment_counts(labels, true_labels, overlap, background) for labels, true_labels in zip(predicted, true)]
     if average == "per_video":
-        return float(np.mean([count.f1 for count in counts]))
+        of_video = [count.f1 for count in counts if sum(count)]
+        return float(np.mean(of_video)) if of_video else float("nan")
     return pooled_f1(counts)
 
 

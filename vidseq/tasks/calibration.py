@@ -68,10 +68,15 @@ def calibration_error(confidence: np.ndarray, correct: np.ndarray, num_bins: int
     accuracy. Source: arXiv:1706.04599, eq. 3.
 
     Args:
-        confidence: the probability of each prediction, (N,), N at least 1.
+        confidence: the probability of each prediction, (N,).
         correct: whether it is right, (N,).
         num_bins: bins over [0, 1].
+
+    Returns:
+        a fraction; NaN without predictions.
     """
+    if not len(confidence):
+        return float("nan")
     gaps = np.bincount(bin_of(confidence, num_bins), weights=correct - confidence, minlength=num_bins)
     return float(np.abs(gaps).sum() / len(confidence))
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
+from vidseq.data.consistency import refuse_repeated_questions
 from vidseq.data.dataset import Dataset
 from vidseq.device import choose_device
 from vidseq.errors import ModelError
@@ -54,10 +55,12 @@ def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | 
         is the last.
 
     Raises:
-        UserError: unknown names, options that do not fit, a folder that holds another run, a loss that is not finite.
+        UserError: unknown names, options that do not fit, a folder that holds another run, a loss that is not finite,
+            a question that is asked twice of a video at one time.
         DataError: the data set has nothing to learn, or features are missing.
         ModelError: the run to resume is damaged, or is of another version.
     """
+    refuse_repeated_questions(dataset.queries, "Training")
     fabric = make_fabric(config, choose_device(config.device))
     folder = RunFolder(Path(out))
     source = open_question_source(dataset) if config.drawn_questions else None
