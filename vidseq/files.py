@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import itertools
 import os
 import tempfile
 import tokenize
@@ -60,6 +61,18 @@ def atomic_write(path: Path | str, content: str | bytes) -> None:
     data = content.encode() if isinstance(content, str) else content
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+def set_aside(path: Path) -> Path:
+    """Renames a file that nothing can make again, so that a new one takes its place: a.part becomes a-1.part.
+
+    Returns:
+        its new name.
+    """
+    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(1))
+    kept = next(name for name in names if not name.exists())
+    path.rename(kept)
+    return kept
 
 
 #: The errors of NumPy for a file that is not a loadable array; a damaged header can cause a syntax error.

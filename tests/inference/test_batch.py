@@ -170,7 +170,7 @@ def test_a_live_source_keeps_its_rows_when_it_is_stopped(tmp_path: Path) -> None
     (tmp_path / "rows.srt.part").write_text("rows of a run that was killed")
     with pytest.raises(KeyboardInterrupt):
         Batch(camera, read, print, RowFile(out, {}, live=True), None).run()
-    assert (tmp_path / "rows.srt.part-1").read_text() == "rows of a run that was killed"
+    assert (tmp_path / "rows.srt-1.part").read_text() == "rows of a run that was killed"
 
 
 def test_rows_stay_if_the_annotated_video_fails(found: Sources, tmp_path: Path) -> None:

@@ -214,8 +214,6 @@ def test_one_file_name_for_several_videos_is_refused(video: Path, tmp_path: Path
         UserError, match=r"--save-video expects a folder where .* 'both\.mp4'\. Name a folder such as 'bo"
     ):
         predict_sources(str(video.parent), tmp_path, PredictionRequest(), save_video=Path("both.mp4"))
-    with pytest.raises(UserError, match="got a live source"):
-        predict_sources("0", tmp_path, PredictionRequest(), save_video=Path("both.mp4"))
 
 
 def test_the_annotated_video_is_as_long_and_as_large(video: Path, model_folder: Path, tmp_path: Path) -> None:

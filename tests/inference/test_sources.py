@@ -10,7 +10,7 @@ import pytest
 
 from vidseq.errors import UserError
 from vidseq.inference.sources import find_sources
-from vidseq.video.live import is_remote_file
+from vidseq.video.addresses import is_remote_file
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from vidseq.commands.options import option_groups
     {
         "Questions": "question at next_question futures_at every data top",
         "Output": "out save_video stream",
-        "Input": "context limit skip_bad weights device",
+        "Input": "context limit skip_bad reconnect weights device",
     }
 )
 def predict(
@@ -33,6 +33,7 @@ def predict(
     top: int = 5,
     limit: int | None = None,
     skip_bad: bool = False,
+    reconnect: float = 60.0,
 ) -> int:
     """Answers questions about videos and names the next action.
 
@@ -48,7 +49,8 @@ def predict(
         every: seconds from one next action to the following one.
         data: data set of the videos: its own queries are asked, and wrong answers stand beside the right ones.
         out: .jsonl, .csv or .srt file; a JSON object a line on standard output if left out.
-        save_video: video with the predictions drawn on it; a folder if the source is a folder or glob.
+        save_video: video with the predictions drawn on it; a folder if the source is a folder or glob; of a camera or
+            stream, a recording.
         stream: print each row as soon as it is known.
         context: seconds of the past that the model sees; all if left out.
         weights: file with the backbone's weights, if not the pretrained ones.
@@ -56,6 +58,7 @@ def predict(
         top: number of answers to rank.
         limit: only the first N seconds of each source.
         skip_bad: go on without damaged frames.
+        reconnect: seconds to go on trying a camera or stream that was lost.
     """
     with collection_paused():
         from vidseq.inference.request import PredictionRequest
@@ -73,7 +76,8 @@ def predict(
     )
     say = partial(print, flush=True)
     failed = predict_sources(source, model, request, data=data, out=out, save_video=save_video, live=stream,
-                             weights=weights, device=device, skip_bad=skip_bad, say=say)  # fmt: skip
+                             weights=weights, device=device, skip_bad=skip_bad,
+                             reconnect_seconds=reconnect, say=say)  # fmt: skip
     return 1 if failed else 0
 
 

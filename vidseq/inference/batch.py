@@ -8,7 +8,8 @@ from vidseq.inference.predictions import Prediction, to_json
 from vidseq.inference.row_file import FinishedVideo, RowFile
 from vidseq.inference.sources import Source, Sources
 from vidseq.progress import progress
-from vidseq.video.live import is_live
+from vidseq.video.addresses import is_live
+from vidseq.video.live import SourceLostError
 
 
 class Batch:
@@ -55,6 +56,7 @@ class Batch:
             RowFileError: the file of rows cannot be written.
             KeyboardInterrupt: says what is kept and where.
             Exception: whatever made the only video fail, if no folder or glob was named; its rows so far are written.
+                A live source that was lost counts as failed, too, but raises nothing.
         """
         videos = self._found.videos
         if self._rows is not None:
@@ -84,7 +86,7 @@ class Batch:
                 _guard(self._annotate, video, count.rows)
         except _FailedVideoError as failure:
             error = failure.error
-        if error is not None and not self._found.several:
+        if error is not None and not (self._found.several or isinstance(error, SourceLostError)):
             if self._rows is not None and self._rows.num_rows:
                 self._rows.finish()
             raise error

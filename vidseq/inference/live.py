@@ -12,6 +12,7 @@ from vidseq.inference.predictions import Prediction
 from vidseq.inference.request import Agenda, PredictionRequest
 from vidseq.inference.stream import Stream
 from vidseq.model import VideoReasoner
+from vidseq.video.sampling import SAME_TIME_SECONDS
 
 
 def stream_video(
@@ -41,7 +42,7 @@ def stream_video(
     Raises:
         UserError: no frame came, a question's time lies beyond the end, or a request that cannot be streamed.
     """
-    session = _Session(Stream(model, backbone, video=video, sampled=sampled), video, request)
+    session = Session(Stream(model, backbone, video=video, sampled=sampled), video, request)
     last = None
     for image, pts_seconds in frames:
         if pts_seconds > (request.limit_seconds or math.inf):
@@ -55,7 +56,7 @@ def stream_video(
     yield from session.finish(end if math.isfinite(end) else last)
 
 
-class _Session:
+class Session:
     """One stream and its remaining queries."""
 
     def __init__(self, stream: Stream, video: str, request: PredictionRequest) -> None:
@@ -104,14 +105,16 @@ class _Session:
         """When the standing queries are asked next."""
         return self._first + self._request.every * (self._num_standing + 1)
 
-    def _answer_next(self, end: float = math.inf) -> Iterator[Prediction]:
+    def _answer_next(self, end: float = math.inf, at: float | None = None) -> Iterator[Prediction]:
+        """Answers what is due next, at its own time, or at another, later one; `end` is the last there is."""
         if self._timed_at <= self._due:
             time, agenda, text = self._timed.pop(0)
-            yield from self._answer(agenda, time, text)
+            yield from self._answer(agenda, time if at is None else at, text)
             return
         for agenda, text in self._standing:
-            yield from self._answer(agenda, min(self._due, end), text)
-        self._num_standing += 1
+            yield from self._answer(agenda, min(self._due, end) if at is None else at, text)
+        passed = 0 if at is None else int((at - self._first + SAME_TIME_SECONDS) / self._request.every)
+        self._num_standing = max(self._num_standing + 1, passed)
 
     def _answer(self, agenda: Agenda, time: float, text: str | None) -> list[Prediction]:
         return self._stream.predict(agenda.task, agenda.query(self._video, time, text), top=self._request.top)

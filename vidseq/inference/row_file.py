@@ -1,7 +1,6 @@
 """A file of rows that grows while videos are read, and takes its name when all of them are."""
 
 import contextlib
-import itertools
 import json
 import os
 import sys
@@ -10,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vidseq.errors import UserError
-from vidseq.files import atomic_write
+from vidseq.files import atomic_write, set_aside
 from vidseq.inference.predictions import Prediction, formatter, in_order, to_bytes
 
 
@@ -187,9 +186,7 @@ class RowFile:
     def _set_aside(self) -> None:
         """Keeps rows that a live source left when the process was killed: nothing can make them again."""
         if self.part.is_file() and self.part.stat().st_size > len(self._form.header):
-            names = (self.part.with_name(f"{self.part.name}-{number}") for number in itertools.count(1))
-            kept = next(name for name in names if not name.exists())
-            self.part.rename(kept)
+            kept = set_aside(self.part)
             print(f"vidseq: rows of a run that was stopped before are kept in '{kept}'.", file=sys.stderr)
 
     def _full(self, error: OSError) -> RowFileError:

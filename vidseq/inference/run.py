@@ -3,8 +3,7 @@
 import dataclasses
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,14 +18,16 @@ from vidseq.features.base import Backbone
 from vidseq.inference.batch import Batch
 from vidseq.inference.dataset_queries import DatasetQueries
 from vidseq.inference.live import stream_video
+from vidseq.inference.live_source import LiveRun, warm_up
 from vidseq.inference.offline import predict_video, video_features
 from vidseq.inference.predictions import Prediction, formatter
 from vidseq.inference.request import PredictionRequest
 from vidseq.inference.row_file import RowFile
 from vidseq.inference.sources import Source, Sources, backbone_of, find_sources
 from vidseq.model import VideoReasoner
+from vidseq.video.addresses import is_live
 from vidseq.video.folder import VIDEO_SUFFIXES
-from vidseq.video.live import LiveReader, is_live
+from vidseq.video.live import LiveLimits, LiveReader
 from vidseq.video.reader import VideoReader
 from vidseq.video.writer import check_name
 
@@ -43,6 +44,7 @@ def predict_sources(
     weights: str = "pretrained",
     device: str = "auto",
     skip_bad: bool = False,
+    reconnect_seconds: float = LiveLimits.reconnect,
     say: Callable[[str], None] = print,
 ) -> dict[str, str]:
     """Predicts on everything that a source names; a video that fails is reported, and the rest goes on.
@@ -57,11 +59,13 @@ def predict_sources(
         data: a data set that the videos belong to: its queries about them are asked in place of the request's, and
             rows hold the right answers, too.
         out: where rows go, by ending; None: one JSON object a line to `say`.
-        save_video: where the annotated video goes; a folder where the source is a folder or glob.
+        save_video: where the annotated video goes; a folder where the source is a folder or glob. Of a live source it
+            is a recording of what the model reads, which is on disk as it grows.
         live: say each row as soon as it is known.
         weights: of the backbone, see `BackboneConfig`.
         device: where to compute.
         skip_bad: go on without damaged frames.
+        reconnect_seconds: how long to try to reach a live source again that was lost.
         say: takes a line of output.
 
     Returns:
@@ -83,7 +87,11 @@ def predict_sources(
         listed.check([video.path for video in found.videos], request, live=live)
     model = load_model(model_folder, device)
     request.check_tasks(model.tasks)
-    reader = _Reader(model, backbone_of(model, weights, device), request, listed, live=live, skip_bad=skip_bad)
+    is_camera_or_stream = any(is_live(video.path) for video in found.videos)
+    reader = _Reader(
+        model, backbone_of(model, weights, device), request, listed, live=live, skip_bad=skip_bad,
+        limits=LiveLimits(reconnect=reconnect_seconds), recordings=targets,
+    )  # fmt: skip
     rows = None
     if out is not None:
         command = {
@@ -93,47 +101,44 @@ def predict_sources(
             "request": dataclasses.asdict(request),
             "options": [live, weights, skip_bad, save_video and str(save_video)],
         }
-        rows = RowFile(out, command, several=found.several, live=any(is_live(video.path) for video in found.videos))
+        rows = RowFile(out, command, several=found.several, live=is_camera_or_stream)
     for note in found.notes:
         print(f"vidseq: {note}", file=sys.stderr)
 
     def annotate_one(video: Source, known: Sequence[Prediction]) -> None:
         annotate(video.path, known, targets[video], skip_bad=skip_bad)
 
-    batch = Batch(found, reader, say, rows, annotate_one if targets else None)
-    batch.run()
+    batch = Batch(found, reader, say, rows, annotate_one if targets and not is_camera_or_stream else None)
+    try:
+        batch.run()
+    finally:
+        for line in reader.summary():
+            print(f"vidseq: {line}", file=sys.stderr)
     if batch.num_known and rows is not None:
         say(f"{batch.num_right} of {batch.num_known} answers are right.")
     return batch.failed
 
 
 def annotate(path: str, rows: Sequence[Prediction], out: Path, *, skip_bad: bool = False) -> None:
-    """Writes a video with its predictions drawn on it; rows of kinds that are not drawn are left out.
-
-    Raises:
-        UserError: the source is live, so that it cannot be read again.
-    """
+    """Writes a video with its predictions drawn on it; rows of kinds that are not drawn are left out."""
     from vidseq.inference.overlay import DRAWN_KINDS, save_annotated_video  # draws with Pillow
 
-    _refuse_live(path)
     save_annotated_video(path, out, [row for row in rows if row.kind in DRAWN_KINDS], skip_bad=skip_bad)
-
-
-def _refuse_live(path: str) -> None:
-    if is_live(path):
-        raise UserError("--save-video expects a video file, got a live source. Record it first.")
 
 
 def _annotated_files(found: Sources, save_video: Path | None) -> Mapping[Source, Path]:
     """Where the annotated copy of each video goes.
 
     Raises:
-        UserError: a file is named for several videos, or a source is live.
+        UserError: a file is named for several videos, or a folder for a live source.
     """
     if save_video is None:
         return {}
-    for video in found.videos:
-        _refuse_live(video.path)
+    if save_video.is_dir() and is_live(found.videos[0].path):
+        raise UserError(
+            f"--save-video expects a file name for a live source, got the folder '{save_video}'. "
+            f"Name a file such as '{save_video / 'live.mp4'}'."
+        )
     if found.several and (save_video.is_file() or _names_a_file(save_video)):
         raise UserError(
             f"--save-video expects a folder where --source is a folder or glob, got the file name '{save_video}'. "
@@ -167,6 +172,8 @@ class _Reader:
         *,
         live: bool,
         skip_bad: bool,
+        limits: LiveLimits,
+        recordings: Mapping[Source, Path],
     ) -> None:
         if model.config.fps is None:
             raise ModelError("Predicting on a video expects a model that knows its frame rate, got one without.")
@@ -174,20 +181,29 @@ class _Reader:
         self._fps = model.config.fps
         self._decoder = model.config.fingerprint.decoder if model.config.fingerprint else "auto"
         self._live, self._skip_bad = live, skip_bad
+        self._limits, self._recordings = limits, recordings
+        self._run: LiveRun | None = None
 
     def __call__(self, video: Source) -> Iterator[Sequence[Prediction]]:
-        if is_live(video.path) or self._live:
-            for row in self._stream(video):
-                yield [row]
+        if is_live(video.path):
+            yield from ([row] for row in self._camera(video))
+        elif self._live:
+            yield from ([row] for row in self._stream(video))
         else:
             yield self._file(video)
 
-    def _stream(self, video: Source) -> Iterable[Prediction]:
-        if is_live(video.path):
-            with closing(LiveReader(video.path)) as camera:
-                frames = camera.sample(Fraction(self._fps))
-                yield from stream_video(self._model, self._backbone, video.name, frames, self._request)
-            return
+    def summary(self) -> list[str]:
+        """What there is to say of a live source, line by line."""
+        return [] if self._run is None else self._run.summary()
+
+    def _camera(self, video: Source) -> Iterator[Prediction]:
+        warm_up(self._model, self._backbone)
+        with LiveReader(video.path, limits=self._limits) as reader:
+            recording = self._recordings.get(video)
+            self._run = LiveRun(self._model, self._backbone, video.name, reader, self._request, recording)
+            yield from self._run
+
+    def _stream(self, video: Source) -> Iterator[Prediction]:
         with VideoReader(
             video.path, size=self._backbone.size, decoder=self._decoder, skip_bad=self._skip_bad
         ) as reader:

@@ -11,8 +11,8 @@ from vidseq.errors import UserError
 from vidseq.features.base import Backbone
 from vidseq.features.rebuild import backbone_like
 from vidseq.model import VideoReasoner
+from vidseq.video.addresses import is_live, is_remote_file, without_password
 from vidseq.video.folder import is_video, list_videos, video_names
-from vidseq.video.live import is_live, is_remote_file
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def find_sources(source: str, *, apart_from: Path | None = None) -> Sources:
                 f"--source expects a file on this machine or the stream of a camera, got '{source}', which is a file "
                 f"elsewhere. Download it first, for example with `curl -LO {source}`."
             )
-        return Sources((Source(source, source),), several=False)
+        return Sources((Source(source, without_password(source)),), several=False)
     path = Path(source)
     found = _Found(apart_from)
     root, several = path, True

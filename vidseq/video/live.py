@@ -1,97 +1,156 @@
-"""Reads frames from a camera or a network stream as they arrive. OpenCV is imported when one is opened."""
+"""Reads the newest picture of a camera or stream, again and again, and gets over its failures."""
 
-import time
-import urllib.request
+import functools
+import math
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
-from http.client import HTTPException
-from pathlib import PurePosixPath
 from types import TracebackType
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
 from vidseq.errors import VideoError
-from vidseq.video.folder import is_video
+from vidseq.video.addresses import is_camera, without_password
+from vidseq.video.capture import OPEN_SECONDS, Capture, open_capture
+from vidseq.video.geometry import Canvas
+from vidseq.video.newest import Arrived, Clock, Connection, Counts, SampleTimes
 
-#: How long a server may take to say what is at an address.
-_ANSWER_SECONDS = 5.0
-#: Suffixes of files that servers also stream without an end.
-_STREAMED_SUFFIXES = (".ts", ".flv", ".gif")
-#: Lists of the pieces of a stream have a length, too; these are their suffixes and the words in their types.
-_LIST_SUFFIXES, _LIST_TYPES = (".m3u8", ".m3u", ".mpd"), ("mpegurl", "dash+xml")
-
-
-def is_live(source: str) -> bool:
-    """Whether a source is a camera number or a stream address rather than a file."""
-    return source.isdigit() or source.lower().startswith(("rtsp://", "rtmp://", "http://", "https://", "udp://"))
+#: Seconds before a new try at most.
+_LONGEST_WAIT = 8.0
 
 
-def is_remote_file(source: str) -> bool:
-    """Whether an address is that of a file: it ends in the suffix of a video, or its server says how long it is."""
-    if not source.lower().startswith(("http://", "https://")):
-        return False
-    place = PurePosixPath(unquote(urlsplit(source).path))
-    if place.suffix.lower() in _LIST_SUFFIXES:
-        return False
-    if is_video(place) and place.suffix.lower() not in _STREAMED_SUFFIXES:
-        return True
-    try:
-        with urllib.request.urlopen(source, timeout=_ANSWER_SECONDS) as answer:
-            kind = answer.headers.get_content_type()
-            return answer.headers.get("Content-Length") is not None and not any(name in kind for name in _LIST_TYPES)
-    except (OSError, ValueError, HTTPException):  # opening it says more about what is wrong
-        return False
+class SourceLostError(VideoError):
+    """A live source that was read, was lost, and did not come back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveLimits:
+    """How long a live source may be silent, in seconds."""
+
+    gap: float = 3.0
+    """A longer silence is a gap, if it is longer than usual between pictures, too."""
+    stall: float = 10.0
+    """After a longer one the source is opened anew."""
+    reconnect: float = 60.0
+    """How long to go on trying; 0: not at all."""
+    wait: float = 0.5
+    """How long to wait before the first new try; it doubles with each."""
+    open: float = OPEN_SECONDS
+    """How long a source may take to answer."""
+
+
+USUAL_LIMITS = LiveLimits()
+WALL_CLOCK = Clock()
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A time without pictures."""
+
+    start: float
+    """When the last picture before came, in seconds since the first of all."""
+    end: float
+    """When the first picture after came."""
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class LivePicture:
+    """A picture of a live source."""
+
+    image: np.ndarray
+    """RGB (H, W, 3) uint8, upright, with square pixels, of the first picture's size."""
+    pts_seconds: float
+    """When it came, in seconds since the first."""
+    index: int
+    """Number of its moment of sampling: there is one each 1 / fps, and none has two pictures."""
+    gap: Gap | None
+    """The silence before it, if it was long."""
+    arrived: float
+    """When it came, by the reader's clock."""
 
 
 class LiveReader:
-    """Reads a camera or a network stream at a sampling rate, until it ends.
+    """Reads a camera or a network stream at a sampling rate.
 
-    Times are seconds since the first frame arrived, by this machine's clock, because a live source has no other clock.
-    Frames that arrive faster than the sampling rate are dropped, so that the reader never falls behind.
+    A thread reads all pictures and keeps the newest, so that whoever takes pictures slowly gets fewer, never old ones.
+    Times are seconds since the first picture came, by this machine's clock, because a live source has no other clock.
+    A source that ends, or that is silent for long, is opened again, and each try is said in one line.
     """
 
-    def __init__(self, source: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        source: str,
+        *,
+        limits: LiveLimits = USUAL_LIMITS,
+        opener: Callable[[str], Capture] = open_capture,
+        clock: Clock = WALL_CLOCK,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
         """Opens the source.
 
         Args:
             source: a camera number such as "0", or an address such as "rtsp://...".
-            clock: returns the time in seconds.
+            limits: how long it may be silent.
+            opener: opens the source each time.
+            clock: says when pictures come.
+            say: takes a line about the source; None: it goes to the error stream.
 
         Raises:
             VideoError: the source cannot be opened.
         """
-        import cv2
+        self.name = f"camera {source}" if is_camera(source) else f"'{without_password(source)}'"
+        self.clock = clock
+        self.counts = Counts()
+        self.gaps: list[Gap] = []
+        """The gaps so far."""
+        self.end_reason = ""
+        """Why it ended."""
+        self._limits, self._open = limits, functools.partial(opener, source)
+        self._say = say or _to_error_stream
+        self._times = SampleTimes(Fraction(1))
+        self._canvas: Canvas | None = None
+        self._wait = limits.wait
+        self._lost: tuple[float, str] | None = None
+        """When the last picture came before the source was lost, by the clock, and why it was."""
+        self._noticed = 0.0
+        """When the loss was noticed, by the clock."""
+        self._connection = self._connect()
+        try:
+            self._connection.wait_until_open(limits.open)
+        except VideoError as error:
+            self.close()
+            raise VideoError(f"{self.name} cannot be opened: {error}. Check that it is on, and its address.") from None
 
-        self.source = source
-        self._clock = clock
-        self._capture = cv2.VideoCapture(int(source) if source.isdigit() else source)
-        if not self._capture.isOpened():
-            self._capture.release()
-            what = f"camera {source}" if source.isdigit() else f"'{source}'"
-            raise VideoError(f"{what} cannot be opened. Check that it is connected and that no other program uses it.")
+    def sample(self, fps: float | Fraction, *, end: float = math.inf) -> Iterator[LivePicture]:
+        """Yields at most one picture for each moment of sampling, the newest at the time when it is taken.
 
-    def sample(self, fps: float | Fraction) -> Iterator[tuple[np.ndarray, float]]:
-        """Yields (RGB image (H, W, 3) uint8, pts_seconds), at most `fps` a second."""
-        import cv2
+        Args:
+            fps: moments a second.
+            end: stops after so many seconds.
 
-        first: float | None = None
-        due = 0.0
-        while self._capture.grab():
-            now = self._clock()
-            first = now if first is None else first
-            elapsed = now - first
-            if elapsed + 1e-9 < due:
-                continue
-            arrived, image = self._capture.retrieve()
-            if not arrived:
+        Raises:
+            VideoError: no picture ever came.
+            SourceLostError: the source was lost and did not come back in time.
+        """
+        self._times.fps = Fraction(fps)
+        while True:
+            arrived = self._connection.take(functools.partial(self._deadline, end))
+            if arrived is not None and self._since_first(arrived.arrived) <= end:
+                yield self._picture(arrived)
+            elif self._times.first is not None and self._since_first(self.clock.now()) >= end:
+                self.end_reason = f"its limit of {end:g} s is reached"
                 return
-            yield cv2.cvtColor(image, cv2.COLOR_BGR2RGB), elapsed
-            due = max(due + 1 / float(fps), elapsed)
+            elif self._connection.is_complete:
+                self.end_reason = "it came to the end that it had stated"
+                return
+            else:
+                self._reconnect(self._connection.reason or f"no picture came for {self._stall:.3g} s", end)
 
     def close(self) -> None:
-        """Releases the source."""
-        self._capture.release()
+        """Lets go of the source."""
+        self._connection.close()
 
     def __enter__(self) -> "LiveReader":
         return self
@@ -100,3 +159,71 @@ class LiveReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def _stall(self) -> float:
+        return self._limits.stall + 3 * self._connection.usual_interval
+
+    def _connect(self) -> Connection:
+        return Connection(self._open, self._times, self.clock, self._limits.gap, self.counts)
+
+    def _since_first(self, time: float) -> float:
+        return 0.0 if self._times.first is None else time - self._times.first
+
+    def _deadline(self, end: float) -> float:
+        """Until when the next picture must come."""
+        stalled = self._connection.last + (self._stall if self._connection.is_open else self._limits.open)
+        return stalled if self._times.first is None else min(stalled, self._times.first + end)
+
+    def _picture(self, arrived: Arrived) -> LivePicture:
+        gap = None
+        if self._lost is not None:
+            gap = Gap(self._since_first(self._lost[0]), self._since_first(arrived.arrived), self._lost[1])
+            self._say(f"{self.name} is back after a gap of {gap.end - gap.start:.1f} s.")
+            self._lost = None
+        elif arrived.silence is not None:
+            start, until = map(self._since_first, arrived.silence)
+            gap = Gap(start, until, "it was silent")
+            self._say(f"{self.name} sent no picture from {start:.1f} to {until:.1f} s.")
+        if gap is not None:
+            self.gaps.append(gap)
+        image = arrived.picture()
+        self._canvas = self._canvas or Canvas(*image.shape[:2])
+        return LivePicture(
+            image=self._canvas.show(image),
+            pts_seconds=self._since_first(arrived.arrived),
+            index=arrived.index,
+            gap=gap,
+            arrived=arrived.arrived,
+        )
+
+    def _reconnect(self, reason: str, end: float) -> None:
+        """Waits and opens the source again.
+
+        Raises:
+            VideoError: it has never sent a picture, or is lost for too long.
+        """
+        before, now = self._connection, self.clock.now()
+        before.close()
+        if self._times.first is None:
+            raise VideoError(f"{self.name} sent no picture: {reason}. Check that it is on, and its address.")
+        if self._lost is None:
+            self._lost, self._noticed = (before.last, reason), now
+        if before.last - before.began > _LONGEST_WAIT:
+            self._wait = self._limits.wait
+        lost = f"{self.name} was lost at {self._since_first(self._lost[0]):.1f} s"
+        left = self._noticed + self._limits.reconnect - now
+        if left <= 0:
+            raise SourceLostError(
+                f"{lost} and did not come back in {self._limits.reconnect:g} s: {reason}. "
+                "--reconnect says how long to try."
+            )
+        wait = max(0.0, min(self._wait, left, end - self._since_first(now)))
+        self._say(f"{lost}: {reason}. Trying again in {wait:.2g} s.")
+        self._wait = min(2 * self._wait, _LONGEST_WAIT)
+        self.clock.sleep(wait)
+        self._connection = self._connect()
+
+
+def _to_error_stream(line: str) -> None:
+    print(f"vidseq: {line}", file=sys.stderr, flush=True)

@@ -98,24 +98,14 @@ class VideoWriter:
             raise UserError(f"VideoWriter expects all frames {self._shape}, as the first, got {images.shape[1:]}.")
         stream = self._stream = self._stream or self._start(*self._shape[:2])
         for image in images:
-            frame = av.VideoFrame.from_ndarray(_even(image), format="rgb24").reformat(
-                format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
-            )
+            frame = to_frame(image)
             frame.pts = self._count
             self._count += 1
             self._container.mux(stream.encode(frame))
 
     def _start(self, height: int, width: int) -> VideoStream:
         assert self._container is not None
-        stream = self._container.add_stream("libx264", rate=self.fps, options=self._options)
-        stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
-        context = stream.codec_context
-        context.time_base = 1 / self.fps
-        context.thread_count = 1  # more threads give other bytes
-        # players guess the colours of files that do not name them, and their guesses differ
-        context.colorspace = context.color_primaries = context.color_trc = 1  # ITU-R BT.709
-        context.color_range = ColorRange.MPEG
-        return stream
+        return add_h264(self._container, height, width, self.fps, 1 / self.fps, self._options)
 
     def _finish(self) -> None:
         if self._container is None or self._stream is None:
@@ -129,6 +119,37 @@ class VideoWriter:
             with contextlib.suppress(av.error.FFmpegError, OSError):
                 self._container.close()
             self._container = None
+
+
+def add_h264(
+    container: OutputContainer, height: int, width: int, fps: Fraction, time_base: Fraction, options: dict[str, str]
+) -> VideoStream:
+    """Adds an H.264 stream whose frames come from `to_frame`.
+
+    Args:
+        container: where to.
+        height: of the images.
+        width: of the images.
+        fps: the rate that the file states.
+        time_base: the unit of the frames' times.
+        options: of x264.
+    """
+    stream = container.add_stream("libx264", rate=fps, options=options)
+    stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
+    context = stream.codec_context
+    context.time_base = time_base
+    context.thread_count = 1  # more threads give other bytes
+    # players guess the colours of files that do not name them, and their guesses differ
+    context.colorspace = context.color_primaries = context.color_trc = 1  # ITU-R BT.709
+    context.color_range = ColorRange.MPEG
+    return stream
+
+
+def to_frame(image: np.ndarray) -> av.VideoFrame:
+    """Turns an RGB image (H, W, 3) into a frame to encode; odd sides are padded."""
+    return av.VideoFrame.from_ndarray(_even(image), format="rgb24").reformat(
+        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    )
 
 
 def _even(image: np.ndarray) -> np.ndarray:

@@ -1,0 +1,50 @@
+"""Distinguishes cameras and streams from files, by their names alone where that is enough."""
+
+import urllib.request
+from http.client import HTTPException
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from vidseq.video.folder import is_video
+
+#: How long a server may take to say what is at an address.
+_ANSWER_SECONDS = 5.0
+#: Suffixes of files that servers also stream without an end.
+_STREAMED_SUFFIXES = (".ts", ".flv", ".gif")
+#: Lists of the pieces of a stream have a length, too; these are their suffixes and the words in their types.
+_LIST_SUFFIXES, _LIST_TYPES = (".m3u8", ".m3u", ".mpd"), ("mpegurl", "dash+xml")
+
+
+def is_live(source: str) -> bool:
+    """Whether a source is a camera number or a stream address rather than a file."""
+    return is_camera(source) or source.lower().startswith(("rtsp://", "rtmp://", "http://", "https://", "udp://"))
+
+
+def is_remote_file(source: str) -> bool:
+    """Whether an address is that of a file: it ends in the suffix of a video, or its server says how long it is."""
+    if not source.lower().startswith(("http://", "https://")):
+        return False
+    place = PurePosixPath(unquote(urlsplit(source).path))
+    if place.suffix.lower() in _LIST_SUFFIXES:
+        return False
+    if is_video(place) and place.suffix.lower() not in _STREAMED_SUFFIXES:
+        return True
+    try:
+        with urllib.request.urlopen(source, timeout=_ANSWER_SECONDS) as answer:
+            kind = answer.headers.get_content_type()
+            return answer.headers.get("Content-Length") is not None and not any(name in kind for name in _LIST_TYPES)
+    except (OSError, ValueError, HTTPException):  # opening it says more about what is wrong
+        return False
+
+
+def is_camera(source: str) -> bool:
+    """Whether a source is the number of a camera of this machine."""
+    return source.isdigit()
+
+
+def without_password(source: str) -> str:
+    """A source as it is shown and written: the name and password of an address are left out."""
+    parts = urlsplit(source)
+    if "@" not in parts.netloc:
+        return source
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
