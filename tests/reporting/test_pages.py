@@ -84,7 +84,7 @@ def browser(text: str, folder: Path) -> str:
 
 def drawing(text: str, folder: Path) -> str:
     figure = Figure()
-    figure.subplots().set_title(text, parse_math=False)
+    figure.subplots().set_title(text)
     return figures.save_figure(figure, folder / "figure")[0].read_text(encoding="utf-8")
 
 
@@ -147,3 +147,20 @@ def test_a_figure_in_a_page_is_unique_and_described(tmp_path: Path) -> None:
     assert ids and all(name.startswith("one-") for name in ids) and len(set(ids)) == len(ids)
     assert drawn_pixels(svg) == pytest.approx(float(svg.split(' width="')[1].split("pt")[0]) * 96 / 72)
     assert np.isfinite(drawn_pixels(svg))
+
+
+def test_words_in_figures_are_no_formulas(tmp_path: Path) -> None:
+    """A dollar sign in a name neither ends the figure nor changes the name; numbers at axes stay formulas."""
+    name = r"costs $\frac{1$ or $x^2$"
+    figure = Figure()
+    axis = figure.subplots()
+    axis.plot([1, 10, 10_000], [0, 1, 2], label=name)
+    axis.set_xscale("log")
+    axis.set_yticks([0, 1, 2], [name, "b", "c"])
+    axis.set_title(name)
+    axis.set_xlabel(name)
+    axis.legend(title=name)
+    figure.suptitle(name)
+    drawn = figures.save_figure(figure, tmp_path / "figure")[0].read_text(encoding="utf-8")
+    assert drawn.count(f">{name}<") == 6
+    assert "mathdefault" not in re.sub("<!--.*?-->", "", drawn)

@@ -44,6 +44,17 @@ def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
         probe(path)
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_list_of_other_files_is_no_video(coded_video: Make, tmp_path: Path, inside: bool) -> None:
+    (tmp_path / "data").mkdir()
+    other = tmp_path / ("data" if inside else "") / "b.mp4"
+    other.write_bytes(coded_video("listed.mp4").read_bytes())
+    path = tmp_path / "data" / "a.mp4"
+    path.write_text(f"ffconcat version 1.0\nfile {'' if inside else '../'}b.mp4\n")
+    with pytest.raises(VideoError, match=r"a\.mp4: a list of other files \(concat\), not a video\."):
+        probe(path)
+
+
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"gone\.mp4: there is no such file\."):
         probe(tmp_path / "gone.mp4")

@@ -200,10 +200,10 @@ def _layout_by(rows: Mapping[str, float], shapes: Mapping[str, tuple[int, ...]])
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """Reads a file's array, mapped from disk if possible, and its times if it has them."""
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return _numbers(path, loaded), None
-        with loaded:
+        if not _is_archive(path):
+            return _numbers(path, np.load(path, mmap_mode="r", allow_pickle=False)), None
+        # NumPy leaves a file open that it opened itself and cannot read
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
             names = [name for name in loaded.files if name != TIMES_KEY]
             if FEATURES_KEY not in names and len(names) != 1:
                 raise DataError(f"{path} expects an array named '{FEATURES_KEY}', got {', '.join(names) or 'none'}.")
@@ -215,6 +215,11 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         raise DataError(
             f"{path} cannot be read: {why_no_array(error)}. It expects an array of numbers as np.save writes."
         ) from error
+
+
+def _is_archive(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"
 
 
 def _without_batch(array: np.ndarray, tokens: int | None) -> np.ndarray:

@@ -8,6 +8,8 @@ from typing import Any, Literal, NamedTuple
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 from vidseq.files import atomic_path
 from vidseq.reporting.fonts import set_fonts
@@ -55,6 +57,7 @@ def save_figure(figure: Figure, stem: Path | str, *, tight: bool = True) -> list
     """
     paths = [Path(f"{stem}.svg"), Path(f"{stem}.png")]
     crop: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.12} if tight else {}
+    _show_words_as_they_are(figure)
     set_fonts(figure)
     with matplotlib.rc_context(FONT), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")  # `set_fonts` reports them in one line
@@ -63,6 +66,25 @@ def save_figure(figure: Figure, stem: Path | str, *, tight: bool = True) -> list
                 metadata = {"Date": None} if path.suffix == ".svg" else None
                 figure.savefig(temporary, dpi=160, metadata=metadata, **crop)
     return paths
+
+
+def _show_words_as_they_are(figure: Figure) -> None:
+    """Draws dollar signs in names and labels as such; numbers at axes may still be formulas, such as 10^3."""
+    axes = [axis for part in figure.axes for axis in (part.xaxis, part.yaxis)]
+    numbers = {
+        label
+        for axis in axes
+        for ticks, formatter in (
+            (axis.get_major_ticks(), axis.get_major_formatter()),
+            (axis.get_minor_ticks(), axis.get_minor_formatter()),
+        )
+        if not isinstance(formatter, (FixedFormatter, FuncFormatter))
+        for tick in ticks
+        for label in (tick.label1, tick.label2)
+    }
+    for text in figure.findobj(Text):
+        if text not in numbers:
+            text.set_parse_math(False)
 
 
 def plain_axis(axis: Axes, grid: Literal["x", "y"] = "y") -> None:

@@ -11,6 +11,9 @@ from av.video.stream import VideoStream
 from vidseq.errors import VideoError
 from vidseq.video.length import mp4_boxes
 
+#: Formats that name other files or addresses, which may lie anywhere.
+LISTS = frozenset({"concat", "hls", "dash", "sdp", "imf", "rtsp", "webm_dash_manifest"})
+
 
 @contextlib.contextmanager
 def open_video(path: Path) -> Iterator[InputContainer]:
@@ -39,12 +42,16 @@ def open_video(path: Path) -> Iterator[InputContainer]:
         name = container.format.name
         if name == "image2" or name.endswith("_pipe"):
             raise VideoError(f"{path}: an image ({name.removesuffix('_pipe')}), not a video.")
+        if LISTS.intersection(name.split(",")):
+            raise VideoError(f"{path}: a list of other files ({name}), not a video.")
         if name == "tty":
             raise VideoError(f"{path}: not a video.")
         yield container
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
+    if _begins_with(path, b"ffconcat"):
+        return "a list of other files (concat), not a video."
     if isinstance(error, PermissionError):
         return "no permission to read this file."
     boxes = {name for name, _ in mp4_boxes(path)}
@@ -53,6 +60,14 @@ def _why_unreadable(path: Path, error: Exception) -> str:
     if b"ftyp" in boxes:
         return "an incomplete mp4: its index (moov) is missing, so that nothing can be read. Copy or record it again."
     return "not a video, or of a format that cannot be read."
+
+
+def _begins_with(path: Path, start: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(start)) == start
+    except OSError:
+        return False
 
 
 def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
