@@ -160,3 +160,15 @@ def test_a_data_set_in_a_folder_that_cannot_be_written_names_that_folder(
     assert main([*words, "--fps", "30"]) == 2
     line = f"vidseq: {tmp_path / 'data'} cannot be written: Read-only file system. Name another place for it.\n"
     assert capsys.readouterr().err == line
+
+
+def test_a_file_that_begins_with_a_dash_has_a_way_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-clip.mp4").write_text("no video")
+    assert main(["info", "-clip.mp4"]) == 2
+    line = "vidseq: '-clip.mp4' begins with a dash, as options do. Write ./-clip.mp4 for the file.\n"
+    assert capsys.readouterr().err == line
+    assert main(["info", "./-clip.mp4"]) == 2
+    assert "not a video" in capsys.readouterr().err

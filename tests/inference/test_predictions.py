@@ -86,5 +86,12 @@ def test_json_lines_and_tables_keep_every_text(rows: list[Prediction]) -> None:
     assert [row["answer"] for row in read] == kept
 
 
+def test_subtitles_show_words_that_players_take_for_commands() -> None:
+    row = Prediction(
+        video="a", time=0.0, kind="question", question="<i>Who?", answer=r"{\an8}<script>", probability=1.0
+    )
+    assert FORMATS[".srt"]([row]).splitlines()[2] == r"‹i›Who? (\an8)‹script› (100%)"
+
+
 def test_subtitles_of_several_videos_name_them() -> None:
     assert formatter("x.srt", several=True)(ROWS).splitlines()[2] == "a: What colour is the chair? red (75%)"

@@ -2,14 +2,18 @@
 
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vidseq.errors import VideoError
+from vidseq.inference.predictions import Prediction
+from vidseq.inference.row_file import RowFile
 from vidseq.video.packets import MAX_HOLD_SECONDS
 from vidseq.video.probing import probe
 from vidseq.video.reader import VideoReader
@@ -97,3 +101,41 @@ def test_a_stream_that_starts_late_counts_from_its_first_picture(
         assert reader.info.duration_seconds == pytest.approx(2, abs=0.07)
         times = np.concatenate([frames.pts_seconds for frames in reader.sample(4)])
         np.testing.assert_allclose(times, np.arange(8) / 4)
+
+
+def with_sound(path: Path, video_from: float) -> Path:
+    """A file whose sound begins at 0 s and whose pictures begin later; 10 pictures a second."""
+    with av.open(str(path), "w") as file:
+        video, sound = file.add_stream("mpeg4", rate=10), file.add_stream("pcm_s16le", rate=8000)
+        assert isinstance(video, av.VideoStream) and isinstance(sound, av.AudioStream)
+        video.width, video.height, sound.layout = 64, 48, "mono"
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, int(8000 * (video_from + 1))), np.int16), "s16", "mono")
+        silence.sample_rate, silence.pts, silence.time_base = 8000, 0, Fraction(1, 8000)
+        file.mux(sound.encode(silence))
+        for number in range(10):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * number, np.uint8), "rgb24")
+            picture.pts, picture.time_base = number + round(10 * video_from), Fraction(1, 10)
+            file.mux(video.encode(picture))
+        file.mux(video.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("late", [0.0, 5.0])
+def test_players_show_a_late_picture_late(tmp_path: Path, late: float) -> None:
+    """Players count from the first sound or picture; pictures alone are counted from the first of them."""
+    info = probe(with_sound(tmp_path / "a.mkv", late))
+    assert info.player_seconds == pytest.approx(late, abs=0.002)
+    assert info.pts_seconds[0] == 0
+
+
+def test_subtitles_are_counted_as_players_do(tmp_path: Path) -> None:
+    path = with_sound(tmp_path / "a.mkv", 5.0)
+    row = Prediction(video="a", time=0.5, end=0.75, kind="frame_labels", answer="jump", probability=1.0)
+    for name in ("rows.srt", "rows.jsonl"):
+        rows = RowFile(tmp_path / name, {})
+        rows.open([str(path)])
+        rows.begin_video(str(path))
+        rows.write([row])
+        rows.finish()
+    assert "00:00:05,500 --> 00:00:05,750\njump" in (tmp_path / "rows.srt").read_text()
+    assert '"time": 0.5, "end": 0.75' in (tmp_path / "rows.jsonl").read_text()

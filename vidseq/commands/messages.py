@@ -3,6 +3,7 @@
 import difflib
 import errno
 from collections.abc import Iterable
+from pathlib import Path
 
 from cyclopts import (
     App,
@@ -56,6 +57,9 @@ def message(error: Exception, app: App) -> str:
 
 def _unknown_option(error: CycloptsError, app: App, token: Token, options: Iterable[Argument]) -> str:
     word, where = (token.keyword or token.value).split("=")[0], ""
+    if Path(token.value or word).exists():
+        name = token.value or word
+        return f"'{name}' begins with a dash, as options do. Write ./{name} for the file."
     names = [name for option in options for name in option.names if option.parse]
     if token.source in ("", "cli"):
         names += _common(app)

@@ -78,6 +78,8 @@ class Batch:
     def _predict(self, video: Source) -> None:
         count = _Count(keep=self._annotate is not None)
         error = None
+        if self._rows is not None:
+            self._rows.begin_video(video.path)
         try:
             for rows in _guarded(self._read(video)):
                 count.add(rows)

@@ -1,9 +1,10 @@
 """Writes the rows of a prediction as JSONL, CSV or SubRip subtitles."""
 
 import csv
+import dataclasses
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,10 @@ SUBTITLE_SECONDS = 3.0
 
 #: Separators of lines that JSON leaves as they are, though some readers of text end a line there.
 _LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
+
+
+#: Players take <...> and {\\...} for commands, and do not show them; SubRip has no way to write them.
+_NO_TAGS = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,13 @@ def in_order(predictions: Iterable[Prediction]) -> list[Prediction]:
     return sorted(predictions, key=lambda row: row.time)
 
 
+def later(predictions: Iterable[Prediction], seconds: float) -> Iterator[Prediction]:
+    """Moves rows to later times."""
+    for row in predictions:
+        end = None if row.end is None else row.end + seconds
+        yield dataclasses.replace(row, time=row.time + seconds, end=end)
+
+
 def to_bytes(text: str) -> bytes:
     """UTF-8; half a character, as in a question of other bytes, is escaped as JSON does it."""
     return text.encode(errors="backslashreplace")
@@ -104,7 +116,7 @@ def _named_subtitle(row: Prediction, number: int) -> str:
 def _block(row: Prediction, number: int, text: str) -> str:
     end = row.time + SUBTITLE_SECONDS if row.end is None else row.end
     # an empty line would end the block, and an arrow would make a line of times
-    line = " ".join(text.replace("-->", "→").split())
+    line = " ".join(text.replace("-->", "→").translate(_NO_TAGS).split())
     before = "\n" if number > 1 else ""
     return f"{before}{number}\n{_srt_time(row.time)} --> {_srt_time(max(end, row.time + 0.001))}\n{line}\n"
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from vidseq.errors import UserError
 from vidseq.files import atomic_write, set_aside
-from vidseq.inference.predictions import Prediction, formatter, in_order, to_bytes
+from vidseq.inference.predictions import Prediction, formatter, in_order, later, to_bytes
+from vidseq.video.addresses import is_live
+from vidseq.video.probing import probe
 
 
 class RowFileError(UserError):
@@ -65,6 +67,7 @@ class RowFile:
         self._several, self._live = several, live
         self._command = json.dumps(command)
         self._num_rows = self._num_bytes = 0
+        self._first_seconds = 0.0
         if path.is_dir():
             raise UserError(f"--out expects a file, got the folder '{path}'. Name a file in it.")
 
@@ -110,13 +113,20 @@ class RowFile:
             ) from None
         return [entry.video for entry in kept]
 
+    def begin_video(self, source: str) -> None:
+        """Takes the clock of the next video, whose first picture players may show late: subtitles follow players."""
+        self._first_seconds = 0.0
+        if self._by_time and not is_live(source):
+            with contextlib.suppress(UserError, OSError):  # what reads the video says why it cannot
+                self._first_seconds = probe(source).player_seconds
+
     def write(self, rows: Iterable[Prediction]) -> None:
         """Writes rows of one video.
 
         Raises:
             RowFileError: they cannot be written; those before are whole.
         """
-        rows = in_order(rows) if self._by_time else list(rows)
+        rows = in_order(later(rows, self._first_seconds)) if self._by_time else list(rows)
         text = "".join(self._form.block(row, self._num_rows + index) for index, row in enumerate(rows, start=1))
         try:
             self._append(text)

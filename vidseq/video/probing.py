@@ -38,6 +38,7 @@ class VideoInfo:
         fps: average frame rate.
         duration_seconds: when the last frame disappears.
         start_seconds: the file's own time of the first displayed frame.
+        player_seconds: when players show that frame: they count from the first sound or picture of the file.
         decoder: "decord" or "pyav".
         decoder_version: version of that package.
         reason: why this decoder was chosen.
@@ -56,6 +57,7 @@ class VideoInfo:
     fps: Fraction
     duration_seconds: float
     start_seconds: float
+    player_seconds: float
     decoder: str
     decoder_version: str
     reason: str
@@ -125,6 +127,7 @@ def probe(path: Path | str, *, stream: int | None = None, decoder: str = "auto")
         # the streams of a closed container cannot be used, so everything is read here
         index, codec, name = chosen.index, chosen.codec_context.codec.canonical_name, container.format.name
         doubts, aspect = _stream_doubts(container, chosen), chosen.sample_aspect_ratio
+        player_seconds = _after_start(container, packets)
     damage = _damage(path, packets)
     orientation, height, width = _first_frame(path, index)
     if damage:
@@ -143,6 +146,7 @@ def probe(path: Path | str, *, stream: int | None = None, decoder: str = "auto")
         fps=_average_rate(packets),
         duration_seconds=packets.end_seconds,
         start_seconds=packets.start_seconds,
+        player_seconds=player_seconds,
         decoder=used,
         decoder_version=decord_decoder.version() if used == "decord" else av.__version__,
         reason=reason,
@@ -150,6 +154,13 @@ def probe(path: Path | str, *, stream: int | None = None, decoder: str = "auto")
         tick_seconds=float(packets.time_base),
         packets=packets,
     )
+
+
+def _after_start(container: InputContainer, packets: PacketIndex) -> float:
+    """The time from the start of a file to its first displayed frame; 0 where they differ by no frame."""
+    start = 0 if container.start_time is None else container.start_time / av.time_base
+    seconds = packets.start_seconds - max(0.0, start)
+    return seconds if seconds > packets.end_seconds / len(packets.order) else 0.0
 
 
 def _choose_decoder(path: Path, wanted: str, doubts: list[str]) -> tuple[str, str]:
