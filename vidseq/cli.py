@@ -35,6 +35,7 @@ COMMANDS: dict[str, Callable[..., int | None] | str] = {
     "database build": features.database_build,
     "train": training.train,
     "evaluate": evaluation.evaluate,
+    "timeline": evaluation.timeline,
     "compare": training.compare,
     "context": evaluation.context,
     "context explain": evaluation.explain,

@@ -24,3 +24,9 @@ def progress(
     return tqdm(
         items, total=total, desc=what, unit=unit, initial=initial, disable=not sys.stderr.isatty(), leave=False
     )
+
+
+def write_line(text: str) -> None:
+    """Writes a line to standard output at once, without tearing a progress bar on the same terminal."""
+    tqdm.write(text, file=sys.stdout)
+    sys.stdout.flush()

@@ -34,7 +34,7 @@ def test_everything_is_written(toy_world, run, tmp_path):
         *("accuracy.csv", "accuracy.md", "calibration.csv", "calibration.png", "calibration.svg"),
         *("context.png", "context.svg", "frame_labels.csv"),
         *("frame_labels_calibration.png", "frame_labels_calibration.svg"),
-        *("frame_labels_classes.csv", "frame_labels_detection.csv", "rows.parquet"),
+        *("frame_labels_classes.csv", "frame_labels_detection.csv", "rows.parquet", "timeline.html"),
     ]
     calibration = pd.read_csv(tmp_path / "calibration.csv").set_index("family")
     assert list(calibration.index) == ["question", "next_action", "frame_labels"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from timeline.test_page import Page
 
 from vidseq.checkpoint import load_model, save_model
 from vidseq.cli import main
@@ -15,6 +16,7 @@ from vidseq.data.dataset import write_dataset
 from vidseq.data.schema import DatasetInfo, Query, Video
 from vidseq.errors import ModelError, UserError
 from vidseq.features.registry import build_backbone
+from vidseq.inference import run
 from vidseq.inference.offline import predict_video, video_features
 from vidseq.inference.request import PredictionRequest
 from vidseq.inference.run import predict_sources
@@ -334,3 +336,41 @@ def test_the_command_writes_what_the_library_says(
     assert main([*command, "--out", str(tmp_path / "x.txt")]) == 2
     assert "ends in .jsonl, .csv, .srt" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.jsonl"]
+
+
+def test_a_page_shows_the_rows_beside_the_video(video: Path, model_folder: Path, tmp_path: Path) -> None:
+    rows = rows_of(video, model_folder, html=tmp_path / "out" / "page.html")
+    (shown,) = Page((tmp_path / "out" / "page.html").read_text(encoding="utf-8")).data["videos"]
+    assert (tmp_path / "out" / shown["file"]).resolve() == video.resolve()
+    assert len(shown["queries"]) == len([row for row in rows if row["end"] is None])
+    assert len(shown["lines"][0]["bars"]) == len([row for row in rows if row["kind"] == "frame_labels"])
+
+
+def test_a_page_of_a_live_source_is_refused(model_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--html expects video files, got a live source"):
+        rows_of("0", model_folder, html=tmp_path / "page.html")
+
+
+def test_a_run_that_goes_on_says_which_videos_its_page_lacks(
+    video: Path, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (folder / name).write_bytes(video.read_bytes())
+    real, seen = run.predict_video, []
+
+    def stop_at_b(model: object, name: str, *rest: object) -> object:
+        seen.append(name)
+        if seen == ["a", "b"]:
+            raise KeyboardInterrupt
+        return real(model, name, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(run, "predict_video", stop_at_b)
+    options = {"out": tmp_path / "rows.csv", "html": tmp_path / "page.html"}
+    with pytest.raises(KeyboardInterrupt):
+        predict_sources(str(folder), model_folder, PLAN, device="cpu", **options)  # type: ignore[arg-type]
+    assert not (tmp_path / "page.html").exists()
+    predict_sources(str(folder), model_folder, PLAN, device="cpu", **options)  # type: ignore[arg-type]
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Videos that are not shown, 1:" in text and [item["name"] for item in Page(text).data["videos"]] == ["b"]

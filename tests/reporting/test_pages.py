@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from timeline.examples import small_timeline
 
 from vidseq.audit.findings import Alarm, Verdict
 from vidseq.audit.report import as_html
@@ -20,6 +21,7 @@ from vidseq.data.dataset import write_dataset
 from vidseq.data.schema import DatasetInfo, Query, Segment, Video
 from vidseq.reporting import figures, pages
 from vidseq.reporting.inline_svg import drawn_pixels, inline_svg
+from vidseq.timeline.page import render_timeline
 
 #: Texts that end an attribute, a comment, a section of text, a script or a template, in HTML and in SVG.
 HOSTILE = [
@@ -102,7 +104,11 @@ def audit(text: str, folder: Path) -> str:
     return as_html([alarm], [verdict], [text], pd.DataFrame([row]), text, drawing(text, folder))
 
 
-PAGES = {"browser": browser, "report": report, "audit": audit}
+def timeline(text: str, folder: Path) -> str:
+    return render_timeline(small_timeline(text), folder)
+
+
+PAGES = {"browser": browser, "report": report, "audit": audit, "timeline": timeline}
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -15,6 +15,7 @@ LAYERS: Sequence[Set[str]] = [
     {"data"},
     {"importers"},
     {"exporters"},
+    {"timeline"},
     {"retrieval"},
     {"ops"},
     {"segmentation"},

@@ -27,7 +27,7 @@ def evaluate(
         contexts: lengths of the past to show, such as 1f,1s,2s,...,full.
         controls: baselines beside the models: blind, last_frame, shuffled, swapped_past, evidence_only, majority or
             repeat_last_label; may be repeated.
-        out: folder for rows.parquet, tables and figures.
+        out: folder for rows.parquet, tables, figures and timeline.html.
         features: start of the name of the features' folder, if there are several.
         device: where to compute: auto, cpu, cuda or mps.
         limit: only the first N queries.
@@ -36,6 +36,39 @@ def evaluate(
 
     print(evaluate_models(data, model, split=split, contexts=contexts, controls=controls or [], out=out,
                           features=features, device=device, limit=limit))  # fmt: skip
+
+
+def timeline(
+    out: Path,
+    *,
+    data: Path | None = None,
+    model: list[Path] | None = None,
+    rows: list[Path] | None = None,
+    figure: Path | None = None,
+    split: str = "test",
+    video: list[str] | None = None,
+    limit: int = 50,
+    features: str | None = None,
+    device: str = "auto",
+) -> None:
+    """Writes one HTML page of what models predict about videos, beside the truth and the video.
+
+    Args:
+        out: the page.
+        data: folder of the data set, which has the truth; rows alone do without.
+        model: folder of a run or model to ask; may be repeated.
+        rows: rows.parquet of vidseq evaluate, or .jsonl of vidseq predict; may be repeated.
+        figure: start of the names of an .svg and a .png of each video, for a paper.
+        split: the videos to ask models about.
+        video: a video to show; may be repeated; the first ones if left out.
+        limit: most videos, if none is named.
+        features: start of the name of the features' folder, if there are several.
+        device: where to compute: auto, cpu, cuda or mps.
+    """
+    from vidseq.evaluation.write_timeline import write_timeline
+
+    print(write_timeline(out, data=data, models=model or [], rows=rows or [], figure=figure, split=split,
+                         videos=video or [], limit=limit, features=features, device=device))  # fmt: skip
 
 
 def context(

@@ -1,6 +1,6 @@
 """Commands that use models, and describe things."""
 
-from functools import partial
+import sys
 from pathlib import Path
 
 from vidseq.commands.imports import collection_paused
@@ -10,7 +10,7 @@ from vidseq.commands.options import option_groups
 @option_groups(
     {
         "Questions": "question at next_question futures_at every data top",
-        "Output": "out save_video stream",
+        "Output": "out save_video html stream",
         "Input": "context limit skip_bad reconnect weights device",
     }
 )
@@ -26,6 +26,7 @@ def predict(
     data: Path | None = None,
     out: Path | None = None,
     save_video: Path | None = None,
+    html: Path | None = None,
     stream: bool = False,
     context: float | None = None,
     weights: str = "pretrained",
@@ -48,9 +49,10 @@ def predict(
             out; may be repeated.
         every: seconds from one next action to the following one.
         data: data set of the videos: its own queries are asked, and wrong answers stand beside the right ones.
-        out: .jsonl, .csv or .srt file; a JSON object a line on standard output if left out.
+        out: .jsonl, .csv or .srt file; if left out, a table on a terminal, else a JSON object a line.
         save_video: video with the predictions drawn on it; a folder if the source is a folder or glob; of a camera or
             stream, a recording.
+        html: page with the predictions beside the videos.
         stream: print each row as soon as it is known.
         context: seconds of the past that the model sees; all if left out.
         weights: file with the backbone's weights, if not the pretrained ones.
@@ -61,8 +63,11 @@ def predict(
         reconnect: seconds to go on trying a camera or stream that was lost.
     """
     with collection_paused():
+        from vidseq.inference.predictions import to_json
         from vidseq.inference.request import PredictionRequest
         from vidseq.inference.run import predict_sources
+        from vidseq.inference.terminal import TerminalTable
+        from vidseq.progress import write_line
 
     request = PredictionRequest(
         questions=tuple(question or ()),
@@ -74,10 +79,10 @@ def predict(
         top=top,
         limit_seconds=limit,
     )
-    say = partial(print, flush=True)
-    failed = predict_sources(source, model, request, data=data, out=out, save_video=save_video, live=stream,
-                             weights=weights, device=device, skip_bad=skip_bad,
-                             reconnect_seconds=reconnect, say=say)  # fmt: skip
+    form = TerminalTable(sys.stdout, with_truth=data is not None) if sys.stdout.isatty() else to_json
+    failed = predict_sources(source, model, request, data=data, out=out, save_video=save_video, html=html, live=stream,
+                             weights=weights, device=device, skip_bad=skip_bad, reconnect_seconds=reconnect,
+                             form=form, say=write_line)  # fmt: skip
     return 1 if failed else 0
 
 

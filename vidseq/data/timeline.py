@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from vidseq.reporting.pages import template_macros
 #: Okabe and Ito's colours, which differ for people with any colour vision, without black. With labels beyond these the
 #: colours come again, hatched.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
-_DARK_TEXT = ("#E69F00", "#56B4E9", "#F0E442", "#CC79A7")
+DARK_TEXT = ("#E69F00", "#56B4E9", "#F0E442", "#CC79A7")
 HATCHES = ("", "diagonal", "dots", "bars")
 
 #: Pixels of the whole picture, and of its margins to the left, with names, and to the right.
@@ -187,22 +187,26 @@ def _rows(video: Video, segments: Sequence[Segment], label_indices: Mapping[str,
     rows = []
     for track in sorted({item.track for item in segments}):
         items = [item for item in segments if item.track == track]
-        lanes = _lanes(items)
+        lanes = stack((item.start, item.end) for item in items)
         bars = [_bar(item, top + lane * _ROW, video, label_indices) for item, lane in zip(items, lanes)]
         rows.append(Row(track or "action", top, _ROW * (max(lanes, default=0) + 1), bars))
         top += rows[-1].height
     return rows
 
 
-def _lanes(segments: Sequence[Segment]) -> list[int]:
-    """The lane of each segment of a track, so that none hides another; segments come by start."""
+def stack(spans: Iterable[tuple[float, float]]) -> list[int]:
+    """Finds a place for each interval, counted from 0, so that none hides another.
+
+    Args:
+        spans: starts and ends, by start.
+    """
     ends: list[float] = []
-    lanes = []
-    for item in segments:
-        lane = next((index for index, end in enumerate(ends) if end <= item.start), len(ends))
-        ends[lane : lane + 1] = [item.end]
-        lanes.append(lane)
-    return lanes
+    places = []
+    for start, end in spans:
+        place = next((index for index, before in enumerate(ends) if before <= start), len(ends))
+        ends[place : place + 1] = [end]
+        places.append(place)
+    return places
 
 
 def _bar(item: Segment, top: float, video: Video, label_indices: Mapping[str, int]) -> Bar:
@@ -212,7 +216,7 @@ def _bar(item: Segment, top: float, video: Video, label_indices: Mapping[str, in
     room = int((width - 8) / _LETTER)
     words = item.label.replace("_", " ")
     words = words if len(words) <= room else f"{words[: room - 1]}…"
-    ink = "dark" if style.color in _DARK_TEXT else "light"
+    ink = "dark" if style.color in DARK_TEXT else "light"
     title = f"{item.label}: {item.start:.2f} to {item.end:.2f} s"
     return Bar(Box(left, top + 2, width, _BAR), style, words if room >= 3 else "", ink, title)
 
@@ -229,14 +233,14 @@ def _x(seconds: float, video: Video) -> float:
 
 
 def _ticks(duration: float) -> list[Tick]:
-    step = _tick_step(duration)
+    step = tick_step(duration)
     times = np.arange(0, duration + step / 1000, step)
     return [Tick(GUTTER + _SPAN * float(seconds) / duration, clock(seconds, step)) for seconds in times]
 
 
-def _tick_step(duration: float) -> float:
-    """A round number of seconds that gives at most about twelve ticks."""
+def tick_step(duration: float, most: int = 12) -> float:
+    """Finds a round number of seconds that gives at most about so many ticks."""
     for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800):
-        if duration / step <= 12:
+        if duration / step <= most:
             return step
-    return 3600.0
+    return 3600.0 * -(-duration // (3600.0 * most))

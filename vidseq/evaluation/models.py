@@ -22,6 +22,7 @@ from vidseq.evaluation.metrics import word_summary
 from vidseq.evaluation.rows import Run, concatenate, write_rows
 from vidseq.evaluation.run_description import describe_run
 from vidseq.evaluation.tables import accuracy_table, pivot_accuracy
+from vidseq.evaluation.timeline import add_rows, predicted_line
 from vidseq.features.store import FeatureStore
 from vidseq.inference.predictor import Predictor
 from vidseq.model import VideoReasoner
@@ -30,6 +31,9 @@ from vidseq.reporting.tables import to_markdown, write_table
 from vidseq.segmentation.segmenter import DECODINGS, FRAMES
 from vidseq.tasks import DenseTask, of_family
 from vidseq.tasks.queries import known_queries
+from vidseq.timeline.builder import TimelineBuilder
+from vidseq.timeline.content import Line
+from vidseq.timeline.page import timeline_page
 
 
 class LabelledFrames(NamedTuple):
@@ -41,6 +45,19 @@ class LabelledFrames(NamedTuple):
     """A row for each labelled frame, with the columns of `vidseq.evaluation.calibration.COLUMNS`."""
     detection: Detection
     """How well scores rank the frames."""
+    lines: Mapping[str, Sequence[Line]]
+    """The predicted segments of each video, a line for each decoding."""
+
+
+class Measured(NamedTuple):
+    """What models predicted about a split."""
+
+    dataset: Dataset
+    split: str
+    answered: Sequence[pd.DataFrame]
+    """Rows of queries, a table for each model that was asked."""
+    labelled: Mapping[str, Sequence[LabelledFrames]]
+    """By the name of the dense task."""
 
 
 def evaluate_models(
@@ -65,7 +82,7 @@ def evaluate_models(
         controls: see `vidseq.evaluation.evaluator.evaluate`.
         out: folder for rows.parquet, accuracy.csv, accuracy.md, calibration.csv, a table for each dense task, such as
             frame_labels.csv, with frame_labels_detection.csv and frame_labels_classes.csv (average precision of
-            frames), and figures as .svg and .png: calibration, one for each dense task, such as
+            frames), timeline.html, and figures as .svg and .png: calibration, one for each dense task, such as
             frame_labels_calibration, and, with two contexts or more, context; None: no files are written.
         features: the start of the name of a features folder; needed if there are several.
         device: device of the model.
@@ -78,6 +95,29 @@ def evaluate_models(
         UserError: no model has a task of the data set, or contexts or controls are wrong.
         FingerprintError: a model was trained on other features.
     """
+    measured = measure_models(data, models, split=split, contexts=contexts, controls=controls, features=features,
+                              device=device, limit=limit)  # fmt: skip
+    folder = None if out is None else Path(out)
+    text = _report(measured.answered, measured.labelled, folder, measured.dataset.info.name)
+    if folder is not None:
+        builder = TimelineBuilder(measured.dataset)
+        add_measured(builder, measured)
+        timeline_page(builder.build(f"{measured.dataset.info.name}, {split}"), folder / "timeline.html")
+    return text
+
+
+def measure_models(
+    data: Path | str,
+    models: Sequence[Path | str],
+    *,
+    split: str = "test",
+    contexts: str = "full",
+    controls: Sequence[str] = (),
+    features: str | None = None,
+    device: str = "auto",
+    limit: int | None = None,
+) -> Measured:
+    """Asks trained models the queries of a split, and labels its frames; see `evaluate_models`."""
     dataset, store = Dataset.load(data), FeatureStore.open_in(data, features)
     answered: list[pd.DataFrame] = []
     labelled: dict[str, list[LabelledFrames]] = {}
@@ -94,7 +134,24 @@ def evaluate_models(
                 labelled.setdefault(name, []).append(_label_frames(predictor, task, dataset, store, split, run))
     if not answered and not labelled:
         raise UserError(f"Evaluation expects models with a task that '{dataset.info.name}' has, got none.")
-    return _report(answered, labelled, None if out is None else Path(out), dataset.info.name)
+    return Measured(dataset, split, answered, labelled)
+
+
+def add_measured(builder: TimelineBuilder, measured: Measured) -> None:
+    """Puts what models predicted on a timeline, with all videos of the split.
+
+    Args:
+        builder: of a timeline of the same data set.
+        measured: from `measure_models`.
+    """
+    for video in measured.dataset.split(measured.split):
+        builder.add_video(video.video)
+    for part in (part for parts in measured.labelled.values() for part in parts):
+        for name, lines in part.lines.items():
+            for line in lines:
+                builder.add_line(name, line)
+    for rows in measured.answered:
+        add_rows(builder, rows)
 
 
 def queries_for(model: VideoReasoner, dataset: Dataset) -> list[Query]:
@@ -112,7 +169,7 @@ def _label_frames(
     predicted: dict[str, dict[str, np.ndarray]] = {decoding: {} for decoding in decodings}
     names = [video.video for video in dataset.split(split)]
     true = {video: task.targets(dataset, video, store.read(video).pts_seconds, classes).numpy() for video in names}
-    present, ranked, frames = ranked_classes(true), {}, []
+    present, ranked, frames, lines = ranked_classes(true), {}, [], {}
     about = {"run": run.run, "head": run.head, "seed": run.seed}
     for video in names:
         probabilities = predictor.frame_labels(store.read(video).features, video, task=task.name)
@@ -121,6 +178,11 @@ def _label_frames(
         for decoding in decodings[1:]:
             labels = predictor.decode_labels(probabilities, decoding, task=task.name, causal=causal)
             predicted[decoding][video] = labels
+        times = np.append(store.read(video).pts_seconds, dataset.videos[video].duration)
+        lines[video] = [
+            predicted_line(f"{run.run} · {decoding}", labels[video], probabilities, times, classes)
+            for decoding, labels in predicted.items()
+        ]
         where = {"family": task.name, "group": dataset.group_of(video)}
         frames.append(pd.DataFrame({**about, **where, **_scores(probabilities, true[video])}))
     left_out = classes.index(background) if background in classes else None
@@ -130,7 +192,7 @@ def _label_frames(
     ]
     groups = {video: dataset.group_of(video) for video in names}
     detection = detect(rank_frames(ranked, true, groups, present), classes, left_out, {**about, "split": split})
-    return LabelledFrames(pd.concat(videos, ignore_index=True), pd.concat(frames, ignore_index=True), detection)
+    return LabelledFrames(pd.concat(videos, ignore_index=True), pd.concat(frames, ignore_index=True), detection, lines)
 
 
 def _scores(probabilities: np.ndarray, true: np.ndarray) -> dict[str, np.ndarray]:

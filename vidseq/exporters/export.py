@@ -11,6 +11,7 @@ from vidseq.data.fields import TIME_TOLERANCE, Row, nearest
 from vidseq.data.format import round_seconds
 from vidseq.data.schema import FRAME_LABEL, Segment, Video
 from vidseq.data.tables import read_jsonl
+from vidseq.data.video_names import videos_by_name
 from vidseq.errors import DataError, unknown_name
 from vidseq.exporters.content import AnnotatedVideo, Annotation, ExportContent
 from vidseq.exporters.registry import EXPORTERS
@@ -123,7 +124,7 @@ def _annotation(segment: Segment) -> Annotation:
 def _predicted(dataset: Dataset, path: Path) -> Mapping[str, list[Annotation]]:
     """Reads the predicted segments by video; rows of other kinds are left out."""
     found: defaultdict[str, list[Annotation]] = defaultdict(list)
-    videos = _by_name(dataset)
+    videos = videos_by_name(dataset)
     if not path.is_file():
         raise FileNotFoundError(f"predictions expects a file of rows, got {path}, which is none.")
     for _, item in read_jsonl(path, lambda row: _predicted_row(row, videos)):
@@ -159,12 +160,3 @@ def _predicted_row(row: Row, videos: Mapping[str, Sequence[Video]]) -> tuple[str
         label=row.text("answer"),
         score=None if score is None else row.seconds("probability"),
     )
-
-
-def _by_name(dataset: Dataset) -> Mapping[str, Sequence[Video]]:
-    """The videos by their names and, as `vidseq predict` names them, by those of their files."""
-    found: defaultdict[str, list[Video]] = defaultdict(list)
-    for video in dataset.videos.values():
-        if video.path is not None and Path(video.path).stem not in dataset.videos:
-            found[Path(video.path).stem].append(video)
-    return {**found, **{name: [video] for name, video in dataset.videos.items()}}

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from vidseq.errors import UserError
-from vidseq.inference.predictions import Prediction, to_json
+from vidseq.inference.predictions import Prediction
 from vidseq.inference.row_file import FinishedVideo, RowFile
 from vidseq.inference.sources import Source, Sources
 from vidseq.progress import progress
@@ -18,21 +18,29 @@ class Batch:
     Args:
         found: the videos.
         read: yields rows of a video as they are known.
-        say: takes each row as a JSON object, where there is no file.
+        show: takes each row, where there is no file.
         rows: the file of rows; None: there is none.
         annotate: draws a video with its rows; None: nothing is drawn.
+        keep: whether rows of all videos stay in memory, as `kept`.
     """
 
     def __init__(
         self,
         found: Sources,
         read: Callable[[Source], Iterable[Sequence[Prediction]]],
-        say: Callable[[str], None],
+        show: Callable[[Prediction], None],
         rows: RowFile | None,
         annotate: Callable[[Source, Sequence[Prediction]], None] | None,
+        *,
+        keep: bool = False,
     ) -> None:
-        self._found, self._read, self._say, self._rows, self._annotate = found, read, say, rows, annotate
+        self._found, self._read, self._show, self._rows, self._annotate = found, read, show, rows, annotate
         self._finished: list[FinishedVideo] = []
+        self._keep_all = keep
+        self.kept: list[Prediction] = []
+        """The rows of all videos that were read now."""
+        self.num_before = 0
+        """Videos that the same command finished before, whose rows are in the file alone."""
 
     @property
     def failed(self) -> dict[str, str]:
@@ -61,6 +69,7 @@ class Batch:
         videos = self._found.videos
         if self._rows is not None:
             self._finished = self._rows.open([video.path for video in videos])
+            self.num_before = len(self._finished)
             for reason in self.failed.values():
                 print(f"vidseq: {reason}", file=sys.stderr)
         try:
@@ -76,7 +85,7 @@ class Batch:
             self._rows.finish()
 
     def _predict(self, video: Source) -> None:
-        count = _Count(keep=self._annotate is not None)
+        count = _Count(keep=self._annotate is not None or self._keep_all)
         error = None
         if self._rows is not None:
             self._rows.begin_video(video.path)
@@ -84,6 +93,8 @@ class Batch:
             for rows in _guarded(self._read(video)):
                 count.add(rows)
                 self._take(rows)
+            if self._keep_all:
+                self.kept += count.rows
             if self._annotate is not None:
                 _guard(self._annotate, video, count.rows)
         except _FailedVideoError as failure:
@@ -102,7 +113,7 @@ class Batch:
             self._rows.write(rows)
             return
         for row in rows:
-            self._say(to_json(row))
+            self._show(row)
 
     def _end(self, video: FinishedVideo) -> None:
         self._finished.append(video)

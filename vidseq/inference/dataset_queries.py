@@ -21,7 +21,7 @@ class DatasetQueries:
     """
 
     def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
+        self.dataset = dataset
         paths = ((video, dataset.video_path(video)) for video in dataset.videos)
         self._videos = {path.resolve(): video for video, path in paths if path is not None}
 
@@ -40,7 +40,7 @@ class DatasetQueries:
             raise UserError("--data asks the data set's own queries, got a question besides. Leave out one of them.")
         if live:
             raise UserError("--data expects videos that are read before they are asked, got --stream. Leave it out.")
-        name = self._dataset.info.name
+        name = self.dataset.info.name
         strange = [source for source in sources if Path(source).resolve() not in self._videos]
         if strange:
             raise UserError(
@@ -55,5 +55,5 @@ class DatasetQueries:
     def of(self, source: str, model: VideoReasoner, end: float) -> list[Query]:
         """The queries about a file that a model can be asked, up to the time at which reading ended."""
         video = self.name(source)
-        queries = known_queries(map(model.find_task, model.tasks), self._dataset, [video])
+        queries = known_queries(map(model.find_task, model.tasks), self.dataset, [video])
         return [query for query in queries if is_visible(query.time, end)]

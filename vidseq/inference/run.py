@@ -20,10 +20,11 @@ from vidseq.inference.dataset_queries import DatasetQueries
 from vidseq.inference.live import stream_video
 from vidseq.inference.live_source import LiveRun, warm_up
 from vidseq.inference.offline import predict_video, video_features
-from vidseq.inference.predictions import Prediction, formatter
+from vidseq.inference.predictions import Prediction, formatter, to_json
 from vidseq.inference.request import PredictionRequest
 from vidseq.inference.row_file import RowFile
 from vidseq.inference.sources import Source, Sources, backbone_of, find_sources
+from vidseq.inference.timeline import write_page
 from vidseq.model import VideoReasoner
 from vidseq.video.addresses import is_live
 from vidseq.video.folder import VIDEO_SUFFIXES
@@ -40,11 +41,13 @@ def predict_sources(
     data: Path | str | None = None,
     out: Path | None = None,
     save_video: Path | None = None,
+    html: Path | None = None,
     live: bool = False,
     weights: str = "pretrained",
     device: str = "auto",
     skip_bad: bool = False,
     reconnect_seconds: float = LiveLimits.reconnect,
+    form: Callable[[Prediction], str] = to_json,
     say: Callable[[str], None] = print,
 ) -> dict[str, str]:
     """Predicts on everything that a source names; a video that fails is reported, and the rest goes on.
@@ -58,14 +61,16 @@ def predict_sources(
         request: what to ask.
         data: a data set that the videos belong to: its queries about them are asked in place of the request's, and
             rows hold the right answers, too.
-        out: where rows go, by ending; None: one JSON object a line to `say`.
+        out: where rows go, by ending; None: each to `say`, in `form`.
         save_video: where the annotated video goes; a folder where the source is a folder or glob. Of a live source it
             is a recording of what the model reads, which is on disk as it grows.
+        html: page with the rows of all videos beside the videos; see `vidseq.timeline`.
         live: say each row as soon as it is known.
         weights: of the backbone, see `BackboneConfig`.
         device: where to compute.
         skip_bad: go on without damaged frames.
         reconnect_seconds: how long to try to reach a live source again that was lost.
+        form: turns a row into what is said, such as `TerminalTable`; a line of JSON.
         say: takes a line of output.
 
     Returns:
@@ -82,12 +87,14 @@ def predict_sources(
         formatter(out)
     found = find_sources(source, apart_from=save_video)
     targets = _annotated_files(found, save_video)
+    is_camera_or_stream = any(is_live(video.path) for video in found.videos)
+    if html is not None and is_camera_or_stream:
+        raise UserError("--html expects video files, got a live source. Record it first.")
     listed = None if data is None else DatasetQueries(Dataset.load(data))
     if listed is not None:
         listed.check([video.path for video in found.videos], request, live=live)
     model = load_model(model_folder, device)
     request.check_tasks(model.tasks)
-    is_camera_or_stream = any(is_live(video.path) for video in found.videos)
     reader = _Reader(
         model, backbone_of(model, weights, device), request, listed, live=live, skip_bad=skip_bad,
         limits=LiveLimits(reconnect=reconnect_seconds), recordings=targets,
@@ -108,13 +115,18 @@ def predict_sources(
     def annotate_one(video: Source, known: Sequence[Prediction]) -> None:
         annotate(video.path, known, targets[video], skip_bad=skip_bad)
 
-    batch = Batch(found, reader, say, rows, annotate_one if targets and not is_camera_or_stream else None)
+    batch = Batch(
+        found, reader, lambda row: say(form(row)), rows,
+        annotate_one if targets and not is_camera_or_stream else None, keep=html is not None,
+    )  # fmt: skip
     try:
         batch.run()
     finally:
         for line in reader.summary():
             print(f"vidseq: {line}", file=sys.stderr)
-    if batch.num_known and rows is not None:
+    if html is not None:
+        write_page(html, batch, Path(model_folder).resolve().name, None if listed is None else listed.dataset, found)
+    if batch.num_known and (rows is not None or form is not to_json):
         say(f"{batch.num_right} of {batch.num_known} answers are right.")
     return batch.failed
 

@@ -1,0 +1,9 @@
+from .builder import TimelineBuilder as TimelineBuilder
+from .content import Answer as Answer
+from .content import Bar as Bar
+from .content import Line as Line
+from .content import Timeline as Timeline
+from .content import TimelineQuery as TimelineQuery
+from .content import TimelineVideo as TimelineVideo
+from .figure import timeline_figure as timeline_figure
+from .page import timeline_page as timeline_page
