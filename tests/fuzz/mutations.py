@@ -48,6 +48,8 @@ class Target:
     """Writes valid files into a folder."""
     read: Callable[[Path], object]
     """Reads them; it gets their folder, and may write into "out" beside it."""
+    share: float = 1.0
+    """Of the many inputs, for readers that start a process each."""
 
 
 def damage(content: bytes, chance: random.Random) -> bytes:

@@ -11,6 +11,7 @@ from layouts import rulstm_features, write_rulstm
 from vidseq.data.dataset import Dataset
 from vidseq.errors import DataError, UserError
 from vidseq.features.store import FeatureStore
+from vidseq.importers import rulstm
 from vidseq.importers.conversion import ConversionReport
 from vidseq.importers.rulstm import convert
 
@@ -119,6 +120,13 @@ def test_a_database_that_was_cut_short_or_overwritten(source: Path, tmp_path: Pa
         convert(source, tmp_path / "out")
     path.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))  # all but the first two pages, which tell of it
     with pytest.raises(DataError, match=r"^rgb/data.mdb: expects an LMDB, got a damaged one \(mdb_"):
+        convert(source, tmp_path / "out", skip_bad=True)
+
+
+def test_a_database_that_kills_who_reads_it(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some damage ends the process that reads a page, which is therefore another one."""
+    monkeypatch.setattr(rulstm, "_WALK", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(DataError, match=r"^rgb/data\.mdb: expects an LMDB, got a damaged one\. Copy it again\."):
         convert(source, tmp_path / "out", skip_bad=True)
 
 

@@ -10,6 +10,8 @@ Frames are numbered from 1: frame k is at (k - 1) / fps seconds.
 
 import contextlib
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -183,11 +185,31 @@ def _open(folder: Path) -> Iterator[_Frames]:
         raise DataError(f"{folder.name}/data.mdb: expects an LMDB, got a file that is none ({problem}).") from None
     try:
         _check_whole(environment, folder)
+        _check_sound(folder)
         yield _Frames(environment)
     except lmdb.Error as problem:
         raise DataError(f"{folder.name}/data.mdb: expects an LMDB, got a damaged one ({problem}).") from None
     finally:
         environment.close()
+
+
+#: Reads the first and the last byte of every key and value of the LMDB in its first argument.
+_WALK = """
+import sys
+sys.path[:] = sys.argv[2:]
+import lmdb
+with lmdb.open(sys.argv[1], readonly=True, lock=False, readahead=False) as environment:
+    with environment.begin(buffers=True) as transaction, transaction.cursor() as cursor:
+        for key, value in cursor:
+            bytes(key), bytes(value[:1]), bytes(value[-1:])
+"""
+
+
+def _check_sound(folder: Path) -> None:
+    """Refuses a file whose damage kills the process that reads it, by letting another process read it first."""
+    walk = subprocess.run([sys.executable, "-c", _WALK, str(folder), *sys.path], capture_output=True, check=False)
+    if walk.returncode < 0:
+        raise DataError(f"{folder.name}/data.mdb: expects an LMDB, got a damaged one. Copy it again.")
 
 
 def _check_whole(environment: Any, folder: Path) -> None:

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from vidseq.clip_reader import QueryBatch, check_frames, read_clips, read_projected
 from vidseq.data.action_sequences import Future
 from vidseq.data.batch import pad_features
+from vidseq.data.fields import listing
 from vidseq.data.schema import Query
 from vidseq.data.visible import count_visible
 from vidseq.errors import ModelError, UserError
@@ -400,7 +401,7 @@ class Predictor:
         if not set(own) & set(wanted):
             raise ModelError(
                 f"The model's classes of {task} expect to be some of the data set's, got none that are: "
-                f"{', '.join(own[:3])}, ... against {', '.join(wanted[:3])}, ... Use a model of this data set."
+                f"{listing(own, 3)} against {listing(wanted, 3)}. Use a model of this data set."
             )
         columns = {label: index for index, label in enumerate(own)}
         return torch.tensor([columns.get(label, -1) for label in wanted])
