@@ -7,7 +7,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from vidseq.files import atomic_path, atomic_write, why_no_array
+from vidseq.files import atomic_path, atomic_write, parse_json, why_no_array
 
 
 def test_the_file_appears_whole_with_its_folders(tmp_path: Path) -> None:
@@ -69,3 +69,10 @@ def test_nobody_is_told_to_trust_a_pickle(tmp_path: Path, mapped: bool) -> None:
             np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
         told[path.stem] = why_no_array(error.value)
     assert told["text"] == told["objects"] == "it holds no array of numbers" != told["torn"]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "{", ""])
+def test_json_that_cannot_be_read_is_one_kind_of_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"nested too deep|Expecting"):
+        parse_json(text)
+    assert parse_json('{"a": [1]}') == {"a": [1]}

@@ -19,7 +19,7 @@ from vidseq.device import choose_device
 from vidseq.errors import DataError, FingerprintError, ModelError
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.projection import PROJECTION_FILE, FeatureProjection
-from vidseq.files import atomic_write
+from vidseq.files import atomic_write, parse_json
 from vidseq.model import ModelConfig, VideoReasoner
 from vidseq.pretrained.shipped import pretrained_folder, pretrained_models
 from vidseq.segmentation.segmenter import Segmenter
@@ -162,8 +162,8 @@ def read_config(folder: Path) -> ModelConfig:
     if not path.is_file():
         raise _damaged(path, "it is missing")
     try:
-        values: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        values: Any = parse_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise _damaged(path, f"it is no JSON ({error})") from None
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise _damaged(path, f"it does not say format '{FORMAT}'")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vidseq.errors import UserError
-from vidseq.files import atomic_write
+from vidseq.files import atomic_write, parse_json
 
 Fields = Mapping[str, Any]
 
@@ -111,7 +111,7 @@ def _refuse_files(folder: Path, kind: str, fix: str) -> None:
 
 def _read(file: Path, who: str, fix: str) -> Fields:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse_json(file.read_text(encoding="utf-8"))
     except ValueError:
         content = None
     if not isinstance(content, dict):

@@ -3,11 +3,13 @@
 import contextlib
 import errno
 import itertools
+import json
 import os
 import tempfile
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 #: The errors of writing that lie with the place, not with what is written.
 NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT})
@@ -73,6 +75,18 @@ def set_aside(path: Path) -> Path:
     kept = next(name for name in names if not name.exists())
     path.rename(kept)
     return kept
+
+
+def parse_json(text: str) -> Any:
+    """Parses JSON of unknown origin.
+
+    Raises:
+        ValueError: it is no JSON, or nested so deep that Python cannot read it.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 #: The errors of NumPy for a file that is not a loadable array; a damaged header can cause a syntax error.

@@ -7,7 +7,6 @@ then teaches what it looks like, and longer clips that it stays true. The querie
 """
 
 import dataclasses
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from vidseq.classroom.world import Child, World
 from vidseq.data.dataset import Dataset
 from vidseq.data.schema import NEXT_ACTION, QUESTION, Query
 from vidseq.errors import DataError
+from vidseq.files import parse_json
 
 #: Share of the draws with the answer "unknown" that are kept. Most things have not happened yet at most times.
 UNKNOWN_KEPT = 0.1
@@ -124,7 +124,7 @@ def open_sampler(dataset: Dataset) -> QuestionSampler:
     """
     file = dataset.folder / "classroom.json"
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = parse_json(file.read_text(encoding="utf-8"))
         fields = {field.name: values[field.name] for field in dataclasses.fields(ClassroomConfig)}
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise DataError(

@@ -30,7 +30,7 @@ class SettingsFile:
     def _read(self) -> Mapping[str, Any]:
         try:
             content = yaml.safe_load(self.path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, RecursionError) as error:
             found = " ".join(str(error).split())
             raise UserError(f"--config expects YAML in {self.path}, got an error: {found}") from None
         if not isinstance(content or {}, dict):

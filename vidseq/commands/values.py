@@ -164,7 +164,7 @@ def _listed(token: Token, text: bool) -> list[Any] | None:
         return items if isinstance(items, list) else [items]
     try:
         items = yaml.load(token.value, yaml.BaseLoader)  # texts stay texts: yes, 1e3, null
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return None
     return items if isinstance(items, list) and all(isinstance(item, str) for item in items) else None
 
@@ -172,7 +172,7 @@ def _listed(token: Token, text: bool) -> list[Any] | None:
 def _yaml(token: Token, target: type) -> Any:
     try:
         return yaml.safe_load(token.value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return _refuse(token, target)
 
 

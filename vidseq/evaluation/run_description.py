@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from vidseq.errors import UserError
+from vidseq.errors import DataError, UserError
 from vidseq.evaluation.rows import Run
 from vidseq.model import VideoReasoner
 
@@ -30,10 +30,19 @@ def run_root(folder: Path) -> Path:
 
 
 def training_of(folder: Path) -> Mapping[str, Any]:
-    """Returns the training options of a run; {} if the folder belongs to no run."""
+    """Returns the training options of a run; {} if the folder belongs to no run.
+
+    Raises:
+        DataError: the run's options cannot be read.
+    """
     config = run_root(folder) / "config.yaml"
-    written = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
-    return written.get("training", {})
+    try:
+        written = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
+        training: Mapping[str, Any] = dict(written.get("training", {}))
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise DataError(f"A run expects its options as YAML in {config}, got others ({reason}).") from None
+    return training
 
 
 def trained_seconds(folder: Path) -> float:

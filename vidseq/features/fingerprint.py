@@ -7,6 +7,7 @@ import re
 from fractions import Fraction
 
 from vidseq.errors import DataError, FingerprintError, UserError
+from vidseq.files import parse_json
 from vidseq.video.sampling import exact_rate
 
 #: Increased when a change of the code changes the features.
@@ -85,13 +86,13 @@ class Fingerprint:
             DataError: the text is not JSON, or fields are missing, unknown or of another type.
         """
         try:
-            values = json.loads(text)
+            values = parse_json(text)
             types = {field.name: field.type for field in dataclasses.fields(cls)}
             wrong = [name for name, value in values.items() if not isinstance(value, types[name])]  # type: ignore[arg-type]
             if not wrong:
                 return cls(**values)
             reason = f"{wrong[0]} is {values[wrong[0]]!r}"
-        except (json.JSONDecodeError, AttributeError) as error:
+        except (ValueError, AttributeError) as error:
             reason = f"it is no JSON object ({error})"
         except KeyError as error:
             reason = f"field {error} is unknown"

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from vidseq.files import parse_json
 from vidseq.video.sampling import sample_times
 
 #: The times are those of samples. Stores of the old form name no clock: their times are those of pictures.
@@ -41,7 +42,7 @@ class VideoMeta:
             KeyError: a field is missing.
             TypeError: not an object.
         """
-        values = json.loads(text)
+        values = parse_json(text)
         clock = values.get("clock") if isinstance(values, dict) else None
         if clock not in (None, SAMPLE_CLOCK):
             raise ValueError(f"clock {clock!r}")

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vidseq.errors import UserError
-from vidseq.files import atomic_write, set_aside
+from vidseq.files import atomic_write, parse_json, set_aside
 from vidseq.inference.predictions import Prediction, formatter, in_order, later, to_bytes
 from vidseq.video.addresses import is_live
 from vidseq.video.probing import probe
@@ -225,7 +225,7 @@ class RowFile:
         entries: list[_Entry] = []
         for line in lines if command == self._command else ():
             try:
-                values = json.loads(line)
+                values = parse_json(line)
                 entries.append(_Entry(**values | {"video": FinishedVideo(**values["video"])}))
             except (ValueError, TypeError, KeyError):
                 break

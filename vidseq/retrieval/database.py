@@ -26,7 +26,7 @@ from vidseq.data.dataset import Dataset
 from vidseq.errors import DataError, FingerprintError, UserError
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.store import FeatureStore
-from vidseq.files import NO_ARRAY, atomic_write
+from vidseq.files import NO_ARRAY, atomic_write, parse_json
 
 HEADER = "database.json"
 FORMAT, FORMAT_VERSION = "vidseq database", 1
@@ -235,7 +235,7 @@ def _read_header(folder: Path) -> dict[str, Any]:
             f"A database expects {HEADER} in {folder}, got none. Build one with `vidseq database build`."
         ) from None
     try:
-        header = json.loads(data.decode())
+        header = parse_json(data.decode())
     except ValueError as error:  # not JSON, or not text
         raise DataError(f"{folder / HEADER} expects JSON, got {error}. Build the database again.") from error
     if not isinstance(header, dict):

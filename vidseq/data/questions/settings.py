@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vidseq.errors import DataError
-from vidseq.files import atomic_write
+from vidseq.files import atomic_write, parse_json
 
 FILE = "questions.json"
 
@@ -32,7 +32,7 @@ def read_settings(folder: Path) -> QuestionSettings:
     """
     file = folder / FILE
     try:
-        fields = json.loads(file.read_text(encoding="utf-8"))
+        fields = parse_json(file.read_text(encoding="utf-8"))
         return QuestionSettings(tuple(fields["families"]), tuple(fields["leave_out"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(

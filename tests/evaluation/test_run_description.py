@@ -1,0 +1,24 @@
+"""The options of a run come from a file that may be damaged or a stranger's."""
+
+from pathlib import Path
+
+import pytest
+
+from vidseq.errors import DataError
+from vidseq.evaluation.run_description import training_of
+
+
+def test_the_training_of_a_run(tmp_path: Path) -> None:
+    assert training_of(tmp_path) == {}
+    (tmp_path / "config.yaml").write_text("training: {seed: 3}\n")
+    assert training_of(tmp_path) == training_of(tmp_path / "checkpoints" / "best") == {"seed": 3}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "- a", "training: 3", "training: [a]", "a: [", "[" * 100_000, "\x00", "!!python/object/apply:os.getcwd []"],
+)
+def test_damaged_options_are_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(DataError, match=r"A run expects its options as YAML in .*config\.yaml, got others \(.*\)\.$"):
+        training_of(tmp_path)
