@@ -99,3 +99,16 @@ def test_files_that_hold_no_rows(tmp_path):
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
     with pytest.raises(UserError, match="got none named run, seed"):
         read_rows(tmp_path / "other.parquet")
+
+
+@pytest.mark.parametrize("error", [TypeError("no data type"), KeyError("pandas"), RecursionError()])
+def test_damaged_notes_of_parquet_are_one_line(tmp_path, monkeypatch, error):
+    """Damage in what pandas notes of its columns raises whatever pandas happens to do with it."""
+
+    def fail(path):
+        raise error
+
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
+    monkeypatch.setattr(pd, "read_parquet", fail)
+    with pytest.raises(DataError, match=r"rows\.parquet expects parquet, got something else: .+"):
+        read_rows(tmp_path / "rows.parquet")

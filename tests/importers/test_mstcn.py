@@ -292,3 +292,12 @@ def test_real_data(
         pts_seconds = np.arange(len(expected)) / fps
         found = frame_labels_of(dataset.segments_of(video), pts_seconds, dataset.action_labels, background)
         assert [dataset.action_labels[number] for number in found] == expected
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../b", "n" * 300, "切" * 90])
+def test_a_bundle_names_files_of_the_layout_alone(source: Path, tmp_path: Path, name: str) -> None:
+    (source / "secret.txt").write_text("SIL\n")
+    bundle = source / "splits" / "train.split1.bundle"
+    bundle.write_text(f"{bundle.read_text()}{name}.txt\n")
+    with pytest.raises(DataError, match=r"split1\.bundle:\d+: expects the name of a file in groundTruth, got '"):
+        convert(source, tmp_path / "out", fps=15)

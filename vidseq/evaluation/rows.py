@@ -174,6 +174,10 @@ def write_rows(frame: pd.DataFrame, path: Path | str) -> Path:
     return Path(path)
 
 
+#: The errors of pandas for a file that is no parquet, or whose notes on its columns are damaged.
+_NO_TABLE = (OSError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError, RecursionError)
+
+
 def read_rows(path: Path | str) -> pd.DataFrame:
     """Reads rows from parquet, with the types of `Row`.
 
@@ -186,8 +190,9 @@ def read_rows(path: Path | str) -> pd.DataFrame:
         raise FileNotFoundError(f"Rows expect a parquet file, got {path}, which does not exist.")
     try:
         frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} expects parquet, got something else: {str(error).splitlines()[0]}") from error
+    except _NO_TABLE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{path} expects parquet, got something else: {reason}") from error
     _check_columns(frame.columns)
     return check_rows(_typed(frame), str(path))
 

@@ -8,6 +8,7 @@ features/<video>.npy                (D, T), (T, D), or (T, N, D) with tokens; or
 ```
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -189,7 +190,9 @@ def _bundles(source: Path, split: int, findings: Findings) -> list[tuple[str, st
             raise FileNotFoundError(f"Split {split} expects {path}, got none. Bundles there: {listing(there)}.")
         for where, line in _lines(path):
             video = line.removesuffix(".txt")
-            if video in rows:
+            if not _is_file_name(video):
+                findings(DataError(f"{where}: expects the name of a file in groundTruth, got '{video[:60]}'."))
+            elif video in rows:
                 findings(DataError(f"{where}: expects every video once, got '{video}' as in {rows[video][0]}."))
             else:
                 rows[video] = (where, video, name)
@@ -199,6 +202,11 @@ def _bundles(source: Path, split: int, findings: Findings) -> list[tuple[str, st
     if unused:
         findings.notes.append(f"{len(unused)} videos are in no bundle of split {split}: {listing(sorted(unused), 5)}.")
     return list(rows.values())
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether a name is that of a file in a folder, not a path that leads out of it."""
+    return not re.search(r"[/\\\0]", name) and len(name.encode()) <= 200
 
 
 def _frame_labels(path: Path, where: str, labels: Sequence[str], known: frozenset[str]) -> list[str]:
