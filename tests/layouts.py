@@ -537,7 +537,7 @@ def write_cvat(folder: Path) -> None:
 
 LAYOUTS = [
     Layout("activitynet", write_activitynet, "activity_net.v1-3.min.json", counts=(3, 3, 0, 0)),
-    Layout("kinetics", write_kinetics, counts=(5, 4, 4, 0)),
+    Layout("kinetics", write_kinetics, counts=(5, 0, 4, 0)),
     Layout("charades", write_charades, counts=(3, 3, 0, 0)),
     Layout("ego4d_lta", write_ego4d_lta, counts=(4, 4, 0, 0)),
     Layout("nextqa", write_nextqa, counts=(2, 0, 3, 0)),

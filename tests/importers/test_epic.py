@@ -183,8 +183,6 @@ def test_video_in_two_splits(short: Path, tmp_path: Path) -> None:
 def test_missing_files_and_bad_options(official: Path, short: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"The epic layout expects one of EPIC_100_train.csv, training.csv,"):
         convert(tmp_path, tmp_path / "out")
-    with pytest.raises(FileNotFoundError, match=r"expects EPIC_100_verb_classes.csv in .* to name its classes"):
-        convert(short, tmp_path / "out", labels="verb")
     with pytest.raises(UserError, match=r"Unknown label 'verbs'. Did you mean 'verb'\?"):
         convert(short, tmp_path / "out", labels="verbs")
     with pytest.raises(UserError, match=r"Unknown group 'person'. Did you mean|Unknown group 'person'. Known groups"):
@@ -207,3 +205,61 @@ def test_real_data(tmp_path: Path) -> None:
     assert [len(dataset.split(name)) for name in ("train", "val", "test")] == [495, 138, 0]
     assert len(dataset.action_labels) == 3806
     assert len(dataset.next_action_queries(1.0)) == 76_763
+
+
+def test_without_lists_classes_are_named_by_their_numbers(official: Path, tmp_path: Path) -> None:
+    (official / "EPIC_100_verb_classes.csv").unlink()
+    report = convert(official, tmp_path / "out")
+    assert "there is no EPIC_100_verb_classes.csv: a verb is named by its number, such as 'verb 3'." in report.notes
+    assert Dataset.load(tmp_path / "out").action_labels == (
+        "verb 0 wrap:plastic", "verb 1 tap", "verb 1 wrap:plastic",
+    )  # fmt: skip
+    convert(official, tmp_path / "verbs", labels="verb")
+    assert Dataset.load(tmp_path / "verbs").action_labels == ("verb 0", "verb 1")
+
+
+def test_a_header_in_a_short_file_is_no_action(short: Path, tmp_path: Path) -> None:
+    convert(short, tmp_path / "plain")
+    path = short / "training.csv"
+    path.write_bytes(
+        b"\xef\xbb\xbfid,video,start_frame,end_frame,verb,noun,action\r\n"
+        + path.read_bytes().replace(b"\n", b"\r\n")
+        + b"\r\n"
+    )
+    convert(short, tmp_path / "out")
+    assert Dataset.load(tmp_path / "out").segments == Dataset.load(tmp_path / "plain").segments
+
+
+@pytest.fixture
+def numbered(tmp_path: Path) -> Path:
+    """The short files of a data set whose splits are of actions, as those of EGTEA are."""
+    folder = tmp_path / "egtea"
+    folder.mkdir()
+    (folder / "training1.csv").write_text("2,OP7-R01-Pasta,31,61,2,3,1\n7,P15-R02-Salad,1,31,0,0,0\n")
+    (folder / "validation1.csv").write_text("9,OP7-R01-Pasta,91,121,0,0,0\n11,P03-R01-Soup,1,16,2,3,1\n")
+    (folder / "training2.csv").write_text("9,OP7-R01-Pasta,91,121,0,0,0\n")
+    (folder / "validation2.csv").write_text("2,P99-R01-Pasta,31,61,2,3,1\n")
+    (folder / "actions.csv").write_text("0, 0_0, Read/See_recipe\n1, 2_3, Take_eating:utensil\n")
+    return folder
+
+
+def test_splits_of_actions_are_read_whole(numbered: Path, tmp_path: Path) -> None:
+    report = convert(numbered, tmp_path / "out", fps=30)
+    dataset = Dataset.load(tmp_path / "out")
+    assert dataset.action_labels == ("Read/See_recipe", "Take_eating:utensil")
+    assert [(item.video, item.start, item.label) for item in dataset.segments] == [
+        ("OP7-R01-Pasta", 1.033, "Take_eating:utensil"),
+        ("P15-R02-Salad", 0.033, "Read/See_recipe"),
+        ("OP7-R01-Pasta__val", 3.033, "Read/See_recipe"),
+        ("P03-R01-Soup", 0.033, "Take_eating:utensil"),
+    ]
+    assert dataset.videos["OP7-R01-Pasta__val"].split == "val"
+    assert dataset.shared_groups() == {"OP7-R01-Pasta": ["train", "val"]}
+    assert (
+        "1 videos have actions in both splits: those of validation stand as 'OP7-R01-Pasta__val' and so on."
+        in report.notes
+    )
+    convert(numbered, tmp_path / "people", group="participant")
+    assert Dataset.load(tmp_path / "people").group_of("P15-R02-Salad") == "P15"
+    convert(numbered, tmp_path / "second", split=2)
+    assert list(Dataset.load(tmp_path / "second").videos) == ["OP7-R01-Pasta", "P99-R01-Pasta"]

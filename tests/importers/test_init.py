@@ -11,6 +11,7 @@ from vidseq.data.dataset import Dataset
 from vidseq.errors import DataError, UserError
 from vidseq.importers import IMPORTERS
 from vidseq.importers.init import init_dataset
+from vidseq.tasks import TASKS
 from vidseq.video.writer import VideoWriter
 
 Make = Callable[..., Path]
@@ -52,14 +53,12 @@ def test_a_folder_a_class(make: Make) -> None:
     folder = make(*(f"{label}/clip {n}.mp4" for label in ("wave", "jump") for n in range(10)))
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     report = init_dataset(folder, fps=4)
-    assert (report.num_videos, report.num_segments, report.num_queries) == (20, 20, 20)
+    assert (report.num_videos, report.num_segments, report.num_queries) == (20, 0, 20)
     dataset = Dataset.load(folder)
     assert dataset.info.name == "videos" and dataset.info.fps == 4
-    assert dataset.action_labels == dataset.answer_labels == ("jump", "wave")
+    assert dataset.answer_labels == ("jump", "wave") and dataset.action_labels == ()
     video = dataset.videos["jump__clip_3"]
     assert (video.path, video.duration, video.fps) == ("jump/clip 3.mp4", 0.5, Fraction(10))
-    (segment,) = dataset.segments_of("jump__clip_3")
-    assert (segment.start, segment.end, segment.label) == (0.0, 0.5, "jump")
     (query,) = dataset.queries_of("jump__clip_3")
     assert (query.question, query.answer, query.time) == ("What happens in this video?", "jump", 0.5)
     assert [len(dataset.split(name)) for name in dataset.info.splits] == [14, 3, 3]
@@ -106,18 +105,18 @@ def test_folders_that_are_splits(make: Make) -> None:
         "Validation__jump__b": "val",
         "test__wave__a": "test",
     }
-    assert dataset.action_labels == ("jump", "wave")
+    assert dataset.answer_labels == ("jump", "wave")
 
 
 def test_a_class_named_test_is_no_split(make: Make) -> None:
     folder = make("test/a.mp4", "exam/a.mp4")
     init_dataset(folder)
-    assert Dataset.load(folder).action_labels == ("exam", "test")
+    assert Dataset.load(folder).answer_labels == ("exam", "test")
 
 
 def test_one_folder_is_no_class(make: Make) -> None:
     folder = make("clips/a.mp4", "clips/b.mp4")
-    assert init_dataset(folder).num_segments == 0
+    assert init_dataset(folder).num_queries == 0
 
 
 def test_names_stay_apart(make: Make) -> None:
@@ -209,4 +208,17 @@ def test_misspelt_split(make: Make) -> None:
 def test_the_folder_importer_is_the_same(make: Make, tmp_path: Path) -> None:
     folder = make("x/a.mp4", "y/b.mp4")
     report = IMPORTERS["folder"](folder, tmp_path / "out")
-    assert (report.num_videos, report.num_segments) == (2, 2)
+    assert (report.num_videos, report.num_segments, report.num_queries) == (2, 0, 2)
+    assert not {"next_action", "frame_labels"} & {
+        name for name, task in TASKS.items() if task.fits(Dataset.load(tmp_path / "out"))
+    }, "a class is about the whole clip"
+
+
+def test_a_class_is_a_segment_where_that_is_asked_for(make: Make, tmp_path: Path) -> None:
+    folder = make("x/a.mp4", "y/b.mp4")
+    for name, options in (("asked", {"segments": True}), ("only", {"question": None})):
+        report = init_dataset(folder, tmp_path / name, **options)  # type: ignore[arg-type]
+        dataset = Dataset.load(tmp_path / name)
+        (segment,) = dataset.segments_of("x__a")
+        assert (segment.start, segment.end, segment.label) == (0.0, 0.5, "x")
+        assert dataset.action_labels == ("x", "y") and report.num_queries == (2 if name == "asked" else 0)

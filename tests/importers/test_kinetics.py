@@ -42,10 +42,8 @@ def test_the_official_form(source: Path, tmp_path: Path) -> None:
         "--nQbRBEz2s_000104_000114": ("val", 10.0),
         "_dbcJuKJQNs_000040_000050": ("test", 10.0),
     }
-    assert dataset.action_labels == dataset.answer_labels == ("air drumming", "testifying")
-    (segment,) = dataset.segments_of("-3B32lodo2M_000059_000069")
+    assert dataset.answer_labels == ("air drumming", "testifying") and not dataset.segments
     (query,) = dataset.queries_of("-3B32lodo2M_000059_000069")
-    assert (segment.start, segment.end, segment.label) == (0.0, 10.0, "air drumming")
     assert (query.time, query.answer, query.family) == (10.0, "air drumming", "class")
 
 
@@ -91,10 +89,10 @@ def test_lists_of_paths(text: str, files: Path, tmp_path: Path) -> None:
     )
     assert report.skipped == report.notes == ()
     dataset = Dataset.load(tmp_path / "out")
-    assert dataset.action_labels == ("air drumming", "testifying", "zumba")
-    labels = {Path(str(dataset.videos[item.video].path)).stem: item.label for item in dataset.segments}
+    assert dataset.answer_labels == ("air drumming", "testifying", "zumba")
+    labels = {Path(str(dataset.videos[item.video].path)).stem: item.answer for item in dataset.queries}
     assert labels == {"one": "air drumming", "two": "testifying", "3 three": "testifying"}
-    assert {item.end for item in dataset.segments} == {0.5}
+    assert {item.time for item in dataset.queries} == {0.5}
     assert check_dataset(tmp_path / "out") == []
 
 
@@ -106,7 +104,7 @@ def test_commas_in_names_and_equal_names_in_folders(tmp_path: Path, clip: bytes)
     (tmp_path / "val_list.txt").write_text(f"{names[0]} 0\n{names[1]} 10 1\n")
     convert(tmp_path / "val_list.txt", tmp_path / "out", videos=tmp_path / "files")
     dataset = Dataset.load(tmp_path / "out")
-    paths = {segment.label: dataset.videos[segment.video].path for segment in dataset.segments}
+    paths = {query.answer: dataset.videos[query.video].path for query in dataset.queries}
     assert paths == {"0": f"../files/{names[0]}", "1": f"../files/{names[1]}"}
 
 
@@ -158,7 +156,7 @@ def test_a_bad_line(files: Path, tmp_path: Path, row: str, message: str, bad_row
     (tmp_path / "classes.txt").write_text("air drumming\ntestifying\n")
     source = tmp_path / "train_list.txt"
     report = bad_row(convert, source, message, videos=files, classes=tmp_path / "classes.txt")
-    assert (report.num_videos, report.num_segments) == (1, 1)
+    assert (report.num_videos, report.num_queries) == (1, 1)
 
 
 def test_bad_options(source: Path, tmp_path: Path) -> None:

@@ -154,3 +154,16 @@ def test_no_database(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         UserError, match=r"The rulstm layout expects the package lmdb, got none. Run `pip install vidseq"
     ):
         convert(source, tmp_path / "out")
+
+
+def test_a_video_of_two_splits_has_its_features_in_both(source: Path, tmp_path: Path) -> None:
+    """The splits of EGTEA are of actions: validation1.csv has videos of training1.csv."""
+    for path in source.glob("*.csv"):
+        path.unlink()
+    (source / "training1.csv").write_text("0,P01_01,4,101,3,3,1\n1,P01_11,1,30,3,3,1\n")
+    (source / "validation1.csv").write_text("2,P01_01,131,185,6,114,0\n")
+    (source / "actions.csv").write_text("0, 6_114, turn-on light\n1, 3_3, open cupboard\n")
+    convert(source, tmp_path / "out")
+    store = FeatureStore.open_in(tmp_path / "out")
+    for name in ("P01_01", "P01_01__val"):
+        np.testing.assert_array_equal(store.read(name).features, rulstm_features("P01_01"))

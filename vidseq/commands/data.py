@@ -37,6 +37,7 @@ def init(
     group: str | None = None,
     split_file: Path | None = None,
     classes: bool = True,
+    segments: bool = False,
     seed: int = 0,
     overwrite: bool = False,
     skip_bad: bool = False,
@@ -49,7 +50,8 @@ def init(
         name: name of the data set; that of the source folder if left out.
         group: regular expression that finds a person or camera in a video's name; groups never share a split.
         split_file: CSV with the columns video and split; splits are drawn at random if left out.
-        classes: take the names of folders as classes.
+        classes: take the names of folders as classes, which a question at the end of each video asks for.
+        segments: make each class a segment of the whole video, too, for labels of frames.
         seed: decides which videos are in which split.
         overwrite: replace a data set that is there.
         skip_bad: leave out files that cannot be read, and list them.
@@ -63,6 +65,7 @@ def init(
         group=group,
         split_file=split_file,
         classes=classes,
+        segments=segments,
         seed=seed,
         overwrite=overwrite,
         skip_bad=skip_bad,

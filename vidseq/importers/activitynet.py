@@ -57,7 +57,7 @@ def convert(
     if not source.is_file():
         raise FileNotFoundError(f"The activitynet layout expects a JSON file, got {source}, which is none.")
     splits = SPLIT_NAMES | _chosen_splits(subsets or {})
-    annotations = Annotations(findings, VideoFiles(videos, out) if videos else None)
+    annotations = Annotations(findings, VideoFiles(videos, out) if videos else None, published=True)
     for _ in read_json_rows(
         source, lambda row: _take(row, splits, annotations, findings), findings, inside="database", key="video"
     ):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
-from vidseq.data.fields import Row, listing
+from vidseq.data.fields import Row, listing, normal_text
 from vidseq.data.format import round_seconds
 from vidseq.data.schema import Query, Segment, Video
 from vidseq.errors import DataError
@@ -98,10 +98,15 @@ class Annotations:
         findings: records errors and notes.
         files: the video files; None: there are none.
         copies: whether to keep exact copies, since each row counts in a benchmark.
+        published: whether the files are those of a published data set, which nobody corrects: actions that cover no
+            frame, since they have no length or begin after their video, are left out with a note, not refused.
     """
 
-    def __init__(self, findings: Findings, files: VideoFiles | None = None, *, copies: bool = False) -> None:
-        self._findings, self._files, self._copies = findings, files, copies
+    def __init__(
+        self, findings: Findings, files: VideoFiles | None = None, *, copies: bool = False, published: bool = False
+    ) -> None:
+        self._findings, self._files, self._copies, self._published = findings, files, copies, published
+        self._without_frames: list[str] = []
         self._videos: dict[str, _Found] = {}
         self._segments: list[tuple[str, Segment]] = []
 
@@ -134,6 +139,9 @@ class Annotations:
             DataError: the segment does not start before it ends.
         """
         start, end = round_seconds(segment.start), round_seconds(segment.end)
+        if self._published and start == end:
+            self._without_frames.append(f"{row.where}: '{segment.label}' at {start} s has no length")
+            return
         if start >= end:
             raise row.error(
                 f"an action expects to start before it ends, got {segment.start:.3f} s to {segment.end:.3f} s."
@@ -151,7 +159,13 @@ class Annotations:
         videos = dict(self._with_files()) if self._files else {name: item.video for name, item in self._videos.items()}
         videos = self._with_durations(videos)
         within = self._within(videos)
-        return videos, list(within if self._copies else self._once(within))
+        kept = list(within if self._copies else self._once(within))
+        if self._without_frames:
+            self._findings.notes.append(
+                f"{len(self._without_frames)} actions cover no frame and are left out: "
+                f"{listing(self._without_frames, 3)}."
+            )
+        return videos, kept
 
     def _with_files(self) -> Iterator[tuple[str, Video]]:
         assert self._files is not None
@@ -194,7 +208,11 @@ class Annotations:
                 orphans += 1
                 continue
             duration = round_seconds(video.duration)
-            if segment.start >= duration:
+            if segment.start >= duration and self._published:
+                self._without_frames.append(
+                    f"{where}: '{segment.label}' begins at {segment.start} s, the video ends at {duration} s"
+                )
+            elif segment.start >= duration:
                 self._findings(
                     DataError(
                         f"{where}: an action expects to start before '{segment.video}' ends at {duration} s, got "
@@ -260,6 +278,25 @@ def note_shared_groups(videos: Mapping[str, Video], findings: Findings) -> None:
     if shared:
         names = sorted(str(group) for group in shared)
         findings.notes.append(f"the splits share {len(names)} groups: {listing(names, 5)}.")
+
+
+def choices_once(choices: Sequence[str], repeated: list[str], where: str) -> tuple[str, ...]:
+    """Returns choices in their one form, each once; the row of one that stands twice is added to `repeated`.
+
+    The right answer is a text, so that it stays defined.
+    """
+    once = tuple(dict.fromkeys(map(normal_text, choices)))
+    if len(once) < len(choices):
+        repeated.append(where)
+    return once
+
+
+def note_repeated(repeated: Sequence[str], findings: Findings) -> None:
+    """Notes the questions of which a choice stands twice."""
+    if repeated:
+        findings.notes.append(
+            f"{len(repeated)} questions have a choice that stands twice: it is kept once ({listing(repeated, 3)})."
+        )
 
 
 def asked_at_the_end(queries: Sequence[Query], videos: Mapping[str, Video], findings: Findings) -> list[Query]:

@@ -58,7 +58,7 @@ def convert(
     source, findings = Path(source), Findings(skip_bad)
     files = split_files("charades", source, _FILES)
     classes = _read_classes(files[0][1].parent / _CLASSES)
-    annotations = Annotations(findings, VideoFiles(videos, out) if videos else None)
+    annotations = Annotations(findings, VideoFiles(videos, out) if videos else None, published=True)
     for split, path in files:
         for _ in read_csv(
             path,

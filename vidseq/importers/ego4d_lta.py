@@ -68,7 +68,7 @@ def convert(
     source, findings = Path(source), Findings(skip_bad)
     files = split_files("ego4d_lta", source, _FILES)
     taxonomy = _Taxonomy(files[0][1].parent / _TAXONOMY, labels)
-    annotations = Annotations(findings, VideoFiles(videos, out) if videos else None)
+    annotations = Annotations(findings, VideoFiles(videos, out) if videos else None, published=True)
     hidden = 0
     for split, path in files:
         for _, has_label in read_json_rows(

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vidseq.data.dataset import write_dataset
-from vidseq.data.fields import Row
+from vidseq.data.fields import Row, normal_text
 from vidseq.data.schema import QUESTION, DatasetInfo, Query, Video
 from vidseq.data.tables import read_json
 from vidseq.errors import UserError
-from vidseq.importers.annotations import Annotations, VideoFiles, asked_at_the_end
+from vidseq.importers.annotations import Annotations, VideoFiles, asked_at_the_end, choices_once, note_repeated
 from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
 from vidseq.importers.json_rows import read_json_rows
@@ -66,12 +66,14 @@ def convert(
             raise FileNotFoundError(f"The egoschema layout expects {path.name} in {path.parent}, got none.")
     known = read_json(paths[1])
     origins = dict(_read_origins(source / "uid_to_ego4d.json", findings))
+    repeated: list[str] = []
     annotations = Annotations(findings, VideoFiles(videos, out) if videos else None)
     rows = read_json_rows(
-        paths[0], lambda row: _take(row, Row(paths[1].name, known), origins, duration, annotations), findings
+        paths[0], lambda row: _take(row, Row(paths[1].name, known), origins, duration, annotations, repeated), findings
     )
     read = [query for _, query in rows]
     found, _ = annotations.finished()
+    note_repeated(repeated, findings)
     queries = asked_at_the_end([query for query in read if query], found, findings)
     unanswered = sum(query is None for query in read)
     if unanswered:
@@ -107,12 +109,11 @@ def _take(
     origins: Mapping[str, tuple[str, float]],
     duration: float,
     annotations: Annotations,
+    repeated: list[str],
 ) -> Query | None:
     """Reads a question; None if it has no answer."""
     video = row.file_name("q_uid")
     choices = tuple(row.text(f"option {number}") for number in range(NUM_CHOICES))
-    if len(set(choices)) < len(choices):
-        raise row.error(f"expects {NUM_CHOICES} different options, got {list(choices)}.")
     question = row.text("question")
     if video not in answers.values:
         return None
@@ -126,6 +127,6 @@ def _take(
         time=0.0,
         kind=QUESTION,
         question=question,
-        answer=choices[answer],
-        choices=choices,
+        answer=normal_text(choices[answer]),
+        choices=choices_once(choices, repeated, row.where),
     )

@@ -5,20 +5,25 @@ EPIC_100_train.csv, EPIC_100_validation.csv            official: a header, times
 EPIC_100_verb_classes.csv, EPIC_100_noun_classes.csv   id, key
 EPIC_100_video_info.csv                                video_id, duration, fps, resolution; optional
 training.csv, validation.csv                           short, no header: id, video, start and end frame, verb, noun,
-                                                       action
-actions.csv                                            id, verb, noun, action; goes with the short form
+                                                       action; also training1.csv, ..., a number a split, as for EGTEA
+actions.csv                                            id, verb, noun, action; or, without a header, id, verb_noun,
+                                                       action; goes with the short form
 ```
+
+Without a list of names, classes are named by their numbers. Splits with a number are of actions, not of videos: a
+video of both stands in the data set twice, once a split.
 """
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 from vidseq.data.dataset import write_dataset
 from vidseq.data.fields import Row, parse_fps
 from vidseq.data.schema import DatasetInfo, Segment, Video
-from vidseq.data.tables import read_csv
+from vidseq.data.tables import read_csv, read_lines
 from vidseq.errors import unknown_name
 from vidseq.importers.annotations import UNKNOWN, Annotations
 from vidseq.importers.base import importer
@@ -26,6 +31,8 @@ from vidseq.importers.conversion import ConversionReport, Findings
 
 KINDS = ("action", "verb", "noun")
 GROUPS = ("video", "participant")
+#: Ends the name of a video in the validation split that is in the training split, too.
+_AGAIN = "__val"
 #: The split, its official file, its short file.
 _FILES = (
     ("train", "EPIC_100_train.csv", "training.csv"),
@@ -33,6 +40,8 @@ _FILES = (
 )
 _OFFICIAL = ("video_id", "start_timestamp", "stop_timestamp", "verb_class", "noun_class")
 _SHORT = ("narration_id", "video", "start_frame", "end_frame", "verb", "noun", "action")
+_ACTIONS = ("id", "verb", "noun", "action")
+_JOINED = ("id", "verb_noun", "action")
 
 
 @importer("epic")
@@ -43,6 +52,7 @@ def convert(
     labels: str = "action",
     group: str = "video",
     fps: str | float = 30,
+    split: int = 1,
     name: str = "epic_kitchens_100",
     skip_bad: bool = False,
 ) -> ConversionReport:
@@ -58,6 +68,7 @@ def convert(
         labels: what a segment's label is: "action" (verb and noun), "verb" or "noun".
         group: "video", or "participant"; the official splits share participants, which `check_dataset` reports.
         fps: frames a second, for the frame numbers of the short files.
+        split: the number of the short files to use, where they have one.
         name: of the data set.
         skip_bad: leave bad rows out and list them; otherwise the first raises.
 
@@ -70,13 +81,13 @@ def convert(
     """
     findings = Findings(skip_bad)
     info, videos, segments = read_annotations(
-        Path(source), findings, labels=labels, group=group, fps=parse_fps(fps), name=name
+        Path(source), findings, labels=labels, group=group, fps=parse_fps(fps), name=name, split=split
     )
     return findings.report(write_dataset(out, info, videos.values(), segments))
 
 
 def read_annotations(
-    source: Path, findings: Findings, *, labels: str, group: str, fps: Fraction, name: str
+    source: Path, findings: Findings, *, labels: str, group: str, fps: Fraction, name: str, split: int = 1
 ) -> tuple[DatasetInfo, dict[str, Video], list[Segment]]:
     """Reads the annotations of all splits that exist; see `convert`.
 
@@ -86,16 +97,21 @@ def read_annotations(
     for kind, value, known in (("label", labels, KINDS), ("group", group, GROUPS)):
         if value not in known:
             raise unknown_name(kind, value, known)
-    files = _chosen_files(source, findings)
+    files = _chosen_files(source, findings, split)
     reader = _Reader(
         Annotations(findings, copies=True),
-        _Classes(source, labels),
+        _Classes(source, labels, findings),
         _known_videos(source / "EPIC_100_video_info.csv"),
         group,
         fps,
     )
-    for split, path in files:
-        reader.read(path, split, findings)
+    for name_of_split, path in files:
+        reader.read(path, name_of_split, findings)
+    if reader.again:
+        findings.notes.append(
+            f"{len(reader.again)} videos have actions in both splits: those of validation stand as "
+            f"'{reader.again[0]}' and so on."
+        )
     videos, segments = reader.annotations.finished()
     info = DatasetInfo(
         name=name,
@@ -120,9 +136,15 @@ def parse_timestamp(text: str) -> float:
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def _chosen_files(source: Path, findings: Findings) -> list[tuple[str, Path]]:
-    for column in (1, 2):
-        paths = [(row[0], source / row[column]) for row in _FILES]
+def source_name(video: str) -> str:
+    """Returns the name that the annotations and features have for a video of the data set."""
+    return video.removesuffix(_AGAIN)
+
+
+def _chosen_files(source: Path, findings: Findings, split: int) -> list[tuple[str, Path]]:
+    numbered = [name.replace(".csv", f"{split}.csv") for _, _, name in _FILES]
+    for names in (*list(zip(*_FILES))[1:], numbered):
+        paths = [(row[0], source / name) for row, name in zip(_FILES, names)]
         if all(path.is_file() for _, path in paths):
             return paths
     found = [(row[0], source / name) for row in _FILES for name in row[1:] if (source / name).is_file()]
@@ -144,13 +166,16 @@ class _Reader:
     """Returns the duration and frame rate of the videos in a file."""
     group: str
     fps: Fraction
+    again: list[str] = field(default_factory=list)
+    """The videos of the validation split that are in the training split, too."""
+    _training: set[str] = field(default_factory=set)
 
     def read(self, path: Path, split: str, findings: Findings) -> None:
-        take = self._official if path.name.startswith("EPIC") else self._short
-        parse: Callable[[Row], None] = lambda row: take(row, split)  # noqa: E731
+        parse: Callable[[Row], None] = lambda row: self._official(row, split)  # noqa: E731
         if path.name.startswith("EPIC"):
             rows = read_csv(path, parse, findings, required=_OFFICIAL, other_columns=True)
         else:
+            parse = lambda row: self._short(row, split, numbered=path.stem[-1].isdecimal())  # noqa: E731
             rows = read_csv(path, parse, findings, required=_SHORT, header=_SHORT)
         for _ in rows:
             pass
@@ -164,14 +189,30 @@ class _Reader:
             row, split, row.file_name("video_id"), start, end, self.classes.label(row, "verb_class", "noun_class")
         )
 
-    def _short(self, row: Row, split: str) -> None:
+    def _short(self, row: Row, split: str, *, numbered: bool) -> None:
+        if (row.values["video"], row.values["start_frame"]) == ("video", "start_frame"):
+            return  # a header, which some have added
         start, end = (row.whole_number(key, "a frame number") for key in ("start_frame", "end_frame"))
         label = self.classes.label(row, "verb", "noun")
-        self._take(row, split, row.file_name("video"), float(start / self.fps), float(end / self.fps), label)
+        video = self._name_in_split(row.file_name("video"), split) if numbered else row.file_name("video")
+        self._take(row, split, video, float(start / self.fps), float(end / self.fps), label)
+
+    def _name_in_split(self, video: str, split: str) -> str:
+        if split == "train":
+            self._training.add(video)
+            return video
+        if video not in self._training:
+            return video
+        name = f"{video}{_AGAIN}"
+        if name not in self.again:
+            self.again.append(name)
+        return name
 
     def _take(self, row: Row, split: str, video: str, start: float, end: float, label: str) -> None:
         duration, fps = self.known.get(video, (UNKNOWN, None))
-        group = video.split("_")[0] if self.group == "participant" else None
+        group = source_name(video) if video != source_name(video) or video in self._training else None
+        if self.group == "participant":
+            group = re.split("[-_]", video)[0]
         segment = Segment(video=video, start=start, end=end, label=label)
         self.annotations.add_video(row, Video(video=video, split=split, duration=duration, fps=fps, group=group))
         self.annotations.add_segment(row, segment)
@@ -180,16 +221,24 @@ class _Reader:
 class _Classes:
     """The names of the classes, and the class of each action."""
 
-    def __init__(self, source: Path, kind: str) -> None:
+    def __init__(self, source: Path, kind: str, findings: Findings) -> None:
         self._kind = kind
+        self._source, self._findings = source, findings
         self._actions = _action_names(source / "actions.csv") if kind == "action" else {}
         self._verbs: Mapping[int, str] = {}
         self._nouns: Mapping[int, str] = {}
         if not self._actions and kind != "noun":
-            self._verbs = _class_names(source / "EPIC_100_verb_classes.csv")
+            self._verbs = self._read("verb")
         if not self._actions and kind != "verb":
-            self._nouns = _class_names(source / "EPIC_100_noun_classes.csv")
+            self._nouns = self._read("noun")
         self._seen: dict[tuple[int, int], str] = {}
+
+    def _read(self, word: str) -> Mapping[int, str]:
+        path = self._source / f"EPIC_100_{word}_classes.csv"
+        if path.is_file():
+            return _class_names(path)
+        self._findings.notes.append(f"there is no {path.name}: a {word} is named by its number, such as '{word} 3'.")
+        return _Numbered(word)
 
     def label(self, row: Row, verb_key: str, noun_key: str) -> str:
         """Returns the class of a row; raises `DataError` if it has none."""
@@ -210,7 +259,29 @@ class _Classes:
         listed = self._actions or (self._verbs if self._kind == "verb" else self._nouns)
         if self._kind == "action" and not self._actions:
             return tuple(self._seen[key] for key in sorted(self._seen))
-        return tuple(listed.values())
+        return listed.values_in_order() if isinstance(listed, _Numbered) else tuple(listed.values())
+
+
+class _Numbered(dict[int, str]):
+    """The names of classes that no file lists: made of their numbers as they come."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__()
+        self._word = word
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, number: object) -> bool:
+        return True
+
+    def __missing__(self, number: int) -> str:
+        self[number] = f"{self._word} {number}"
+        return self[number]
+
+    def values_in_order(self) -> tuple[str, ...]:
+        """The names of the numbers that came, by number."""
+        return tuple(name for _, name in sorted(self.items()))
 
 
 def _name(row: Row, key: str, number: int, names: Mapping[int, str]) -> str:
@@ -220,8 +291,6 @@ def _name(row: Row, key: str, number: int, names: Mapping[int, str]) -> str:
 
 
 def _class_names(path: Path) -> dict[int, str]:
-    if not path.is_file():
-        raise FileNotFoundError(f"The epic layout expects {path.name} in {path.parent} to name its classes, got none.")
     taken: set[str] = set()
     parse = lambda row: (row.whole_number("id"), _new_name(row, "key", taken))  # noqa: E731
     rows = read_csv(path, parse, required=("id", "key"), other_columns=True)
@@ -234,18 +303,26 @@ def _action_names(path: Path) -> dict[tuple[int, int], str]:
         return {}
     taken: set[str] = set()
     parse = lambda row: _action_row(row, taken)  # noqa: E731
-    rows = read_csv(path, parse, required=("id", "verb", "noun", "action"), other_columns=True)
+    _, first = next(read_lines(path), ("", ""))
+    if first.split(",")[0].strip().isdecimal():
+        header = _JOINED if len(first.split(",")) == len(_JOINED) else _ACTIONS
+        rows = read_csv(path, parse, required=header, header=header)
+    else:
+        rows = read_csv(path, parse, required=_ACTIONS, other_columns=True)
     return {pair: name for _, pair, name in sorted(item for _, item in rows)}
 
 
 def _action_row(row: Row, taken: set[str]) -> tuple[int, tuple[int, int], str]:
+    if "verb_noun" in row.values:
+        words = str(row.values["verb_noun"]).strip().split("_")
+        row = Row(row.where, {**row.values, **dict(zip(("verb", "noun"), words))})
     number, verb, noun = (row.whole_number(key) for key in ("id", "verb", "noun"))
     return number, (verb, noun), _new_name(row, "action", taken)
 
 
 def _new_name(row: Row, key: str, taken: set[str]) -> str:
     """Reads the name of a class, which must not be in `taken`."""
-    name = row.text(key)
+    name = row.name(key)
     if name in taken:
         raise row.error(f"'{key}' expects every name once, got '{name}' again.")
     taken.add(name)

@@ -21,6 +21,7 @@ def convert(
     seed: int = 0,
     classes: bool = True,
     question: str | None = CLASS_QUESTION,
+    segments: bool = False,
     skip_bad: bool = False,
 ) -> ConversionReport:
     """Converts a folder of videos, each class in a folder of its own; like `init_dataset` into another folder.
@@ -36,6 +37,7 @@ def convert(
         seed: of the random choice.
         classes: whether folders name classes.
         question: the question about a video that has a class; None: no question.
+        segments: whether the class is also a segment from start to end, so that frames have labels.
         skip_bad: leave videos out that cannot be read, and list them.
 
     Returns:
@@ -56,6 +58,7 @@ def convert(
         seed=seed,
         classes=classes,
         question=question,
+        segments=segments,
         overwrite=True,
         skip_bad=skip_bad,
     )

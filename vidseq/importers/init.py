@@ -48,13 +48,14 @@ def init_dataset(
     seed: int = 0,
     classes: bool = True,
     question: str | None = CLASS_QUESTION,
+    segments: bool = False,
     overwrite: bool = False,
     skip_bad: bool = False,
 ) -> ConversionReport:
     """Makes a data set from a folder of videos; no video is changed.
 
-    A video in a folder of a class gets one segment of that class from start to end, and a question at the end. Folders
-    named train, val and test give the splits; otherwise whole groups are split at random.
+    A video in a folder of a class gets a question at its end. Folders named train, val and test give the splits;
+    otherwise whole groups are split at random.
 
     Args:
         folder: the folder; its subfolders are read too.
@@ -68,6 +69,8 @@ def init_dataset(
         seed: of the random choice.
         classes: whether folders name classes, where there are at least two.
         question: the question about a video that has a class; None: no question.
+        segments: whether the class is also a segment from start to end, so that frames have labels. A class that no
+            question asks for is one.
         overwrite: replace the data set that is there.
         skip_bad: leave videos out that cannot be read, and list them; otherwise all are named and nothing is written.
 
@@ -95,8 +98,9 @@ def init_dataset(
     _refuse_shared_groups(chosen, groups)
     placed = [(_video(item, chosen[item.video], groups[item.video], out), item.label) for item in videos]
     return findings.report(
-        write_videos(out, placed, name=name or _text(folder.resolve().name), fps=fps, question=question)
-    )
+        write_videos(out, placed, name=name or _text(folder.resolve().name), fps=fps, question=question,
+                     segments=segments)
+    )  # fmt: skip
 
 
 def _text(name: str) -> str:
@@ -111,9 +115,10 @@ def write_videos(
     name: str,
     fps: str | float | None = None,
     question: str | None = CLASS_QUESTION,
+    segments: bool = False,
     classes: Sequence[str] | None = None,
 ) -> Dataset:
-    """Writes a data set of videos, each of one class from start to end, or of none.
+    """Writes a data set of videos, each of one class or of none.
 
     Args:
         out: the data set.
@@ -121,6 +126,7 @@ def write_videos(
         name: of the data set.
         fps: rate at which features will be sampled.
         question: the question at the end of a video that has a class; None: no question.
+        segments: whether the class is also a segment from start to end; without a question it always is.
         classes: all classes in order; None: those that occur, sorted.
 
     Raises:
@@ -128,17 +134,23 @@ def write_videos(
     """
     labelled = [(video, label) for video, label in videos if label]
     names = tuple(sorted({label for _, label in labelled}) if classes is None else classes)
+    segments = segments or not question
+    kinds = [kind for kind, there in (("action", segments), ("answer", question)) if there]
     others = sorted({video.split for video, _ in videos} - set(SPLITS))
     return write_dataset(
         out,
         DatasetInfo(
             name=name,
             fps=None if fps is None else parse_fps(fps),
-            labels={"action": names} | ({"answer": names} if question else {}) if names else {},
+            labels=dict.fromkeys(kinds, names) if names else {},
             splits=(*SPLITS, *others),
         ),
         [video for video, _ in videos],
-        [Segment(video=video.video, start=0, end=video.duration, label=label) for video, label in labelled],
+        [
+            Segment(video=video.video, start=0, end=video.duration, label=label)
+            for video, label in labelled
+            if segments
+        ],
         [_query(video, label, question) for video, label in labelled if question],
     )
 

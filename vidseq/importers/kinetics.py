@@ -44,12 +44,13 @@ def convert(
     classes: Path | None = None,
     fps: str | float | None = None,
     question: str | None = CLASS_QUESTION,
+    segments: bool = False,
     name: str = "kinetics",
     skip_bad: bool = False,
 ) -> ConversionReport:
     """Converts lists of videos with one class each; the source is not changed.
 
-    Each video becomes one segment from start to end and a question at its end, as in the layout `folder`.
+    Each video gets a question at its end, as in the layout `folder`.
 
     Args:
         source: a list, or a folder of lists.
@@ -60,6 +61,7 @@ def convert(
         classes: the names of the classes, one a line, where lists have numbers.
         fps: frames a second, for lists that count frames.
         question: the question about a video that has a class; None: no question.
+        segments: whether the class is also a segment from start to end, so that frames have labels.
         name: of the data set.
         skip_bad: leave bad rows out and list them; otherwise the first raises.
 
@@ -94,6 +96,7 @@ def convert(
         [(video, reader.labels.get(video.video)) for video in found.values()],
         name=name,
         question=question,
+        segments=segments,
         classes=names,
     )
     return findings.report(dataset)

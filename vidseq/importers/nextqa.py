@@ -14,10 +14,17 @@ from fractions import Fraction
 from pathlib import Path
 
 from vidseq.data.dataset import write_dataset
-from vidseq.data.fields import Row, parse_fps
+from vidseq.data.fields import Row, normal_text, parse_fps
 from vidseq.data.schema import QUESTION, DatasetInfo, Query, Video
 from vidseq.data.tables import read_csv
-from vidseq.importers.annotations import Annotations, VideoFiles, asked_at_the_end, split_files
+from vidseq.importers.annotations import (
+    Annotations,
+    VideoFiles,
+    asked_at_the_end,
+    choices_once,
+    note_repeated,
+    split_files,
+)
 from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
 from vidseq.importers.json_rows import read_json_rows
@@ -70,12 +77,13 @@ def convert(
     source, rate, findings = Path(source), parse_fps(fps), Findings(skip_bad)
     annotations = Annotations(findings, VideoFiles(videos, out) if videos else None)
     asked: list[Query] = []
+    repeated: list[str] = []
     counted = 0
     for split, path in split_files("nextqa", source, _FILES):
         grounding = _read_grounding(path.parent / f"gsub_{split}.json", findings)
         for _, query in read_csv(
             path,
-            lambda row: _take(row, split, rate, grounding, annotations),  # noqa: B023
+            lambda row: _take(row, split, rate, grounding, annotations, repeated),  # noqa: B023
             findings,
             required=_COLUMNS,
             other_columns=True,
@@ -87,6 +95,7 @@ def convert(
         findings.notes.append(
             f"durations are numbers of frames divided by {float(rate):g}; the videos' own rates differ."
         )
+    note_repeated(repeated, findings)
     queries = asked_at_the_end(asked, found, findings)
     info = DatasetInfo(
         name=name,
@@ -112,20 +121,25 @@ def _grounding(row: Row) -> tuple[str, _Grounding]:
     return row.text("video"), _Grounding(row.seconds("duration"), evidence)
 
 
-def _take(row: Row, split: str, fps: Fraction, grounding: Mapping[str, _Grounding], annotations: Annotations) -> Query:
+def _take(
+    row: Row,
+    split: str,
+    fps: Fraction,
+    grounding: Mapping[str, _Grounding],
+    annotations: Annotations,
+    repeated: list[str],
+) -> Query:
     grounded = "video_id" in row.values
     video = row.file_name("video_id" if grounded else "video")
     known = grounding.get(video)
     choices = tuple(row.text(key) for key in CHOICES)
-    if len(set(choices)) < len(choices):
-        raise row.error(f"expects five different choices, got {list(choices)}.")
     query = Query(
         video=video,
         time=0.0,
         kind=QUESTION,
         question=row.text("question"),
-        answer=_answer(row, choices, by_text=grounded),
-        choices=choices,
+        answer=normal_text(_answer(row, choices, by_text=grounded)),
+        choices=choices_once(choices, repeated, row.where),
         family=row.text("type"),
         evidence=known.evidence.get(row.text("qid"), ()) if known else (),
     )

@@ -27,7 +27,7 @@ from vidseq.features.store import FeatureStore, VideoFeatures
 from vidseq.importers.arrays import imported_fingerprint
 from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
-from vidseq.importers.epic import read_annotations
+from vidseq.importers.epic import read_annotations, source_name
 from vidseq.progress import progress
 
 _KEY = re.compile(r"(.+)_frame_(\d{10})\.jpg")
@@ -44,6 +44,7 @@ def convert(
     group: str = "video",
     fps: str | float = 30,
     every: int = 1,
+    split: int = 1,
     name: str = "epic_kitchens_100",
     skip_bad: bool = False,
 ) -> ConversionReport:
@@ -61,6 +62,7 @@ def convert(
         group: "video", or "participant"; see `epic.convert`.
         fps: frames a second, for all frame numbers.
         every: keeps one of so many frames, from the first.
+        split: the number of the short files to use, where they have one, such as training1.csv of EGTEA.
         name: of the data set.
         skip_bad: leave out what cannot be read, and list it; otherwise the first raises.
 
@@ -76,7 +78,7 @@ def convert(
     if every < 1:
         raise UserError(f"rulstm expects every to be at least 1, got {every}.")
     info, videos, segments = read_annotations(
-        Path(annotations or source), findings, labels=labels, group=group, fps=rate, name=name
+        Path(annotations or source), findings, labels=labels, group=group, fps=rate, name=name, split=split
     )
     store = FeatureStore.create_in(out, imported_fingerprint(features, "external", rate / every))
     written = {}
@@ -84,7 +86,7 @@ def convert(
         _note_others(frames, videos, findings)
         for video in progress(list(videos), what="Copying features", unit="video"):
             try:
-                found = frames.read(video, rate, every)
+                found = frames.read(source_name(video), rate, every)
                 store.write(video, found.features, found.pts_seconds)
             except DataError as problem:
                 findings(DataError(f"{features}/data.mdb: {problem}"))
@@ -232,6 +234,7 @@ def _lmdb() -> Any:
 
 
 def _note_others(frames: _Frames, videos: dict[str, Any], findings: Findings) -> None:
-    others = [video for video in frames.videos() if video not in videos]
+    named = {source_name(video) for video in videos}
+    others = [video for video in frames.videos() if video not in named]
     if others:
         findings.notes.append(f"{len(others)} videos have frames but no actions: {listing(others, 5)}.")
