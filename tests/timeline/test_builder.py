@@ -76,7 +76,7 @@ def test_the_page_shows_some_or_those_that_are_named(dataset: Dataset) -> None:
     assert [video.name for video in builder.build("t", ["c", "a"], limit=1).videos] == ["c", "a"]
     timeline = builder.build("t", limit=2)
     assert [video.name for video in timeline.videos] == ["b", "a"]
-    assert timeline.notes == ["2 of 3 videos are shown. Name others with --video, or raise --limit."]
+    assert timeline.notes == ["2 of 3 videos are shown. `vidseq timeline --video` shows others."]
     with pytest.raises(DataError, match="A timeline expects videos that it is given, got 'd'"):
         builder.build("t", ["d"])
 

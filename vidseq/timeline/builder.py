@@ -80,9 +80,7 @@ class TimelineBuilder:
                 raise DataError(f"A timeline expects videos that it is given, got '{name}'.{nearest(name, every)}")
         shown = list(videos) or every[:limit]
         if len(shown) < len(every) and not videos:
-            self.add_note(
-                f"{len(shown)} of {len(every)} videos are shown. Name others with --video, or raise --limit."
-            )
+            self.add_note(f"{len(shown)} of {len(every)} videos are shown. `vidseq timeline --video` shows others.")
         return Timeline(
             title=title,
             videos=[self._video(name) for name in shown],
