@@ -38,41 +38,31 @@ larger `least` in pooling (Breakfast -10); a head that sees only the newest segm
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from vidseq import load_model
-from vidseq.baselines import BigramForecast, RepeatLastLabel
 from vidseq.cli import run_script
 from vidseq.comparison import equal_size
 from vidseq.data import Dataset
 from vidseq.errors import unknown_name
-from vidseq.evaluation import Run
-from vidseq.features import FeatureStore
 from vidseq.forecasting import (
-    OBSERVED,
-    OFFSETS,
-    ClassMeanChoice,
-    Forecast,
+    PATIENT,
+    SIMILAR,
+    LabelMethods,
+    LabelMoments,
     Similarity,
     SimilarMoments,
-    evaluate_long_term,
     interval_table,
     long_term_table,
-    moment_name,
-    moments_of,
-    named_forecast,
-    pooled,
+    pool,
 )
 from vidseq.heads import head_names
 from vidseq.importers import IMPORTERS
 from vidseq.inference import Predictor
 from vidseq.reporting import to_markdown, write_table
-from vidseq.segmentation import runs_of
-from vidseq.tasks import LabelsAhead
 from vidseq.training import TrainConfig, fit
 
 
@@ -111,15 +101,6 @@ SETTINGS = TrainConfig(
 )
 #: How much the lengths of training segments vary, see `moments_of`.
 STRETCH = 0.3
-#: Share of a video over which the model's weight grows from 0: similar moments forecast the next frames better.
-RAMP = 0.05
-#: The baseline of all differences.
-FLOOR = "bigram, patient"
-#: The method that trains nothing.
-SIMILAR = "similar moments"
-
-#: Class forecasts of each video after each observed share, (2, STEPS, C).
-ClassForecasts = Mapping[str, np.ndarray]
 
 
 def main(
@@ -155,11 +136,11 @@ def main(
         ignore_index=True,
     )
     write_table(rows, out / f"{name}.csv")
-    runs = [FLOOR, SIMILAR, *(f"{what}{mark(head, training)}" for what in ("model", "both") for head in names)]
+    runs = [PATIENT, SIMILAR, *(f"{what}{mark(head, training)}" for what in ("model", "both") for head in names)]
     for what, table in {
         "": long_term_table(rows),
         "-intervals": interval_table(rows[rows["run"].isin(runs)]),
-        f"-above-{FLOOR.replace(', ', '-')}": interval_table(rows, FLOOR),
+        f"-above-{PATIENT.replace(', ', '-')}": interval_table(rows, PATIENT),
     }.items():
         write_table(table, out / f"{name}{what}.md")
         print(to_markdown(table, digits=1))
@@ -170,36 +151,34 @@ def score_split(
     data: Path, out: Path, name: str, split: int, seeds: Sequence[int], heads: Sequence[str], training: TrainConfig
 ) -> pd.DataFrame:
     """Trains and scores one official split; returns the rows of all methods."""
-    source = SOURCES[name]
-    dataset = prepare(data, out / f"{name}-split{split}", source, split)
-    labels = {video: labels_of(dataset, video, source.fps) for video in dataset.videos}
-    test, seen = ({v.video: labels[v.video] for v in dataset.split(part)} for part in ("test", "train"))
-    learnt = performances(dataset, seen)
-    choice = ClassMeanChoice(seen.values(), len(dataset.action_labels), len(test))
-    moments, store = moments_to_learn(dataset, learnt, source)
-    similar = SimilarMoments(learnt.values(), len(dataset.action_labels), similarity=source.similarity)
-    of_similar = forecasts_of_similar(similar, test)
-    class_forecasts, rows, configs = {SIMILAR: of_similar}, [], {}
+    source, folder = SOURCES[name], out / f"{name}-split{split}"
+    if not (folder / "dataset.json").is_file():
+        IMPORTERS["mstcn"](data, folder, fps=source.fps, split=split, group=source.group)
+    dataset = Dataset.load(folder)
+    learning = LabelMoments(dataset, folder / "moments", count=source.moments, stretch=STRETCH)
+    similar = SimilarMoments(learning.training.values(), len(dataset.action_labels), similarity=source.similarity)
+    test = learning.labels("test")
+    methods = LabelMethods(learning.labels("train"), test, len(dataset.action_labels), similar)
+    of_similar, rows, configs = methods.similar_moments(), [], {}
     for head in heads:
-        sized, parameters = equal_size(head, training, moments, store, frames=24)
-        configs[head] = sized
-        print(f"{head}: width {sized.dim}, options {sized.head_options}, {parameters:,} parameters.", flush=True)
+        configs[head], size = equal_size(head, training, learning.dataset, learning.store, frames=24)
+        about = f"width {configs[head].dim}, options {configs[head].head_options}, {size:,} parameters"
+        print(f"{head}: {about}.", flush=True)
     for seed in seeds:
+        forecasts = {SIMILAR: of_similar}
         for head, sized in configs.items():
             run = out / f"{name}-split{split}{mark(head, training, '-')}-seed{seed}"
-            fit(moments, store, dataclasses.replace(sized, seed=seed), run, resume=True)
-            predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint))
-            of_model = forecasts_of_model(predictor, store, test)
+            fit(learning.dataset, learning.store, dataclasses.replace(sized, seed=seed), run, resume=True)
+            predictor = Predictor(load_model(run, "cpu", fingerprint=learning.store.fingerprint))
+            of_model = learning.forecasts(predictor, test)
             both = {video: pool(of_model[video], of_similar[video], source.weight) for video in test}
-            class_forecasts |= {f"model{mark(head, training)}": of_model, f"both{mark(head, training)}": both}
-        methods = floors(seen, test)
-        for method, of_video in class_forecasts.items():
-            methods[f"{method}, likeliest"] = named_forecasts(of_video, test, None)
-            methods[method] = named_forecasts(of_video, test, choice)
+            forecasts |= {f"model{mark(head, training)}": of_model, f"both{mark(head, training)}": both}
+        named = methods.baselines()
+        for method, of_video in forecasts.items():
+            named[f"{method}, likeliest"] = methods.named(of_video, likeliest=True)
+            named[method] = methods.named(of_video)
         groups = {video: dataset.group_of(video) for video in test}
-        for method, forecasts in methods.items():
-            about = Run(run=method, seed=seed)
-            rows.append(evaluate_long_term(forecasts, test, split=split, groups=groups, run=about))
+        rows.append(methods.score(named, split=split, groups=groups, seed=seed))
         print(f"Split {split}, seed {seed} is done.", flush=True)
     return pd.concat(rows, ignore_index=True)
 
@@ -207,91 +186,6 @@ def score_split(
 def mark(head: str, training: TrainConfig, comma: str = ", ") -> str:
     """Returns the suffix that names a head; empty for the head of the settings."""
     return "" if head == training.head else f"{comma}{head}"
-
-
-def prepare(data: Path, folder: Path, source: Source, split: int) -> Dataset:
-    """Converts a split unless it is converted already."""
-    if not (folder / "dataset.json").is_file():
-        IMPORTERS["mstcn"](data, folder, fps=source.fps, split=split, group=source.group)
-    return Dataset.load(folder)
-
-
-def performances(dataset: Dataset, videos: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Keeps one video of each performance, which is a person's sequence of actions; several cameras may show it."""
-    first: dict[tuple[object, ...], str] = {}
-    for video, labels in videos.items():
-        first.setdefault((dataset.group_of(video), *runs_of(labels).labels.tolist()), video)
-    return {video: videos[video] for video in first.values()}
-
-
-def moments_to_learn(dataset: Dataset, learnt: Iterable[str], source: Source) -> tuple[Dataset, FeatureStore]:
-    """Makes the moments of training videos, and writes the features of training and test moments."""
-    folder = dataset.folder / "moments"
-    shares = (*np.linspace(0.05, 0.6, source.moments // 2).tolist(), *OBSERVED * (source.moments // 4))
-    moments = moments_of(dataset, folder, learnt, shares, stretch=STRETCH)
-    moments_of(dataset, folder, [video.video for video in dataset.split("test")], OBSERVED)
-    return moments, FeatureStore.open_in(folder)
-
-
-def labels_of(dataset: Dataset, video: str, fps: int) -> np.ndarray:
-    """Returns the class of every frame, (n,), from segments without gaps."""
-    index_of = {label: index for index, label in enumerate(dataset.action_labels)}
-    segments = dataset.segments_of(video)
-    return np.concatenate([np.full(round(s.end * fps) - round(s.start * fps), index_of[s.label]) for s in segments])
-
-
-def forecasts_of_similar(similar: SimilarMoments, test: Mapping[str, np.ndarray]) -> ClassForecasts:
-    """Forecasts test videos from similar moments of the training videos."""
-    return {
-        video: np.stack([similar.forecast(labels[: int(share * len(labels))], len(labels)) for share in OBSERVED])
-        for video, labels in test.items()
-    }
-
-
-def forecasts_of_model(predictor: Predictor, store: FeatureStore, test: Iterable[str]) -> ClassForecasts:
-    """Forecasts test videos with a trained model."""
-    task = predictor.model.task_of(LabelsAhead)
-    of_video: dict[str, list[np.ndarray]] = {video: [] for video in test}
-    for video, forecasts in of_video.items():
-        for index, share in enumerate(OBSERVED):
-            moment = moment_name(video, index)
-            stored = store.read(moment)
-            now = [float(stored.pts_seconds[-1])]
-            decoded = predictor.decoded(task.name, stored.features, stored.pts_seconds, now, moment)
-            forecasts += list(task.forecast(decoded, OFFSETS / (1 - share)))
-    return {video: np.stack(forecasts) for video, forecasts in of_video.items()}
-
-
-def pool(of_model: np.ndarray, of_similar: np.ndarray, weight: float) -> np.ndarray:
-    """Pools the forecasts of the model and of similar moments, after each observed share."""
-    growing = weight * np.minimum(OFFSETS / RAMP, 1)
-    return np.stack([pooled(pair, (growing, 1 - growing)) for pair in zip(of_model, of_similar)])
-
-
-def named_forecasts(
-    forecasts: ClassForecasts, test: Mapping[str, np.ndarray], choice: ClassMeanChoice | None
-) -> dict[str, Forecast]:
-    """Returns forecasts of the classes that a choice prefers, or of the most probable ones."""
-    return {
-        video: named_forecast(
-            {
-                share: forecast.argmax(axis=1) if choice is None else choice(forecast, share)
-                for share, forecast in zip(OBSERVED, forecasts[video])
-            },
-            len(labels),
-        )
-        for video, labels in test.items()
-    }
-
-
-def floors(seen: Mapping[str, np.ndarray], test: Mapping[str, np.ndarray]) -> dict[str, Mapping[str, Forecast]]:
-    """Returns the baselines, which forecast labels without probabilities."""
-    bigram, patient = BigramForecast(seen.values()), BigramForecast(seen.values(), patient=True)
-    return {
-        "last label": dict.fromkeys(test, RepeatLastLabel.forecast),
-        "bigram": {video: bigram.for_length(len(labels)) for video, labels in test.items()},
-        FLOOR: {video: patient.for_length(len(labels)) for video, labels in test.items()},
-    }
 
 
 if __name__ == "__main__":

@@ -33,10 +33,8 @@ from vidseq.cli import run_script
 from vidseq.comparison import equal_size
 from vidseq.data import QuerySet, hold_out
 from vidseq.evaluation import (
-    LogitAdjustment,
     Run,
     answer_baselines,
-    choose_tau,
     concatenate,
     context_figure,
     evaluate,
@@ -46,7 +44,7 @@ from vidseq.evaluation import (
     write_rows,
 )
 from vidseq.features import FeatureStore
-from vidseq.forecasting import HELD_OUT, best_chain, next_action_table, next_actions_of
+from vidseq.forecasting import HELD_OUT, adjusted_table, best_chain, next_action_table, next_actions_of
 from vidseq.heads import head_names
 from vidseq.importers import epic_steps
 from vidseq.inference import Predictor
@@ -181,57 +179,15 @@ def report_adjusted(
 
     The strength of the adjustment is chosen on held-out participants.
     """
-    dataset = query_set.dataset
-    choosing = hold_out(dataset, HELD_OUT)
+    choosing = hold_out(query_set.dataset, HELD_OUT)
     run = out / f"{kind}-{config.head}-held-out"
     fit(choosing, store, config, run, resume=True)
     held_out = QuerySet(choosing, store, "val", next_actions_of(choosing, "val"))
-    model_tau = choose_tau(lambda tau: adjusted([run], held_out, store, tau), 5)
-    chain_tau = choose_tau(lambda tau: adjusted_chain(best, held_out, tau), 5)
-    runs = [out / f"{kind}-{config.head}-seed{seed}" for seed in seeds]
-    model, chain = f"{config.head}, tau {model_tau:g}", f"{best}, tau {chain_tau:g}"
-    models = {
-        config.head: adjusted(runs, query_set, store, 0.0),
-        model: adjusted(runs, query_set, store, model_tau),
-    }
-    chains = {best: adjusted_chain(best, query_set, 0.0), chain: adjusted_chain(best, query_set, chain_tau)}
-    table = next_action_table(models, chains, [best, chain])
+    runs = [run, *(out / f"{kind}-{config.head}-seed{seed}" for seed in seeds)]
+    choosing_model, *models = (Predictor(load_model(run, "cpu", fingerprint=store.fingerprint)) for run in runs)
+    table = adjusted_table({config.head: models}, choosing_model, best, query_set, held_out, store)
     write_table(table, out / f"{kind}_adjusted.md")
     print(f"{kind}, adjusted for class-mean recall\n\n{to_markdown(table)}", flush=True)
-
-
-def adjusted(runs: Sequence[Path], query_set: QuerySet, store: FeatureStore, tau: float) -> pd.DataFrame:
-    """Returns the rows of models that see all of the past, with scores adjusted by class frequency."""
-    adjust = LogitAdjustment.learnt(*known_answers(query_set), tau)
-    tables = []
-    for run in runs:
-        predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint))
-        about = Run(run=run.name)
-        tables.append(
-            evaluate(
-                predictor,
-                query_set.dataset,
-                store,
-                query_set.split,
-                queries=query_set.queries,
-                run=about,
-                adjust=adjust,
-            )
-        )
-    return concatenate(tables)
-
-
-def adjusted_chain(chain: str, query_set: QuerySet, tau: float) -> pd.DataFrame:
-    """Returns the rows of a chain, with scores adjusted by the frequency of training answers."""
-    adjust = LogitAdjustment.learnt(*known_answers(query_set), tau)
-    return concatenate(
-        answer_baselines(query_set, [chain], next_actions_of(query_set.dataset, "train"), Run(run=chain), adjust)
-    )
-
-
-def known_answers(query_set: QuerySet) -> tuple[list[str], tuple[str, ...]]:
-    """Returns the training answers, and the classes."""
-    return [query.answer for query in next_actions_of(query_set.dataset, "train")], query_set.dataset.action_labels
 
 
 def draw(rows: pd.DataFrame, kinds: Sequence[str], out: Path) -> None:

@@ -145,7 +145,7 @@ class VideoReasoner(nn.Module):
         )
 
     def _make_task(self, name: str) -> Task:
-        task = find_task(name)
+        task = find_task(name).variant(self.config.tasks[name])
         if not self.config.causal and not task.works_noncausal:
             able = " and ".join(other.name for other in TASKS.values() if other.works_noncausal)
             raise UserError(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from vidseq.evaluation import Stages, action_stages, frame_average_precision, stage_average_precision
-from vidseq.evaluation.detection_tables import detect, detection_text, rank_frames, ranked_classes
+from vidseq.evaluation.detection_tables import detect, detection_text, rank_frames, ranked_classes, too_large
 from vidseq.evaluation.intervals import expanded_tails
 
 LABELS = ("background", "cut", "mix", "stir", "never")
@@ -30,9 +30,25 @@ def tables_of(scores, true, groups, background=0):
     return detect(ranked, LABELS, background, ABOUT)
 
 
+def with_many_labels(true, seed=0):
+    """The same labels as sets, with further ones, and the frames without a label as frames that do not count."""
+    random = np.random.default_rng(seed + 1)
+    sets = {}
+    for name, labels in true.items():
+        more = np.repeat(random.random((len(labels) // 5, len(LABELS))) < 0.3, 5, axis=0)
+        more[:, [0, 4]] = False
+        sets[name] = ((labels[:, None] == np.arange(len(LABELS))) | more).astype(np.int8)
+        sets[name][labels < 0] = -100
+    return sets
+
+
 def joined(scores, true):
     """All frames in one array, for the metrics themselves: scores, targets, stages and the mask."""
-    targets = {name: labels[:, None] == np.arange(len(LABELS)) for name, labels in true.items()}
+    if any(labels.ndim == 2 for labels in true.values()):
+        targets = {name: labels == 1 for name, labels in true.items()}
+        true = {name: labels[:, 0] for name, labels in true.items()}
+    else:
+        targets = {name: labels[:, None] == np.arange(len(LABELS)) for name, labels in true.items()}
     stages = [action_stages(part) for part in targets.values()]
     return (
         np.concatenate(list(scores.values())),
@@ -42,9 +58,12 @@ def joined(scores, true):
     )
 
 
+@pytest.mark.parametrize("many_labels", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_tables_hold_the_metrics(seed):
+def test_tables_hold_the_metrics(seed, many_labels):
     scores, true, groups = make_videos(seed=seed)
+    if many_labels:
+        true = with_many_labels(true, seed)
     of_class, means = tables_of(scores, true, groups)
     all_scores, targets, stages, mask = joined(scores, true)
     assert means["background"].tolist() == ["out", "in"]
@@ -69,7 +88,8 @@ def test_tables_hold_the_metrics(seed):
                 assert of_class[column].tolist() == pytest.approx(expected.of_class[:4].tolist(), abs=1e-12)
     assert of_class["label"].tolist() == list(LABELS[:4])
     assert of_class["is_background"].tolist() == [True, False, False, False]
-    assert of_class["num_frames"].sum() == mask.sum() == means["num_frames"][0]
+    assert of_class["num_frames"].sum() == targets[mask].sum()
+    assert means["num_frames"][0] == mask.sum()
 
 
 def test_intervals_are_those_of_resampled_groups():
@@ -107,12 +127,20 @@ def test_one_group_has_no_interval_and_no_background_has_one_line():
     assert "[nan, nan]" in detection_text(means)
 
 
-def test_nothing_to_rank(monkeypatch):
+def test_nothing_to_rank():
     scores, true, groups = make_videos()
     nothing = {name: np.full_like(labels, -100) for name, labels in true.items()}
     assert all(table.equals(pd.DataFrame()) for table in tables_of(scores, nothing, groups))
+
+
+def test_a_split_that_is_too_large_is_named(monkeypatch):
+    _, true, _ = make_videos()
+    assert too_large(4, true) == ""
     monkeypatch.setattr("vidseq.evaluation.detection_tables.MAX_SCORES", 10)
-    assert all(table.equals(pd.DataFrame()) for table in tables_of(scores, true, groups))
+    assert too_large(4, true) == (
+        "No mAP of frames: 240 frames of 4 classes are more than 10 scores, which are ranked in memory. "
+        "Evaluate fewer videos."
+    )
 
 
 def test_text():

@@ -34,7 +34,9 @@ def test_everything_is_written(toy_world, run, tmp_path):
         *("accuracy.csv", "accuracy.md", "calibration.csv", "calibration.png", "calibration.svg"),
         *("context.png", "context.svg", "frame_labels.csv"),
         *("frame_labels_calibration.png", "frame_labels_calibration.svg"),
-        *("frame_labels_classes.csv", "frame_labels_detection.csv", "rows.parquet", "timeline.html"),
+        *("frame_labels_classes.csv", "frame_labels_detection.csv", "frame_labels_segment_classes.csv"),
+        *("frame_labels_segment_detection.csv", "frame_labels_segments.parquet", "rows.parquet"),
+        "timeline.html",
     ]
     calibration = pd.read_csv(tmp_path / "calibration.csv").set_index("family")
     assert list(calibration.index) == ["question", "next_action", "frame_labels"]
@@ -51,7 +53,11 @@ def test_everything_is_written(toy_world, run, tmp_path):
     ]
     assert detection["num_frames"][0] == classes["num_frames"].sum() == frames["num_frames"].sum()
     assert detection["mAP"].iloc[-1] == pytest.approx(classes["average_precision"].mean())
-    assert "mAP of frames (%)" in text
+    assert "mAP of frames (%)" in text and "mAP@0.5 of segments (%)" in text
+    segments = pd.read_csv(tmp_path / "frame_labels_segment_detection.csv")
+    assert segments["decoding"].tolist() == labels["decoding"].unique().tolist()
+    found = pd.read_parquet(tmp_path / "frame_labels_segments.parquet")
+    assert found.groupby("decoding")["is_true"].sum().tolist() == segments["num_true"].tolist()
     assert "calibration error (%)" in text
     assert "| question, blind " in text
     assert "Only 12 groups: intervals are rough." in text

@@ -16,8 +16,9 @@ from vidseq.cli import main
 from vidseq.data.dataset import Dataset
 from vidseq.evaluation.models import evaluate_models
 from vidseq.evaluation.rows import write_rows
-from vidseq.evaluation.timeline import add_rows, predicted_line
+from vidseq.evaluation.timeline import add_rows, predicted_lines
 from vidseq.inference.predictions import write_predictions
+from vidseq.segmentation.found_segments import FoundSegment, segments_of_classes
 from vidseq.tasks.prediction import Prediction
 from vidseq.timeline import TimelineBuilder
 from vidseq.training import TrainConfig, fit
@@ -30,7 +31,8 @@ def test_a_line_gives_each_frame_its_label(labels: np.ndarray, seed: int) -> Non
     rng = np.random.default_rng(seed)
     times = np.cumsum(rng.uniform(0.1, 1, len(labels) + 1))
     probabilities = rng.dirichlet(np.ones(3), len(labels))
-    line = predicted_line("m", labels, probabilities, times, "abc")
+    found = segments_of_classes(labels, probabilities)
+    (line,) = predicted_lines("m", found, times, "abc")
     for frame, label in enumerate(labels):
         there = [bar for bar in line.bars if bar.start <= times[frame] < bar.end]
         assert [bar.label for bar in there] == (["abc"[label]] if label >= 0 else [])
@@ -134,3 +136,10 @@ def test_mistakes_are_one_line(
     assert main(["timeline", "page.html", *words]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def test_labels_that_overlap_have_a_line_each() -> None:
+    found = [FoundSegment(1, 0, 3, 0.5), FoundSegment(0, 1, 2, 0.75), FoundSegment(1, 3, 4, 0.25)]
+    lines = predicted_lines("m", found, np.arange(5.0), ["cut", "talk", "wash"], many_labels=True)
+    assert [line.name for line in lines] == ["m · cut", "m · talk"]
+    assert [(bar.start, bar.end, bar.confidence) for bar in lines[1].bars] == [(0.0, 3.0, 0.5), (3.0, 4.0, 0.25)]

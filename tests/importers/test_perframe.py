@@ -34,8 +34,12 @@ def options(tmp_path: Path) -> dict[str, Any]:
 
 def test_everything_arrives(source: Path, tmp_path: Path, options: dict[str, Any]) -> None:
     report = convert(source, tmp_path / "out", **options)
-    assert report.notes == (f"1 videos have frames of several classes, whose segments overlap: {SECOND}.",)
+    assert report.notes == (
+        f"1 videos have frames of several classes, whose segments overlap: {SECOND}. "
+        "The header asks for many labels a frame (multi_label).",
+    )
     dataset = Dataset.load(tmp_path / "out")
+    assert dataset.info.tasks["frame_labels"] == {"multi_label": True, "ambiguous": "Ambiguous"}
     assert dataset.action_labels == tuple(PERFRAME_CLASSES) and dataset.info.background == "Background"
     assert [(item.start, item.end, item.label) for item in dataset.segments_of(FIRST)] == [
         (0.25, 0.75, "CliffDiving"),

@@ -46,7 +46,8 @@ def test_heads_of_one_size_beside_the_floors(recipe, salads, tmp_path, capsys):
     models = {
         f"{what}{head}{how}" for what in ("model", "both") for head in ("", ", gru") for how in ("", ", likeliest")
     }
-    others = {"last label", "bigram", recipe.FLOOR, "similar moments", "similar moments, likeliest"}
+    others = {"last label", "bigram", recipe.PATIENT, f"{recipe.PATIENT}, mean length"}
+    others |= {"similar moments", "similar moments, likeliest"}
     assert set(rows["run"]) == models | others
     assert rows.groupby("run")["total"].sum().nunique() == 1  # all are asked the same
     shares = rows.groupby("run")["correct"].sum() / rows.groupby("run")["total"].sum()

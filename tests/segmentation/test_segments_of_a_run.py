@@ -87,7 +87,9 @@ def test_a_model_without_segments_labels_frame_by_frame(run: Path, toy_world: Wo
     shutil.copytree(run / "checkpoints" / "best", folder)
     (folder / segmenter_file("frame_labels")).unlink()
     assert task_of(folder).segmenter is None
-    assert evaluate_models(toy_world[0].folder, [folder]).count("frame by frame") == 1
+    text = evaluate_models(toy_world[0].folder, [folder])
+    assert text.count("frame by frame") == 2  # one line of labels, one of segments
+    assert "ordered segments" not in text
     with pytest.raises(UserError, match=r"expects a model that learnt segments, got one without\. Train"):
         Predictor(load_model(folder, "cpu")).decode_labels(np.ones((3, 2)), "segments")
     (folder / segmenter_file("frame_labels")).write_bytes(b"damaged")

@@ -108,7 +108,7 @@ def test_choices_restrict_the_classes() -> None:
         ({"smoothin": 1.0}, r"Unknown frame_labels option 'smoothin'\. Did you mean 'smoothing'\?"),
         ({"smoothing": "a lot"}, r"frame_labels task expects smoothing as float, got 'a lot'\."),
         ({"smoothing": -1.0}, r"expects smoothing of at least 0 and smoothing_limit above 0, got -1\.0 and 4\.0"),
-        ({"class_weighting": "some"}, r"expects class_weighting none, sqrt_inverse, inverse, got 'some'\."),
+        ({"class_weighting": "some"}, r"expects class_weighting auto, none, sqrt_inverse, inverse, got 'some'\."),
         ({"weight": 0}, r"A task expects a weight above 0, got 0\."),
         ({"label_smoothing": 1.0}, r"expects label_smoothing from 0 to below 1, got 1\.0\."),
     ],

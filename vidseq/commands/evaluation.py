@@ -17,6 +17,10 @@ def evaluate(
     features: str | None = None,
     device: str = "auto",
     limit: int | None = None,
+    recall: int | None = None,
+    similar: float | None = None,
+    plans: int | None = None,
+    ensemble: bool = False,
 ) -> None:
     """Scores models on a data set: a table by family, a row a query, a figure over contexts.
 
@@ -31,11 +35,21 @@ def evaluate(
         features: start of the name of the features' folder, if there are several.
         device: where to compute: auto, cpu, cuda or mps.
         limit: only the first N queries.
+        recall: class-mean recall of the first N answers, as they are and adjusted for rare classes.
+        similar: pool forecasts with similar moments; the weight of the model, such as 0.5.
+        plans: of N sequences of coming actions, drawn for each moment, the best counts.
+        ensemble: also score the mean of the models' frame labels.
     """
-    from vidseq.evaluation.models import evaluate_models
+    from vidseq.evaluation.models import ModelReport, evaluate_models
+    from vidseq.evaluation.recall_report import RecallReport
+    from vidseq.forecasting.forecast_report import ForecastReport
+    from vidseq.forecasting.plan_report import PlanReport
 
+    also: list[ModelReport] = [ForecastReport(similar)]
+    also += [] if plans is None else [PlanReport(plans)]
+    also += [] if recall is None else [RecallReport(recall)]
     print(evaluate_models(data, model, split=split, contexts=contexts, controls=controls or [], out=out,
-                          features=features, device=device, limit=limit))  # fmt: skip
+                          features=features, device=device, limit=limit, also=also, ensemble=ensemble))  # fmt: skip
 
 
 def timeline(

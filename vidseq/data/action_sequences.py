@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from vidseq.data.dataset import Dataset
 from vidseq.data.schema import FUTURE, Query, Segment
 from vidseq.errors import DataError, UserError
 
@@ -32,6 +33,15 @@ def future_of(segments: Sequence[Segment], time: float) -> Future:
                 f"at {after.start:.3f} s before the last ends at {before.end:.3f} s. Keep one track."
             )
     return tuple((item.label, item.end - max(item.start, time)) for item in segments if item.end > time + 1e-6)
+
+
+def overlapping_actions(dataset: Dataset) -> str | None:
+    """Returns the first video whose segments overlap, so that they are not one sequence; None: there is none."""
+    for video in dataset.videos:
+        for before, after in pairwise(dataset.segments_of(video)):
+            if after.start < before.end - 1e-6:
+                return video
+    return None
 
 
 def actions_at(future: Future, seconds: np.ndarray) -> np.ndarray:

@@ -147,14 +147,53 @@ def frame_labels_of(
         DataError: a segment's label or the background is not among `labels`.
     """
     classes = {label: index for index, label in enumerate(labels)}
-    milliseconds = np.rint(np.asarray(pts_seconds, dtype=np.float64) * 1000)
-    result = np.full(len(milliseconds), IGNORED, dtype=np.int64)
+    result = np.full(len(pts_seconds), IGNORED, dtype=np.int64)
     if background is not None:
         result[:] = _class_of(background, classes)
-    for segment in sorted(segments, key=lambda item: (item.start, -item.end)):
-        first, last = np.searchsorted(milliseconds, np.rint(np.array([segment.start, segment.end]) * 1000))
-        result[first:last] = _class_of(segment.label, classes)
+    in_order = sorted(segments, key=lambda item: (item.start, -item.end))
+    for segment, frames in zip(in_order, frames_of(in_order, pts_seconds)):
+        result[frames] = _class_of(segment.label, classes)
     return torch.from_numpy(result)
+
+
+def frame_classes_of(
+    segments: Sequence[Segment], pts_seconds: np.ndarray, labels: Sequence[str], background: str | None = None
+) -> Tensor:
+    """Returns all classes of each frame, from the segments that hold it; the arguments are those of `frame_labels_of`.
+
+    Returns:
+        int8 (T, C), 1 where a frame is of a class. A frame in no other segment is of the background, if there is one.
+
+    Raises:
+        DataError: a segment's label or the background is not among `labels`.
+    """
+    classes = {label: index for index, label in enumerate(labels)}
+    result = np.zeros((len(pts_seconds), len(labels)), dtype=np.int8)
+    for segment, frames in zip(segments, frames_of(segments, pts_seconds)):
+        result[frames, _class_of(segment.label, classes)] = 1
+    if background is not None:
+        column = _class_of(background, classes)
+        result[:, column] |= ~result.any(axis=1)
+    return torch.from_numpy(result)
+
+
+def count_overlapping(segments: Sequence[Segment]) -> int:
+    """Returns how many segments of one video, sorted by start, overlap one of another label by 1 ms or more."""
+    found = set()
+    for index, segment in enumerate(segments):
+        for other in range(index + 1, len(segments)):
+            if segments[other].start > segment.end - 0.001:
+                break
+            if segments[other].label != segment.label:
+                found |= {index, other}
+    return len(found)
+
+
+def frames_of(segments: Sequence[Segment], pts_seconds: np.ndarray) -> list[slice]:
+    """Returns the frames that each segment holds; the arguments are those of `frame_labels_of`."""
+    milliseconds = np.rint(np.asarray(pts_seconds, dtype=np.float64) * 1000)
+    bounds = np.rint(np.array([(item.start, item.end) for item in segments]).reshape(-1, 2) * 1000)
+    return [slice(first, last) for first, last in np.searchsorted(milliseconds, bounds).tolist()]
 
 
 def _class_of(label: str, classes: dict[str, int]) -> int:

@@ -1,6 +1,8 @@
 """Tables of online action detection: how well a model's scores rank the frames of a split, with intervals.
 
-Each class is scored over the labelled frames of all videos; frames without a label do not count.
+Each class is scored over the labelled frames of all videos; frames without a label do not count. Frames have one class
+each or several: true classes are given as class indices (T,), below 0 where a frame does not count, or as int8 (T, C),
+1 where a frame is of a class and below 0 in all columns of a frame that does not count.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,19 +30,41 @@ _MEANS = {"average_precision": "mAP", "calibrated_average_precision": "mcAP"}
 _NUM_SAMPLES, _NUM_THRESHOLDS = 1000, 500
 
 
+class Positives(NamedTuple):
+    """The frames of classes, M pairs in all; (M,) each."""
+
+    frames: np.ndarray
+    """The index of a frame."""
+    columns: np.ndarray
+    """The column of a class that it has."""
+    first: np.ndarray
+    """The first stage of that class's action that the frame belongs to."""
+    last: np.ndarray
+    """The last one."""
+
+    def of_column(self, column: int) -> "Positives":
+        """The pairs of one class."""
+        own = self.columns == column
+        return Positives(*(part[own] for part in self))
+
+
 class RankedFrames(NamedTuple):
     """The labelled frames of a split, with the scores of the classes that it holds."""
 
     scores: np.ndarray
     """(N, C)."""
-    classes: np.ndarray
-    """The column of each frame's class, (N,)."""
-    stages: Stages
-    """The stages of each frame in its own action, (N,) each."""
+    positives: Positives
+    """Which frames are of which classes."""
     groups: np.ndarray
     """(N,)."""
     present: np.ndarray
     """The index of each column among the data set's classes, (C,)."""
+
+    def has_class(self, column: int) -> np.ndarray:
+        """Which frames are of a class, bool (N,)."""
+        there = np.zeros(len(self.scores), bool)
+        there[self.positives.frames[self.positives.columns == column]] = True
+        return there
 
 
 class Detection(NamedTuple):
@@ -53,14 +77,30 @@ class Detection(NamedTuple):
 
 
 def ranked_classes(true: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Returns the classes that some frame has, in order; none if their scores were more than `MAX_SCORES`.
+    """Returns the classes that some frame has, in order.
 
     Args:
-        true: the class of each frame, (T,), of each video; below 0 where a frame does not count.
+        true: the classes of the frames of each video, (T,) or (T, C); see above.
     """
-    found = np.unique(np.concatenate([np.zeros(0, int), *true.values()]))
-    found = found[found >= 0]
-    return found if len(found) * sum(map(len, true.values())) <= MAX_SCORES else found[:0]
+    found = [np.flatnonzero((part > 0).any(axis=0)) if part.ndim == 2 else np.unique(part) for part in true.values()]
+    classes = np.unique(np.concatenate([np.zeros(0, int), *found]))
+    return classes[classes >= 0]
+
+
+def too_large(num_classes: int, true: Mapping[str, np.ndarray]) -> str:
+    """Returns why the frames of a split get no table, in one line; "" if they do.
+
+    Args:
+        num_classes: the classes that some frame has.
+        true: see `ranked_classes`.
+    """
+    num_frames = sum(map(len, true.values()))
+    if num_classes * num_frames <= MAX_SCORES:
+        return ""
+    return (
+        f"No mAP of frames: {num_frames:,} frames of {num_classes:,} classes are more than {MAX_SCORES:,} scores, "
+        "which are ranked in memory. Evaluate fewer videos."
+    )
 
 
 def detect(
@@ -91,21 +131,30 @@ def rank_frames(
 
     Args:
         probabilities: of each frame of each video and each class of `present`, (T, C).
-        true: the class of each frame, (T,), of each video; below 0 where a frame does not count.
+        true: the classes of the frames of each video; see `ranked_classes`.
         groups: the group of each video.
         present: see `ranked_classes`.
     """
     if not len(present):
-        return RankedFrames(np.zeros((0, 0)), present, Stages(present, present), present, present)
-    parts: list[tuple[np.ndarray, ...]] = []
-    for video, labels in true.items():
-        stages = action_stages(labels[:, None] == present)
-        known = labels >= 0
-        columns = np.searchsorted(present, labels[known])
-        own = [part.max(axis=1)[known] for part in stages]
-        parts.append((probabilities[video][known], columns, *own, np.full(len(columns), groups[video], object)))
-    scores, classes, first, last, of_group = (np.concatenate(column) for column in zip(*parts))
-    return RankedFrames(scores, classes, Stages(first, last), of_group, present)
+        return RankedFrames(np.zeros((0, 0)), Positives(*[present] * 4), present, present)
+    scores, positives, of_group, before = [], [], [], 0
+    for video, classes in true.items():
+        known = (classes if classes.ndim == 1 else classes[:, 0]) >= 0
+        scores.append(probabilities[video][known])
+        positives.append(_positives(classes, known, present, before))
+        of_group.append(np.full(len(scores[-1]), groups[video], object))
+        before += len(scores[-1])
+    joined = Positives(*(np.concatenate(column) for column in zip(*positives)))
+    return RankedFrames(np.concatenate(scores), joined, np.concatenate(of_group), present)
+
+
+def _positives(classes: np.ndarray, known: np.ndarray, present: np.ndarray, before: int) -> Positives:
+    """The positive frames of one video; those of videos before are `before` frames."""
+    targets = classes[:, None] == present if classes.ndim == 1 else classes[:, present] == 1
+    stages = action_stages(targets)
+    frames, columns = np.nonzero(targets[known])
+    first, last = (part[known][frames, columns] for part in stages)
+    return Positives(before + frames, columns, first, last)
 
 
 def class_rows(frames: RankedFrames, labels: Sequence[str], background: int | None) -> pd.DataFrame:
@@ -122,9 +171,9 @@ def class_rows(frames: RankedFrames, labels: Sequence[str], background: int | No
     """
     rows = []
     for column, index in enumerate(frames.present):
-        positives, scores = frames.classes == column, frames.scores[:, column]
+        positives, scores = frames.has_class(column), frames.scores[:, column]
         about = {"label": labels[index], "is_background": index == background, "num_frames": int(positives.sum())}
-        stages = Stages(*(np.where(positives, part, -1)[:, None] for part in frames.stages))
+        stages = _stages_of(frames, column)
         values: dict[str, float] = {}
         for name, calibrated in zip(_MEANS, (False, True)):
             values[name] = average_precision(scores, positives, calibrated=calibrated)
@@ -132,6 +181,14 @@ def class_rows(frames: RankedFrames, labels: Sequence[str], background: int | No
             values |= {column: stage.mean for column, stage in zip(_stage_columns(name), by_stage)}
         rows.append({**about, **{name: values[name] for name in _MEANS}, **values})
     return pd.DataFrame(rows)
+
+
+def _stages_of(frames: RankedFrames, column: int) -> Stages:
+    """The stages of all frames in the actions of one class, (N, 1) each."""
+    own = frames.positives.of_column(column)
+    first, last = (np.full((len(frames.scores), 1), -1, np.int16) for _ in range(2))
+    first[own.frames, 0], last[own.frames, 0] = own.first, own.last
+    return Stages(first, last)
 
 
 def detection_table(frames: RankedFrames, rows: pd.DataFrame, num_classes: int) -> pd.DataFrame:
@@ -150,7 +207,7 @@ def detection_table(frames: RankedFrames, rows: pd.DataFrame, num_classes: int) 
         stages of an action, num_frames, num_groups; fractions.
     """
     is_background = rows["is_background"].to_numpy(bool)
-    samples = _bootstrap(frames)
+    samples, num_groups = _bootstrap(frames), len(np.unique(frames.groups.astype(str)))
     lines = []
     for background, kept in {"out": ~is_background, "in": np.ones(len(rows), bool)}.items():
         if background == "in" and not is_background.any():
@@ -160,12 +217,12 @@ def detection_table(frames: RankedFrames, rows: pd.DataFrame, num_classes: int) 
         line["empty"] = int(counted - kept.sum())
         for position, (column, name) in enumerate(_MEANS.items()):
             exact = rows[column].to_numpy(float)[kept]
-            interval = _interval(exact, samples[position][:, kept], frames)
+            interval = mean_interval(exact, samples[position][:, kept], len(frames.scores), num_groups)
             line |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
         for column, name in _MEANS.items():
             means = rows.loc[kept, _stage_columns(column)].mean()
             line |= dict(zip(_stage_columns(name), means))
-        lines.append({**line, "num_frames": len(frames.classes), "num_groups": len(np.unique(frames.groups))})
+        lines.append({**line, "num_frames": len(frames.scores), "num_groups": num_groups})
     return pd.DataFrame(lines)
 
 
@@ -184,18 +241,24 @@ def _stage_columns(name: str) -> list[str]:
     return [f"{name}@{round(100 * (stage + 1) / NUM_STAGES)}%" for stage in range(NUM_STAGES)]
 
 
+def draw_groups(num_groups: int, num_samples: int) -> np.ndarray:
+    """Draws how often each group is in each bootstrap sample, (samples + 1, G); the last line is the split itself."""
+    generator = np.random.default_rng(0)
+    even = np.full(num_groups, 1 / num_groups)
+    times = generator.multinomial(num_groups, even, num_samples if num_groups > 1 else 0)
+    return np.concatenate([times, np.ones((1, num_groups), int)]).astype(float)
+
+
 def _bootstrap(frames: RankedFrames) -> np.ndarray:
     """Computes the values of each class in samples of groups, (2, samples, C); NaN where a sample lacks the class.
 
     The last sample is the split itself; what it lacks to the exact value is what fewer thresholds cost.
     """
     names, group = np.unique(frames.groups.astype(str), return_inverse=True)
-    generator, num = np.random.default_rng(0), len(names)
-    times = generator.multinomial(num, np.full(num, 1 / num), _NUM_SAMPLES if num > 1 else 0)
-    times = np.concatenate([times, np.ones((1, num), int)]).astype(float)
+    times = draw_groups(len(names), _NUM_SAMPLES)
     found = np.full((2, len(times), len(frames.present)), np.nan)
     for column in range(len(frames.present)):
-        counts = _counts_of_groups(frames.scores[:, column], frames.classes == column, group, num)
+        counts = _counts_of_groups(frames.scores[:, column], frames.has_class(column), group, len(names))
         positives, negatives = (times @ part for part in counts)
         for position, calibrated in enumerate((False, True)):
             found[position, :, column] = precision_of_counts(positives, negatives, calibrated=calibrated)
@@ -217,12 +280,19 @@ def _counts_of_groups(
     return found.reshape(num_groups, -1), false.reshape(num_groups, -1)
 
 
-def _interval(exact: np.ndarray, samples: np.ndarray, frames: RankedFrames) -> Interval:
-    """Computes the interval of a mean over classes from samples of their values, (samples + 1, C)."""
-    num_groups = len(np.unique(frames.groups.astype(str)))
+def mean_interval(exact: np.ndarray, samples: np.ndarray, num_values: int, num_groups: int) -> Interval:
+    """Computes the interval of a mean over classes from samples of their values.
+
+    Args:
+        exact: the value of each class, (C,).
+        samples: its values in samples of groups, and then in the split itself, (samples + 1, C); NaN where a sample
+            lacks the class.
+        num_values: for the interval.
+        num_groups: for the interval.
+    """
     if not len(exact):
-        return Interval(float("nan"), float("nan"), float("nan"), len(frames.classes), num_groups)
+        return Interval(float("nan"), float("nan"), float("nan"), num_values, num_groups)
     means = pd.DataFrame(samples).mean(axis=1).to_numpy()
     means = means[:-1] + (exact.mean() - means[-1])
-    drawn = BootstrapSamples(np.array([exact.mean()]), means[~np.isnan(means), None], len(frames.classes), num_groups)
+    drawn = BootstrapSamples(np.array([exact.mean()]), means[~np.isnan(means), None], num_values, num_groups)
     return drawn.interval(lambda values: values[..., 0])

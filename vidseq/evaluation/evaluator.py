@@ -88,6 +88,40 @@ def evaluate(
     return concatenate(tables)
 
 
+def evaluate_adjusted(
+    predict: Predict,
+    dataset: "Dataset",
+    store: "FeatureStore",
+    split: str,
+    adjusts: Sequence[Adjust],
+    *,
+    queries: Sequence[Query],
+    run: Run = UNNAMED_RUN,
+    batch_size: int = 64,
+    limit: int | None = None,
+) -> list[pd.DataFrame]:
+    """Scores a model with all of the past several times, each with other changes of its class scores.
+
+    The model answers once. The other arguments and errors are those of `evaluate`.
+
+    Args:
+        adjusts: the changes.
+
+    Returns:
+        the rows of each change, in their order.
+    """
+    query_set = QuerySet(
+        dataset, store, split, queries_of_split(dataset, split, queries, limit), classes_of_kinds(predict)
+    )
+    requests = context_requests(query_set, [Context()])
+    with progress(total=len({request.past_name for request in requests}), what="evaluate", unit="answer") as bar:
+        answers = answer_all(predict, query_set, requests, batch_size, bar.update, share=True)
+    return [
+        _rows_of(query_set, *_most_confident(query_set, requests, _adjusted(answers, adjust)), run)
+        for adjust in adjusts
+    ]
+
+
 def queries_of_split(
     dataset: "Dataset", split: str, queries: Sequence[Query], limit: int | None = None
 ) -> list[Query]:

@@ -113,14 +113,23 @@ def score_frames(
             )
         rows.append(
             {
-                **{"run": run.run, "head": run.head, "seed": run.seed, "split": split},
-                **{"dataset": dataset.info.name, "version": dataset.info.version},
-                **{"decoding": decoding, "background": background, "video": video, "group": dataset.group_of(video)},
+                **facts_of_video(video, dataset, split, run, decoding, background),
                 "num_frames": len(classes),
                 **_score(np.asarray(predicted[video]), classes, left_out),
             }
         )
     return pd.DataFrame(rows)
+
+
+def facts_of_video(
+    video: str, dataset: "Dataset", split: str, run: Run, decoding: str, background: str
+) -> dict[str, object]:
+    """Returns the first columns of a row of a video: run, head, seed, split, ..., video and group."""
+    return {
+        **{"run": run.run, "head": run.head, "seed": run.seed, "split": split},
+        **{"dataset": dataset.info.name, "version": dataset.info.version},
+        **{"decoding": decoding, "background": background, "video": video, "group": dataset.group_of(video)},
+    }
 
 
 def summarise_frame_labels(rows: pd.DataFrame, average: str = "per_video") -> dict[str, float]:

@@ -29,8 +29,13 @@ def frame_label_queries(
         labels: the classes in order; None: those of the task.
 
     Raises:
-        UserError: `every_seconds` is not above 0.
+        UserError: `every_seconds` is not above 0, or frames may have many labels.
     """
+    if task.many_labels:
+        raise UserError(
+            "Frame-label queries expect a model with one label a frame, got one with multi_label. "
+            "`vidseq evaluate` scores it by the mAP of frames."
+        )
     if not every_seconds > 0:
         raise UserError(f"Frame-label queries expect a time between them above 0 s, got {every_seconds}.")
     labels, queries = task.labels if labels is None else labels, []

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-import numpy as np
 import pandas as pd
 
 from vidseq.checkpoint import load_model
@@ -14,39 +13,24 @@ from vidseq.errors import UserError
 from vidseq.evaluation.accuracy_figure import context_figure, context_panels, family_panels
 from vidseq.evaluation.calibration import COLUMNS, calibration_table, calibration_text
 from vidseq.evaluation.calibration_figure import reliability_figure
-from vidseq.evaluation.detection_tables import Detection, detect, detection_text, rank_frames, ranked_classes
 from vidseq.evaluation.evaluator import evaluate
-from vidseq.evaluation.frame_labels import frame_label_table, score_frames
 from vidseq.evaluation.intervals import FEW_GROUPS, rough_text
+from vidseq.evaluation.labelled_frames import LabelledFrames, frame_texts, label_frames, write_frames
 from vidseq.evaluation.metrics import word_summary
 from vidseq.evaluation.rows import Run, concatenate, write_rows
 from vidseq.evaluation.run_description import describe_run
 from vidseq.evaluation.tables import accuracy_table, pivot_accuracy
-from vidseq.evaluation.timeline import add_rows, predicted_line
+from vidseq.evaluation.timeline import add_rows
 from vidseq.features.store import FeatureStore
+from vidseq.inference.ensemble import Ensemble
 from vidseq.inference.predictor import Predictor
 from vidseq.model import VideoReasoner
 from vidseq.reporting.figures import save_figure
 from vidseq.reporting.tables import to_markdown, write_table
-from vidseq.segmentation.segmenter import DECODINGS, FRAMES
 from vidseq.tasks import DenseTask, of_family
 from vidseq.tasks.queries import known_queries
 from vidseq.timeline.builder import TimelineBuilder
-from vidseq.timeline.content import Line
 from vidseq.timeline.page import timeline_page
-
-
-class LabelledFrames(NamedTuple):
-    """A dense task of one model on a split."""
-
-    videos: pd.DataFrame
-    """A row for each video and decoding; see `score_frames`."""
-    frames: pd.DataFrame
-    """A row for each labelled frame, with the columns of `vidseq.evaluation.calibration.COLUMNS`."""
-    detection: Detection
-    """How well scores rank the frames."""
-    lines: Mapping[str, Sequence[Line]]
-    """The predicted segments of each video, a line for each decoding."""
 
 
 class Measured(NamedTuple):
@@ -60,6 +44,16 @@ class Measured(NamedTuple):
     """By the name of the dense task."""
 
 
+class ModelReport(Protocol):
+    """A further part of an evaluation, which has its own measures."""
+
+    def add(self, predictor: Predictor, dataset: Dataset, store: FeatureStore, split: str, run: Run) -> bool:
+        """Scores a model on a split. Returns whether it has something to report of it."""
+
+    def finish(self, out: Path | None) -> list[str]:
+        """Writes the files of all models, where there is a folder. Returns the tables as text."""
+
+
 def evaluate_models(
     data: Path | str,
     models: Sequence[Path | str],
@@ -71,6 +65,8 @@ def evaluate_models(
     features: str | None = None,
     device: str = "auto",
     limit: int | None = None,
+    also: Sequence[ModelReport] = (),
+    ensemble: bool = False,
 ) -> str:
     """Scores trained models on the queries of a data set, and on its frame labels.
 
@@ -82,11 +78,15 @@ def evaluate_models(
         controls: see `vidseq.evaluation.evaluator.evaluate`.
         out: folder for rows.parquet, accuracy.csv, accuracy.md, calibration.csv, a table for each dense task, such as
             frame_labels.csv, with frame_labels_detection.csv and frame_labels_classes.csv (average precision of
-            frames), timeline.html, and figures as .svg and .png: calibration, one for each dense task, such as
-            frame_labels_calibration, and, with two contexts or more, context; None: no files are written.
+            frames), frame_labels_segments.parquet (a row a segment), frame_labels_segment_detection.csv and
+            frame_labels_segment_classes.csv (average precision of segments), timeline.html, and figures as .svg and
+            .png: calibration, one for each dense task, such as frame_labels_calibration, and, with two contexts or
+            more, context; None: no files are written.
         features: the start of the name of a features folder; needed if there are several.
         device: device of the model.
         limit: largest number of queries, counted from the first; None: all.
+        also: further parts of the evaluation.
+        ensemble: also score the mean of all models' frame labels; see `Ensemble`.
 
     Returns:
         the tables as Markdown.
@@ -96,14 +96,16 @@ def evaluate_models(
         FingerprintError: a model was trained on other features.
     """
     measured = measure_models(data, models, split=split, contexts=contexts, controls=controls, features=features,
-                              device=device, limit=limit)  # fmt: skip
-    folder = None if out is None else Path(out)
-    text = _report(measured.answered, measured.labelled, folder, measured.dataset.info.name)
+                              device=device, limit=limit, also=also, ensemble=ensemble)  # fmt: skip
+    folder, name = None if out is None else Path(out), measured.dataset.info.name
+    texts = []
+    if measured.answered or measured.labelled:
+        texts.append(_report(measured.answered, measured.labelled, folder, name))
     if folder is not None:
         builder = TimelineBuilder(measured.dataset)
         add_measured(builder, measured)
-        timeline_page(builder.build(f"{measured.dataset.info.name}, {split}"), folder / "timeline.html")
-    return text
+        timeline_page(builder.build(f"{name}, {split}"), folder / "timeline.html")
+    return "\n".join([*texts, *(text for part in also for text in part.finish(folder))])
 
 
 def measure_models(
@@ -116,23 +118,34 @@ def measure_models(
     features: str | None = None,
     device: str = "auto",
     limit: int | None = None,
+    also: Sequence[ModelReport] = (),
+    ensemble: bool = False,
 ) -> Measured:
     """Asks trained models the queries of a split, and labels its frames; see `evaluate_models`."""
     dataset, store = Dataset.load(data), FeatureStore.open_in(data, features)
     answered: list[pd.DataFrame] = []
     labelled: dict[str, list[LabelledFrames]] = {}
+    reported, loaded = False, []
     for folder in map(Path, models):
         model = load_model(folder, device, fingerprint=store.fingerprint)
         predictor = Predictor(model, dataset.class_labels)
         run = describe_run(folder, model)
+        loaded.append((model, run))
         queries = queries_for(model, dataset)
         if queries:
             options = {"contexts": contexts, "controls": controls, "run": run, "limit": limit}
             answered.append(evaluate(predictor, dataset, store, split, queries=queries, **options))  # type: ignore[arg-type]
         for name, task in of_family(model.tasks.values(), DenseTask).items():
             if task.fits(dataset):
-                labelled.setdefault(name, []).append(_label_frames(predictor, task, dataset, store, split, run))
-    if not answered and not labelled:
+                labelled.setdefault(name, []).append(label_frames(predictor, task, dataset, store, split, run))
+        for part in also:
+            reported |= part.add(predictor, dataset, store, split, run)
+    if ensemble:
+        together = Ensemble([model for model, _ in loaded], dataset.class_labels)
+        run = Run(run=f"mean of {len(loaded)}", head=" + ".join(dict.fromkeys(run.head for _, run in loaded)))
+        for name, parts in labelled.items():
+            parts.append(label_frames(together, together.model.dense_task(name), dataset, store, split, run))
+    if not answered and not labelled and not reported:
         raise UserError(f"Evaluation expects models with a task that '{dataset.info.name}' has, got none.")
     return Measured(dataset, split, answered, labelled)
 
@@ -159,53 +172,6 @@ def queries_for(model: VideoReasoner, dataset: Dataset) -> list[Query]:
     return known_queries(map(model.find_task, model.tasks), dataset)
 
 
-def _label_frames(
-    predictor: Predictor, task: DenseTask, dataset: Dataset, store: FeatureStore, split: str, run: Run
-) -> LabelledFrames:
-    """Scores the labels of a split's frames in each decoding that the model offers."""
-    classes, background = predictor.classes(task.name), task.background(dataset)
-    causal = predictor.model.config.causal
-    decodings = DECODINGS[:1] if task.segmenter is None else task.segmenter.decodings
-    predicted: dict[str, dict[str, np.ndarray]] = {decoding: {} for decoding in decodings}
-    names = [video.video for video in dataset.split(split)]
-    true = {video: task.targets(dataset, video, store.read(video).pts_seconds, classes).numpy() for video in names}
-    present, ranked, frames, lines = ranked_classes(true), {}, [], {}
-    about = {"run": run.run, "head": run.head, "seed": run.seed}
-    for video in names:
-        probabilities = predictor.frame_labels(store.read(video).features, video, task=task.name)
-        ranked[video] = probabilities[:, present]
-        predicted[FRAMES][video] = probabilities.argmax(axis=1)
-        for decoding in decodings[1:]:
-            labels = predictor.decode_labels(probabilities, decoding, task=task.name, causal=causal)
-            predicted[decoding][video] = labels
-        times = np.append(store.read(video).pts_seconds, dataset.videos[video].duration)
-        lines[video] = [
-            predicted_line(f"{run.run} · {decoding}", labels[video], probabilities, times, classes)
-            for decoding, labels in predicted.items()
-        ]
-        where = {"family": task.name, "group": dataset.group_of(video)}
-        frames.append(pd.DataFrame({**about, **where, **_scores(probabilities, true[video])}))
-    left_out = classes.index(background) if background in classes else None
-    videos = [
-        score_frames(labels, true, dataset, split, left_out, run=run, decoding=decoding)
-        for decoding, labels in predicted.items()
-    ]
-    groups = {video: dataset.group_of(video) for video in names}
-    detection = detect(rank_frames(ranked, true, groups, present), classes, left_out, {**about, "split": split})
-    return LabelledFrames(pd.concat(videos, ignore_index=True), pd.concat(frames, ignore_index=True), detection, lines)
-
-
-def _scores(probabilities: np.ndarray, true: np.ndarray) -> dict[str, np.ndarray]:
-    """The columns of labelled frames that calibration needs, from probabilities (T, C) and classes (T,)."""
-    known = np.flatnonzero(true >= 0)
-    probabilities, true = probabilities[known].astype(float), true[known]
-    return {
-        "score": probabilities.max(axis=1),
-        "correct": probabilities.argmax(axis=1) == true,
-        "answer_score": probabilities[np.arange(len(true)), true],
-    }
-
-
 def _report(
     answered: Sequence[pd.DataFrame],
     labelled: Mapping[str, Sequence[LabelledFrames]],
@@ -222,27 +188,16 @@ def _report(
             _write_answers(rows, out, dataset)
         calibrated["calibration"] = _longest(rows)
     for task, tables in labelled.items():
-        labels = pd.concat([part.videos for part in tables], ignore_index=True)
-        title = f"{task}:\n" if len(labelled) > 1 else ""
-        parts.append(title + to_markdown(frame_label_table(labels, ["run", "head", "decoding"]), digits=1))
+        texts = frame_texts(tables)
+        parts += [f"{task}:\n{texts[0]}" if len(labelled) > 1 else texts[0], *texts[1:]]
         if out is not None:
-            write_table(labels, out / f"{task}.csv")
-        parts += _detection(task, tables, out)
+            write_frames(task, tables, out)
         frames = pd.concat([part.frames for part in tables], ignore_index=True)
         if len(frames):
             calibrated[f"{task}_calibration"] = frames
-    return "\n".join([*parts, _calibration(calibrated, out, dataset)])
-
-
-def _detection(task: str, tables: Sequence[LabelledFrames], out: Path | None) -> list[str]:
-    """Writes how well scores rank the frames. Returns the table as text; nothing where no model has one."""
-    of_class, means = (pd.concat(column, ignore_index=True) for column in zip(*(part.detection for part in tables)))
-    if not len(means):
-        return []
-    if out is not None:
-        write_table(of_class, out / f"{task}_classes.csv")
-        write_table(means, out / f"{task}_detection.csv")
-    return [detection_text(means)]
+    if calibrated:
+        parts.append(_calibration(calibrated, out, dataset))
+    return "\n".join(parts)
 
 
 def _write_answers(rows: pd.DataFrame, out: Path, dataset: str) -> None:

@@ -169,6 +169,11 @@ def write_rows(frame: pd.DataFrame, path: Path | str) -> Path:
         UserError: see `check_rows`; nothing is written.
     """
     check_rows(frame, "Rows")
+    return write_parquet(frame, path)
+
+
+def write_parquet(frame: pd.DataFrame, path: Path | str) -> Path:
+    """Writes any table as parquet; an interrupted write leaves no file."""
     with atomic_path(path) as temporary:
         frame.to_parquet(temporary, index=False)
     return Path(path)

@@ -5,34 +5,39 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from vidseq.segmentation.segment_metrics import runs_of
+from vidseq.segmentation.found_segments import FoundSegment
 from vidseq.timeline.builder import TimelineBuilder
 from vidseq.timeline.content import PREDICTED, Answer, Bar, Line
 
 
-def predicted_line(
-    name: str, labels: np.ndarray, probabilities: np.ndarray, times: np.ndarray, classes: Sequence[str]
-) -> Line:
-    """Joins neighbouring frames of one class; the confidence of a segment is the mean probability of its class.
+def predicted_lines(
+    name: str, found: Sequence[FoundSegment], times: np.ndarray, classes: Sequence[str], *, many_labels: bool = False
+) -> list[Line]:
+    """Makes a line of predicted segments; their confidence is their score.
 
     Args:
         name: of the line.
-        labels: the class of each frame, (T,); frames below 0 are left out.
-        probabilities: of each frame, (T, C).
+        found: the segments.
         times: of each frame and of the end of the video, rising, (T + 1,).
         classes: C names.
+        many_labels: segments of several classes may overlap, so that each class that was found gets a line.
     """
     bars = [
         Bar(
-            start=float(times[start]),
-            end=max(float(times[start]), float(times[end])),
-            label=classes[label],
-            confidence=float(probabilities[start:end, label].mean()),
+            start=float(times[item.first]),
+            end=max(float(times[item.first]), float(times[item.stop])),
+            label=classes[item.label],
+            confidence=item.score,
         )
-        for label, start, end in zip(*runs_of(labels))
-        if label >= 0
+        for item in found
     ]
-    return Line(name=name, role=PREDICTED, bars=bars)
+    if not many_labels:
+        return [Line(name=name, role=PREDICTED, bars=bars)]
+    labels = sorted({bar.label for bar in bars})
+    return [
+        Line(name=f"{name} · {label}", role=PREDICTED, bars=[bar for bar in bars if bar.label == label])
+        for label in labels
+    ]
 
 
 def add_rows(builder: TimelineBuilder, rows: pd.DataFrame) -> None:

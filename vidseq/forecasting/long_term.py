@@ -64,6 +64,8 @@ def evaluate_long_term(
 ) -> pd.DataFrame:
     """Scores forecasts on the test videos of a split; each observed share is forecast once, for its longest horizon.
 
+    Frames below 0 have no label. They are not scored, and a forecast observes them as `fill_gaps` fills them.
+
     Args:
         forecast: the method, or one method for each video.
         videos: true classes of every frame of each video, (n,), by name.
@@ -91,7 +93,8 @@ def evaluate_long_term(
             ends = {h: h.frames(len(labels))[1] for h in horizons if h.frames(len(labels))[0] == start}
             predicted = _ask(method, labels, start, max(ends.values()) - start, name)
             for horizon, end in ends.items():
-                rows += _count(predicted[: end - start], labels[start:end], labels[start - 1], horizon, about)
+                newest = fill_gaps(labels[:start])[-1]
+                rows += _count(predicted[: end - start], labels[start:end], newest, horizon, about)
     return pd.DataFrame(rows)
 
 
@@ -100,7 +103,20 @@ def _ask(method: Forecast, labels: np.ndarray, start: int, frames: int, name: st
         raise UserError(
             f"Long-term anticipation expects at least one observed frame, got {len(labels)} frames in '{name}'."
         )
-    return filled(method(labels[:start], frames), frames, name)
+    return filled(method(fill_gaps(labels[:start]), frames), frames, name)
+
+
+def fill_gaps(labels: np.ndarray) -> np.ndarray:
+    """Gives frames without a label, below 0, the class before them; those before all others the first class.
+
+    Args:
+        labels: the class of each frame, (n,); without any class they stay as they are.
+    """
+    labels = np.asarray(labels)
+    known = np.flatnonzero(labels >= 0)
+    if len(known) in (0, len(labels)):
+        return labels
+    return labels[known[np.maximum(np.searchsorted(known, np.arange(len(labels)), side="right") - 1, 0)]]
 
 
 def filled(predicted: np.ndarray, frames: int, name: str = "a video") -> np.ndarray:
@@ -123,12 +139,12 @@ def filled(predicted: np.ndarray, frames: int, name: str = "a video") -> np.ndar
 def _count(
     predicted: np.ndarray, true: np.ndarray, newest: int, horizon: Horizon, about: Mapping[str, object]
 ) -> list[dict[str, object]]:
-    changed = np.flatnonzero(true != newest)
+    changed = np.flatnonzero((true != newest) & (true >= 0))
     first = {"all": 0, "after_transition": int(changed[0]) if len(changed) else len(true)}
     rows = []
     for part in PARTS:
         predicted_part, true_part = predicted[first[part] :], true[first[part] :]
-        for label in np.unique(true_part):
+        for label in np.unique(true_part[true_part >= 0]):
             here = true_part == label
             rows.append(
                 {

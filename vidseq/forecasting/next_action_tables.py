@@ -9,10 +9,12 @@ from vidseq.data.dataset import Dataset
 from vidseq.data.held_out import hold_out
 from vidseq.data.query_set import QuerySet
 from vidseq.data.schema import Query
+from vidseq.evaluation.answering import Predict
 from vidseq.evaluation.class_means import class_mean_recall_interval
-from vidseq.evaluation.evaluator import answer_baselines, queries_of_split
+from vidseq.evaluation.evaluator import answer_baselines, evaluate_adjusted, queries_of_split
 from vidseq.evaluation.intervals import FewGroupsWarning, accuracy_interval, paired_difference
-from vidseq.evaluation.rows import UNNAMED_RUN
+from vidseq.evaluation.logit_adjustment import TAUS, LogitAdjustment, choose_tau
+from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate
 from vidseq.features.store import FeatureStore
 
 #: Share of the training groups that is held out to choose the chain.
@@ -59,6 +61,73 @@ def next_action_table(
     for control in against:
         lines += [{"by": f"{name} - {control}", **_measured(rows, controls[control])} for name, rows in models.items()]
     return pd.DataFrame(lines)
+
+
+def adjusted_table(
+    models: Mapping[str, Sequence[Predict]],
+    held_out_model: Predict,
+    chain: str,
+    query_set: QuerySet,
+    held_out: QuerySet,
+    store: FeatureStore,
+    k: int = 5,
+) -> pd.DataFrame:
+    """Compares a model and a chain for class-mean recall, with scores as they are and adjusted by class frequency.
+
+    Args:
+        models: the runs of one model, its seeds, by the model's name.
+        held_out_model: the same model, trained without the groups of `held_out`.
+        chain: a control such as "ngram:2".
+        query_set: the queries to score.
+        held_out: queries that choose the strength of the adjustment, of the model and of the chain.
+        store: the features.
+        k: an answer counts if it is among the first K.
+
+    Returns:
+        see `next_action_table`.
+    """
+    of_chain = dict(zip(TAUS, _adjusted_chain(chain, held_out, TAUS)))
+    of_model = dict(zip(TAUS, _adjusted([held_out_model], held_out, store, TAUS)))
+    chain_tau, model_tau = (choose_tau(of_tau.__getitem__, k) for of_tau in (of_chain, of_model))
+    plain, adjusted = _adjusted_chain(chain, query_set, [0.0, chain_tau])
+    chains = {chain: plain, f"{chain}, tau {chain_tau:g}": adjusted}
+    rows: dict[str, pd.DataFrame] = {}
+    for name, runs in models.items():
+        plain, adjusted = _adjusted(runs, query_set, store, [0.0, model_tau])
+        rows |= {name: plain, f"{name}, tau {model_tau:g}": adjusted}
+    return next_action_table(rows, chains, list(chains))
+
+
+def _adjusted(
+    runs: Sequence[Predict], query_set: QuerySet, store: FeatureStore, taus: Sequence[float]
+) -> list[pd.DataFrame]:
+    """The rows of several runs together, for each strength of the adjustment."""
+    adjusts = [LogitAdjustment.learnt(*_known_answers(query_set), tau) for tau in taus]
+    of_run = [
+        evaluate_adjusted(
+            predict,
+            query_set.dataset,
+            store,
+            query_set.split,
+            adjusts,
+            queries=query_set.queries,
+            run=Run(run=str(number)),
+        )
+        for number, predict in enumerate(runs)
+    ]
+    return [concatenate(tables) for tables in zip(*of_run)]
+
+
+def _adjusted_chain(chain: str, query_set: QuerySet, taus: Sequence[float]) -> list[pd.DataFrame]:
+    """The rows of a chain, for each strength of the adjustment."""
+    training, about = next_actions_of(query_set.dataset, "train"), Run(run=chain)
+    adjusts = [LogitAdjustment.learnt(*_known_answers(query_set), tau) for tau in taus]
+    return [concatenate(answer_baselines(query_set, [chain], training, about, adjust)) for adjust in adjusts]
+
+
+def _known_answers(query_set: QuerySet) -> tuple[list[str], tuple[str, ...]]:
+    """The training answers, and the classes."""
+    return [query.answer for query in next_actions_of(query_set.dataset, "train")], query_set.dataset.action_labels
 
 
 def _measured(rows: pd.DataFrame, baseline: pd.DataFrame | None = None) -> dict[str, str]:

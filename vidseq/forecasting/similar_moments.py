@@ -72,7 +72,7 @@ class SimilarMoments:
         runs = runs_of(observed)
         before = runs.labels[-2] if len(runs.labels) > 1 else -1
         elapsed = np.log((runs.ends[-1] - runs.starts[-1]) / num_frames + 0.005)
-        done = np.bincount(observed, minlength=self._num_classes) > 0
+        done = np.bincount(observed[observed >= 0], minlength=self._num_classes) > 0
         return np.array([runs.labels[-1], before, len(observed) / num_frames, elapsed, np.log(num_frames), *done])
 
     def _distances(self, moment: np.ndarray) -> np.ndarray:

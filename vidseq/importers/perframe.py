@@ -3,9 +3,12 @@
 ```
 target_perframe/<video>.npy     (T, C), 1 where a frame is of a class, class 0 the background; (C, T) works too
 <features>/<video>.npy          (T, D), (D, T), or (T, N, D) with tokens, any number of such folders
-data_info.json                  {"THUMOS": {"class_names": [...], "fps": 4, "train_session_set": [...],
-                                            "test_session_set": [...]}, ...}
+data_info.json                  {"THUMOS": {"class_names": [...], "fps": 4, "ignore_index": 21,
+                                            "train_session_set": [...], "test_session_set": [...]}, ...}
 ```
+
+Where frames are of several classes, the header of the data set asks for many labels a frame. Frames of the class
+`ignore_index` ("Ambiguous" in THUMOS'14) count neither in training nor in scores.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +44,8 @@ class _About:
     fps: Fraction
     splits: Mapping[str, str]
     """By video."""
+    ambiguous: str
+    """The class whose frames do not count; "": none is."""
 
 
 @dataclass(frozen=True)
@@ -112,14 +117,18 @@ def convert(
     several = [video for video in videos if read[video].several]
     if several:
         findings.notes.append(
-            f"{len(several)} videos have frames of several classes, whose segments overlap: {listing(several, 5)}."
+            f"{len(several)} videos have frames of several classes, whose segments overlap: {listing(several, 5)}. "
+            f"The header asks for many labels a frame (multi_label)."
         )
     dataset = write_dataset(
         out,
         DatasetInfo(
             name=name or key,
             fps=about.fps,
-            tasks={"frame_labels": {}, "next_action": {"anticipation_seconds": 1.0}},
+            tasks={
+                "frame_labels": _frame_label_options(about, bool(several)),
+                "next_action": {"anticipation_seconds": 1.0},
+            },
             labels={"action": about.classes},
             licence=licence,
             source=f"{targets} and {', '.join(folders)}, LSTR layout",
@@ -175,7 +184,15 @@ def _read_about(path: Path, key: str | None, source: Path, fps: str | float | No
     rate = row.optional_fps("fps") if fps is None else parse_fps(fps)
     if rate is None:
         raise row.error("expects frames a second as 'fps', got none. Give fps.")
-    return key, _About(classes, rate, splits)
+    ignored = entry.get("ignore_index")
+    ambiguous = classes[ignored] if isinstance(ignored, int) and 0 < ignored < len(classes) else ""
+    return key, _About(classes, rate, splits, ambiguous)
+
+
+def _frame_label_options(about: _About, several: bool) -> dict[str, float | int | str | bool]:
+    """The options of frame labels that the arrays ask for."""
+    options: dict[str, float | int | str | bool] = {"multi_label": True} if several else {}
+    return {**options, "ambiguous": about.ambiguous} if about.ambiguous else options
 
 
 def _read_targets(folder: Path, about: _About, findings: Findings) -> Iterator[tuple[str, _Target]]:

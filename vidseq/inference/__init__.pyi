@@ -1,3 +1,4 @@
+from .ensemble import Ensemble as Ensemble
 from .overlay import save_annotated_video as save_annotated_video
 from .predictions import Prediction as Prediction
 from .predictions import write_predictions as write_predictions

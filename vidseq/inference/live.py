@@ -50,6 +50,7 @@ def stream_video(
         if last is not None:
             yield from session.answer_before(pts_seconds)
         session.push(image, pts_seconds)
+        yield from session.segments()
         last = pts_seconds
     if last is None:
         raise UserError(f"'{video}' expects at least one frame, got none.")
@@ -81,6 +82,10 @@ class Session:
             self._first = pts_seconds
         self._stream.push(image[None], [pts_seconds])
 
+    def segments(self, end: float | None = None) -> list[Prediction]:
+        """The labelled segments that have ended since the last call; at the end of the video those that go on, too."""
+        return self._stream.take_segments(end=end, top=self._request.top)
+
     def answer_before(self, pts_seconds: float) -> Iterator[Prediction]:
         """Answers the queries that do not see a frame at `pts_seconds`."""
         while not is_visible(pts_seconds, min(self._timed_at, self._due)):
@@ -94,6 +99,7 @@ class Session:
             self._request.check_within(end)
         for agenda, text in self._at_end:
             yield from self._answer(agenda, end, text)
+        yield from self.segments(end)
 
     @property
     def _timed_at(self) -> float:

@@ -126,7 +126,7 @@ class _LiveSession(Session):
         """Time of the newest picture, seconds."""
 
     def show(self, picture: LivePicture) -> Iterator[Prediction]:
-        """Reads a picture; yields the gap before it, and the answers that are due."""
+        """Reads a picture; yields the gap before it, segments that have ended, and the answers that are due."""
         if picture.gap is not None:
             yield self._gap_row(picture.gap)
             self._held = None
@@ -134,6 +134,7 @@ class _LiveSession(Session):
             self._first = picture.pts_seconds
         self._read(picture)
         self.last = picture.pts_seconds
+        yield from self.segments()
         while min(self._timed_at, self._due) <= self.last + SAME_TIME_SECONDS:
             yield from self._answer_next(at=self.last)
 

@@ -20,7 +20,8 @@ from vidseq.heads.pieces import MAX_PIECE_FRAMES
 from vidseq.language.question import pad_tokens
 from vidseq.language.written import Written
 from vidseq.model import VideoReasoner
-from vidseq.tasks import Prediction, SequenceTask
+from vidseq.segmentation.found_segments import FoundSegment
+from vidseq.tasks import DenseTask, Prediction, SequenceTask
 from vidseq.tasks.dense import MIN_PROBABILITY
 
 #: A batch has at most so many frames, with padding, and at most so many clips.
@@ -343,14 +344,37 @@ class Predictor:
         """
         dense = self.model.dense_task(task)
         if dense.segmenter is None:
-            raise UserError(
-                f"Decoding '{decoding}' expects a model that learnt segments, got one without. Train again."
-            )
-        classes, own = self.classes(dense.name), dense.labels
-        column = {label: index for index, label in enumerate(classes)}
-        to_class = np.array([column.get(label, -1) for label in own])
-        scores = np.where(to_class >= 0, probabilities[:, to_class], 0).clip(min=MIN_PROBABILITY)
-        return to_class[dense.segmenter.decode(np.log(scores), decoding, causal=causal)]
+            why = "learnt segments, got one without. Train again."
+            if dense.many_labels:
+                why = "gives one label a frame, got one with multi_label, whose segments its thresholds make."
+            raise UserError(f"Decoding '{decoding}' expects a model that {why}")
+        to_class, own = self._in_own_order(dense, probabilities)
+        return to_class[dense.segmenter.decode(np.log(own.clip(min=MIN_PROBABILITY)), decoding, causal=causal)]
+
+    def find_segments(
+        self, probabilities: np.ndarray, decoding: str | None = None, *, task: str | None = None
+    ) -> list[FoundSegment]:
+        """Makes segments of the probabilities of a whole video, which overlap where frames may have many labels.
+
+        Args:
+            probabilities: what `frame_labels` gave, (T, C), or a mean of such from several models of one data set.
+            decoding: one of `vidseq.segmentation.DECODINGS`; None: the task's default.
+            task: which dense task; None: the model's first.
+
+        Returns:
+            the segments by first frame, labelled by index into the task's `classes`; those of other classes are left
+            out.
+        """
+        dense = self.model.dense_task(task)
+        to_class, own = self._in_own_order(dense, probabilities)
+        found = dense.find_segments(own, decoding)
+        return [item._replace(label=int(to_class[item.label])) for item in found if to_class[item.label] >= 0]
+
+    def _in_own_order(self, dense: DenseTask, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The column of each of a task's own labels in `classes`, -1 for none, and probabilities in its own order."""
+        column = {label: index for index, label in enumerate(self.classes(dense.name))}
+        to_class = np.array([column.get(label, -1) for label in dense.labels])
+        return to_class, np.where(to_class >= 0, probabilities[:, to_class], 0)
 
     def _outputs(self, clip: Tensor, video: str) -> Iterator[Tensor]:
         """The head's output of a video, piece after piece where it can stream, for bounded memory."""

@@ -15,7 +15,8 @@ from vidseq.errors import UserError
 from vidseq.features.base import Backbone
 from vidseq.language.question import pad_tokens
 from vidseq.model import VideoReasoner
-from vidseq.tasks import Prediction, Ranking, SequenceTask
+from vidseq.segmentation.live_segments import ClosedSegment
+from vidseq.tasks import DenseTask, Prediction, Ranking, SequenceTask, of_family
 from vidseq.video.resizing import resize
 from vidseq.video.sampling import SAME_TIME_SECONDS
 
@@ -63,6 +64,10 @@ class Stream:
         self.time: float | None = None
         """When the newest frame was shown, seconds; None before the first."""
         self._state = model.init_state(1, [video])
+        self._video = video
+        live = {task.name: task.live_segments() for task in of_family(model.tasks.values(), DenseTask).values()}
+        self._live_segments = {name: segments for name, segments in live.items() if segments is not None}
+        self._closed: list[tuple[str, ClosedSegment]] = []
         self._sampler = None if backbone is None else _Sampler(self._check_backbone(backbone))
         if sampled:
             self._sampler = None
@@ -96,9 +101,11 @@ class Stream:
         if not len(times):
             return
         if self.backbone is None:
-            self._read(frames)
+            self._read(frames, times)
+        elif self._sampler is None:
+            self._read_images(list(frames), times)
         else:
-            self._read_images(list(frames) if self._sampler is None else self._sampler.add(frames, times))
+            self._read_sampled(self._sampler.add(frames, times))
         self.time = float(times[-1])
 
     def ask(self, question: str, *, at: float | None = None, choices: Sequence[str] = ()) -> Answer:
@@ -180,6 +187,21 @@ class Stream:
             decoded = self._decode(task, query.question, query.time)
             return self.model.find_task(task).predict(decoded, [query], top)[0]
 
+    def take_segments(self, *, end: float | None = None, top: int = RANKED) -> list[Prediction]:
+        """The labelled segments that have ended since the last call, where the model finds them live.
+
+        That is a model with many labels a frame, whose segments may overlap.
+
+        Args:
+            end: when the video ends, which ends the segments that go on; None: it goes on.
+            top: how many classes to rank.
+        """
+        if end is not None:
+            for name, segments in self._live_segments.items():
+                self._closed += [(name, closed) for closed in segments.finish(end)]
+        closed, self._closed = self._closed, []
+        return [self.model.dense_task(name).segment_row(item, self._video, top) for name, item in closed]
+
     def _ask(self, kind: str, question: str | None, at: float | None, choices: tuple[str, ...]) -> Answer:
         name = self.model.task_for(kind)
         query = Query(video="", time=0.0, kind=kind, answer="", choices=choices)
@@ -199,7 +221,7 @@ class Stream:
         """Reads the samples up to a query's time; nothing new was shown since the newest frame."""
         self._check_seen(at)
         if self._sampler is not None and at is not None:
-            self._read_images(self._sampler.wait_until(at))
+            self._read_sampled(self._sampler.wait_until(at))
 
     def _check_seen(self, at: float | None) -> None:
         if self.time is None:
@@ -221,7 +243,12 @@ class Stream:
         if not (np.isfinite(times).all() and (rising > 0).all()):
             raise UserError("Stream expects pts_seconds that are finite and rise from frame to frame.")
 
-    def _read_images(self, images: list[np.ndarray]) -> None:
+    def _read_sampled(self, images: list[np.ndarray]) -> None:
+        """Reads the samples that the sampler took last."""
+        assert self._sampler is not None
+        self._read_images(images, self._sampler.newest_times(len(images)))
+
+    def _read_images(self, images: list[np.ndarray], times: np.ndarray) -> None:
         """Reads samples; a picture that is held for several of them goes through the backbone once."""
         if not images:
             return
@@ -234,7 +261,7 @@ class Stream:
         known = [self._image_features, *made]
         features = [known[index] for index in np.cumsum(~np.array(held))]
         self._image, self._image_features = small[-1].copy(), features[-1]
-        self._read(np.stack(features))
+        self._read(np.stack(features), times)
 
     def _resized(self, image: np.ndarray) -> np.ndarray:
         assert self.backbone is not None
@@ -243,10 +270,15 @@ class Stream:
         return resize(image[None], self.backbone.size)[0]
 
     @torch.inference_mode()
-    def _read(self, features: np.ndarray) -> None:
+    def _read(self, features: np.ndarray, times: np.ndarray) -> None:
         frames = check_frames(features, self.model.frame_shape)
-        _, self._state = self.model.step(frames[None].to(self._device), self._state)
+        y, self._state = self.model.step(frames[None].to(self._device), self._state)
         self.num_frames += len(frames)
+        for name, segments in self._live_segments.items():
+            task = self.model.dense_task(name)
+            probabilities = task.log_probabilities(task.decode(y)[0]).exp().cpu().numpy()
+            for row, time in zip(probabilities, times.tolist()):
+                self._closed += [(name, closed) for closed in segments.push(row, time)]
 
     @property
     def _device(self) -> torch.device:
@@ -276,6 +308,10 @@ class _Sampler:
     def wait_until(self, time: float) -> list[np.ndarray]:
         """The images of the samples that a query at `time` sees, if nothing new has come till then."""
         return self._due(time + SAME_TIME_SECONDS)
+
+    def newest_times(self, count: int) -> np.ndarray:
+        """When the samples that were taken last stand, in seconds, (count,)."""
+        return self._first + (self._taken - count + np.arange(count)) * self._seconds
 
     def _due(self, time: float) -> list[np.ndarray]:
         """The frame on screen, once for each sample up to a time that has not been taken yet."""

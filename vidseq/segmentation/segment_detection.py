@@ -101,14 +101,30 @@ def _average_precision(
     scored: Sequence[tuple[float, Segment]], true: Sequence[Segment], overlaps: np.ndarray
 ) -> np.ndarray:
     """Computes average precision of one label at each threshold, (thresholds,)."""
-    ordered = sorted(scored, key=lambda item: (-item[0], item[1].start, item[1].end, item[1].video))
-    if not ordered:
+    if not scored:
         return np.zeros(len(overlaps))
-    right = _match([segment for _, segment in ordered], true, overlaps)
+    ordered, right = match_segments(scored, true, overlaps)
     scores = np.array([score for score, _ in ordered])
     ends = np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1)
     found = right.cumsum(axis=1)[:, ends]
     return interpolated_precision(found / (ends + 1), found / len(true))
+
+
+def match_segments(
+    scored: Sequence[tuple[float, Segment]], true: Sequence[Segment], overlaps: np.ndarray
+) -> tuple[list[tuple[float, Segment]], np.ndarray]:
+    """Finds which detections of one label are right.
+
+    Args:
+        scored: detections with their scores.
+        true: the true segments of the label.
+        overlaps: thresholds of temporal IoU.
+
+    Returns:
+        the detections in the order in which they take segments, and which are right, bool (thresholds, N).
+    """
+    ordered = sorted(scored, key=lambda item: (-item[0], item[1].start, item[1].end, item[1].video))
+    return ordered, _match([segment for _, segment in ordered], true, overlaps)
 
 
 def _match(ordered: Sequence[Segment], true: Sequence[Segment], overlaps: np.ndarray) -> np.ndarray:

@@ -106,6 +106,15 @@ class Task(nn.Module, abc.ABC):
     # -- the data set
 
     @classmethod
+    def variant(cls, options: Mapping[str, object]) -> "type[Task]":
+        """The class that a model with these options takes: this one, unless the options change what an answer is.
+
+        Raises:
+            UserError: an option that does not exist, or a value that does not fit.
+        """
+        return cls
+
+    @classmethod
     @abc.abstractmethod
     def fits(cls, dataset: Dataset) -> bool:
         """Whether the data set has what the task needs."""
@@ -123,6 +132,10 @@ class Task(nn.Module, abc.ABC):
             UserError: options that do not fit the data set.
         """
         return dataset.class_labels[cls.label_kind]
+
+    def notes(self, dataset: Dataset, videos: Collection[str]) -> list[str]:
+        """What a user should know of some videos' labels before they are learnt or scored, a line each."""
+        return []
 
     def derive_queries(self, dataset: Dataset, video: str) -> list[Query]:
         """Queries of a video that are made from its segments, by time. The data set does not contain them."""
@@ -165,6 +178,13 @@ class Task(nn.Module, abc.ABC):
             their scores and right classes; None if the task's answers are no classes, so that it has no temperature.
         """
         return None
+
+    def fit_decisions(self, answers: ScoredAnswers) -> None:
+        """Chooses how probabilities become answers, once the temperature is set; by default there is no choice.
+
+        Args:
+            answers: all that `scored_answers` gave of the validation split.
+        """
 
     def log_probabilities(self, scores: Tensor) -> Tensor:
         """Class scores (..., C) to log-probabilities, float32, at the task's temperature."""

@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -9,8 +10,10 @@ from torch import Tensor
 
 from vidseq.data.dataset import Dataset
 from vidseq.data.examples import IGNORED
-from vidseq.data.schema import Query
+from vidseq.data.schema import Query, Segment
 from vidseq.segmentation.action_order import actions_of
+from vidseq.segmentation.found_segments import FoundSegment, segments_of_classes
+from vidseq.segmentation.live_segments import ClosedSegment, LiveSegments
 from vidseq.segmentation.segmenter import Segmenter
 from vidseq.tasks.base import Task
 from vidseq.tasks.calibration import ScoredAnswers
@@ -27,6 +30,8 @@ class DenseTask(Task):
     """
 
     works_noncausal = True
+    many_labels: ClassVar[bool] = False
+    """Whether a frame may have several classes, so that targets are int8 (T, C) and probabilities do not sum to 1."""
 
     def __init__(self, dim: int, labels: Sequence[str], options: Mapping[str, object], dropout: float) -> None:
         super().__init__(dim, labels, options, dropout)
@@ -44,8 +49,24 @@ class DenseTask(Task):
             labels: the classes in order: the task's own, or those that a data set lists.
 
         Returns:
-            long (T,), `IGNORED` where there is none.
+            long (T,), `IGNORED` where there is none; with many labels a frame int8 (T, C), 1 where a frame is of a
+            class, and `IGNORED` in all columns of a frame that does not count.
         """
+
+    def true_segments(self, dataset: Dataset, video: str, pts_seconds: np.ndarray) -> list[Segment]:
+        """The segments that found ones are compared with: those of `targets`, unless a task has annotated ones.
+
+        Args:
+            dataset: the data set with the annotations.
+            video: the video's name.
+            pts_seconds: the times of its frames, (T,).
+        """
+        classes = self.targets(dataset, video, pts_seconds, self.labels).numpy()
+        times = [*pts_seconds.tolist(), dataset.videos[video].duration]
+        return [
+            Segment(video=video, start=times[item.first], end=times[item.stop], label=self.labels[item.label])
+            for item in segments_of_classes(classes, np.ones((len(classes), len(self.labels))))
+        ]
 
     def background(self, dataset: Dataset) -> str | None:
         """The label that segment metrics leave out; None: they count all labels."""
@@ -107,13 +128,28 @@ class DenseTask(Task):
         """The most probable classes of the newest frame; see `Task.rank`."""
         return rank_classes(self.answer(decoded, queries).exp(), self.labels, top)
 
+    def find_segments(self, probabilities: np.ndarray, decoding: str | None = None) -> list[FoundSegment]:
+        """Makes segments of a whole video's probabilities.
+
+        Args:
+            probabilities: of each frame, (T, C), in the order of the task's labels.
+            decoding: one of those that the segmenter offers; None: its default. Without a segmenter, neighbouring
+                frames of one class are joined.
+
+        Returns:
+            the segments by first frame.
+        """
+        if self.segmenter is None:
+            return segments_of_classes(probabilities.argmax(axis=1), probabilities)
+        scores = np.log(probabilities.clip(min=MIN_PROBABILITY))
+        return segments_of_classes(self.segmenter.decode(scores, decoding), probabilities)
+
     def label_segments(
         self, probabilities: np.ndarray, pts_seconds: np.ndarray, end: float, *, video: str, top: int
     ) -> list[Prediction]:
-        """The rows that a person reads of a whole video: its segments, in the segmenter's default decoding.
+        """The rows that a person reads of a whole video: its segments, as `find_segments` makes them.
 
-        A segment's probabilities are the means of its frames'. Without a segmenter, neighbouring frames of one class
-        are joined.
+        A row's probabilities are the means of its frames'.
 
         Args:
             probabilities: of each frame, (T, C).
@@ -122,25 +158,27 @@ class DenseTask(Task):
             video: its name.
             top: how many classes to rank.
         """
-        if self.segmenter is None:
-            best = probabilities.argmax(axis=1)
-        else:
-            best = self.segmenter.decode(np.log(probabilities.clip(min=MIN_PROBABILITY)))
-        starts = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist()]
         times = [*pts_seconds.tolist(), end]
         rows = []
-        for start, stop in zip(starts, [*starts[1:], len(best)]):
-            mean = probabilities[start:stop].mean(axis=0)
-            (ranking,) = rank_classes(torch.from_numpy(mean)[None], self.labels, top)
-            rows.append(
-                Prediction(
-                    video=video,
-                    time=times[start],
-                    end=max(times[stop], times[start]),
-                    kind=self.query_kind,
-                    answer=self.labels[best[start]],
-                    probability=float(mean[best[start]]),
-                    ranking=ranking,
-                )
-            )
+        for item in self.find_segments(probabilities):
+            start, mean = times[item.first], probabilities[item.first : item.stop].mean(axis=0)
+            closed = ClosedSegment(item.label, start, max(times[item.stop], start), mean)
+            rows.append(self.segment_row(closed, video, top))
         return rows
+
+    def segment_row(self, segment: ClosedSegment, video: str, top: int) -> Prediction:
+        """The row that a person reads of one segment; the other arguments are those of `label_segments`."""
+        (ranking,) = rank_classes(torch.from_numpy(segment.probabilities)[None], self.labels, top)
+        return Prediction(
+            video=video,
+            time=segment.start,
+            end=segment.end,
+            kind=self.query_kind,
+            answer=self.labels[segment.label],
+            probability=float(segment.probabilities[segment.label]),
+            ranking=ranking,
+        )
+
+    def live_segments(self) -> LiveSegments | None:
+        """Finds segments while frames come; None: the task labels the newest frame when it is asked, and no more."""
+        return None

@@ -1,46 +1,18 @@
 """What is happening in each frame."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from vidseq.data.dataset import Dataset
-from vidseq.data.examples import IGNORED, frame_labels_of
-from vidseq.data.schema import FRAME_LABEL
-from vidseq.errors import UserError, unknown_name
-from vidseq.tasks.base import TaskOptions, cross_entropy, make_options
+from vidseq.data.examples import IGNORED, count_overlapping, frame_labels_of
+from vidseq.data.schema import FRAME_LABEL, Segment
+from vidseq.tasks.base import Task, cross_entropy, make_options
 from vidseq.tasks.dense import DenseTask
-
-#: How classes can be weighted against their share of the training frames.
-CLASS_WEIGHTINGS = ("none", "sqrt_inverse", "inverse")
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrameLabelsOptions(TaskOptions):
-    """Options of frame labels."""
-
-    smoothing: float = 0.0
-    """Factor of the smoothing loss; 0.15 in MS-TCN, 0 for none."""
-    smoothing_limit: float = 4.0
-    """A change of log-probability beyond this costs no more: real changes of label must stay possible."""
-    class_weighting: str = "none"
-    """"none", or weigh rare classes up by "inverse" or "sqrt_inverse" of their share."""
-    ambiguous: str = ""
-    """A label whose frames count neither in training nor in scores, such as "Ambiguous" in THUMOS'14; empty: none."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.class_weighting not in CLASS_WEIGHTINGS:
-            choices = ", ".join(CLASS_WEIGHTINGS)
-            raise UserError(f"frame_labels task expects class_weighting {choices}, got '{self.class_weighting}'.")
-        if not (self.smoothing >= 0 and self.smoothing_limit > 0):
-            raise UserError(
-                f"frame_labels task expects smoothing of at least 0 and smoothing_limit above 0, "
-                f"got {self.smoothing} and {self.smoothing_limit}."
-            )
+from vidseq.tasks.frame_label_options import FrameLabelsOptions, change_loss
+from vidseq.tasks.multi_label import MultiLabelFrames, TrackLabels
 
 
 class FrameLabels(DenseTask):
@@ -63,6 +35,14 @@ class FrameLabels(DenseTask):
         self.class_weights: Tensor
 
     @classmethod
+    def variant(cls, options: Mapping[str, object]) -> type[Task]:
+        """The class for one label a frame, for many, or for many of each track; see `Task.variant`."""
+        chosen = make_options(cls.name, cls.Options, options)
+        if not chosen.multi_label:
+            return cls
+        return TrackLabels if chosen.per_track else MultiLabelFrames
+
+    @classmethod
     def fits(cls, dataset: Dataset) -> bool:
         """Whether there are segments."""
         return bool(dataset.segments)
@@ -71,9 +51,7 @@ class FrameLabels(DenseTask):
     def find_labels(cls, dataset: Dataset, train: Collection[str], options: Mapping[str, object]) -> tuple[str, ...]:
         """The data set's actions; see `Task.find_labels`."""
         labels = super().find_labels(dataset, train, options)
-        ambiguous = make_options(cls.name, cls.Options, options).ambiguous
-        if ambiguous and ambiguous not in labels:
-            raise unknown_name("ambiguous label", ambiguous, labels)
+        make_options(cls.name, cls.Options, options).check_ambiguous(labels)
         return labels
 
     def targets(self, dataset: Dataset, video: str, pts_seconds: np.ndarray, labels: Sequence[str]) -> Tensor:
@@ -83,14 +61,30 @@ class FrameLabels(DenseTask):
         """
         segments = dataset.segments_of(video)
         classes = frame_labels_of(segments, pts_seconds, labels, dataset.info.background)
-        ambiguous = [segment for segment in segments if segment.label == self.options.ambiguous]
+        _, ambiguous = self.options.split_ambiguous(dataset, video)
         if ambiguous:
             classes[frame_labels_of(ambiguous, pts_seconds, labels) != IGNORED] = IGNORED
         return classes
 
+    def notes(self, dataset: Dataset, videos: Collection[str]) -> list[str]:
+        """How many segments overlap others, of which a frame has one alone; see `Task.notes`."""
+        kept = [self.options.split_ambiguous(dataset, video)[0] for video in videos]
+        overlapping = sum(map(count_overlapping, kept))
+        if not overlapping:
+            return []
+        return [
+            f"{overlapping:,} of {sum(map(len, kept)):,} segments overlap one of another label; a frame has the label "
+            f"of the segment that starts last. The option multi_label of {self.name} keeps all: "
+            f'--tasks \'{{"{self.name}": {{"multi_label": true}}}}\'.'
+        ]
+
     def background(self, dataset: Dataset) -> str | None:
         """The data set's background label, if it has one."""
         return dataset.info.background
+
+    def true_segments(self, dataset: Dataset, video: str, pts_seconds: np.ndarray) -> list[Segment]:
+        """The annotated segments, without ambiguous ones; see `DenseTask.true_segments`."""
+        return self.options.split_ambiguous(dataset, video)[0]
 
     def fit_statistics(self, targets: Iterable[Tensor]) -> None:
         """Sets the class weights by the number of frames of each class."""
@@ -105,9 +99,8 @@ class FrameLabels(DenseTask):
         Args:
             counts: frames of each class, (C,).
         """
-        power = {"none": 0.0, "sqrt_inverse": 0.5, "inverse": 1.0}[self.options.class_weighting]
         share = counts.double() / counts.sum().clamp(min=1)
-        weights = share.clamp(min=1e-4) ** -power
+        weights = share.clamp(min=1e-4) ** -self.options.weighting_power
         self.class_weights.copy_(weights / (weights * share).sum().clamp(min=1e-12) if share.any() else weights)
 
     def decode(self, y: Tensor) -> Tensor:
@@ -128,20 +121,11 @@ class FrameLabels(DenseTask):
 
 
 def smoothing_loss(logits: Tensor, mask: Tensor, *, limit: float) -> Tensor:
-    """Makes log-probabilities change slowly: their squared change from frame to frame, truncated.
+    """Makes the log-probabilities of one label a frame change slowly; see `change_loss`.
 
     Args:
         logits: (B, T, C).
         mask: bool (B, T), True = valid, a row's valid frames first.
         limit: tau, the largest change that counts.
-
-    Returns:
-        the mean over valid frames but the first and over classes; zero where there is none.
-
-    Source: arXiv:1903.01945, eq. 9 and 10, T-MSE; the frame before takes no gradient, as there.
     """
-    log_probabilities = logits.float().log_softmax(dim=-1)
-    change = (log_probabilities[:, 1:] - log_probabilities[:, :-1].detach()).abs().clamp(max=limit)
-    valid = mask[:, 1:]
-    total = change.square().masked_fill(~valid[..., None], 0).sum()
-    return total / (valid.sum() * logits.shape[-1]).clamp(min=1)
+    return change_loss(logits.float().log_softmax(dim=-1), mask, limit=limit)

@@ -4,6 +4,7 @@ import abc
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -40,6 +41,8 @@ class FutureTask(QueryTask):
     needs = "segments"
     trained_by_default = False
     scored = False
+    given_length: ClassVar[bool]
+    """Whether `class_shares` must know when the video ends, as the published protocol allows."""
     Options = FutureOptions
     options: FutureOptions
 
@@ -57,6 +60,19 @@ class FutureTask(QueryTask):
     def answer_classes(self) -> tuple[str, ...]:
         """None: the answer is a future."""
         return ()
+
+    @abc.abstractmethod
+    def class_shares(self, decoded: Tensor, seconds: np.ndarray, remaining: float) -> np.ndarray:
+        """The probability of each class at future moments.
+
+        Args:
+            decoded: the output of `Predictor.decoded` for one query, (1, ...).
+            seconds: times from the query on, (P,).
+            remaining: seconds from the query to the end of the video; what has no use for it leaves it out.
+
+        Returns:
+            (P, C).
+        """
 
     def offered(self, queries: Sequence[Query]) -> Tensor:
         """No classes, because the answer is a future; bool (N, 0)."""
@@ -83,6 +99,18 @@ class SequenceTask(FutureTask):
     """A task that writes futures: actions with their durations."""
 
     asked_with = "futures_at"
+    given_length = False
+
+    def class_shares(self, decoded: Tensor, seconds: np.ndarray, remaining: float) -> np.ndarray:
+        """The share of `NUM_FUTURES` drawn futures that have each class; see `FutureTask.class_shares`."""
+        generator = torch.Generator(decoded.device).manual_seed(0)
+        drawn = [future for future in self.draw(decoded, NUM_FUTURES, generator=generator)[0] if future]
+        index_of = {label: index for index, label in enumerate(self.labels)}
+        shares = np.zeros((len(seconds), len(self.labels)))
+        for future in drawn:
+            classes = np.array([index_of[label] for label, _ in future])
+            shares[np.arange(len(seconds)), classes[actions_at(future, seconds)]] += 1
+        return shares / len(drawn) if drawn else np.full_like(shares, 1 / len(self.labels))
 
     @abc.abstractmethod
     def likeliest(self, decoded: Tensor) -> list[Future]:

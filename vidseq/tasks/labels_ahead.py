@@ -41,6 +41,7 @@ class LabelsAhead(FutureTask):
 
     name = "labels_ahead"
     asked_with = None
+    given_length = True
     Options = LabelsAheadOptions
     options: LabelsAheadOptions
 
@@ -78,6 +79,10 @@ class LabelsAhead(FutureTask):
         """
         moments = torch.as_tensor(shares, dtype=decoded.dtype, device=decoded.device)
         return self.logits(decoded, moments).float().softmax(dim=-1).cpu().numpy()
+
+    def class_shares(self, decoded: Tensor, seconds: np.ndarray, remaining: float) -> np.ndarray:
+        """The probability of each class at shares of the remaining video; see `FutureTask.class_shares`."""
+        return self.forecast(decoded, np.clip(seconds / remaining, 0, 1))[0]
 
     def targets(self, queries: Sequence[Query]) -> Tensor:
         """The class at each point of each future, long (N, P)."""

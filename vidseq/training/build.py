@@ -92,7 +92,7 @@ def _labels(
     """The data set's classes, and what else tasks take for labels."""
     labels = dict(dataset.class_labels)
     for name, options in tasks.items():
-        task = find_task(name)
+        task = find_task(name).variant(options)
         labels[task.label_kind] = task.find_labels(dataset, train, options)
     return labels
 

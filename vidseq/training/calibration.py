@@ -19,7 +19,7 @@ from vidseq.training.validation import Validation
 
 
 def calibrate_best(fabric: Fabric, clip_dataset: ClipDataset, config: TrainConfig, folder: RunFolder) -> None:
-    """Fits the temperatures of a run's best model, and writes them into it and into `calibration.csv`.
+    """Fits the temperatures and decisions of a run's best model; writes them into it, and `calibration.csv`.
 
     One process does it while the others wait. A kill leaves a run that is calibrated when it is resumed.
 
@@ -31,17 +31,20 @@ def calibrate_best(fabric: Fabric, clip_dataset: ClipDataset, config: TrainConfi
     """
     if fabric.is_global_zero:
         model = load_model(folder.best, fabric.device)
-        found = fit_temperatures(fabric, clip_dataset, config, model)
+        answers = scored_answers(fabric, clip_dataset, config, model)
+        found = {name: calibrate(part) for name, part in answers.items()}
         model.set_temperatures({name: part.temperature for name, part in found.items()})
+        for name, part in answers.items():
+            model.find_task(name).fit_decisions(part)
         save_model(model, folder.best)
         atomic_write(folder.calibration_file, _as_csv(found))
     fabric.barrier()
 
 
-def fit_temperatures(
+def scored_answers(
     fabric: Fabric, clip_dataset: ClipDataset, config: TrainConfig, model: VideoReasoner
-) -> dict[str, Calibration]:
-    """Fits the temperature of each task whose answers are classes; tasks without answers in the split are left out."""
+) -> dict[str, ScoredAnswers]:
+    """The scores of each task whose answers are classes; tasks without answers in the split are left out."""
     validation = Validation(fabric, clip_dataset, config, causal=model.config.causal, shared=False)
     parts: dict[str, list[ScoredAnswers]] = {}
     with torch.inference_mode():
@@ -50,7 +53,7 @@ def fit_temperatures(
                 for name, answers in _scored_answers(model, batch).items():
                     parts.setdefault(name, []).append(answers)
     joined = {name: join_answers(answers) for name, answers in parts.items()}
-    return {name: calibrate(answers) for name, answers in joined.items() if len(answers.targets)}
+    return {name: answers for name, answers in joined.items() if len(answers.targets)}
 
 
 def _scored_answers(model: VideoReasoner, batch: Batch) -> dict[str, ScoredAnswers]:

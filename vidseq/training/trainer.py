@@ -5,6 +5,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | 
     fresh = start_from(model, config.start) if config.start else []
     train = make_clip_dataset(dataset, store, "train", model, source)
     fit_statistics(model, train)
+    _print_notes(model, train)
     about = {
         "dataset": dataset.info.name,
         "features": store.fingerprint.name,
@@ -88,6 +90,14 @@ def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | 
         if error is not None:
             raise error
     return folder.path
+
+
+def _print_notes(model: VideoReasoner, train: ClipDataset) -> None:
+    """Prints what a user should know of the training labels, a line each."""
+    dataset = train.examples.dataset
+    for name in model.tasks:
+        for note in model.find_task(name).notes(dataset, train.examples.videos):
+            print(f"vidseq: {note}", file=sys.stderr)
 
 
 def _check_fits(saved: Mapping[str, Any], model: VideoReasoner, config: TrainConfig, folder: RunFolder) -> None:

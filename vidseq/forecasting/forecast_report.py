@@ -1,0 +1,145 @@
+"""Scores models that forecast in `vidseq evaluate`: long-term anticipation as published, beside baselines."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from vidseq.data.action_sequences import overlapping_actions
+from vidseq.data.dataset import Dataset
+from vidseq.data.examples import frame_labels_of
+from vidseq.evaluation.rows import Run, write_parquet
+from vidseq.features.store import FeatureStore
+from vidseq.forecasting.long_term import long_term_table
+from vidseq.forecasting.long_term_intervals import interval_table
+from vidseq.forecasting.methods import (
+    PATIENT,
+    SIMILAR,
+    ClassForecasts,
+    Forecaster,
+    LabelMethods,
+    one_of_each_performance,
+)
+from vidseq.forecasting.similar_moments import SimilarMoments
+from vidseq.inference.predictor import Predictor
+from vidseq.reporting.tables import to_markdown, write_table
+from vidseq.tasks import FutureTask, of_family
+
+#: Methods that are given the length of the video, which the published protocol allows.
+_GIVEN_LENGTH = ("bigram", PATIENT, SIMILAR)
+#: A video with fewer samples has none before the first fifth.
+_MIN_FRAMES = 5
+
+
+class ForecastReport:
+    """Scores the forecasts of models on the classes of samples, as shares of a video; see `evaluate_long_term`.
+
+    Args:
+        weight: weight of a model where it is pooled with similar moments, from 0 to 1; None: it is not pooled.
+    """
+
+    def __init__(self, weight: float | None = None) -> None:
+        self._weight = weight
+        self._rows: list[pd.DataFrame] = []
+        self._notes: list[str] = []
+        self._given_length = set(_GIVEN_LENGTH)
+
+    def add(self, predictor: Predictor, dataset: Dataset, store: FeatureStore, split: str, run: Run) -> bool:
+        """Scores a model, if it has a task that forecasts and the data set has one sequence of actions a video.
+
+        Args:
+            predictor: the model.
+            dataset: the true labels.
+            store: features of the videos.
+            split: name of the split.
+            run: the model's entries in the rows.
+
+        Returns:
+            whether there is something to report of the model.
+        """
+        tasks = of_family(predictor.model.tasks.values(), FutureTask)
+        if not tasks or not dataset.segments:
+            return False
+        overlapping = overlapping_actions(dataset)
+        if overlapping:
+            self._notes.append(
+                f"{run.run}: no long-term anticipation: it expects one sequence of actions, got segments of "
+                f"'{overlapping}' that overlap."
+            )
+            return True
+        labels = {part: _labels_of(dataset, store, part) for part in ("train", split)}
+        short = [video for video, classes in labels[split].items() if len(classes) < _MIN_FRAMES]
+        if short:
+            self._notes.append(f"{len(short)} videos have fewer than {_MIN_FRAMES} samples and are left out.")
+        test = {video: classes for video, classes in labels[split].items() if video not in short}
+        self._score(predictor, list(tasks.values()), dataset, store, split, run, labels["train"], test)
+        return True
+
+    def _score(
+        self,
+        predictor: Predictor,
+        tasks: list[FutureTask],
+        dataset: Dataset,
+        store: FeatureStore,
+        split: str,
+        run: Run,
+        training: dict[str, np.ndarray],
+        test: dict[str, np.ndarray],
+    ) -> None:
+        actions = dataset.action_labels
+        similar = SimilarMoments(one_of_each_performance(dataset, training).values(), len(actions))
+        methods = LabelMethods(training, test, len(actions), similar)
+        forecasts: dict[str, ClassForecasts] = {}
+        if not self._rows:
+            forecasts[SIMILAR] = methods.similar_moments()
+        named = {} if self._rows else methods.baselines()
+        for task in tasks:
+            name = run.run if len(tasks) == 1 else f"{run.run} {task.name}"
+            for label, alone in {name: True, f"{name} + {SIMILAR}": False}.items():
+                if not alone and self._weight is None:
+                    continue
+                weight = 1.0 if self._weight is None else self._weight
+                forecaster = Forecaster(predictor, task, actions, similar=None if alone else similar, weight=weight)
+                forecasts[label] = {
+                    video: forecaster(store.read(video), video, classes) for video, classes in test.items()
+                }
+                if task.given_length or not alone:
+                    self._given_length |= {label, f"{label}, likeliest"}
+            named[f"{name}, likeliest"] = methods.named(forecasts[name], likeliest=True)
+        named |= {name: methods.named(of_video) for name, of_video in forecasts.items()}
+        groups = {video: dataset.group_of(video) for video in test}
+        self._rows.append(methods.score(named, split=split, groups=groups, seed=run.seed))
+
+    def finish(self, out: Path | None) -> list[str]:
+        """Writes forecasts.parquet (a row for each video, horizon, part and class), forecasts.csv and
+        forecasts_intervals.csv. Returns the table as text, and notes."""
+        texts = [f"{note}\n" for note in self._notes]
+        if not self._rows:
+            return texts
+        rows = pd.concat(self._rows, ignore_index=True)
+        rows["given_length"] = rows["run"].isin(self._given_length)
+        table = long_term_table(rows, ("run", "given_length")).drop(columns="of_observed")
+        if out is not None:
+            write_parquet(rows, out / "forecasts.parquet")
+            write_table(table, out / "forecasts.csv")
+            write_table(interval_table(rows), out / "forecasts_intervals.csv")
+        shown = table.assign(given_length=table["given_length"].map({True: "yes", False: "no"}))
+        shown["part"] = shown["part"].map({"all": "all", "after_transition": "after a change"})
+        shown = shown.rename(columns={"given_length": "length given"})
+        title = (
+            "Long-term anticipation: mean over classes (%) of the next part of a video, as observed: predicted share. "
+            '"after a change" counts the samples after the first change of label alone.'
+        )
+        return [f"{title}\n\n{to_markdown(shown, digits=1)}", *texts]
+
+
+def _labels_of(dataset: Dataset, store: FeatureStore, split: str) -> dict[str, np.ndarray]:
+    """The class of each sample of a split's videos that have features, (n,) each; below 0 without one."""
+    labels, background = dataset.action_labels, dataset.info.background
+    return {
+        video.video: frame_labels_of(
+            dataset.segments_of(video.video), store.read(video.video).pts_seconds, labels, background
+        ).numpy()
+        for video in dataset.split(split)
+        if video.video in store
+    }
