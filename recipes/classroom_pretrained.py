@@ -46,11 +46,12 @@ BACKBONE = BackboneConfig(input_size=320, resize="whole", pooling="9x10", tokens
 PCA = 64
 #: Most questions do not look at the present, so that single frames teach what a memory must hold.
 TRAINING = TrainConfig(
-    epochs=30,
+    epochs=20,
     dim=256,
     batch_size=8,
     lr=2e-3,
-    feature_dropout=0.1,
+    dropout=0.2,
+    feature_dropout=0.2,
     look_dropout=0.7,
     glances=16,
     full_context=0.6,
