@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidseq.errors import UserError
+from vidseq.inference import overlay as overlay_module
 from vidseq.inference.overlay import MAX_FPS, Caption, Line, Overlay, draw_caption, save_annotated_video, wrap
 from vidseq.inference.predictions import Prediction
 from vidseq.video.reader import VideoReader
@@ -65,7 +66,7 @@ def test_wrong_answers_stand_beside_the_right_ones() -> None:
         row("question", 3.0, "red", question="And now?"),
     ]
     answers = Overlay(rows).caption(3.0).questions[1::2]
-    assert texts(answers) == ["dark red – wrong: light blue", "Frank", "red"]
+    assert texts(answers) == ["dark red (wrong: light blue)", "Frank", "red"]
     assert len({line.color for line in answers}) == 3
     ranked = Overlay([row("next_action", 1.0, "jump_rope", ranking=RANKING, truth="sit_down")]).caption(1.0).next
     assert texts(ranked) == ["Next", "jump rope", "draw", "dance", "wrong: sit down"]
@@ -228,3 +229,10 @@ def test_nothing_is_left_where_the_source_is_missing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         save_annotated_video(tmp_path / "none.mp4", tmp_path / "out.mp4", [])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_letter_of_the_usual_font_is_drawn() -> None:
+    """A letter that a font lacks is drawn as a box."""
+    for letter in [*map(chr, range(33, 127)), *"…‘’“”·", *"éßñ×–Ωж"]:
+        font = overlay_module._font_of(letter, 16)
+        assert bytes(font.getmask(letter)) != bytes(font.getmask("\uffff")), letter

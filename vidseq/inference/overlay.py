@@ -45,8 +45,8 @@ _RIGHT = (0, 200, 140, 255)
 _WRONG = (255, 110, 40, 255)
 _TRACK = (255, 255, 255, 46)
 
-#: The usual font has all letters below this code point: Latin ones with accents.
-_USUAL_LETTERS = 0x180
+#: What the usual font has beside ASCII; it has no accents.
+_USUAL_LETTERS = frozenset("…‘’“”·")
 
 #: Largest width of panels at the sides and at the bottom, in font sizes: wider ones hide more of the video.
 _SIDE, _BELOW = 14, 30
@@ -174,7 +174,7 @@ def _answer_line(row: Prediction, color: Color) -> Line:
     """An answer in its own colour, or in that of right and wrong ones where the truth is known."""
     text = _readable(row.answer)
     if row.is_wrong:
-        return Line(f"{text} – wrong: {_readable(row.truth or '')}", _WRONG, row.probability)
+        return Line(f"{text} (wrong: {_readable(row.truth or '')})", _WRONG, row.probability)
     return Line(text, color if row.truth is None else _RIGHT, row.probability)
 
 
@@ -244,7 +244,7 @@ def _font(size: int) -> Font:
 
 def _font_of(text: str, size: int) -> Font:
     """Returns the usual font, or one that has the letters of a text where the usual one surely lacks some."""
-    if all(ord(letter) < _USUAL_LETTERS or letter in "–…‘’“”" for letter in text):
+    if all(letter.isascii() or letter in _USUAL_LETTERS for letter in text):
         return _font(size)
     return _font_file(font_for(text), size)
 
