@@ -1,4 +1,5 @@
 from .live import LiveReader as LiveReader
+from .live import SourceLostError as SourceLostError
 from .probing import VideoInfo as VideoInfo
 from .probing import probe as probe
 from .reader import Frames as Frames
