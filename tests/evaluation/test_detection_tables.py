@@ -124,7 +124,7 @@ def test_one_group_has_no_interval_and_no_background_has_one_line():
     assert means["background"].tolist() == ["out"]
     assert means["classes"].tolist() == [4]
     assert means[["mAP_low", "mcAP_high"]].isna().all(axis=None)
-    assert "[nan, nan]" in detection_text(means)
+    assert "[–, –]" in detection_text(means)
 
 
 def test_nothing_to_rank():

@@ -10,8 +10,12 @@ import pandas as pd
 import pytest
 from layouts import write_mstcn
 
+from vidseq.data.dataset import Dataset
 from vidseq.evaluation.rows import read_rows
+from vidseq.forecasting import LabelMoments
+from vidseq.forecasting.methods import one_of_each_performance
 from vidseq.forecasting.moments import moment_name
+from vidseq.importers import IMPORTERS
 from vidseq.segmentation.segment_metrics import runs_of
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -73,18 +77,19 @@ def test_anticipation_stands_beside_its_floors(
 
 
 def test_the_model_sees_just_what_is_observed(salads: Path, tmp_path: Path) -> None:
-    module = recipe("anticipation")
-    source = module.SOURCES["50salads"]
-    dataset = module.prepare(salads, tmp_path / "data", source, 1)
-    labels = module.labels_of(dataset, "rgb-06-1", 30)
+    source = recipe("anticipation").SOURCES["50salads"]
+    folder = tmp_path / "data"
+    IMPORTERS["mstcn"](salads, folder, fps=source.fps, split=1, group=source.group)
+    dataset = Dataset.load(folder)
+    learning = LabelMoments(dataset, folder / "moments", count=source.moments, stretch=0.3)
+    labels = learning.labels("test")["rgb-06-1"]
     assert [dataset.action_labels[number] for number in labels] == (
         (salads / "groundTruth" / "rgb-06-1.txt").read_text().split()
     )
-    moments, store = module.moments_to_learn(dataset, ["rgb-01-1"], source)
-    assert {moments.group_of(video) for video in moments.videos} == {"01"}
+    assert {learning.dataset.group_of(video) for video in learning.dataset.videos} == {f"{n:02d}" for n in range(1, 6)}
     for number, share in enumerate((0.2, 0.3)):
         observed = labels[: int(share * len(labels))]
-        frames = store.read(moment_name("rgb-06-1", number)).features
+        frames = learning.store.read(moment_name("rgb-06-1", number)).features
         runs = runs_of(observed)
         assert frames[:, :3].argmax(axis=1).tolist() == runs.labels.tolist()
         lasted = (runs.ends - runs.starts)[-1] / 30
@@ -93,8 +98,6 @@ def test_the_model_sees_just_what_is_observed(salads: Path, tmp_path: Path) -> N
 
 
 def test_performances_are_counted_once() -> None:
-    module = recipe("anticipation")
-
     class Kitchen:
         def group_of(self, video: str) -> str:
             return video[:2]
@@ -105,4 +108,4 @@ def test_performances_are_counted_once() -> None:
         "p1-again": np.array([1, 0]),
         "p2-left": np.array([0, 1]),
     }
-    assert list(module.performances(Kitchen(), videos)) == ["p1-left", "p1-again", "p2-left"]
+    assert list(one_of_each_performance(Kitchen(), videos)) == ["p1-left", "p1-again", "p2-left"]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,13 +12,15 @@ from vidseq.features.base import Backbone
 from vidseq.inference.latency import Latencies
 from vidseq.inference.live import Session
 from vidseq.inference.predictions import Prediction
-from vidseq.inference.recording import LiveRecording
 from vidseq.inference.request import PredictionRequest
 from vidseq.inference.stream import Stream
 from vidseq.model import VideoReasoner
 from vidseq.video.live import Gap, LivePicture, LiveReader, SourceLostError
 from vidseq.video.resizing import resize
 from vidseq.video.sampling import SAME_TIME_SECONDS
+
+if TYPE_CHECKING:
+    from vidseq.inference.recording import LiveRecording
 
 #: The kind of rows that say when no picture came.
 GAP = "gap"
@@ -61,7 +64,7 @@ class LiveRun:
         self._session = _LiveSession(Stream(model, backbone, video=video, sampled=True), video, request)
         self._reader, self._request = reader, request
         self._fps = self._session.fps
-        self._recording = None if recording is None else LiveRecording(recording)
+        self._recording = None if recording is None else _record(recording)
         self.latencies = Latencies()
         """From a picture to each answer about it, on disk."""
         self.num_read = 0
@@ -158,3 +161,9 @@ class _LiveSession(Session):
     def _gap_row(self, gap: Gap) -> Prediction:
         answer = f"no picture: {gap.reason}"
         return Prediction(video=self._video, time=gap.start, end=gap.end, kind=GAP, answer=answer, probability=1.0)
+
+
+def _record(path: Path) -> "LiveRecording":
+    from vidseq.inference.recording import LiveRecording  # draws with Pillow
+
+    return LiveRecording(path)

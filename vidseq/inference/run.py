@@ -24,7 +24,6 @@ from vidseq.inference.predictions import Prediction, formatter, to_json
 from vidseq.inference.request import PredictionRequest
 from vidseq.inference.row_file import RowFile
 from vidseq.inference.sources import Source, Sources, backbone_of, find_sources
-from vidseq.inference.timeline import write_page
 from vidseq.model import VideoReasoner
 from vidseq.video.addresses import is_live
 from vidseq.video.folder import VIDEO_SUFFIXES
@@ -125,6 +124,8 @@ def predict_sources(
         for line in reader.summary():
             print(f"vidseq: {line}", file=sys.stderr)
     if html is not None:
+        from vidseq.inference.timeline import write_page  # renders with jinja2
+
         write_page(html, batch, Path(model_folder).resolve().name, None if listed is None else listed.dataset, found)
     if batch.num_known and (rows is not None or form is not to_json):
         say(f"{batch.num_right} of {batch.num_known} answers are right.")

@@ -74,8 +74,8 @@ class FrameLabels(DenseTask):
             return []
         return [
             f"{overlapping:,} of {sum(map(len, kept)):,} segments overlap one of another label; a frame has the label "
-            f"of the segment that starts last. The option multi_label of {self.name} keeps all: "
-            f'--tasks \'{{"{self.name}": {{"multi_label": true}}}}\'.'
+            f"of the segment that starts last. The option multi_label of {self.name} keeps all; set it under tasks "
+            "in dataset.json."
         ]
 
     def background(self, dataset: Dataset) -> str | None:
