@@ -63,7 +63,7 @@ from vidseq.heads import head_names
 from vidseq.importers import IMPORTERS
 from vidseq.inference import Predictor
 from vidseq.reporting import to_markdown, write_table
-from vidseq.training import TrainConfig, fit
+from vidseq.training import ResolvedConfig, fit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +88,7 @@ SOURCES = {
     "breakfast": Source(15, 16, 10, 0.35, Similarity(done=1.0, elapsed=1.0, length=0.4), "1,2,3,4", "0", r"^(P\d+)_"),
     "50salads": Source(30, 32, 20, 0.5, Similarity(), "1,2,3,4,5", "0,1,2", r"^rgb-(\d+)-"),
 }
-SETTINGS = TrainConfig(
+SETTINGS = ResolvedConfig(
     tasks={"labels_ahead": {}},
     head="lstm",
     dim=64,
@@ -110,7 +110,7 @@ def main(
     splits: str | None = None,
     seeds: str | None = None,
     heads: str | None = None,
-    training: TrainConfig | None = None,
+    training: ResolvedConfig | None = None,
 ) -> None:
     """Trains on the official splits and prints the model beside the baselines.
 
@@ -148,7 +148,7 @@ def main(
 
 
 def score_split(
-    data: Path, out: Path, name: str, split: int, seeds: Sequence[int], heads: Sequence[str], training: TrainConfig
+    data: Path, out: Path, name: str, split: int, seeds: Sequence[int], heads: Sequence[str], training: ResolvedConfig
 ) -> pd.DataFrame:
     """Trains and scores one official split; returns the rows of all methods."""
     source, folder = SOURCES[name], out / f"{name}-split{split}"
@@ -183,7 +183,7 @@ def score_split(
     return pd.concat(rows, ignore_index=True)
 
 
-def mark(head: str, training: TrainConfig, comma: str = ", ") -> str:
+def mark(head: str, training: ResolvedConfig, comma: str = ", ") -> str:
     """Returns the suffix that names a head; empty for the head of the settings."""
     return "" if head == training.head else f"{comma}{head}"
 

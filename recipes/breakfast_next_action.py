@@ -31,11 +31,11 @@ from vidseq.forecasting import best_chain, next_action_table
 from vidseq.heads import head_names
 from vidseq.importers import convert_breakfast_split, write_action_steps
 from vidseq.reporting import to_markdown, write_table
-from vidseq.training import TrainConfig, fit
+from vidseq.training import ResolvedConfig, fit
 
 CHAINS = tuple(f"ngram:{order}" for order in (1, 2, 3, 4, 8))
 CONTROLS = ("blind", "shuffled", "swapped_past:1s", "majority", "time_only", "bag_of_labels", "repeat_last_label")
-SETTINGS = TrainConfig(
+SETTINGS = ResolvedConfig(
     dim=64,
     tasks={"next_action": {"label_smoothing": 0.1}},
     full_context=0.5,

@@ -24,7 +24,7 @@ from vidseq.evaluation import evaluate_models, read_rows
 from vidseq.features import FeatureStore, backbone_like
 from vidseq.inference import PredictionRequest, predict_sources
 from vidseq.processes import all_values, run_jobs
-from vidseq.training import TrainConfig, fit
+from vidseq.training import ResolvedConfig, fit
 
 SHIPPED = ("classroom", "classroom_stream")
 #: Frames a second that the shipped models see.
@@ -45,7 +45,9 @@ WORLD = ClassroomConfig(
     max_children=2,
     families=("next_action", "color_now", "doing", *ABOUT_THE_PAST),
 )
-TRAINING = TrainConfig(epochs=12, batch_size=8, feature_dropout=0.1, full_context=0.8, look_dropout=0.5, patience=None)
+TRAINING = ResolvedConfig(
+    epochs=12, batch_size=8, feature_dropout=0.1, full_context=0.8, look_dropout=0.5, patience=None
+)
 HEAD_OPTIONS: dict[str, dict[str, Any]] = {"conv": {"layers": 5}, "window": {"window": 64, "layers": 2}}
 
 
@@ -54,7 +56,7 @@ def main(
     heads: str = "conv,lstm,memory,window",
     new: ClassroomConfig = NEW,
     world: ClassroomConfig = WORLD,
-    training: TrainConfig = TRAINING,
+    training: ResolvedConfig = TRAINING,
     fps: float = 1.0,
     contexts: str = "1f,4s,16s,full",
     workers: int = 2,
@@ -108,7 +110,7 @@ def look(dataset: Dataset, fps: float, workers: int) -> None:
         raise SystemExit(1)
 
 
-def train(data: Path, heads: list[str], training: TrainConfig, out: Path, workers: int) -> list[Path]:
+def train(data: Path, heads: list[str], training: ResolvedConfig, out: Path, workers: int) -> list[Path]:
     """Trains the heads, several at a time, each in its own process."""
     jobs = {
         head: dataclasses.replace(training, head=head, head_options=HEAD_OPTIONS.get(head, {}) | training.head_options)
@@ -119,7 +121,7 @@ def train(data: Path, heads: list[str], training: TrainConfig, out: Path, worker
     return [runs[head] for head in heads]
 
 
-def train_one(data: Path, out: Path, config: TrainConfig) -> Path:
+def train_one(data: Path, out: Path, config: ResolvedConfig) -> Path:
     """Trains one head, or resumes its training."""
     return fit(Dataset.load(data), FeatureStore.open_in(data), config, out / config.head, resume=True)
 

@@ -22,7 +22,7 @@ from vidseq.data import Dataset
 from vidseq.evaluation import accuracy_interval, read_rows
 from vidseq.features import FeatureStore
 from vidseq.reporting import to_markdown, write_table
-from vidseq.training import TrainConfig, fit
+from vidseq.training import ResolvedConfig, fit
 
 WORLD = ClassroomConfig(
     observations="symbolic",
@@ -35,7 +35,7 @@ WORLD = ClassroomConfig(
     feature_fps=2,
     families=("color_now", "doing", "first_last", "color_then"),
 )
-TRAINING = TrainConfig(
+TRAINING = ResolvedConfig(
     head="window",
     head_options={"window": 72, "layers": 1},
     dim=64,
@@ -55,7 +55,7 @@ SHOWN = ("none", "part", "all", "blind", "evidence_only")
 def main(
     out: Path = Path("runs/classroom_context"),
     world: ClassroomConfig = WORLD,
-    training: TrainConfig = TRAINING,
+    training: ResolvedConfig = TRAINING,
     contexts: str = CONTEXTS,
 ) -> None:
     """Generates the classroom, trains, sweeps, and compares with the truth.

@@ -26,7 +26,7 @@ from vidseq.features import BackboneConfig, FeatureStore, backbone_like, make_ba
 from vidseq.files import atomic_write
 from vidseq.processes import all_values, run_jobs
 from vidseq.reporting import to_markdown
-from vidseq.training import TrainConfig, fit
+from vidseq.training import ResolvedConfig, fit
 
 #: Worlds of this seed and above are kept for tests.
 FIRST_TEST_SEED = 1_000_000
@@ -45,7 +45,7 @@ TEST = ClassroomConfig(train_videos=0, val_videos=0, test_videos=100, feature_fp
 BACKBONE = BackboneConfig(input_size=320, resize="whole", pooling="9x10", tokens=True)
 PCA = 64
 #: Most questions do not look at the present, so that single frames teach what a memory must hold.
-TRAINING = TrainConfig(
+TRAINING = ResolvedConfig(
     epochs=20,
     dim=256,
     batch_size=8,
@@ -123,7 +123,7 @@ def look(dataset: Dataset, workers: int, *, pca: int | None = None, like: Featur
         raise SystemExit(1)
 
 
-def train(data: Path, runs: Path, config: TrainConfig) -> Path:
+def train(data: Path, runs: Path, config: ResolvedConfig) -> Path:
     """Trains one model, or resumes its training."""
     return fit(Dataset.load(data), FeatureStore.open_in(data), config, runs / config.head, resume=True)
 

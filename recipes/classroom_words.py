@@ -44,7 +44,7 @@ from vidseq.inference import Predictor
 from vidseq.language import draw_tree, grow_tree, pad_tokens
 from vidseq.reporting import save_figure, to_markdown, write_table
 from vidseq.tasks import AnswerWords
-from vidseq.training import TrainConfig, fit
+from vidseq.training import ResolvedConfig, fit
 
 WORLD = ClassroomConfig(
     observations="symbolic",
@@ -57,7 +57,7 @@ WORLD = ClassroomConfig(
     max_children=2,
     families=("color_now", "doing", "first_last"),
 )
-TRAINING = TrainConfig(
+TRAINING = ResolvedConfig(
     head="window",
     head_options={"window": 64, "layers": 1},
     dim=64,
@@ -79,7 +79,7 @@ MODELS: dict[str, dict[str, dict[str, Any]]] = {
 BEAMS: dict[str, tuple[int | None, ...]] = {"word": (1, 5), "character": (1, 5), "class": (None,)}
 
 
-def main(out: Path = Path("runs/words"), world: ClassroomConfig = WORLD, training: TrainConfig = TRAINING) -> None:
+def main(out: Path = Path("runs/words"), world: ClassroomConfig = WORLD, training: ResolvedConfig = TRAINING) -> None:
     """Trains the three models and compares them.
 
     Args:

@@ -49,10 +49,10 @@ from vidseq.heads import head_names
 from vidseq.importers import epic_steps
 from vidseq.inference import Predictor
 from vidseq.reporting import save_figure, to_markdown, write_table
-from vidseq.training import TrainConfig, fit
+from vidseq.training import ResolvedConfig, fit
 
 CONTEXTS = "1f,2f,4f,8f,16f,32f,64f,128f,256f,full"
-SETTINGS = TrainConfig(
+SETTINGS = ResolvedConfig(
     head="gru",
     dim=128,
     full_context=0.0,
@@ -167,7 +167,7 @@ def report(rows: pd.DataFrame, kind: str, best: str, out: Path) -> None:
 
 
 def report_adjusted(
-    config: TrainConfig,
+    config: ResolvedConfig,
     seeds: Sequence[int],
     query_set: QuerySet,
     store: FeatureStore,

@@ -35,10 +35,10 @@ from vidseq.forecasting import HELD_OUT, ChainPlans, Planner, evaluate_plans, pl
 from vidseq.importers import ask_for_plans, epic_steps
 from vidseq.inference import Predictor
 from vidseq.reporting import to_markdown, write_table
-from vidseq.training import TrainConfig, fit
+from vidseq.training import ResolvedConfig, fit
 
 LENGTH, FUTURES = 20, 5
-SETTINGS = TrainConfig(
+SETTINGS = ResolvedConfig(
     head="gru",
     dim=128,
     tasks={"action_sequence": {"most_actions": LENGTH, "cell": "transformer"}},
@@ -116,7 +116,7 @@ class Choice:
 
 
 def choose(
-    plans: Dataset, labels: Mapping[str, Sequence[str]], store: FeatureStore, config: TrainConfig, run: Path
+    plans: Dataset, labels: Mapping[str, Sequence[str]], store: FeatureStore, config: ResolvedConfig, run: Path
 ) -> Choice:
     """Chooses the settings on held-out training participants, with a model and chains trained on the others.
 

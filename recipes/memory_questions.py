@@ -27,11 +27,11 @@ from vidseq.features import FeatureStore, external_fingerprint
 from vidseq.heads import head_names
 from vidseq.importers import convert_fifty_salads_split
 from vidseq.reporting import to_markdown, write_table
-from vidseq.training import TrainConfig, fit
+from vidseq.training import ResolvedConfig, fit
 
 CONTEXTS = "1f,4s,16s,64s,full"
 CONTROLS = ("majority", "question_only", "time_only", "bag_of_frames", "label_bag_probe", "label_chain_probe")
-SETTINGS = TrainConfig(
+SETTINGS = ResolvedConfig(
     tasks={"question": {}}, dim=64, batch_size=8, lr=3e-3, epochs=40, drawn_questions=4, patience=None
 )
 #: Edges of the ages of the evidence in the table of twins, in seconds.
@@ -100,7 +100,7 @@ def write_labels(dataset: Dataset) -> None:
         store.write(video.video, features, times)
 
 
-def train(folder: Path, out: Path, split: int, heads: list[str], training: TrainConfig) -> list[Path]:
+def train(folder: Path, out: Path, split: int, heads: list[str], training: ResolvedConfig) -> list[Path]:
     """Trains each head on the questions; returns the run folders."""
     dataset, store = Dataset.load(folder), FeatureStore.open_in(folder)
     runs = [out / f"{head}-split{split}" for head in heads]

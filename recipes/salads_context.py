@@ -33,12 +33,12 @@ from vidseq.features import FeatureStore
 from vidseq.heads import head_names
 from vidseq.importers import convert_fifty_salads_split
 from vidseq.reporting import to_markdown, write_table
-from vidseq.training import TrainConfig, fit
+from vidseq.training import ResolvedConfig, fit
 
 CONTEXTS = "1f,1s,2s,4s,8s,16s,32s,64s,128s,256s,full"
 ANTICIPATION_SECONDS = 1.0
 EVERY_SECONDS = 10.0
-SETTINGS = TrainConfig(
+SETTINGS = ResolvedConfig(
     tasks={
         "next_action": {"anticipation_seconds": ANTICIPATION_SECONDS},
         "frame_labels": {"smoothing": 0.15},
@@ -112,7 +112,7 @@ def main(
         report(pool_splits(tables), out / task, title, f"python recipes/salads_context.py --data {data.name}")
 
 
-def train(data: Path, out: Path, split: int, heads: Sequence[str], training: TrainConfig) -> list[Path]:
+def train(data: Path, out: Path, split: int, heads: Sequence[str], training: ResolvedConfig) -> list[Path]:
     """Converts a split unless it is converted already, and trains each head on it; returns the run folders."""
     folder = out / f"split{split}"
     if not (folder / "dataset.json").is_file():

@@ -57,9 +57,9 @@ from vidseq.importers import convert_fifty_salads_split
 from vidseq.inference import Predictor
 from vidseq.reporting import to_markdown, write_table
 from vidseq.segmentation import DECODINGS
-from vidseq.training import TrainConfig, fit
+from vidseq.training import ResolvedConfig, fit
 
-SETTINGS = TrainConfig(
+SETTINGS = ResolvedConfig(
     tasks={"frame_labels": {"smoothing": 0.15}},
     dim=64,
     feature_dropout=0.2,
@@ -140,7 +140,7 @@ def main(
         print(f"{to_markdown(table, digits=1)}\n", flush=True)
 
 
-def sized(head: str, causal: bool, parameters: int | None) -> TrainConfig:
+def sized(head: str, causal: bool, parameters: int | None) -> ResolvedConfig:
     """Returns the training config of a head, at the default width or at the one with this number of parameters."""
     config = dataclasses.replace(SETTINGS, head=head, causal=causal)
     options = {"dropout": 0.2, **HEAD_OPTIONS.get(head, {})}

@@ -76,6 +76,7 @@ def read_clips(
     *,
     whole: bool = False,
     videos: Sequence[str] | None = None,
+    levelled: bool = False,
 ) -> Reading:
     """Reads each clip once and answers every query from the frames that it sees.
 
@@ -86,6 +87,7 @@ def read_clips(
         asked: the queries of each task, by its name.
         whole: read every clip to its end, for frame labels, instead of to its last query.
         videos: the video of each clip, so that no video retrieves itself; None: unknown.
+        levelled: the features of whole videos come from `VideoReasoner.level`.
 
     Returns:
         the answers, and the head's output at every frame read.
@@ -94,7 +96,7 @@ def read_clips(
         ValueError: a query is after the end of its clip.
     """
     if not model.config.causal:
-        return Reading({}, model(features, mask))
+        return Reading({}, model(features, mask, levelled=levelled))
     return _read(model, model.project(features, mask), mask, asked, whole=whole, videos=videos)
 
 

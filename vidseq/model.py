@@ -15,7 +15,7 @@ from vidseq.features.projection import FeatureProjection
 from vidseq.heads import make_head
 from vidseq.language.question import QuestionEncoder
 from vidseq.language.vocabulary import Vocabulary
-from vidseq.projection import FrameProjection, Look, Projected, Projection, TokenProjection
+from vidseq.projection import FrameProjection, Look, Projected, Projection, TokenProjection, level_videos, pool_frames
 from vidseq.tasks import TASKS, DenseTask, QueryTask, Task, find_task, names_of_family, of_family
 
 SomeTask = TypeVar("SomeTask", bound=Task)
@@ -45,6 +45,10 @@ class ModelConfig:
     head_options: Mapping[str, Any] = field(default_factory=dict)
     causal: bool = True
     """False: sees past and future, so it labels frames but answers no queries."""
+    level_videos: bool = False
+    """Give the features of each whole video the training features' mean and deviation; not where `causal` is True."""
+    frames_per_step: int = 1
+    """Neighbouring frames that the head reads as one, their mean; 1 where `causal` is True."""
     vocabulary: tuple[str, ...] = ()
     """The words of its questions."""
     fps: str | None = None
@@ -118,6 +122,11 @@ class VideoReasoner(nn.Module):
         super().__init__()
         if not config.tasks:
             raise UserError(f"A model expects at least one task, got none. Known tasks: {', '.join(TASKS)}.")
+        if config.causal and (config.level_videos or config.frames_per_step > 1):
+            raise UserError(
+                "A model with level_videos or frames_per_step above 1 reads whole videos, so it expects causal=False, "
+                "got True."
+            )
         self.config = config
         self.feature_projection: FeatureProjection | None = None
         """The projection that the fingerprint names; the features of new videos are made with it."""
@@ -172,17 +181,41 @@ class VideoReasoner(nn.Module):
         """Shape of one frame's features: (F,), or (N, F) with a token axis."""
         return tuple(self.projection.mean.shape)
 
-    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, features: Tensor, mask: Tensor | None = None, *, levelled: bool = False) -> Tensor:
         """Reads whole videos, offline.
 
         Args:
             features: (B, T, F), or (B, T, N, F) with a token axis.
             mask: bool (B, T), True = valid, a row's valid frames first; None: all valid.
+            levelled: the features come from `level`.
 
         Returns:
             y (B, T, D), zero where invalid.
         """
-        return self.head(self.split(self.project(features, mask)).x, mask)
+        self._check_shape(features)
+        if not levelled:
+            features = self.level(features, mask)
+        stride = self.config.frames_per_step
+        if stride == 1:
+            return self.head(self.split(self.project(features, mask)).x, mask)
+        steps, steps_mask = pool_frames(features, mask, stride)
+        y = self.head(self.split(self.project(steps, steps_mask)).x, steps_mask)
+        y = y.repeat_interleave(stride, dim=1)[:, : features.shape[1]]
+        return y if mask is None else y.masked_fill(~mask[..., None], 0)
+
+    def level(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Gives each video the mean and deviation of the training features, if the config says so.
+
+        Args:
+            features: whole videos, as in `forward`; not changed.
+            mask: as in `forward`.
+
+        Returns:
+            features of the same shape.
+        """
+        if not self.config.level_videos:
+            return features
+        return level_videos(features, mask, self.projection.mean, self.projection.std)
 
     def project(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """Projects features, once for all that is asked of them.
@@ -194,14 +227,17 @@ class VideoReasoner(nn.Module):
         Returns:
             (B, T, W), zero where invalid: the head's input and then the frame's tokens, which `split` takes apart.
         """
-        if features.ndim != 2 + len(self.frame_shape) or features.shape[2:] != self.frame_shape:
-            shape = ", ".join(map(str, self.frame_shape))
-            raise UserError(f"The model expects features (B, T, {shape}), got {tuple(features.shape)}.")
+        self._check_shape(features)
         if mask is not None:  # before anything is computed: NaN in padding must not reach a gradient
             features = features.masked_fill(~mask.view(*mask.shape, *[1] * len(self.frame_shape)), 0)
         x, tokens = self.projection(features)
         both = torch.cat([x, tokens.flatten(2)], dim=-1) if self.config.tokens else x
         return both if mask is None else both.masked_fill(~mask[..., None], 0)
+
+    def _check_shape(self, features: Tensor) -> None:
+        if features.ndim != 2 + len(self.frame_shape) or features.shape[2:] != self.frame_shape:
+            shape = ", ".join(map(str, self.frame_shape))
+            raise UserError(f"The model expects features (B, T, {shape}), got {tuple(features.shape)}.")
 
     def split(self, projected: Tensor) -> Projected:
         """What `project` gave, (..., W), as the head's input (..., D) and tokens (..., N, E)."""

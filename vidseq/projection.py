@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 #: Share of the numbers of places that memory does without in training, each for a whole clip: they are many, and are
 #: easily learnt by heart.
@@ -16,6 +17,10 @@ PLACE_DROPOUT = 0.3
 
 #: A feature further from its mean than this many standard deviations counts as this far.
 MAX_DEVIATIONS = 10.0
+
+
+#: A channel that hardly changes within a video is not blown up: this share of its training deviation is added.
+MIN_DEVIATION = 0.1
 
 
 class Projected(NamedTuple):
@@ -194,3 +199,52 @@ class ClipDropout(nn.Module):
             return x
         kept = torch.rand(x.shape[0], *[1] * (x.ndim - 2), x.shape[-1], device=x.device) >= self.share
         return x * (kept / (1 - self.share)).to(x.dtype)
+
+
+def level_videos(features: Tensor, mask: Tensor | None, mean: Tensor, std: Tensor) -> Tensor:
+    """Gives the features of each video a mean and a deviation, channel by channel.
+
+    A CNN that was fitted to the training videos has weaker outputs on others, and videos differ in light and scene.
+
+    Args:
+        features: of whole videos, (B, T, ...).
+        mask: bool (B, T), True = valid; None: all valid.
+        mean: the wanted mean of each channel, (...).
+        std: the wanted deviation of each channel, above 0.
+
+    Returns:
+        features of the same shape, zero where invalid.
+    """
+    if mask is None:
+        mask = torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
+    valid = mask.view(*mask.shape, *[1] * (features.ndim - 2))
+    count = valid.sum(dim=1, keepdim=True).clamp(min=1)
+    centre = features.masked_fill(~valid, 0).sum(dim=1, keepdim=True) / count
+    off = (features - centre).masked_fill(~valid, 0)
+    own = (off.square().sum(dim=1, keepdim=True) / count).sqrt()
+    return (mean + off / (own + MIN_DEVIATION * std) * std).masked_fill(~valid, 0)
+
+
+def pool_frames(features: Tensor, mask: Tensor | None, stride: int) -> tuple[Tensor, Tensor | None]:
+    """Averages each `stride` frames of a video; the last ones may be fewer.
+
+    Args:
+        features: (B, T, ...).
+        mask: bool (B, T), True = valid, a row's valid frames first; None: all valid.
+        stride: at least 1.
+
+    Returns:
+        features (B, ceil(T / stride), ...), zero where no frame is valid, and their mask; None: all valid.
+    """
+    batch, num_frames, *shape = features.shape
+    valid = features.new_ones(batch, num_frames) if mask is None else mask.to(features.dtype)
+    missing = -num_frames % stride
+    steps = (num_frames + missing) // stride
+    weights = functional.pad(valid, (0, missing)).view(batch, steps, stride)
+    whole = features if mask is None else features.masked_fill(~mask.view(batch, num_frames, *[1] * len(shape)), 0)
+    padded = functional.pad(whole, (0, 0) * len(shape) + (0, missing))
+    count = weights.sum(dim=2)
+    mean = padded.view(batch, steps, stride, *shape).sum(dim=2) / count.clamp(min=1).view(
+        batch, steps, *[1] * len(shape)
+    )
+    return mean, None if mask is None else count > 0

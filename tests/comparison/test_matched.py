@@ -8,7 +8,7 @@ from vidseq.heads import num_parameters
 from vidseq.training import TrainConfig
 from vidseq.training.build import build_model
 
-SETTINGS = TrainConfig(head="conv", head_options={"layers": 5}, dim=72, tasks={"question": {}})
+SETTINGS = TrainConfig(head="conv", head_options={"layers": 5}, dim=72, tasks={"question": {}}).resolved()
 
 
 @pytest.mark.parametrize("head", ["conv", "gru", "memory", "window"])

@@ -1,11 +1,13 @@
 """Decoding learnt from labels: steps against frames, the file, weights by rate, and what it is for."""
 
+import dataclasses
 import time
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load, save
 
 from vidseq.errors import UserError
 from vidseq.segmentation.action_order import ActionOrder
@@ -114,6 +116,21 @@ def test_its_file_gives_it_back(background):
     for damaged in (b"", b"nonsense", segmenter.to_bytes()[:-9]):
         with pytest.raises(ValueError, match="no segmenter"):
             Segmenter.from_bytes(damaged)
+
+
+def test_a_file_without_evidence_has_the_usual_one():
+    segmenter = Segmenter.fit(videos(np.random.default_rng(2), 4, 3, 15), 3)
+    tuned = dataclasses.replace(segmenter, pairs_evidence=16.0, order_evidence=4.0)
+    assert (Segmenter.from_bytes(tuned.to_bytes()).pairs_evidence, tuned.order_evidence) == (16, 4)
+    older = {name: value for name, value in load(tuned.to_bytes()).items() if name != "evidence"}
+    assert Segmenter.from_bytes(save(older)).to_bytes() == segmenter.to_bytes()
+
+
+def test_short_actions_keep_steps_and_no_more_than_they_need():
+    found = [Segmenter.fit([np.repeat([0, 1, 2, 0], length)] * 3, 3).stride for length in (3, 16, 160)]
+    assert found == [1, 2, 20]
+    with_a_long_one = [np.repeat([0, 1, 2, 1, 0], [20, 20, 20, 20, 20000])] * 3
+    assert Segmenter.fit(with_a_long_one, 3).stride == 10
 
 
 def test_a_stream_sees_nothing_later():

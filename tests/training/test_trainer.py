@@ -71,7 +71,7 @@ def test_a_run_leaves_all_that_predict_needs(
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert {"train_loss", "val_question_accuracy", "val_next_action_loss", "lr", "best"} <= rows[0].keys()
     written = yaml.safe_load((run / "config.yaml").read_text())
-    assert written["training"] == dataclasses.asdict(config())
+    assert written["training"] == dataclasses.asdict(config().resolved())
     assert (written["dataset"], written["features"]) == ("toy", store.fingerprint.name)
     assert json.loads((run / "env.json").read_text())["torch"].split("+")[0] == torch.__version__.split("+")[0]
     assert list((run / "tensorboard").glob("events*"))

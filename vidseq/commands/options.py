@@ -189,7 +189,13 @@ def config_class(hint: object) -> Any:
 def fields_of(config: type) -> list[tuple[str, Any, str | None]]:
     """Name, type and description of every field of a config."""
     hints = typing.get_type_hints(config)
-    described = {field.arg_name: field.description for field in docstring_parser.parse_from_object(config).params}
+    parents = [parent for parent in reversed(config.__mro__) if dataclasses.is_dataclass(parent)]
+    described = {
+        field.arg_name: field.description
+        for parent in parents
+        for field in docstring_parser.parse_from_object(parent).params
+        if field.description is not None
+    }
     return [(field.name, hints[field.name], described.get(field.name)) for field in dataclasses.fields(config)]
 
 

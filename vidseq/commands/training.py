@@ -13,7 +13,7 @@ CLIPS = "clips_per_video queries_per_clip drawn_questions full_context context_s
 HARDWARE = "device devices precision"
 RARE = (
     "start token_dim place_dim glances look_dropout context_warmup max_steps warmup weight_decay gradient_clip "
-    "feature_dropout feature_noise feature_drift drift_seconds word_dropout strategy"
+    "feature_dropout feature_noise feature_drift drift_seconds level_videos frames_per_step word_dropout strategy"
 )
 
 
@@ -35,8 +35,11 @@ def train(data: Path, out: Path, config: TrainConfig, *, features: str | None = 
     from vidseq.features.store import FeatureStore
     from vidseq.training import fit
 
+    def on_standard_error(line: str) -> None:
+        print(line, file=sys.stderr)
+
     dataset = Dataset.load(data)
-    print(fit(dataset, FeatureStore.open_in(data, features), config, out, resume=resume))
+    print(fit(dataset, FeatureStore.open_in(data, features), config, out, resume=resume, report=on_standard_error))
 
 
 @option_groups(

@@ -8,12 +8,12 @@ from vidseq.comparison.compare import parameters_outside
 from vidseq.data.dataset import Dataset
 from vidseq.features.store import FeatureStore
 from vidseq.heads import make_head, num_parameters
-from vidseq.training.config import TrainConfig
+from vidseq.training.config import ResolvedConfig, TrainConfig
 
 
 def equal_size(
     head: str, config: TrainConfig, dataset: Dataset, store: FeatureStore, *, frames: int
-) -> tuple[TrainConfig, int]:
+) -> tuple[ResolvedConfig, int]:
     """Returns the training config of a head whose whole model has the number of parameters of the given config's
     model.
 
@@ -30,9 +30,10 @@ def equal_size(
     Raises:
         UserError: the head is unknown, or no width comes near that number.
     """
-    outside = lru_cache(parameters_outside(dataset, store, config))
-    budget = num_parameters(make_head(config.head, config.dim, config.head_options)) + outside(config.dim)
-    if head == config.head:
-        return config, int(budget)
+    full = config.resolved()
+    outside = lru_cache(parameters_outside(dataset, store, full))
+    budget = num_parameters(make_head(full.head, full.dim, full.head_options)) + outside(full.dim)
+    if head == full.head:
+        return full, int(budget)
     size = match_size(head, "params", budget, frames=frames, outside=outside)
-    return dataclasses.replace(config, head=head, dim=size.dim, head_options=dict(size.options)), int(size.value)
+    return dataclasses.replace(full, head=head, dim=size.dim, head_options=dict(size.options)), int(size.value)

@@ -112,13 +112,14 @@ def make_plan(
     for name in options:
         if name not in names:
             raise unknown_name("head of this comparison", name, names)
+    dim = training.resolved().dim
     candidates, bar = [], progress(names, what="solving widths", unit="head")
     for name in bar:
         own = options.get(name, {})
         if budget is None:
-            budget = measure(make_head(name, training.dim, own), match, frames)
-            budget += outside(training.dim) if outside else 0
-            size = Size(training.dim, own, budget)
+            budget = measure(make_head(name, dim, own), match, frames)
+            budget += outside(dim) if outside else 0
+            size = Size(dim, own, budget)
         else:
             size = match_size(name, match, budget, frames=frames, options=own, outside=outside)
         candidates.append(

@@ -33,7 +33,7 @@ from vidseq.timeline.content import Line
 
 #: How many labels a frame are made of probabilities.
 THRESHOLDS = "thresholds"
-_BY = ["run", "head", "decoding"]
+_BY = ["run", "head", "decoding", "answer"]
 
 
 class LabelledFrames(NamedTuple):
@@ -42,7 +42,8 @@ class LabelledFrames(NamedTuple):
     many_labels: bool
     """Whether frames may have several labels."""
     videos: pd.DataFrame
-    """A row for each video and decoding; see `score_frames`, or `score_label_sets` with many labels a frame."""
+    """A row for each video and decoding; see `score_frames`, or `score_label_sets` with many labels a frame. Its
+    column "answer" is "yes" where predictions use it."""
     frames: pd.DataFrame
     """A row for each labelled frame, with the columns of `vidseq.evaluation.calibration.COLUMNS`; empty with many
     labels a frame, where most answers are that a label is not there."""
@@ -105,7 +106,7 @@ def label_frames(
     score = score_label_sets if task.many_labels else score_frames
     videos = [
         score({video: part.labels for video, part in parts.items()}, true, dataset, split, left_out, run=run,
-              decoding=decoding)
+              decoding=decoding).assign(answer="yes" if decoding == _answer(task) else "")
         for decoding, parts in labelled.items()
     ]  # fmt: skip
     about["split"] = split
@@ -178,6 +179,13 @@ def _decodings(predictor: Predictor, task: DenseTask, probabilities: np.ndarray)
         causal = predictor.model.config.causal
         labels[decoding] = predictor.decode_labels(probabilities, decoding, task=task.name, causal=causal)
     return {name: _Labelling(part, segments_of_classes(part, probabilities)) for name, part in labels.items()}
+
+
+def _answer(task: DenseTask) -> str:
+    """The decoding that predictions use."""
+    if task.many_labels:
+        return THRESHOLDS
+    return FRAMES if task.segmenter is None else task.segmenter.default
 
 
 def _lines(

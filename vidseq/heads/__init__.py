@@ -70,6 +70,7 @@ __all__ = [
     "TemporalHead",
     "TransformerXL",
     "Window",
+    "find_head",
     "head_names",
     "make_head",
     "num_parameters",
@@ -89,6 +90,17 @@ def head_names(text: str) -> list[str]:
     return names
 
 
+def find_head(name: str) -> type[TemporalHead]:
+    """The head of this name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name not in HEADS:
+        raise unknown_name("head", name, HEADS)
+    return HEADS[name]
+
+
 def make_head(name: str, dim: int, options: Mapping[str, object] | None = None, causal: bool = True) -> TemporalHead:
     """Makes an untrained head.
 
@@ -104,9 +116,7 @@ def make_head(name: str, dim: int, options: Mapping[str, object] | None = None, 
     Raises:
         UserError: the head or an option is unknown, or a value does not fit.
     """
-    if name not in HEADS:
-        raise unknown_name("head", name, HEADS)
-    head = HEADS[name]
+    head = find_head(name)
     known = {field.name for field in dataclasses.fields(head.Config)} - {"dim", "causal"}
     for key in options or {}:
         if key not in known:

@@ -63,6 +63,19 @@ class TemporalHead(nn.Module, abc.ABC):
     asks_in_one_pass: bool = False
     """Whether the head has `scan_with_queries`. Others read frames in pieces, each up to the next place of a query."""
 
+    @classmethod
+    def options_for_context(cls, frames: int, causal: bool) -> dict[str, int]:
+        """The options by which an output sees at least so many frames.
+
+        Args:
+            frames: of the past, and as many of the future where `causal` is False.
+            causal: the head's form.
+
+        Returns:
+            options of the head's Config; none where the default ones see enough, or where no option decides.
+        """
+        return {}
+
     def __init__(self, config: HeadConfig) -> None:
         super().__init__()
         if not isinstance(config, self.Config):

@@ -1,5 +1,6 @@
 """The temporal convolution head."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -14,12 +15,15 @@ from vidseq.heads.layers.blocks import advance
 from vidseq.heads.layers.conv import ConvLayer
 from vidseq.ops.places import PlacedQueries
 
+#: More layers would see more than a year at any rate.
+MAX_LAYERS = 24
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConvConfig(HeadConfig):
     """Options of the conv head."""
 
-    layers: int = option(8, at_least=1, at_most=24)
+    layers: int = option(8, at_least=1, at_most=MAX_LAYERS)
     """Convolutions on top of one another, with dilations 1, 2, 4, ...; each doubles the context."""
     kernel_size: int = option(3, at_least=1)
     """Frames that a convolution reads; odd if not causal."""
@@ -53,6 +57,13 @@ class Conv(TemporalHead):
     supports_noncausal = True
     fixed_context = True
     asks_in_one_pass = True
+
+    @classmethod
+    def options_for_context(cls, frames: int, causal: bool) -> dict[str, int]:
+        """The number of layers; see `TemporalHead.options_for_context`."""
+        reach_of_first = (ConvConfig(dim=1).kernel_size - 1) // (1 if causal else 2)
+        layers = math.ceil(math.log2(max(1, frames) / reach_of_first + 1))
+        return {"layers": min(max(1, layers), MAX_LAYERS)}
 
     def __init__(self, config: ConvConfig) -> None:
         super().__init__(config)

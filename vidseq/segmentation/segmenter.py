@@ -1,7 +1,8 @@
 """Segments from the scores of a model, with what training labels say of lengths, pairs and order of actions.
 
 The weights follow from the labels. A frame's score says little that its neighbours' do not: all frames of a usual
-action together count as `PAIRS_EVIDENCE` or `ORDER_EVIDENCE` independent ones, at any frame rate.
+action together count as `PAIRS_EVIDENCE` or `ORDER_EVIDENCE` independent ones, at any frame rate, until training
+measures what a model's scores are worth; see `vidseq.training.decoding_choice`.
 """
 
 import dataclasses
@@ -28,6 +29,8 @@ PAIRS_EVIDENCE, ORDER_EVIDENCE = 8.0, 2.0
 PRIOR_WEIGHT = 0.3
 #: The longest action has about so many steps of decoding, unless short actions need finer ones.
 MAX_STEPS = 400
+#: An action that three of four outlast keeps at least two steps, and at most so many: more make nothing better.
+STEPS_IN_SHORT_ACTION = 8
 #: Decoding in order compares histories of all classes; with more classes it would take too long.
 MAX_ORDERED_CLASSES = 100
 #: The order is learnt from the first training videos with so many segments: each thousand more takes seconds.
@@ -52,7 +55,11 @@ class Segmenter:
     """Frames of a usual action: the median over training segments."""
     default: str
     """The decoding, of `DECODINGS`, that is used where none is named: in order, where that predicts the next action of
-    held-out training videos better than the last action does."""
+    held-out training videos better than the last action does, until training measures them."""
+    pairs_evidence: float = PAIRS_EVIDENCE
+    """How many independent frames a usual action counts as, in decoding by pairs."""
+    order_evidence: float = ORDER_EVIDENCE
+    """The same in order."""
 
     @classmethod
     def fit(cls, videos: Sequence[np.ndarray], num_classes: int, background: int | None = None) -> "Segmenter":
@@ -69,7 +76,8 @@ class Segmenter:
         found = np.array([length for labels in videos for length in _lengths(labels)], dtype=float)
         if not len(found):
             raise UserError("Decoding expects training videos with labels, got none.")
-        stride = max(1, int(min(found.max() / MAX_STEPS, np.quantile(found, 0.25) / 2)))
+        short = np.quantile(found, 0.25)
+        stride = max(1, int(min(max(found.max() / MAX_STEPS, short / STEPS_IN_SHORT_ACTION), short / 2)))
         coarse = [spread_labels(labels, stride) for labels in videos]
         known = np.concatenate([np.asarray(labels) for labels in videos])
         counts = np.bincount(known[known >= 0], minlength=num_classes)
@@ -121,13 +129,13 @@ class Segmenter:
 
     def _decode(self, pooled: np.ndarray, decoding: str) -> np.ndarray:
         if self.order is None or decoding == SEGMENTS:
-            return decode_segments(pooled, self.lengths, score_weight=self._weight(PAIRS_EVIDENCE))
-        return decode_ordered(pooled, self.lengths, self.order, score_weight=self._weight(ORDER_EVIDENCE))
+            return decode_segments(pooled, self.lengths, score_weight=self._weight(self.pairs_evidence))
+        return decode_ordered(pooled, self.lengths, self.order, score_weight=self._weight(self.order_evidence))
 
     def _decoder(self, decoding: str) -> SegmentDecoder | OrderedDecoder:
         if self.order is None or decoding == SEGMENTS:
-            return SegmentDecoder(self.lengths, score_weight=self._weight(PAIRS_EVIDENCE))
-        return OrderedDecoder(self.lengths, self.order, score_weight=self._weight(ORDER_EVIDENCE))
+            return SegmentDecoder(self.lengths, score_weight=self._weight(self.pairs_evidence))
+        return OrderedDecoder(self.lengths, self.order, score_weight=self._weight(self.order_evidence))
 
     def _weight(self, evidence: float) -> float:
         """The weight of a frame's score, such that a usual action's frames count as so many independent ones."""
@@ -143,6 +151,7 @@ class Segmenter:
         arrays |= {
             "log_prior": self.log_prior,
             "usual_frames": np.array([self.usual_frames]),
+            "evidence": np.array([self.pairs_evidence, self.order_evidence]),
             "numbers": np.array([self.stride, background, DECODINGS.index(self.default)], np.int64),
         }
         return save({name: np.ascontiguousarray(value) for name, value in arrays.items()})
@@ -164,8 +173,19 @@ class Segmenter:
                 weights, bias, log_background = (arrays[f"order.{name}"] for name in _ORDER)
                 order = ActionOrder(weights, bias, log_background, background if background >= 0 else None)
             usual = float(arrays["usual_frames"][0])
-            return cls(lengths, order, arrays["log_prior"], stride, usual, DECODINGS[default])
-        except (SafetensorError, KeyError, IndexError, TypeError) as error:
+            usual_evidence = np.array([PAIRS_EVIDENCE, ORDER_EVIDENCE])  # of models that were saved without it
+            pairs_evidence, order_evidence = arrays.get("evidence", usual_evidence).tolist()
+            return cls(
+                lengths,
+                order,
+                arrays["log_prior"],
+                stride,
+                usual,
+                DECODINGS[default],
+                pairs_evidence,
+                order_evidence,
+            )
+        except (SafetensorError, KeyError, IndexError, TypeError, ValueError) as error:
             raise ValueError(f"no segmenter ({error})") from None
 
 

@@ -11,7 +11,7 @@ import abc
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -91,6 +91,11 @@ class Task(nn.Module, abc.ABC):
     asked_with: ClassVar[str | None] = "every"
     """The field of a `PredictionRequest` that holds the task's query times or texts. "every": queries at a regular
     interval, without a text. None: the task predicts no rows."""
+    learns_segments: ClassVar[bool] = False
+    """Whether what it learns are the segments of a video, so that training options that are left out follow from their
+    lengths and number; see `vidseq.training.rules`."""
+    default_options: ClassVar[Mapping[str, Any]] = {}
+    """Options that hold where the training options follow from segments, unless others are given."""
     scored: ClassVar[bool] = True
     """Whether evaluation asks it the queries of a data set, one row for each query."""
 

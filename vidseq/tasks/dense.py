@@ -72,6 +72,11 @@ class DenseTask(Task):
         """The label that segment metrics leave out; None: they count all labels."""
         return None
 
+    def background_index(self, dataset: Dataset) -> int | None:
+        """The index of `background` among the task's labels; None: it is not one of them."""
+        name = self.background(dataset)
+        return self.labels.index(name) if name in self.labels else None
+
     def learn_segments(self, targets: Iterable[Tensor], dataset: Dataset) -> None:
         """Learns from training labels how long actions last and which follow; see `Segmenter`.
 
@@ -79,8 +84,7 @@ class DenseTask(Task):
             targets: the classes of each training video's frames, long (T,).
             dataset: says which label is no action.
         """
-        name = self.background(dataset)
-        background = self.labels.index(name) if name in self.labels else None
+        background = self.background_index(dataset)
         videos = [classes.numpy() for classes in targets]
         has_actions = any(len(actions_of(labels, background)) for labels in videos)
         self.segmenter = Segmenter.fit(videos, len(self.labels), background) if has_actions else None

@@ -1,6 +1,7 @@
 """What is happening in each frame."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ class FrameLabels(DenseTask):
     query_kind = FRAME_LABEL
     label_kind = "action"
     needs = "segments"
+    learns_segments = True
+    default_options = MappingProxyType({"smoothing": 0.15})
     Options = FrameLabelsOptions
     options: FrameLabelsOptions
 

@@ -55,7 +55,7 @@ def build_model(
     Raises:
         UserError: see `choose_tasks`, or options that do not fit the data set.
     """
-    tasks = choose_tasks(dataset, config)
+    tasks, options = choose_tasks(dataset, config), config.resolved()
     train = {video.video for video in dataset.split("train")}
     texts = [query.question for query in dataset.queries if query.video in train and query.question]
     texts += [] if source is None else source.texts()
@@ -65,19 +65,21 @@ def build_model(
         tokens=store.tokens or 0,
         labels={kind: names for kind, names in labels.items() if names},
         tasks=tasks,
-        dim=config.dim,
-        token_dim=config.token_dim,
-        place_dim=config.place_dim,
-        head=config.head,
-        head_options=config.head_options,
-        causal=config.causal,
+        dim=options.dim,
+        token_dim=options.token_dim,
+        place_dim=options.place_dim,
+        head=options.head,
+        head_options=options.head_options,
+        causal=options.causal,
+        level_videos=options.level_videos,
+        frames_per_step=options.frames_per_step,
         vocabulary=Vocabulary.build(texts).words,
         fps=store.fingerprint.fps,
         fingerprint=store.fingerprint,
-        dropout=config.dropout,
-        feature_dropout=config.feature_dropout,
-        look_dropout=config.look_dropout,
-        word_dropout=config.word_dropout,
+        dropout=options.dropout,
+        feature_dropout=options.feature_dropout,
+        look_dropout=options.look_dropout,
+        word_dropout=options.word_dropout,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)

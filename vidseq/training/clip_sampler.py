@@ -29,7 +29,7 @@ class ClipSampler:
 
     def __init__(self, clip_dataset: ClipDataset, config: TrainConfig, *, causal: bool) -> None:
         self._clip_dataset = clip_dataset
-        self._config = config
+        self._config = config.resolved()
         self._causal = causal
 
     def order(self, epoch: int) -> list[int]:

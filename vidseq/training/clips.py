@@ -204,7 +204,7 @@ class ClipDataset:
         targets = {name: self._asked_tasks[name].targets(own) for name, own in queries.items()}
         valid = {name: self._asked_tasks[name].offered(own) for name, own in queries.items()}
         for name in self._dense_tasks if dense else ():
-            targets[name] = pad_labels([self._labels(name, index)[clip.start : clip.stop] for index, clip in clips])
+            targets[name] = pad_labels([self.labels(name, index)[clip.start : clip.stop] for index, clip in clips])
             valid[name] = mask
         videos = tuple(self[index].video for index, _ in clips)
         asked = {name: self._asked(own) for name, own in items.items()}
@@ -214,7 +214,7 @@ class ClipDataset:
         """A task's targets of each video, as batches hold them, one video at a time."""
         for index in self.videos:
             if task in self._dense_tasks:
-                yield self._labels(task, index)
+                yield self.labels(task, index)
             else:
                 asked = self._asked_tasks[task]
                 own = [query for queries in self.cuts(index).values() for query in queries]
@@ -226,7 +226,7 @@ class ClipDataset:
         rows, frames, queries = zip(*items)
         return QueryBatch(rows, frames, pad_tokens([self._vocabulary.encode(query.question) for query in queries]))
 
-    def _labels(self, task: str, index: int) -> Tensor:
+    def labels(self, task: str, index: int) -> Tensor:
         """The class of each frame of a video, long (T,), made once."""
         if (task, index) not in self._frame_targets:
             example, dense = self[index], self._dense_tasks[task]
@@ -235,7 +235,7 @@ class ClipDataset:
         return self._frame_targets[task, index]
 
     def _is_labelled(self, index: int) -> bool:
-        return any(bool((self._labels(task, index) != IGNORED).any()) for task in self._dense_tasks)
+        return any(bool((self.labels(task, index) != IGNORED).any()) for task in self._dense_tasks)
 
 
 def make_clip_dataset(

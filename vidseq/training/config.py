@@ -1,5 +1,6 @@
 """The options of training. Needs no torch, so that the command line can list them at once."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,14 +14,22 @@ STRATEGIES = ("auto", "ddp", "ddp_spawn", "ddp_fork", "ddp_notebook")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How to build and train a model. The defaults suit some tens to hundreds of videos."""
+    """How to build and train a model.
 
-    head: str = "lstm"
-    """Temporal head; `vidseq info` lists them."""
+    An option that is None follows from the training labels where frame labels are all there is to learn (see
+    `vidseq.training.rules`); elsewhere it has its value in `ResolvedConfig`, for some tens to hundreds of videos.
+    """
+
+    head: str | None = None
+    """Temporal head; `vidseq info` lists them.
+
+    None: conv for frame labels, else lstm."""
     head_options: dict[str, Any] = field(default_factory=dict)
     """Options of the head, such as {layers: 2}."""
-    dim: int = 128
-    """Width of the memory, an even number."""
+    dim: int | None = None
+    """Width of the memory, an even number.
+
+    None: by the labels, else 128."""
     token_dim: int = 64
     """Width of a token, where features have a token axis."""
     place_dim: int = 64
@@ -35,12 +44,21 @@ class TrainConfig:
     start: str | None = None
     """Folder or name of a trained model to start from; its weights are taken where names and shapes agree."""
 
-    epochs: int = 40
-    """Passes over the training videos."""
+    frames_per_step: int | None = None
+    """Neighbouring frames that the head reads as one. By the labels, else 1.
+
+    For models that see the future."""
+
+    epochs: int | None = None
+    """Passes over the training videos.
+
+    None: by the labels, else 40."""
     max_steps: int | None = None
     """Most steps of the optimiser, all epochs together."""
-    batch_size: int = 16
-    """Videos a step, of each process."""
+    batch_size: int | None = None
+    """Videos a step, of each process.
+
+    None: by the labels, else 16."""
     lr: float = 2e-3
     """Highest learning rate.
 
@@ -53,16 +71,20 @@ class TrainConfig:
     """Longest gradient, by its norm; 0: any."""
     dropout: float = 0.1
     """Share of channels dropped in the model, heads excepted."""
-    feature_dropout: float = 0.1
-    """Share of feature channels dropped, each for a whole clip."""
-    feature_noise: float = 0.0
-    """Noise on features, drawn for each frame, in standard deviations of a channel."""
-    feature_drift: float = 0.0
-    """Noise on features that changes slowly, in standard deviations of a channel.
+    feature_dropout: float | None = None
+    """Share of feature channels dropped, each for a whole clip. By the labels, else 0.1."""
+    feature_noise: float | None = None
+    """Noise on features, drawn for each frame, in standard deviations of a channel. By held-out videos, else 0."""
+    feature_drift: float | None = None
+    """Noise on features that changes slowly, in standard deviations of a channel. By held-out videos, else 0.
 
     For features that were fitted to the training videos."""
-    drift_seconds: float = 10.0
-    """Seconds from one independent value of the slow noise to the next."""
+    drift_seconds: float | None = None
+    """Seconds from one independent value of the slow noise to the next. By the labels, else 10."""
+    level_videos: bool | None = None
+    """Give features of each whole video the mean and deviation of the training features. By held-out videos, else off.
+
+    For models that see the future."""
     look_dropout: float = 0.0
     """Share of questions that do not look at the newest frame's tokens, so that memory must know what they show."""
     word_dropout: float = 0.02
@@ -117,16 +139,19 @@ class TrainConfig:
     These are names of Lightning Fabric's strategies."""
 
     def __post_init__(self) -> None:
-        self._check("dim", self.dim >= 2 and self.dim % 2 == 0, "an even width of at least 2")
+        self._check("dim", self.dim is None or (self.dim >= 2 and self.dim % 2 == 0), "an even width of at least 2")
         for name in ("token_dim", "epochs", "batch_size", "clips_per_video", "queries_per_clip", "devices"):
-            self._check(name, getattr(self, name) >= 1, "at least 1")
+            self._check(name, _or_one(getattr(self, name)) >= 1, "at least 1")
         for name in ("max_steps", "patience", "context_frames"):
             self._check(name, _or_one(getattr(self, name)) >= 1, "at least 1, or nothing")
         for name in ("context_seconds", "max_clip_seconds"):
             self._check(name, _or_one(getattr(self, name)) > 0, "more than 0, or nothing")
         self._check("seed", 0 <= self.seed < 2**63, "a whole number from 0 to 2^63 - 1")
         self._check("lr", self.lr > 0, "a rate above 0")
-        self._check("drift_seconds", self.drift_seconds > 0, "more than 0 seconds")
+        self._check("drift_seconds", _or_one(self.drift_seconds) > 0, "more than 0 seconds")
+        self._check("level_videos", not (self.level_videos and self.causal), "off where causal is on")
+        self._check("frames_per_step", _or_one(self.frames_per_step) >= 1, "at least 1")
+        self._check("frames_per_step", not self.causal or _or_one(self.frames_per_step) == 1, "1 where causal is on")
         for name in (
             "drawn_questions",
             "glances",
@@ -136,9 +161,9 @@ class TrainConfig:
             "feature_noise",
             "feature_drift",
         ):
-            self._check(name, getattr(self, name) >= 0, "at least 0")
+            self._check(name, _or_one(getattr(self, name)) >= 0, "at least 0")
         for name in ("dropout", "feature_dropout", "look_dropout", "word_dropout"):
-            self._check(name, 0 <= getattr(self, name) < 1, "a share from 0 to below 1")
+            self._check(name, 0 <= (getattr(self, name) or 0) < 1, "a share from 0 to below 1")
         for name in ("warmup", "full_context", "context_warmup"):
             self._check(name, 0 <= getattr(self, name) <= 1, "a share from 0 to 1")
         self._check("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
@@ -150,9 +175,44 @@ class TrainConfig:
         """Whether every query of training and validation sees one context length."""
         return self.context_seconds is not None or self.context_frames is not None
 
+    def resolved(self) -> "ResolvedConfig":
+        """The same options, with the values of `ResolvedConfig` where they are None and it has one."""
+        given = {name: getattr(self, name) for name in _names(type(self))}
+        return ResolvedConfig(
+            **{name: value for name, value in given.items() if value is not None or name not in GAPS}
+        )
+
     def _check(self, name: str, fits: bool, what: str) -> None:
         if not fits:
             raise UserError(f"Training expects {name} as {what}, got {getattr(self, name)!r}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedConfig(TrainConfig):
+    """Training options without a gap: what a run is trained with."""
+
+    head: str = "lstm"
+    dim: int = 128
+    epochs: int = 40
+    batch_size: int = 16
+    feature_dropout: float = 0.1
+    feature_noise: float = 0.0
+    feature_drift: float = 0.0
+    drift_seconds: float = 10.0
+    level_videos: bool = False
+    frames_per_step: int = 1
+
+    def resolved(self) -> "ResolvedConfig":
+        """Itself."""
+        return self
+
+
+def _names(config: type[TrainConfig]) -> list[str]:
+    return [field.name for field in dataclasses.fields(config)]
+
+
+#: Options whose None means that a value is still to be found.
+GAPS = frozenset(name for name in _names(TrainConfig) if name in ResolvedConfig.__annotations__)
 
 
 def _or_one(value: float | None) -> float:

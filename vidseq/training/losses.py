@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from vidseq.clip_reader import Reading, output_of, read_clips
 from vidseq.model import VideoReasoner
 from vidseq.training.clips import Batch
-from vidseq.training.config import TrainConfig
+from vidseq.training.config import ResolvedConfig, TrainConfig
 from vidseq.training.feature_noise import add_feature_noise
 
 
@@ -24,7 +24,7 @@ class TrainingObjective(nn.Module):
     def __init__(self, model: VideoReasoner, config: TrainConfig) -> None:
         super().__init__()
         self.model = model
-        self._config = config
+        self._config = config.resolved()
 
     def forward(self, batch: Batch, glances: Batch | None = None) -> Tensor:
         """Returns the sum of the tasks' losses, weighted by their options, with noise on the features.
@@ -40,15 +40,27 @@ class TrainingObjective(nn.Module):
         return loss
 
     def _loss(self, batch: Batch) -> Tensor:
-        outputs = read_batch(self.model, batch, self._with_noise(batch.features))
+        outputs = read_batch(self.model, batch, noisy_features(self.model, batch, self._config))
         return weighted_sum(self.model, task_losses(self.model, batch, outputs))
 
-    def _with_noise(self, features: Tensor) -> Tensor:
-        frames = max(1, round(self._config.drift_seconds * float(Fraction(self.model.config.fps or 1))))
-        noise, drift = self._config.feature_noise, self._config.feature_drift
-        std = self.model.projection.std.flatten()
-        noisy = add_feature_noise(features.flatten(2), std, noise=noise, drift=drift, drift_frames=frames)
-        return noisy.view_as(features)
+
+def noisy_features(model: VideoReasoner, batch: Batch, config: ResolvedConfig, factor: float = 1.0) -> Tensor:
+    """The features of a batch as training shows them, (B, T, ...).
+
+    Videos are levelled before noise is added, because it would count as their deviation otherwise.
+
+    Args:
+        model: knows the features' deviations and rate.
+        batch: clips.
+        config: size and pace of the noise.
+        factor: multiplies the noise.
+    """
+    features = model.level(batch.features, batch.mask)
+    frames = max(1, round(config.drift_seconds * float(Fraction(model.config.fps or 1))))
+    noise, drift = factor * config.feature_noise, factor * config.feature_drift
+    std = model.projection.std.flatten()
+    noisy = add_feature_noise(features.flatten(2), std, noise=noise, drift=drift, drift_frames=frames)
+    return noisy.view_as(features)
 
 
 def read_batch(model: VideoReasoner, batch: Batch, features: Tensor | None = None) -> Reading:
@@ -57,10 +69,11 @@ def read_batch(model: VideoReasoner, batch: Batch, features: Tensor | None = Non
     Args:
         model: reads.
         batch: clips and queries.
-        features: replace those of the batch, (B, T, F).
+        features: replace those of the batch, (B, T, F), and are levelled.
     """
-    features = batch.features if features is None else features
-    return read_clips(model, features, batch.mask, batch.asked, whole=batch.whole, videos=batch.videos)
+    levelled = features is not None
+    read = batch.features if features is None else features
+    return read_clips(model, read, batch.mask, batch.asked, whole=batch.whole, videos=batch.videos, levelled=levelled)
 
 
 def task_losses(model: VideoReasoner, batch: Batch, outputs: Reading) -> dict[str, Tensor]:

@@ -24,6 +24,8 @@ from vidseq.training.config import TrainConfig
 
 #: Options that may change when a run is resumed: they say where it trains, not what it learns.
 FREE_TO_CHANGE = ("device", "strategy")
+#: What explains options, and is none.
+EXPLAINED = "derived"
 
 #: What `training.pt` holds.
 PROGRESS_KEYS = {"model", "optimizer", "epoch", "steps_done", "best_score", "epochs_since_best"}
@@ -36,7 +38,8 @@ class RunFolder:
     """The files of a run.
 
     ```
-    config.yaml  env.json  metrics.csv  calibration.csv  tensorboard/
+    config.yaml  env.json  metrics.csv  calibration.csv  overfitting.csv  decodings.csv
+    tensorboard/
     checkpoints/{best,last}/model.safetensors config.json
     checkpoints/last/training.pt          weights, optimizer and counts, to resume; tensors and plain values only
     ```
@@ -68,6 +71,16 @@ class RunFolder:
     def metrics_file(self) -> Path:
         """A row for each epoch."""
         return self.path / "metrics.csv"
+
+    @property
+    def overfitting_file(self) -> Path:
+        """A row for each task: how often it is right on training and on validation videos."""
+        return self.path / "overfitting.csv"
+
+    @property
+    def decodings_file(self) -> Path:
+        """A row for each decoding that was tried, and which was chosen; see `vidseq.training.decoding_choice`."""
+        return self.path / "decodings.csv"
 
     @property
     def calibration_file(self) -> Path:
@@ -157,7 +170,7 @@ class RunFolder:
 def _fixed_fields(config: Mapping[str, Any]) -> dict[str, Any]:
     """What must stay the same when a run is resumed, from what config.yaml holds."""
     fields = {**config.get("training", {}), **config}
-    return {name: fields[name] for name in sorted(fields) if name not in ("training", *FREE_TO_CHANGE)}
+    return {name: fields[name] for name in sorted(fields) if name not in ("training", EXPLAINED, *FREE_TO_CHANGE)}
 
 
 def _rounded(value: float | int | None) -> float | int | str:

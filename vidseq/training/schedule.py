@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from vidseq.training.config import TrainConfig
+from vidseq.training.config import ResolvedConfig, TrainConfig
 from vidseq.training.state import TrainingState
 
 #: The learning rate ends at this share of its maximum.
@@ -23,16 +24,20 @@ class Schedule:
     config: TrainConfig
     num_videos: int
 
+    @cached_property
+    def _options(self) -> ResolvedConfig:
+        return self.config.resolved()
+
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps in a full epoch."""
-        videos = self.num_videos * self.config.clips_per_video
-        return math.ceil(videos / (self.config.batch_size * self.config.devices))
+        videos = self.num_videos * self._options.clips_per_video
+        return math.ceil(videos / (self._options.batch_size * self._options.devices))
 
     @property
     def total_steps(self) -> int:
         """Optimizer steps in all epochs, unless training stops early."""
-        steps = self.steps_per_epoch * self.config.epochs
+        steps = self.steps_per_epoch * self._options.epochs
         return steps if self.config.max_steps is None else min(steps, self.config.max_steps)
 
     def steps_in_next_epoch(self, steps_done: int) -> int:
@@ -65,7 +70,7 @@ class Schedule:
             read by two processes.
         """
         processes = self.config.devices
-        per_step = self.config.batch_size * processes
+        per_step = self._options.batch_size * processes
         videos = list(order[step * per_step : (step + 1) * per_step])
         share = math.ceil(len(videos) / processes)
         return (videos * processes)[rank * share : (rank + 1) * share]

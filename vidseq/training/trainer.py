@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,14 @@ from vidseq.training.build import build_model, fit_statistics
 from vidseq.training.calibration import calibrate_best
 from vidseq.training.clips import ClipDataset, make_clip_dataset
 from vidseq.training.config import TrainConfig
+from vidseq.training.decoding_choice import choose_decodings
 from vidseq.training.fabric import make_fabric
 from vidseq.training.loop import NonFiniteLossError, TrainingLoop
 from vidseq.training.optimizer import make_optimizer
+from vidseq.training.overfitting import compare_splits, read_fits
 from vidseq.training.question_sources import open_question_source
-from vidseq.training.run_folder import RunFolder
+from vidseq.training.rules import derive
+from vidseq.training.run_folder import EXPLAINED, RunFolder
 from vidseq.training.schedule import Schedule
 from vidseq.training.state import TrainingState
 from vidseq.training.warm_start import start_from
@@ -38,18 +41,28 @@ SECONDS_TO_END = 10
 PORT_VARIABLE = "MASTER_PORT"
 
 
-def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | str, *, resume: bool = False) -> Path:
+def fit(
+    dataset: Dataset,
+    store: FeatureStore,
+    config: TrainConfig,
+    out: Path | str,
+    *,
+    resume: bool = False,
+    report: Callable[[str], None] | None = None,
+) -> Path:
     """Trains a model on the split "train" and keeps the one that does best on "val"; never reads "test".
 
-    In the end, the probabilities of the best model are calibrated on "val"; see `vidseq.tasks.calibration`.
+    In the end, the probabilities of the best model are calibrated on "val" (see `vidseq.tasks.calibration`), and the
+    decoding is chosen that makes segments of frame labels best (see `vidseq.training.decoding_choice`).
 
     Args:
         dataset: the videos, labels and queries to learn.
         store: the features of its videos.
-        config: the training options.
+        config: the training options; those left out follow from the training labels, see `vidseq.training.rules`.
         out: the run's folder, made if it is missing.
         resume: continue the run in that folder from where it stopped. If there is none, it is started; a finished
             one stays as it is.
+        report: called with each line that a user should read, such as an option and why it has its value.
 
     Returns:
         the run's folder: `checkpoints/best`, `checkpoints/last`, `metrics.csv`, ...; without a split "val" the best
@@ -64,31 +77,43 @@ def fit(dataset: Dataset, store: FeatureStore, config: TrainConfig, out: Path | 
     refuse_repeated_questions(dataset.queries, "Training")
     fabric = make_fabric(config, choose_device(config.device))
     folder = RunFolder(Path(out))
+    derived = derive(dataset, store, config)
+    config = derived.config
     source = open_question_source(dataset) if config.drawn_questions else None
     model = build_model(dataset, store, config, source)
     fresh = start_from(model, config.start) if config.start else []
     train = make_clip_dataset(dataset, store, "train", model, source)
     fit_statistics(model, train)
     _print_notes(model, train)
-    about = {
+    about: dict[str, Any] = {
         "dataset": dataset.info.name,
         "features": store.fingerprint.name,
         "observations": dataset.info.observations,
     }
     if config.start:
         about["not_in_start"] = ", ".join(fresh)
+    if derived.reasons:
+        about[EXPLAINED] = list(derived.reasons)
     folder.start(config, about, resume=resume)
+    if report is not None:
+        for reason in derived.reasons:
+            report(reason)
     saved = folder.load_progress() if resume else None
     if saved is not None:
         _check_fits(saved, model, config, folder)
     val = _validation_clips(dataset, store, model)
     is_trained = Schedule(config, len(train.videos)).is_finished(TrainingState.from_saved(saved))
-    if not is_trained or (val is not None and not folder.calibration_file.is_file()):
+    last_files = [folder.overfitting_file, folder.decodings_file, *([folder.calibration_file] if val else [])]
+    has_all = all(file.is_file() for file in last_files)
+    if not (is_trained and has_all):
         run = functools.partial(_run_loop, config=config, train=train, val=val, folder=folder, saved=saved)
         with torch.random.fork_rng(devices=[]), _nothing_left_behind():
             error = fabric.launch(run, model)
         if error is not None:
             raise error
+    if report is not None:
+        for fit_of_task in read_fits(folder):
+            report(fit_of_task.text)
     return folder.path
 
 
@@ -141,6 +166,8 @@ def _run_loop(
         return error
     if val is not None:
         calibrate_best(fabric, val, config, folder)
+    compare_splits(fabric, train, val, config, folder)
+    choose_decodings(fabric, train, val, config.resolved(), folder)
     return None
 
 

@@ -1,5 +1,6 @@
 """Validation: the losses and accuracies of a model on a split, and the score that they add up to."""
 
+import math
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -23,17 +24,26 @@ class Validation:
         config: batch size and context length.
         causal: whether the model is.
         shared: each process reads a share of the videos; False: this one reads all of them.
+        limit: most videos, at equal distances; None: all.
     """
 
     def __init__(
-        self, fabric: Fabric, clip_dataset: ClipDataset, config: TrainConfig, *, causal: bool, shared: bool = True
+        self,
+        fabric: Fabric,
+        clip_dataset: ClipDataset,
+        config: TrainConfig,
+        *,
+        causal: bool,
+        shared: bool = True,
+        limit: int | None = None,
     ) -> None:
         self._fabric = fabric
         self._clip_dataset = clip_dataset
         self._sampler = ClipSampler(clip_dataset, config, causal=causal)
         videos = clip_dataset.videos
+        videos = videos if limit is None else videos[:: math.ceil(len(videos) / limit)]
         self._videos = videos[fabric.global_rank :: config.devices] if shared else videos
-        self._batch_size = config.batch_size
+        self._batch_size = config.resolved().batch_size
 
     @torch.inference_mode()
     def measure(self, model: VideoReasoner) -> dict[str, float]:
