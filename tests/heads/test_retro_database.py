@@ -162,7 +162,8 @@ def test_trained_saved_loaded_and_evaluated(world, tmp_path: Path, monkeypatch: 
     run = fit(dataset, store, config, tmp_path / "run")
     learning, later = named[:2], named[2:]
     assert {group for groups in learning for group in groups} == {*range(48)}
-    assert {group for groups in later for group in groups} == {-1}
+    after = {group for groups in later for group in groups}  # the last report reads training videos once more
+    assert -1 in after and after <= {-1, *range(48)}
     assert load_model(run, "cpu").head.database.frames.shape == (48 * 24, DIM)
     assert "| run | retro |" in evaluate_models(dataset.folder, [run])
     model, name = load_model(run, "cpu"), dataset.split("train")[3].video

@@ -216,5 +216,5 @@ def test_overlaps_are_named_where_a_frame_has_one_label(tmp_path):
     apart = make_dataset(tmp_path, [segment(1, 4, "cut"), segment(4, 6, "talk"), segment(5, 7, "talk")])
     assert task.notes(apart, ["a"]) == []
     (note,) = task.notes(make_dataset(tmp_path, [segment(1, 4, "cut"), segment(3, 6, "talk")]), ["a"])
-    assert note.startswith("2 of 2 segments overlap one of another label") and '{"multi_label": true}' in note
+    assert note.startswith("2 of 2 segments overlap one of another label") and "multi_label of frame_labels" in note
     assert make_task().notes(make_dataset(tmp_path, [segment(1, 4, "cut"), segment(3, 6, "talk")]), ["a"]) == []
