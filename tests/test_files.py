@@ -7,7 +7,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from vidseq.files import atomic_path, atomic_write, parse_json, why_no_array
+from vidseq.files import atomic_path, atomic_write, parse_json, remove_leftovers, set_aside, why_no_array
 
 
 def test_the_file_appears_whole_with_its_folders(tmp_path: Path) -> None:
@@ -76,3 +76,26 @@ def test_json_that_cannot_be_read_is_one_kind_of_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"nested too deep|Expecting"):
         parse_json(text)
     assert parse_json('{"a": [1]}') == {"a": [1]}
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    kept = [tmp_path / name for name in (".hidden", ".my-notes.txt", "a/model-abcd1234.pt", "a/.b-abcd1234.c.d")]
+    for path in kept:
+        path.write_text("x")
+    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "a" / "model.pt") as temporary:
+        temporary.write_text("x")
+        left = temporary.with_name(f"{temporary.name}")
+        copy = left.read_text()
+        raise KeyboardInterrupt
+    left.write_text(copy)  # as after a kill
+    remove_leftovers(tmp_path)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+
+
+def test_a_file_is_set_aside_under_a_free_name(tmp_path: Path) -> None:
+    names = []
+    for text in "ab":
+        (tmp_path / "x.part.mp4").write_text(text)
+        names.append(set_aside(tmp_path / "x.part.mp4"))
+    assert [(path.name, path.read_text()) for path in names] == [("x.part-1.mp4", "a"), ("x.part-2.mp4", "b")]

@@ -5,6 +5,7 @@ import errno
 import itertools
 import json
 import os
+import re
 import tempfile
 import tokenize
 from collections.abc import Iterator
@@ -13,6 +14,10 @@ from typing import Any
 
 #: The errors of writing that lie with the place, not with what is written.
 NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT})
+
+
+#: A name that `atomic_path` gives a file for a while.
+_TEMPORARY = re.compile(r"\..+-[a-z0-9_]{8}(\.\w+)?")
 
 
 @contextlib.contextmanager
@@ -56,6 +61,13 @@ def naming(target: Path) -> Iterator[None]:
         if error.errno not in NOT_WRITABLE or not inside:
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(target)) from error
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes the temporary files of `atomic_path` that killed processes left in a folder and those below."""
+    for path in folder.rglob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def atomic_write(path: Path | str, content: str | bytes) -> None:

@@ -6,11 +6,13 @@ processes when their parent is killed, so this module builds on `multiprocessing
 
 import atexit
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,6 +21,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar, cast
 
 from vidseq.errors import UserError
+from vidseq.watch import send_progress_to
 
 Job = TypeVar("Job")
 Value = TypeVar("Value")
@@ -63,6 +66,7 @@ def run_jobs(
     begin: Callable[[int], None] | None = None,
     fatal: tuple[type[Exception], ...] = (),
     isolated: bool = False,
+    patience: float | None = None,
 ) -> Iterator[JobResult[Value]]:
     """Runs jobs in processes, or in this process if one worker is enough.
 
@@ -79,6 +83,7 @@ def run_jobs(
             `limit_threads` does not reach.
         fatal: errors that no other job would escape either; the first one is raised here and ends all jobs.
         isolated: whether a single worker, too, is a process of its own.
+        patience: seconds without progress after which a job that is `watched` is ended; None: no limit.
 
     Yields:
         the result of each job, in the order in which they end.
@@ -88,7 +93,7 @@ def run_jobs(
             yield _run(work, name, job, fatal)
         return
     share = max(1, num_cpus() // workers) if threads is None and workers > 1 else threads
-    team = _Team(lambda: _Worker(_Duty(work, share, begin, fatal)))
+    team = _Team(lambda: Worker(Duty(work, share, begin, fatal), patience))
     atexit.register(team.end)  # before multiprocessing waits for processes that nobody has ended
     try:
         yield from team.run(jobs, workers)
@@ -127,18 +132,20 @@ def all_values(results: Iterable[JobResult[Value]], who: str) -> dict[str, Value
 class _Team(Generic[Job, Value]):
     """Processes at work; those that die are replaced."""
 
-    def __init__(self, new_worker: Callable[[], "_Worker[Job, Value]"]) -> None:
+    def __init__(self, new_worker: Callable[[], "Worker[Job, Value]"]) -> None:
         self._new_worker = new_worker
-        self._workers: list[_Worker[Job, Value]] = []
+        self._workers: list[Worker[Job, Value]] = []
 
     def run(self, jobs: Mapping[str, Job], workers: int) -> Iterator[JobResult[Value]]:
         left = deque(jobs.items())
         for _ in range(min(workers, len(jobs))):
             self._start(*left.popleft())
-        while busy := {worker.connection: worker for worker in self._workers}:
-            for ready in wait(list(busy)):
-                worker = busy[cast(Connection, ready)]
-                result = worker.result()
+        while busy := [worker.connection for worker in self._workers]:
+            wait(busy, min((left for left in map(_seconds_left, self._workers) if left is not None), default=None))
+            for worker in [worker for worker in self._workers if worker.has_message or worker.is_stuck]:
+                result = worker.receive()
+                if result is None or isinstance(result, Part):
+                    continue
                 if not left or not worker.is_alive():
                     self._workers.remove(worker)
                     worker.end()
@@ -159,47 +166,93 @@ class _Team(Generic[Job, Value]):
         self._workers.clear()
 
 
+def _seconds_left(worker: "Worker[Any, Any]") -> float | None:
+    return worker.seconds_left
+
+
 @dataclass(frozen=True)
-class _Duty(Generic[Job, Value]):
+class Duty(Generic[Job, Value]):
     """What a process is sent once."""
 
     work: Callable[[Job], Value]
-    threads: int | None
-    begin: Callable[[int], None] | None
-    fatal: tuple[type[Exception], ...]
+    threads: int | None = None
+    begin: Callable[[int], None] | None = None
+    fatal: tuple[type[Exception], ...] = ()
+    in_parts: bool = False
+    """Whether the work yields values, which are sent one by one."""
 
 
-class _Worker(Generic[Job, Value]):
+@dataclass(frozen=True)
+class Part(Generic[Value]):
+    """A value of work that yields some."""
+
+    value: Value
+
+
+class Worker(Generic[Job, Value]):
     """One process, seen from its parent."""
 
-    def __init__(self, duty: _Duty[Job, Value]) -> None:
+    def __init__(self, duty: Duty[Job, Value], patience: float | None = None) -> None:
         self.connection, theirs = _PROCESSES.Pipe()
         self._process = _PROCESSES.Process(target=_serve, args=(duty, theirs))
         self._process.start()
         theirs.close()  # so that the process' end is seen as the connection's end
         self._name = ""
         self._busy = False
+        self._patience = patience
+        self._deadline = math.inf
 
     def start(self, name: str, job: Job) -> None:
+        """Sends a job."""
         self._name, self._busy = name, True
-        with contextlib.suppress(OSError):  # the process has died; `result` reports it
+        with contextlib.suppress(OSError):  # the process has died; `receive` reports it
             self.connection.send((name, job))
 
-    def result(self) -> JobResult[Value]:
-        self._busy = False
+    @property
+    def seconds_left(self) -> float | None:
+        """How long to wait for a message at most, before the job counts as hung."""
+        return None if math.isinf(self._deadline) else max(0.0, self._deadline - time.monotonic())
+
+    @property
+    def has_message(self) -> bool:
+        """Whether something came, or the process ended."""
+        return self.connection.poll()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether its job has shown no progress for too long."""
+        return self.seconds_left == 0
+
+    def receive(self) -> "JobResult[Value] | Part[Value] | None":
+        """Takes a message: a job's result, a part of it, or None for a sign of progress. Ends a job that is stuck."""
+        if not self.has_message and self.is_stuck:
+            self._process.kill()
+            return self._lost(f"it showed no progress for {self._patience:g} s, so its process was ended")
         try:
-            result = self.connection.recv()
+            message = self.connection.recv()
         except (EOFError, OSError):
-            self._process.join()
-            return JobResult(self._name, error=f"its process ended with exit code {self._process.exitcode}")
-        if isinstance(result, Exception):
-            raise result
-        return cast("JobResult[Value]", result)
+            return self._lost("its process ended with exit code {}")
+        if isinstance(message, bool):
+            self._deadline = math.inf if self._patience is None or not message else time.monotonic() + self._patience
+            return None
+        if isinstance(message, Part):
+            return message
+        self._busy, self._deadline = False, math.inf
+        if isinstance(message, Exception):
+            raise message
+        return cast("JobResult[Value]", message)
+
+    def _lost(self, reason: str) -> "JobResult[Value]":
+        self._busy, self._deadline = False, math.inf
+        self._process.join()
+        return JobResult(self._name, error=reason.format(self._process.exitcode))
 
     def is_alive(self) -> bool:
+        """Whether the process runs."""
         return self._process.is_alive()
 
     def end(self) -> None:
+        """Ends the process: at once if it is busy."""
         self.connection.close()
         if self._busy:
             self._process.terminate()
@@ -209,7 +262,7 @@ class _Worker(Generic[Job, Value]):
             self._process.join()
 
 
-def _serve(duty: _Duty[Any, Any], connection: Connection) -> None:
+def _serve(duty: Duty[Any, Any], connection: Connection) -> None:
     """Runs in the process: jobs come in and results go out, until the connection closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what to do
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -217,20 +270,35 @@ def _serve(duty: _Duty[Any, Any], connection: Connection) -> None:
         limit_threads(duty.threads)
         if duty.begin is not None:
             duty.begin(duty.threads)
+    sending = threading.Lock()  # signs of progress come from other threads, too
+
+    def send(message: object) -> None:
+        with sending:
+            connection.send(message)
+
+    send_progress_to(send)
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             name, job = connection.recv()
             try:
-                result = _run(duty.work, name, job, duty.fatal)
+                result = _run_parts(duty, name, job, send) if duty.in_parts else _run(duty.work, name, job, duty.fatal)
             except duty.fatal as error:
-                connection.send(error)
+                send(error)
                 continue
             try:
-                connection.send(result)
+                send(result)
             except BrokenPipeError:
                 raise
             except Exception as error:  # the value cannot be pickled
-                connection.send(_failed(name, error))
+                send(_failed(name, error))
+
+
+def _run_parts(duty: Duty[Job, Any], name: str, job: Job, send: Callable[[object], None]) -> JobResult[Any]:
+    def work(job: Job) -> None:
+        for value in duty.work(job):
+            send(Part(value))
+
+    return _run(work, name, job, (*duty.fatal, BrokenPipeError))
 
 
 def _run(

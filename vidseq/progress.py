@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from vidseq.watch import is_in_worker
+
 Item = TypeVar("Item")
 
 
@@ -22,8 +24,9 @@ def progress(
         initial: number of items that were done before.
     """
     return tqdm(
-        items, total=total, desc=what, unit=unit, initial=initial, disable=not sys.stderr.isatty(), leave=False
-    )
+        items, total=total, desc=what, unit=unit, initial=initial, disable=not sys.stderr.isatty(), leave=False,
+        position=1 if is_in_worker() else None,  # below the bar of the process that waits for this one
+    )  # fmt: skip
 
 
 def write_line(text: str) -> None:

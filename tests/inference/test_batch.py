@@ -42,7 +42,7 @@ def reading(broken: Mapping[str, BaseException] | None = None, seen: list[str] |
 
 
 def run(found: Sources, out: Path, read: Read, command: str = "x") -> dict[str, str]:
-    batch = Batch(found, read, print, RowFile(out, {"command": command}, several=found.several), None)
+    batch = Batch(found, read, print, RowFile(out, {"command": command}, several=found.several))
     batch.run()
     return batch.failed
 
@@ -164,22 +164,10 @@ def test_a_live_source_keeps_its_rows_when_it_is_stopped(tmp_path: Path) -> None
 
     rows = RowFile(out, {}, live=True)
     with pytest.raises(KeyboardInterrupt, match=r"The 2 rows so far are in '.*rows\.srt'"):
-        Batch(camera, read, print, rows, None).run()
+        Batch(camera, read, print, rows).run()
     lines = out.read_text().splitlines()
     assert [line[:8] for line in lines if line[:1].isdecimal()] == ["1", "00:00:01", "2", "00:00:02"]
     (tmp_path / "rows.srt.part").write_text("rows of a run that was killed")
     with pytest.raises(KeyboardInterrupt):
-        Batch(camera, read, print, RowFile(out, {}, live=True), None).run()
+        Batch(camera, read, print, RowFile(out, {}, live=True)).run()
     assert (tmp_path / "rows.srt-1.part").read_text() == "rows of a run that was killed"
-
-
-def test_rows_stay_if_the_annotated_video_fails(found: Sources, tmp_path: Path) -> None:
-    def annotate(video: Source, rows: Sequence[Prediction]) -> None:
-        assert list(rows) == rows_of(video)
-        if video.name == "b":
-            raise OSError(errno.ENOSPC, "No space left on device", "b")
-
-    batch = Batch(found, reading(), print, RowFile(tmp_path / "rows.csv", {}, several=True), annotate)
-    batch.run()
-    assert list(batch.failed) == [found.videos[1].path]
-    assert (tmp_path / "rows.csv").read_text().count("yes") == 8

@@ -203,7 +203,7 @@ def test_a_held_picture_goes_through_the_backbone_once_in_a_stream(worlds, model
     from vidseq.checkpoint import load_model
     from vidseq.inference.live import stream_video
     from vidseq.inference.request import PredictionRequest
-    from vidseq.inference.run import _samples
+    from vidseq.inference.row_reader import _samples
     from vidseq.video.reader import VideoReader
 
     backbone = build_backbone("mobilenet_v3_small", weights="random", engine="torch", input_size=32, device="cpu")

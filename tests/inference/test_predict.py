@@ -1,7 +1,11 @@
 """From a video file and a model folder to rows; files, folders and streams give the same answers."""
 
+import csv
 import dataclasses
 import json
+import signal
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +20,7 @@ from vidseq.data.dataset import write_dataset
 from vidseq.data.schema import DatasetInfo, Query, Video
 from vidseq.errors import ModelError, UserError
 from vidseq.features.registry import build_backbone
-from vidseq.inference import run
+from vidseq.inference import row_reader, run
 from vidseq.inference.offline import predict_video, video_features
 from vidseq.inference.request import PredictionRequest
 from vidseq.inference.run import predict_sources
@@ -358,7 +362,7 @@ def test_a_run_that_goes_on_says_which_videos_its_page_lacks(
     folder.mkdir()
     for name in ("a.mp4", "b.mp4"):
         (folder / name).write_bytes(video.read_bytes())
-    real, seen = run.predict_video, []
+    real, seen = row_reader.predict_video, []
 
     def stop_at_b(model: object, name: str, *rest: object) -> object:
         seen.append(name)
@@ -366,7 +370,8 @@ def test_a_run_that_goes_on_says_which_videos_its_page_lacks(
             raise KeyboardInterrupt
         return real(model, name, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run, "predict_video", stop_at_b)
+    monkeypatch.setattr(row_reader, "predict_video", stop_at_b)
+    monkeypatch.setattr(run, "IsolatedReader", lambda settings, patience: row_reader.RowReader(settings))
     options = {"out": tmp_path / "rows.csv", "html": tmp_path / "page.html"}
     with pytest.raises(KeyboardInterrupt):
         predict_sources(str(folder), model_folder, PLAN, device="cpu", **options)  # type: ignore[arg-type]
@@ -374,3 +379,50 @@ def test_a_run_that_goes_on_says_which_videos_its_page_lacks(
     predict_sources(str(folder), model_folder, PLAN, device="cpu", **options)  # type: ignore[arg-type]
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Videos that are not shown, 1:" in text and [item["name"] for item in Page(text).data["videos"]] == ["b"]
+
+
+#: A decoder that aborts at one video of a folder and never comes back from another, as files of strangers can.
+BAD_DECODER = """
+import os, sys, time
+from vidseq.video import reader
+
+real = reader.VideoReader._decode
+
+def decode(self, indices):
+    if self.info.path.stem == "b":
+        os.abort()
+    if self.info.path.stem == "c":
+        time.sleep(600)
+    yield from real(self, indices)
+
+reader.VideoReader._decode = decode
+
+if __name__ == "__main__":
+    from vidseq.cli import main
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [[], ["--stream"], ["--save_video", "seen"]])
+def test_an_abort_and_a_hang_cost_one_video_each(
+    video: Path, model_folder: Path, tmp_path: Path, more: list[str]
+) -> None:
+    (tmp_path / "videos").mkdir()
+    for name in "abcd":
+        (tmp_path / "videos" / f"{name}.mp4").write_bytes(video.read_bytes())
+    (tmp_path / "run.py").write_text(BAD_DECODER)
+    words = ["predict", "videos", str(model_folder), "--out", "rows.csv", "--stall", "15", "--device", "cpu", *more]
+    ended = subprocess.run(
+        [sys.executable, "run.py", *words], cwd=tmp_path, capture_output=True, text=True, timeout=280
+    )
+    assert ended.returncode == 1, ended.stderr
+    lines = [line for line in ended.stderr.splitlines() if line.startswith("vidseq:")]
+    assert lines == [
+        f"vidseq: videos/b.mp4: its process ended with exit code {-signal.SIGABRT}",
+        "vidseq: videos/c.mp4: it showed no progress for 15 s, so its process was ended",
+    ]
+    with (tmp_path / "rows.csv").open(newline="") as file:
+        assert {row["video"] for row in csv.DictReader(file)} == {"a", "d"}
+    if "seen" in more:
+        assert sorted(path.name for path in (tmp_path / "seen").iterdir()) == ["a.mp4", "d.mp4"]

@@ -9,7 +9,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from vidseq.errors import UserError
-from vidseq.video.resizing import Size, resize
+from vidseq.video.resizing import Policy, Size, resize
 
 
 def textured(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -107,3 +107,17 @@ def test_misuse() -> None:
         resize(np.zeros((2, 5, 5, 3)), Size(32))
     with pytest.raises(UserError, match=r"got uint8 \(5, 5, 3\)"):
         resize(np.zeros((5, 5, 3), np.uint8), Size(32))
+
+
+@pytest.mark.parametrize("shape", [(1, 100_000), (100_000, 1), (3, 20_000), (1, 1)])
+@pytest.mark.parametrize("policy", ["crop", "whole"])
+def test_a_frame_of_any_shape_takes_little_memory(shape: tuple[int, int], policy: Policy) -> None:
+    image = np.arange(shape[0] * shape[1] * 3, dtype=np.uint32).reshape(*shape, 3).astype(np.uint8)
+    small = resize(image[None], Size(64, policy))[0]
+    assert small.shape[:2] == Size(64, policy).output(*shape) and small.size < 3 * 64 * 64 * 64
+
+
+def test_what_is_cut_off_very_long_frames_is_not_seen() -> None:
+    image = textured(8, 8 * 64 + 200)
+    middle = image[:, 100:-100]
+    np.testing.assert_array_equal(resize(image[None], Size(32)), resize(middle[None], Size(32)))

@@ -8,7 +8,7 @@ from structure.source import Module, Repository
 
 #: From the bottom up. A module may import its own floor and those below.
 LAYERS: Sequence[Set[str]] = [
-    {"vidseq", "errors", "files", "claims", "progress", "device", "processes", "pretrained"},
+    {"vidseq", "errors", "files", "claims", "progress", "device", "processes", "isolation", "watch", "pretrained"},
     {"reporting"},
     {"video"},
     {"features"},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from vidseq.commands.options import option_groups
 from vidseq.errors import UserError
 from vidseq.features.backbone_config import BackboneConfig
+from vidseq.watch import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from vidseq.features.base import Backbone
@@ -32,6 +33,7 @@ def features(
     workers: int = 2,
     limit: int | None = None,
     skip_bad: bool = False,
+    stall: float = PATIENCE_SECONDS,
     source: Path | None = None,
 ) -> int:
     """Makes features of the frames of every video, or imports features.
@@ -47,6 +49,7 @@ def features(
         workers: videos at the same time.
         limit: only the first N videos.
         skip_bad: leave damaged frames out of a video, not the video out of the features.
+        stall: seconds without progress after which a video fails, with 2 workers or more.
         source: folder of .npy or .npz files to import; --backbone names them then.
     """
     from vidseq.data.dataset import Dataset
@@ -58,7 +61,15 @@ def features(
     else:
         backbone, rate, reader = _backbone(cnn, pca, projection, like, fps, decoder)
         report = extract_dataset_features(
-            dataset, backbone, rate, decoder=reader, workers=workers, limit=limit, skip_bad=skip_bad, pca=pca
+            dataset,
+            backbone,
+            rate,
+            decoder=reader,
+            workers=workers,
+            limit=limit,
+            skip_bad=skip_bad,
+            pca=pca,
+            stall_seconds=stall,
         )
     print(report.summary())
     return 1 if report.failed else 0

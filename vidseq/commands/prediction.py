@@ -5,13 +5,14 @@ from pathlib import Path
 
 from vidseq.commands.imports import collection_paused
 from vidseq.commands.options import option_groups
+from vidseq.watch import PATIENCE_SECONDS
 
 
 @option_groups(
     {
         "Questions": "question at next_question futures_at every data top",
         "Output": "out save_video html stream",
-        "Input": "context limit skip_bad reconnect weights device",
+        "Input": "context limit skip_bad stall reconnect weights device",
     }
 )
 def predict(
@@ -34,6 +35,7 @@ def predict(
     top: int = 5,
     limit: int | None = None,
     skip_bad: bool = False,
+    stall: float = PATIENCE_SECONDS,
     reconnect: float = 60.0,
 ) -> int:
     """Answers questions about videos and names the next action.
@@ -60,6 +62,7 @@ def predict(
         top: number of answers to rank.
         limit: only the first N seconds of each source.
         skip_bad: go on without damaged frames.
+        stall: seconds without progress after which a video of a folder or glob fails.
         reconnect: seconds to go on trying a camera or stream that was lost.
     """
     with collection_paused():
@@ -82,7 +85,7 @@ def predict(
     form = TerminalTable(sys.stdout, with_truth=data is not None) if sys.stdout.isatty() else to_json
     failed = predict_sources(source, model, request, data=data, out=out, save_video=save_video, html=html, live=stream,
                              weights=weights, device=device, skip_bad=skip_bad, reconnect_seconds=reconnect,
-                             form=form, say=write_line)  # fmt: skip
+                             stall_seconds=stall, form=form, say=write_line)  # fmt: skip
     return 1 if failed else 0
 
 

@@ -14,6 +14,7 @@ from vidseq.features.projected import ProjectedBackbone
 from vidseq.features.projection import FeatureProjection
 from vidseq.features.report import ExtractReport
 from vidseq.features.store import FeatureStore
+from vidseq.watch import PATIENCE_SECONDS
 
 
 def extract_dataset_features(
@@ -26,6 +27,7 @@ def extract_dataset_features(
     limit: int | None = None,
     skip_bad: bool = False,
     pca: int | None = None,
+    stall_seconds: float = PATIENCE_SECONDS,
 ) -> ExtractReport:
     """Extracts the features of a data set's videos with a CNN and stores them in its folder; skips finished videos.
 
@@ -39,6 +41,7 @@ def extract_dataset_features(
         skip_bad: True: damaged frames are left out. False: a video with a damaged frame is left out.
         pca: numbers that each cell keeps, by a projection that is fitted on training videos; None: all. Features of
             the data set that were projected to as many numbers, and were made in this way otherwise, are continued.
+        stall_seconds: see `extract_features`.
 
     Returns:
         a report on each video; a video that cannot be read counts as failed, and the others continue.
@@ -62,7 +65,9 @@ def extract_dataset_features(
     projection = backbone.projection if isinstance(backbone, ProjectedBackbone) else None
     if projection is not None:
         store.keep_projection(projection)
-    report = extract_features(files, store, backbone, fps, decoder=decoder, workers=workers, skip_bad=skip_bad)
+    report = extract_features(
+        files, store, backbone, fps, decoder=decoder, workers=workers, skip_bad=skip_bad, stall_seconds=stall_seconds
+    )
     report.about = [] if projection is None else [projection.summary()]
     return report
 

@@ -21,6 +21,7 @@ from vidseq.processes import run_jobs
 from vidseq.progress import progress
 from vidseq.video.reader import Frames, VideoReader
 from vidseq.video.sampling import sample_times
+from vidseq.watch import PATIENCE_SECONDS, watched
 
 #: Frames that may wait for the CNN; decoders give them in bursts.
 FRAMES_AHEAD = 64
@@ -48,6 +49,7 @@ def extract_features(
     decoder: str = "auto",
     skip_bad: bool = False,
     workers: int = 1,
+    stall_seconds: float = PATIENCE_SECONDS,
 ) -> ExtractReport:
     """Turns video files into features, all that the store does not hold yet.
 
@@ -61,7 +63,9 @@ def extract_features(
         decoder: "auto", "decord" or "pyav".
         skip_bad: leave damaged frames out and note it; otherwise such a video counts as failed.
         workers: processes, each with videos of its own and its share of the CPUs. With more than one, a video that
-            kills its decoder costs no more than itself; the calling script then needs `if __name__ == "__main__"`.
+            kills its decoder or hangs costs no more than itself; the calling script then needs
+            `if __name__ == "__main__"`. With one, everything happens in this process.
+        stall_seconds: with several workers, after how many seconds without progress a video counts as failed.
 
     Returns:
         what became of each video, with the reason for each that failed.
@@ -88,10 +92,10 @@ def extract_features(
             bar.refresh()
 
         show(0)
-        if workers == 1 or len(left) < 2:
+        if workers == 1 or len(videos) == 1:
             outcomes = extractor.run(left, show)
         else:
-            outcomes = _outcomes(extractor, left, workers)
+            outcomes = _outcomes(extractor, left, workers, stall_seconds)
         for count, outcome in enumerate(outcomes, start=1):
             report.add(outcome)
             show(count)
@@ -175,7 +179,10 @@ class Extractor:
 
     def _read_one(self, video: str, path: Path) -> Iterator[_Read]:
         state = file_state(path)  # before reading: a file that is replaced meanwhile is read again next time
-        with VideoReader(path, size=self.backbone.size, decoder=self.decoder, skip_bad=self.skip_bad) as reader:
+        with (
+            watched(),
+            VideoReader(path, size=self.backbone.size, decoder=self.decoder, skip_bad=self.skip_bad) as reader,
+        ):
             duration = reader.info.duration_seconds
             for frames in reader.sample(self.fps, chunk=self.backbone.batch_size):
                 fraction = float(frames.pts_seconds[-1]) / duration if len(frames) else 0.0
@@ -194,10 +201,21 @@ class Extractor:
             yield _Read(video, source=source)
 
 
-def _outcomes(extractor: Extractor, videos: Sequence[tuple[str, Path]], workers: int) -> Iterator[Outcome]:
+def _outcomes(
+    extractor: Extractor, videos: Sequence[tuple[str, Path]], workers: int, stall_seconds: float
+) -> Iterator[Outcome]:
     jobs = {video: (video, path) for video, path in videos}
     # What the extractor does not report as an outcome, such as a full disk, no other video would escape.
-    for result in run_jobs(extractor, jobs, workers, begin=extractor.limit_threads, fatal=(UserError,)):
+    results = run_jobs(
+        extractor,
+        jobs,
+        workers,
+        begin=extractor.limit_threads,
+        fatal=(UserError,),
+        isolated=True,
+        patience=stall_seconds,
+    )
+    for result in results:
         error = f"{jobs[result.name][1]}: {result.error}"
         yield Outcome(result.name, error=error) if result.value is None else result.value
 

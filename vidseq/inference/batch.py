@@ -20,7 +20,6 @@ class Batch:
         read: yields rows of a video as they are known.
         show: takes each row, where there is no file.
         rows: the file of rows; None: there is none.
-        annotate: draws a video with its rows; None: nothing is drawn.
         keep: whether rows of all videos stay in memory, as `kept`.
     """
 
@@ -30,11 +29,10 @@ class Batch:
         read: Callable[[Source], Iterable[Sequence[Prediction]]],
         show: Callable[[Prediction], None],
         rows: RowFile | None,
-        annotate: Callable[[Source, Sequence[Prediction]], None] | None,
         *,
         keep: bool = False,
     ) -> None:
-        self._found, self._read, self._show, self._rows, self._annotate = found, read, show, rows, annotate
+        self._found, self._read, self._show, self._rows = found, read, show, rows
         self._finished: list[FinishedVideo] = []
         self._keep_all = keep
         self.kept: list[Prediction] = []
@@ -85,7 +83,7 @@ class Batch:
             self._rows.finish()
 
     def _predict(self, video: Source) -> None:
-        count = _Count(keep=self._annotate is not None or self._keep_all)
+        count = _Count(keep=self._keep_all)
         error = None
         if self._rows is not None:
             self._rows.begin_video(video.path)
@@ -95,8 +93,6 @@ class Batch:
                 self._take(rows)
             if self._keep_all:
                 self.kept += count.rows
-            if self._annotate is not None:
-                _guard(self._annotate, video, count.rows)
         except _FailedVideoError as failure:
             error = failure.error
         if error is not None and not (self._found.several or isinstance(error, SourceLostError)):
@@ -158,17 +154,8 @@ def _guarded(parts: Iterable[Sequence[Prediction]]) -> Iterator[Sequence[Predict
         raise _FailedVideoError(error) from error
 
 
-def _guard(
-    annotate: Callable[[Source, Sequence[Prediction]], None], video: Source, rows: Sequence[Prediction]
-) -> None:
-    try:
-        annotate(video, rows)
-    except Exception as error:
-        raise _FailedVideoError(error) from error
-
-
 class _Count:
-    """Counts the rows of a video, and keeps them if they are to be drawn."""
+    """Counts the rows of a video, and keeps them if they are to be shown."""
 
     def __init__(self, *, keep: bool) -> None:
         self._keep = keep

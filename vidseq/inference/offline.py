@@ -19,6 +19,7 @@ from vidseq.model import VideoReasoner
 from vidseq.progress import progress
 from vidseq.tasks import DenseTask, QueryTask, of_family
 from vidseq.video.reader import VideoReader
+from vidseq.watch import watched
 
 
 def video_features(
@@ -44,7 +45,7 @@ def video_features(
         the features, float16 as they are stored, and when what was read ends, in seconds.
     """
     parts, times, pictures = [], [], []
-    with VideoReader(path, size=backbone.size, decoder=decoder, skip_bad=skip_bad) as reader:
+    with watched(), VideoReader(path, size=backbone.size, decoder=decoder, skip_bad=skip_bad) as reader:
         end = min(reader.info.duration_seconds, limit_seconds or math.inf)
         total = math.ceil(end * Fraction(fps))
         with progress(total=total, what=f"Reading {Path(path).name}", unit="frame") as bar:

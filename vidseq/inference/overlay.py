@@ -17,6 +17,7 @@ from vidseq.progress import progress
 from vidseq.reporting.fonts import font_for, report_missing
 from vidseq.video.reader import VideoReader
 from vidseq.video.writer import VideoWriter
+from vidseq.watch import watched
 
 #: Seconds that a question and its answer stay on screen.
 QUESTION_SECONDS = 5.0
@@ -398,7 +399,7 @@ def save_annotated_video(
         raise UserError(f"An annotated video expects a file of its own, got the source '{out}'. Choose another name.")
     overlay = Overlay(predictions, question_seconds)
     report_missing(text for text in overlay.texts if not text.isascii())
-    with VideoReader(source, stream=stream, skip_bad=skip_bad) as reader:
+    with watched(), VideoReader(source, stream=stream, skip_bad=skip_bad) as reader:
         fps = max(Fraction(MIN_FPS), min(reader.info.fps, Fraction(MAX_FPS)))
         total = round(reader.info.duration_seconds * fps)
         with VideoWriter(out, fps=fps) as writer, progress(total=total, what="Drawing", unit="frame") as bar:

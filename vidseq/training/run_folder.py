@@ -18,7 +18,7 @@ from vidseq import __version__
 from vidseq.checkpoint import save_model
 from vidseq.claims import refuse_difference
 from vidseq.errors import ModelError, UserError
-from vidseq.files import atomic_path, atomic_write
+from vidseq.files import atomic_path, atomic_write, remove_leftovers
 from vidseq.model import VideoReasoner
 from vidseq.training.config import TrainConfig
 
@@ -98,6 +98,7 @@ class RunFolder:
         Raises:
             UserError: the folder holds a run and `resume` is False, or a run with other options.
         """
+        remove_leftovers(self.path)
         written = {"training": dataclasses.asdict(config), **about}
         file = self.path / "config.yaml"
         if file.is_file() and self.progress_file.is_file():

@@ -1,5 +1,7 @@
+from .live import LivePicture as LivePicture
 from .live import LiveReader as LiveReader
 from .live import SourceLostError as SourceLostError
+from .newest import Clock as Clock
 from .probing import VideoInfo as VideoInfo
 from .probing import probe as probe
 from .reader import Frames as Frames

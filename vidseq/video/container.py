@@ -10,6 +10,7 @@ from av.video.stream import VideoStream
 
 from vidseq.errors import VideoError
 from vidseq.video.length import mp4_boxes
+from vidseq.watch import report_progress
 
 #: Formats that name other files or addresses, which may lie anywhere.
 LISTS = frozenset({"concat", "hls", "dash", "sdp", "imf", "rtsp", "webm_dash_manifest"})
@@ -78,5 +79,6 @@ def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[av.Pa
             packet = next(packets)
         except (StopIteration, av.error.FFmpegError):
             return
+        report_progress()
         if packet.size:
             yield packet

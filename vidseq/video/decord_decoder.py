@@ -14,6 +14,7 @@ import numpy as np
 
 from vidseq.video.geometry import Orientation
 from vidseq.video.packets import PacketIndex
+from vidseq.watch import report_progress
 
 # On other containers decord returns wrong frames without an error (MPEG-TS, AVI), or cannot open the file.
 TRUSTED_CONTAINERS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv"})
@@ -121,6 +122,7 @@ class DecordDecoder:
                 self._reader.seek(0)
             except decord.DECORDError as error:
                 raise RuntimeError("decord failed while decoding") from error
+            report_progress()
             yield from zip(block.tolist(), torch.utils.dlpack.from_dlpack(batch.to_dlpack()).numpy())
 
     def _blocks(self, wanted: np.ndarray) -> Iterator[np.ndarray]:

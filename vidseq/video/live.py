@@ -209,7 +209,7 @@ class LiveReader:
             raise VideoError(f"{self.name} sent no picture: {reason}. Check that it is on, and its address.")
         if self._lost is None:
             self._lost, self._noticed = (before.last, reason), now
-        if before.last - before.began > _LONGEST_WAIT:
+        if before.num_pictures and before.last - before.began > self._wait:
             self._wait = self._limits.wait
         lost = f"{self.name} was lost at {self._since_first(self._lost[0]):.1f} s"
         left = self._noticed + self._limits.reconnect - now

@@ -10,6 +10,7 @@ from vidseq.errors import UserError
 Policy = Literal["crop", "whole"]
 CROP_MARGIN = 256 / 224  # the shorter side before cropping, as a multiple of the crop; the usual value for ImageNet
 SIDE_STEP = 32  # CNNs halve the size five times
+MAX_ASPECT = 64  # of a frame; what is longer is cut or squeezed, or a frame of one row would fill gigabytes
 BAD_ASPECT_COST = 3.0  # weight of a relative error of the aspect ratio against one of the area, to choose the sides
 
 
@@ -53,9 +54,10 @@ def resize(images: np.ndarray, size: Size) -> np.ndarray:
     """
     if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
         raise UserError(f"resize expects uint8 images (N, H, W, 3), got {images.dtype} {images.shape}.")
-    height, width = images.shape[1:3]
-    target_height, target_width = size.output(height, width)
+    target_height, target_width = size.output(*images.shape[1:3])
     if size.resize == "crop":
+        images = _middle(images)
+        height, width = images.shape[1:3]
         scaled = scale(images, *_crop_scale(height, width, size.pixels))
         top = round((scaled.shape[1] - target_height) / 2)
         left = round((scaled.shape[2] - target_width) / 2)
@@ -86,6 +88,14 @@ def fit(images: np.ndarray, height: int, width: int, *, shape: tuple[int, int] |
     return np.pad(scaled, edges, mode="edge")
 
 
+def _middle(images: np.ndarray) -> np.ndarray:
+    """Cuts what is far from the middle of very long frames, which no crop shows."""
+    height, width = images.shape[1:3]
+    most = MAX_ASPECT * min(height, width)
+    top, left = max(0, height - most) // 2, max(0, width - most) // 2
+    return images[:, top : height - top, left : width - left]
+
+
 def _crop_scale(height: int, width: int, pixels: int) -> tuple[int, int]:
     """Returns height and width before the crop; the longer side is rounded down, as torchvision does."""
     shorter = int(pixels * CROP_MARGIN)
@@ -96,6 +106,7 @@ def _crop_scale(height: int, width: int, pixels: int) -> tuple[int, int]:
 
 def _whole_sides(height: int, width: int, pixels: int) -> tuple[int, int]:
     """Returns multiples of 32 whose ratio is near that of the frame, and whose area is near that of the square."""
+    height, width = min(height, MAX_ASPECT * width), min(width, MAX_ASPECT * height)
     ideal_height = pixels * (height / width) ** 0.5
 
     def cost(sides: tuple[int, int]) -> float:
