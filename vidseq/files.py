@@ -1,14 +1,16 @@
 """Writes files atomically, and explains why an array file cannot be read."""
 
 import contextlib
+import csv
 import errno
+import io
 import itertools
 import json
 import os
 import re
 import tempfile
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,13 @@ def set_aside(path: Path) -> Path:
     kept = next(name for name in names if not name.exists())
     path.rename(kept)
     return kept
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """The text of a table with commas; None becomes nothing."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def parse_json(text: str) -> Any:

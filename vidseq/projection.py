@@ -23,6 +23,16 @@ MAX_DEVIATIONS = 10.0
 MIN_DEVIATION = 0.1
 
 
+def divisor_of(std: Tensor) -> Tensor:
+    """What features are divided by: their standard deviation, or 1 for constants."""
+    return torch.where(std > 1e-6, std, 1.0)
+
+
+def standardise(features: Tensor, mean: Tensor, divisor: Tensor) -> Tensor:
+    """Features (..., F) as deviations from a mean, (F,), in parts of `divisor_of`; none is beyond `MAX_DEVIATIONS`."""
+    return ((features - mean) / divisor).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
+
+
 class Projected(NamedTuple):
     """Frames as the model reads them."""
 
@@ -49,11 +59,11 @@ class Projection(nn.Module, abc.ABC):
     def standardise_by(self, mean: Tensor, std: Tensor) -> None:
         """Sets the training features' mean and standard deviation, of a frame's shape; constants are not scaled."""
         self.mean.copy_(mean)
-        self.std.copy_(torch.where(std > 1e-6, std, 1.0))
+        self.std.copy_(divisor_of(std))
 
     def standardise(self, features: Tensor) -> Tensor:
         """Features of any number of frames to the same shape."""
-        return ((features - self.mean) / self.std).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
+        return standardise(features, self.mean, self.std)
 
     @abc.abstractmethod
     def forward(self, features: Tensor) -> Projected:

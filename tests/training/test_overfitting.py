@@ -1,4 +1,4 @@
-"""What a run tells of overfitting: the best model on training and on validation videos."""
+"""What a run says of overfitting: the best model on training and on validation videos."""
 
 import pytest
 

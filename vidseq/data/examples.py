@@ -91,8 +91,7 @@ class Examples(torch.utils.data.Dataset[Example]):
     def _labels(self, video: str, pts_seconds: np.ndarray) -> Tensor | None:
         if not self.dataset.segments:
             return None
-        segments = self.dataset.segments_of(video)
-        return frame_labels_of(segments, pts_seconds, self.dataset.action_labels, self.dataset.info.background)
+        return labels_of_video(self.dataset, video, pts_seconds)
 
 
 def check_features(video: str, features: Tensor, pts_seconds: np.ndarray, dim: int, tokens: int | None = None) -> None:
@@ -124,6 +123,11 @@ def check_features(video: str, features: Tensor, pts_seconds: np.ndarray, dim: i
         )
     if not bool(np.all(np.diff(pts_seconds) >= 0)):
         raise DataError(f"Features of '{video}' expect times that never fall. Extract them again.")
+
+
+def labels_of_video(dataset: Dataset, video: str, pts_seconds: np.ndarray) -> Tensor:
+    """Returns the class of each frame of a video by the data set's labels and background; see `frame_labels_of`."""
+    return frame_labels_of(dataset.segments_of(video), pts_seconds, dataset.action_labels, dataset.info.background)
 
 
 def frame_labels_of(

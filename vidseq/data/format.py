@@ -1,7 +1,5 @@
 """Converts the rows of a data set's text files to schema objects and back."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -9,6 +7,7 @@ from fractions import Fraction
 
 from vidseq.data.fields import MAX_SECONDS, TIME_DECIMALS, Row, normal_text
 from vidseq.data.schema import DatasetInfo, Query, Segment, Video
+from vidseq.files import csv_text
 
 INFO_FILE, VIDEOS_FILE, SEGMENTS_FILE, QUERIES_FILE = "dataset.json", "videos.jsonl", "segments.csv", "queries.jsonl"
 SEGMENT_FIELDS = ("video", "start", "end", "label")
@@ -192,13 +191,11 @@ def segments_csv(segments: Iterable[Segment]) -> str:
     """Returns the text of `segments.csv`; it has the column track if a segment has a track."""
     segments = list(segments)
     tracks = any(segment.track for segment in segments)
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow((*SEGMENT_FIELDS, *(["track"] if tracks else [])))
+    rows = [(*SEGMENT_FIELDS, *(["track"] if tracks else []))]
     for item in segments:
         row = (item.video, f"{item.start:.{TIME_DECIMALS}f}", f"{item.end:.{TIME_DECIMALS}f}", normal_text(item.label))
-        writer.writerow((*row, normal_text(item.track)) if tracks else row)
-    return file.getvalue()
+        rows.append((*row, normal_text(item.track)) if tracks else row)
+    return csv_text(rows)
 
 
 def round_seconds(seconds: float) -> float:

@@ -31,13 +31,10 @@ _COUNTS = Counts._fields
 
 def true_frame_labels(dataset: "Dataset", store: "FeatureStore", split: str) -> dict[str, np.ndarray]:
     """Returns the class of each frame of a split's videos, (T,) each; -100 for frames without a class."""
-    from vidseq.data.examples import frame_labels_of  # needs torch, which scoring does not
+    from vidseq.data.examples import labels_of_video  # needs torch, which scoring does not
 
-    labels, background = dataset.action_labels, dataset.info.background
     return {
-        video.video: frame_labels_of(
-            dataset.segments_of(video.video), store.read(video.video).pts_seconds, labels, background
-        ).numpy()
+        video.video: labels_of_video(dataset, video.video, store.read(video.video).pts_seconds).numpy()
         for video in dataset.split(split)
     }
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from vidseq.data.action_sequences import overlapping_actions
 from vidseq.data.dataset import Dataset
-from vidseq.data.examples import frame_labels_of
+from vidseq.data.examples import labels_of_video
 from vidseq.evaluation.rows import Run, write_parquet
 from vidseq.features.store import FeatureStore
 from vidseq.forecasting.long_term import long_term_table
@@ -135,11 +135,8 @@ class ForecastReport:
 
 def _labels_of(dataset: Dataset, store: FeatureStore, split: str) -> dict[str, np.ndarray]:
     """The class of each sample of a split's videos that have features, (n,) each; below 0 without one."""
-    labels, background = dataset.action_labels, dataset.info.background
     return {
-        video.video: frame_labels_of(
-            dataset.segments_of(video.video), store.read(video.video).pts_seconds, labels, background
-        ).numpy()
+        video.video: labels_of_video(dataset, video.video, store.read(video.video).pts_seconds).numpy()
         for video in dataset.split(split)
         if video.video in store
     }

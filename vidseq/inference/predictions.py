@@ -1,15 +1,13 @@
 """Writes the rows of a prediction as JSONL, CSV or SubRip subtitles."""
 
-import csv
 import dataclasses
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidseq.errors import UserError
-from vidseq.files import atomic_write
+from vidseq.files import atomic_write, csv_text
 from vidseq.tasks.prediction import Prediction as Prediction
 
 #: How long a subtitle stays that has no end of its own.
@@ -99,9 +97,7 @@ def _table_row(row: Prediction, number: int) -> str:
 def _csv_line(values: Iterable[object]) -> str:
     # a carriage return alone would end a row, and csv does not quote it where rows end in "\n"
     texts = ["" if value is None else str(value).replace("\r\n", "\n").replace("\r", "\n") for value in values]
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(texts)
-    return text.getvalue()
+    return csv_text([texts])
 
 
 def _subtitle(row: Prediction, number: int) -> str:

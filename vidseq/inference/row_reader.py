@@ -45,15 +45,21 @@ class RowSettings:
 class RowReader:
     """Loads a model, and yields rows of videos as they are known: a live source's one by one, a file's at once.
 
+    Args:
+        settings: what rows are made with.
+        listed: the queries of its data set, if they were read already.
+
     Raises:
         UserError: the model was not trained for what is asked.
         ModelError: the model cannot be loaded.
         DataError: the data set cannot be read.
     """
 
-    def __init__(self, settings: RowSettings) -> None:
+    def __init__(self, settings: RowSettings, listed: DatasetQueries | None = None) -> None:
         self._settings = settings
-        self._listed = None if settings.data is None else DatasetQueries(Dataset.load(settings.data))
+        if listed is None and settings.data is not None:
+            listed = DatasetQueries(Dataset.load(settings.data))
+        self._listed = listed
         model = load_model(settings.model, settings.device)
         settings.request.check_tasks(model.tasks)
         if model.config.fps is None:
@@ -100,9 +106,7 @@ class RowReader:
             end = min(reader.info.duration_seconds, request.limit_seconds or math.inf)
             request.check_within(end)
             frames = _samples(reader, Fraction(self._fps), end)
-            yield from stream_video(
-                self._model, self._backbone, video.name, frames, self._settings.request, end, sampled=True
-            )
+            yield from stream_video(self._model, self._backbone, video.name, frames, request, end, sampled=True)
 
     def _file(self, video: Source) -> list[Prediction]:
         request = self._settings.request
@@ -117,9 +121,7 @@ class RowReader:
         if self._listed is None:
             return predict_video(self._model, video.name, features, end, request)
         queries = self._listed.of(video.path, self._model, end)
-        return predict_video(
-            self._model, self._listed.name(video.path), features, end, self._settings.request, queries
-        )
+        return predict_video(self._model, self._listed.name(video.path), features, end, request, queries)
 
 
 class LoadingError(Exception):

@@ -86,13 +86,14 @@ def predict_sources(
     if html is not None and any(is_live(video.path) for video in found.videos):
         raise UserError("--html expects video files, got a live source. Record it first.")
     dataset = None if data is None else Dataset.load(data)
-    if dataset is not None:
-        DatasetQueries(dataset).check([video.path for video in found.videos], request, live=live)
+    listed = None if dataset is None else DatasetQueries(dataset)
+    if listed is not None:
+        listed.check([video.path for video in found.videos], request, live=live)
     settings = RowSettings(
         model=Path(model_folder), request=request, data=None if data is None else Path(data), targets=targets,
         live=live, weights=weights, device=device, skip_bad=skip_bad, limits=LiveLimits(reconnect=reconnect_seconds),
     )  # fmt: skip
-    reader = IsolatedReader(settings, stall_seconds) if found.several else RowReader(settings)
+    reader = IsolatedReader(settings, stall_seconds) if found.several else RowReader(settings, listed)
     with contextlib.closing(reader):
         rows = None if out is None else _row_file(out, found, settings, save_video)
         for note in found.notes:

@@ -8,7 +8,7 @@ import numpy as np
 
 from vidseq.baselines.baseline_data import family_of
 from vidseq.data.dataset import Dataset
-from vidseq.data.examples import IGNORED, frame_labels_of
+from vidseq.data.examples import IGNORED, labels_of_video
 from vidseq.data.schema import FRAME_LABEL, NEXT_ACTION, QUESTION, Query
 from vidseq.data.visible import count_visible
 from vidseq.features.store import FeatureStore
@@ -103,7 +103,7 @@ def _queries(dataset: Dataset, store: FeatureStore, anticipation_seconds: float)
 def _frame_labels(dataset: Dataset, video: str, times: np.ndarray) -> list[Query]:
     """Asks for the labels of some frames of a video; frames without a label are left out."""
     labels = dataset.action_labels
-    classes = frame_labels_of(dataset.segments_of(video), times, labels, dataset.info.background).numpy()
+    classes = labels_of_video(dataset, video, times).numpy()
     frames = np.unique(np.linspace(0, len(times) - 1, min(_FRAMES_A_VIDEO, len(times))).round().astype(int))
     return [
         Query(video=video, time=float(times[frame]), kind=FRAME_LABEL, answer=labels[classes[frame]])

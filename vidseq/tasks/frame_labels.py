@@ -5,37 +5,24 @@ from types import MappingProxyType
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidseq.data.dataset import Dataset
 from vidseq.data.examples import IGNORED, count_overlapping, frame_labels_of
-from vidseq.data.schema import FRAME_LABEL, Segment
 from vidseq.tasks.base import Task, cross_entropy, make_options
-from vidseq.tasks.dense import DenseTask
-from vidseq.tasks.frame_label_options import FrameLabelsOptions, change_loss
+from vidseq.tasks.frame_label_options import change_loss
 from vidseq.tasks.multi_label import MultiLabelFrames, TrackLabels
+from vidseq.tasks.segment_labels import SegmentLabels
 
 
-class FrameLabels(DenseTask):
+class FrameLabels(SegmentLabels):
     """Gives each frame the action that goes on in it.
 
     Source: Abu Farha and Gall, MS-TCN, arXiv:1903.01945, eq. 7 to 11; here: one stage.
     """
 
-    name = "frame_labels"
-    query_kind = FRAME_LABEL
-    label_kind = "action"
-    needs = "segments"
     learns_segments = True
     default_options = MappingProxyType({"smoothing": 0.15})
-    Options = FrameLabelsOptions
-    options: FrameLabelsOptions
-
-    def __init__(self, dim: int, labels: Sequence[str], options: Mapping[str, object], dropout: float) -> None:
-        super().__init__(dim, labels, options, dropout)
-        self.decoder = nn.Sequential(nn.Dropout(dropout), nn.Linear(dim, len(labels)))
-        self.register_buffer("class_weights", torch.ones(len(labels)))
-        self.class_weights: Tensor
 
     @classmethod
     def variant(cls, options: Mapping[str, object]) -> type[Task]:
@@ -44,18 +31,6 @@ class FrameLabels(DenseTask):
         if not chosen.multi_label:
             return cls
         return TrackLabels if chosen.per_track else MultiLabelFrames
-
-    @classmethod
-    def fits(cls, dataset: Dataset) -> bool:
-        """Whether there are segments."""
-        return bool(dataset.segments)
-
-    @classmethod
-    def find_labels(cls, dataset: Dataset, train: Collection[str], options: Mapping[str, object]) -> tuple[str, ...]:
-        """The data set's actions; see `Task.find_labels`."""
-        labels = super().find_labels(dataset, train, options)
-        make_options(cls.name, cls.Options, options).check_ambiguous(labels)
-        return labels
 
     def targets(self, dataset: Dataset, video: str, pts_seconds: np.ndarray, labels: Sequence[str]) -> Tensor:
         """The class of the segment that each frame lies in; see `vidseq.data.examples.frame_labels_of`.
@@ -81,14 +56,6 @@ class FrameLabels(DenseTask):
             "in dataset.json."
         ]
 
-    def background(self, dataset: Dataset) -> str | None:
-        """The data set's background label, if it has one."""
-        return dataset.info.background
-
-    def true_segments(self, dataset: Dataset, video: str, pts_seconds: np.ndarray) -> list[Segment]:
-        """The annotated segments, without ambiguous ones; see `DenseTask.true_segments`."""
-        return self.options.split_ambiguous(dataset, video)[0]
-
     def fit_statistics(self, targets: Iterable[Tensor]) -> None:
         """Sets the class weights by the number of frames of each class."""
         counts = torch.zeros(len(self.labels), dtype=torch.long)
@@ -105,10 +72,6 @@ class FrameLabels(DenseTask):
         share = counts.double() / counts.sum().clamp(min=1)
         weights = share.clamp(min=1e-4) ** -self.options.weighting_power
         self.class_weights.copy_(weights / (weights * share).sum().clamp(min=1e-12) if share.any() else weights)
-
-    def decode(self, y: Tensor) -> Tensor:
-        """Class scores of every frame; see `DenseTask.decode`."""
-        return self.decoder(y)
 
     def loss(self, logits: Tensor, targets: Tensor, mask: Tensor, /) -> Tensor:
         """Cross-entropy and smoothing; see `DenseTask.loss`."""

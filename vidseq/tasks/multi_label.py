@@ -5,20 +5,20 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from vidseq.data.dataset import Dataset
 from vidseq.data.examples import IGNORED, frame_classes_of, frames_of
-from vidseq.data.schema import FRAME_LABEL, Query, Segment
+from vidseq.data.schema import Query, Segment
 from vidseq.errors import UserError
 from vidseq.segmentation.found_segments import FoundSegment, segments_above
 from vidseq.segmentation.live_segments import LiveSegments
 from vidseq.tasks.base import make_options
 from vidseq.tasks.calibration import ScoredAnswers
-from vidseq.tasks.dense import DenseTask
-from vidseq.tasks.frame_label_options import FrameLabelsOptions, change_loss
+from vidseq.tasks.frame_label_options import change_loss
 from vidseq.tasks.prediction import Prediction, answer_row
+from vidseq.tasks.segment_labels import SegmentLabels
 
 #: The threshold of a class where no validation split chooses one.
 USUAL_THRESHOLD = 0.5
@@ -26,7 +26,7 @@ USUAL_THRESHOLD = 0.5
 MAX_WEIGHT = 100.0
 
 
-class MultiLabelFrames(DenseTask):
+class MultiLabelFrames(SegmentLabels):
     """Gives each frame every action that goes on in it, from the option `multi_label` of frame labels.
 
     A class has a sigmoid. Frames of a class weigh (frames without it / frames with it) ^ power in its loss, by the
@@ -35,37 +35,17 @@ class MultiLabelFrames(DenseTask):
     its threshold, which has the highest F1 over the frames of the validation split.
 
     Targets are int8 (T, C): 1 where a frame is of a class, `IGNORED` in all columns of a frame that does not count.
+    The background is there where no other class is.
     """
 
-    name = "frame_labels"
-    query_kind = FRAME_LABEL
-    label_kind = "action"
-    needs = "segments"
     many_labels = True
-    Options = FrameLabelsOptions
-    options: FrameLabelsOptions
 
     def __init__(self, dim: int, labels: Sequence[str], options: Mapping[str, object], dropout: float) -> None:
         super().__init__(dim, labels, options, dropout)
-        self.decoder = nn.Sequential(nn.Dropout(dropout), nn.Linear(dim, len(labels)))
-        self.register_buffer("class_weights", torch.ones(len(labels)))
         self.register_buffer("thresholds", torch.full((len(labels),), USUAL_THRESHOLD))
         self.register_buffer("background_class", torch.tensor(-1))
-        self.class_weights: Tensor
         self.thresholds: Tensor
         self.background_class: Tensor
-
-    @classmethod
-    def fits(cls, dataset: Dataset) -> bool:
-        """Whether there are segments."""
-        return bool(dataset.segments)
-
-    @classmethod
-    def find_labels(cls, dataset: Dataset, train: Collection[str], options: Mapping[str, object]) -> tuple[str, ...]:
-        """The data set's actions; see `Task.find_labels`."""
-        labels = super().find_labels(dataset, train, options)
-        make_options(cls.name, cls.Options, options).check_ambiguous(labels)
-        return labels
 
     def targets(self, dataset: Dataset, video: str, pts_seconds: np.ndarray, labels: Sequence[str]) -> Tensor:
         """All classes of each frame, int8 (T, C); see `vidseq.data.examples.frame_classes_of`."""
@@ -75,14 +55,6 @@ class MultiLabelFrames(DenseTask):
         for frames in frames_of(ambiguous, pts_seconds):
             classes[frames] = IGNORED
         return classes
-
-    def background(self, dataset: Dataset) -> str | None:
-        """The data set's background label, if it has one. It is there where no other class is."""
-        return dataset.info.background
-
-    def true_segments(self, dataset: Dataset, video: str, pts_seconds: np.ndarray) -> list[Segment]:
-        """The annotated segments, without ambiguous ones; see `DenseTask.true_segments`."""
-        return self.options.split_ambiguous(dataset, video)[0]
 
     def learn_segments(self, targets: Iterable[Tensor], dataset: Dataset) -> None:
         """Notes which class is no action; a threshold a class makes the segments."""
@@ -99,10 +71,6 @@ class MultiLabelFrames(DenseTask):
         ratio = (total - positives) / positives.clamp(min=1)
         weights = ratio.double().pow(self.options.weighting_power).clamp(1, MAX_WEIGHT)
         self.class_weights.copy_(torch.where(positives > 0, weights, 1))
-
-    def decode(self, y: Tensor) -> Tensor:
-        """Class scores of every frame; see `DenseTask.decode`."""
-        return self.decoder(y)
 
     def loss(self, logits: Tensor, targets: Tensor, mask: Tensor, /) -> Tensor:
         """Binary cross-entropy, summed over classes, and smoothing; `targets` (B, T, C), else see `DenseTask.loss`."""

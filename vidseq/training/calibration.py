@@ -1,14 +1,11 @@
 """Calibrates the best model of a run on its validation split; see `vidseq.tasks.calibration`."""
 
-import csv
-import io
-
 import torch
 from lightning_fabric import Fabric
 
 from vidseq.checkpoint import load_model, save_model
 from vidseq.clip_reader import output_of
-from vidseq.files import atomic_write
+from vidseq.files import atomic_write, csv_text
 from vidseq.model import VideoReasoner
 from vidseq.tasks.calibration import Calibration, ScoredAnswers, calibrate, join_answers
 from vidseq.training.clips import Batch, ClipDataset
@@ -67,10 +64,7 @@ def _scored_answers(model: VideoReasoner, batch: Batch) -> dict[str, ScoredAnswe
 
 
 def _as_csv(found: dict[str, Calibration]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["task", *Calibration._fields])
+    rows = [["task", *Calibration._fields]]
     for name, part in found.items():
-        numbers = (f"{value:.6g}" if isinstance(value, float) else value for value in part)
-        writer.writerow([name, *numbers])
-    return text.getvalue()
+        rows.append([name, *(f"{value:.6g}" if isinstance(value, float) else str(value) for value in part)])
+    return csv_text(rows)

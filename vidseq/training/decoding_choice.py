@@ -6,9 +6,7 @@ learnt without. A model knows its training videos too well, and so may the featu
 these videos as hard as others. The measure is the mean of frame accuracy, edit score and F1 at 10, 25 and 50% overlap.
 """
 
-import csv
 import dataclasses
-import io
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -16,7 +14,7 @@ import torch
 from lightning_fabric import Fabric
 
 from vidseq.checkpoint import load_model, save_model
-from vidseq.files import atomic_write
+from vidseq.files import atomic_write, csv_text
 from vidseq.model import VideoReasoner
 from vidseq.segmentation.segment_metrics import edit_score, frame_accuracy, segment_counts
 from vidseq.segmentation.segmenter import FRAMES, ORDERED, SEGMENTS, Segmenter
@@ -194,8 +192,5 @@ def measure(predicted: Sequence[np.ndarray], true: Sequence[np.ndarray], backgro
 
 
 def _as_csv(candidates: Sequence[Candidate]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in dataclasses.fields(Candidate)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**vars(one), "score": f"{one.score:.4f}", "chosen": int(one.chosen)} for one in candidates)
-    return text.getvalue()
+    rows = ({**vars(one), "score": f"{one.score:.4f}", "chosen": int(one.chosen)}.values() for one in candidates)
+    return csv_text([[field.name for field in dataclasses.fields(Candidate)], *rows])

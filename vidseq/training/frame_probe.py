@@ -7,16 +7,16 @@ fitted to the training videos, and other videos are harder.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 
 from vidseq.data.dataset import Dataset
-from vidseq.data.examples import check_features, frame_labels_of
+from vidseq.data.examples import check_features, labels_of_video
 from vidseq.features.store import FeatureStore
-from vidseq.projection import MAX_DEVIATIONS, level_videos
+from vidseq.projection import divisor_of, level_videos, standardise
 
 #: About so many frames are read, at equal distances in each video.
 MAX_FRAMES = 8000
@@ -41,22 +41,15 @@ class FrameProbe:
     """The same of other groups."""
 
     @classmethod
-    def of(cls, dataset: Dataset, store: FeatureStore, *, level: bool = False) -> "FrameProbe | None":
-        """Reads frames of the split "train"; None: there are fewer than two groups, or fewer than two classes.
+    def of(cls, videos: Sequence["ProbedVideo"], *, level: bool = False) -> "FrameProbe | None":
+        """Standardises the frames of videos; None: there are fewer than two classes.
 
         Args:
-            dataset: the labels and groups.
-            store: the features; the tokens of a frame are averaged.
+            videos: from `read_videos`.
             level: give each video the mean and deviation of all; see `vidseq.projection.level_videos`.
         """
-        labelled = [video.video for video in dataset.split("train") if dataset.segments_of(video.video)]
-        names = [name for name in labelled[:: math.ceil(len(labelled) / MAX_VIDEOS) or 1] if name in store]
-        groups = list(dict.fromkeys(map(dataset.group_of, names)))
-        if len(groups) < 2:
+        if not videos:
             return None
-        held = set(groups[::FOLDS])
-        most = MAX_FRAMES // len(names)
-        videos = [_Frames(dataset.group_of(name) in held, *_labelled(dataset, store, name, most)) for name in names]
         standardised = list(_standardised(videos, level))
         learnt, held_out = (_join(standardised, held_out=part) for part in (False, True))
         return cls(learnt, held_out) if len(np.unique(learnt[1])) > 1 and len(held_out[1]) else None
@@ -83,10 +76,31 @@ class FrameProbe:
 
 
 @dataclass(frozen=True, eq=False)
-class _Frames:
+class ProbedVideo:
+    """Some frames of a training video."""
+
     held_out: bool
     features: np.ndarray
+    """(N, F)."""
     classes: np.ndarray
+    """(N,); below 0 where there is none."""
+
+
+def read_videos(dataset: Dataset, store: FeatureStore) -> list[ProbedVideo]:
+    """Reads frames of the split "train"; none where there are fewer than two groups.
+
+    Args:
+        dataset: the labels and groups.
+        store: the features; the tokens of a frame are averaged.
+    """
+    labelled = [video.video for video in dataset.split("train") if dataset.segments_of(video.video)]
+    names = [name for name in labelled[:: math.ceil(len(labelled) / MAX_VIDEOS) or 1] if name in store]
+    groups = list(dict.fromkeys(map(dataset.group_of, names)))
+    if len(groups) < 2:
+        return []
+    held = set(groups[::FOLDS])
+    most = MAX_FRAMES // len(names)
+    return [ProbedVideo(dataset.group_of(name) in held, *_labelled(dataset, store, name, most)) for name in names]
 
 
 def _labelled(dataset: Dataset, store: FeatureStore, video: str, most: int) -> tuple[np.ndarray, np.ndarray]:
@@ -96,26 +110,21 @@ def _labelled(dataset: Dataset, store: FeatureStore, video: str, most: int) -> t
     features, pts_seconds = np.array(stored.features[::every], dtype=np.float32), stored.pts_seconds[::every]
     check_features(video, torch.from_numpy(features), pts_seconds, store.dim, store.tokens)
     features = features.mean(axis=1) if features.ndim == 3 else features
-    segments = dataset.segments_of(video)
-    classes = frame_labels_of(segments, pts_seconds, dataset.action_labels, dataset.info.background)
-    return features, classes.numpy()
+    return features, labels_of_video(dataset, video, pts_seconds).numpy()
 
 
-def _standardised(videos: Sequence[_Frames], level: bool) -> Iterator[_Frames]:
+def _standardised(videos: Sequence[ProbedVideo], level: bool) -> Iterator[ProbedVideo]:
     """The videos with standardised features; those held out do not count in mean and deviation."""
     learnt = np.concatenate([video.features for video in videos if not video.held_out])
-    mean, std = learnt.mean(axis=0), learnt.std(axis=0)
-    std = np.where(std > 1e-6, std, 1.0)
+    mean, divisor = torch.from_numpy(learnt.mean(axis=0)), divisor_of(torch.from_numpy(learnt.std(axis=0)))
     for video in videos:
-        features = video.features
+        features = torch.from_numpy(video.features)
         if level:
-            whole = torch.from_numpy(features)[None]
-            features = level_videos(whole, None, torch.from_numpy(mean), torch.from_numpy(std))[0].numpy()
-        scaled = ((features - mean) / std).clip(-MAX_DEVIATIONS, MAX_DEVIATIONS)
-        yield _Frames(video.held_out, scaled, video.classes)
+            features = level_videos(features[None], None, mean, divisor)[0]
+        yield replace(video, features=standardise(features, mean, divisor).numpy())
 
 
-def _join(videos: Sequence[_Frames], *, held_out: bool) -> tuple[np.ndarray, np.ndarray]:
+def _join(videos: Sequence[ProbedVideo], *, held_out: bool) -> tuple[np.ndarray, np.ndarray]:
     """All frames that have a class, of the videos that are held out or of the others."""
     part = [video for video in videos if video.held_out is held_out]
     frames = np.concatenate([video.features for video in part])

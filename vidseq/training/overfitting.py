@@ -2,14 +2,13 @@
 
 import csv
 import dataclasses
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lightning_fabric import Fabric
 
 from vidseq.checkpoint import load_model
-from vidseq.files import atomic_write
+from vidseq.files import atomic_write, csv_text
 from vidseq.training.clips import ClipDataset
 from vidseq.training.config import TrainConfig
 from vidseq.training.run_folder import RunFolder
@@ -82,8 +81,4 @@ def read_fits(folder: RunFolder) -> list[Fit]:
 
 
 def _as_csv(found: Sequence[Fit]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in dataclasses.fields(Fit)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: "" if value is None else value for name, value in vars(one).items()} for one in found)
-    return text.getvalue()
+    return csv_text([[field.name for field in dataclasses.fields(Fit)], *map(dataclasses.astuple, found)])

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from vidseq.data.dataset import Dataset
@@ -18,7 +19,7 @@ from vidseq.heads import find_head
 from vidseq.tasks import find_task
 from vidseq.training.build import choose_tasks
 from vidseq.training.config import GAPS, ResolvedConfig, TrainConfig
-from vidseq.training.frame_probe import FrameProbe
+from vidseq.training.frame_probe import FrameProbe, ProbedVideo, read_videos
 from vidseq.training.label_statistics import LabelStatistics
 
 #: The head that labels frames best at equal size on all data that was tried.
@@ -108,8 +109,12 @@ class _Rules:
 
     def _probe(self, level: bool) -> FrameProbe | None:
         if level not in self._probes:
-            self._probes[level] = FrameProbe.of(self._dataset, self._store, level=level)
+            self._probes[level] = FrameProbe.of(self._probed_videos, level=level)
         return self._probes[level]
+
+    @cached_property
+    def _probed_videos(self) -> list[ProbedVideo]:
+        return read_videos(self._dataset, self._store)
 
     def _is_left_out(self, name: str) -> bool:
         return self.values[name] is None
