@@ -98,6 +98,9 @@ class FrameProjection(Projection):
 class TokenProjection(Projection):
     """Features with a token axis: a network that all places share, a position each, and K learned queries.
 
+    All places are standardised by one mean and deviation of each channel, so that what is learnt of one place holds at
+    all others: a place that is seldom visited has a small deviation of its own, which would blow up each visitor.
+
     Each learned query takes a weighted mean of a frame's tokens. The K means and the features of every place make
     the head's input. No question is involved, so that a stream can be read before it is asked.
 
@@ -150,6 +153,12 @@ class TokenProjection(Projection):
             if place_dim
             else None
         )
+
+    def standardise_by(self, mean: Tensor, std: Tensor) -> None:
+        """Sets one mean and deviation of each channel, of all places together; see `Projection.standardise_by`."""
+        shared = mean.mean(dim=0, keepdim=True)
+        variance = (std.square() + (mean - shared).square()).mean(dim=0, keepdim=True)
+        super().standardise_by(shared.expand_as(mean), variance.sqrt().expand_as(std))
 
     def forward(self, features: Tensor) -> Projected:
         """See `Projection.forward`."""
