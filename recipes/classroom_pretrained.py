@@ -46,7 +46,7 @@ TEST = ClassroomConfig(train_videos=0, val_videos=0, test_videos=100, feature_fp
 BACKBONE = BackboneConfig(input_size=320, resize="whole", pooling="9x10", tokens=True, layer="stride16")
 #: Half of the questions do not look at the present, so that single frames teach what a memory must hold.
 TRAINING = ResolvedConfig(
-    epochs=13,
+    epochs=22,
     dim=256,
     batch_size=8,
     lr=2e-3,

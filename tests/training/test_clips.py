@@ -58,7 +58,27 @@ def test_queries_of_a_clip_count_from_its_start(clip_dataset: ClipDataset) -> No
     batch = clip_dataset.batch([(0, clip_dataset.clip(0, 8, 20, [13]))])
     assert batch.features.shape == (1, 12, 6)
     assert batch.asked["question"].frames == (5,)
-    assert torch.equal(batch.features[0], clip_dataset[0].features[8:20])
+    assert torch.equal(batch.features[0], clip_dataset.features(0)[8:20])
+
+
+def test_beyond_memory_only_the_frames_of_clips_are_read(
+    toy_world: World, toy_model: VideoReasoner, clip_dataset: ClipDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = TrainConfig(batch_size=4)
+    kept = [ClipSampler(clip_dataset, config, causal=True).batch([0, 1, 2, 3], 0, step) for step in range(20)]
+    monkeypatch.setattr("vidseq.training.clips.MAX_BYTES_KEPT", 0)
+    unkept = make_clip_dataset(*toy_world, "train", toy_model)
+    videos = [unkept[index] for index in unkept.videos]  # read whole once, which checks them
+    assert all(video.features is None for video in videos)
+    monkeypatch.setattr("vidseq.data.examples.check_features", lambda *_: pytest.fail("read whole again"))
+    frames, read = unkept.examples.frames, list[int]()
+    monkeypatch.setattr(unkept.examples, "frames", lambda *span: read.append(span[2] - span[1]) or frames(*span))
+    sampler = ClipSampler(unkept, config, causal=True)
+    for step, expected in enumerate(kept):
+        read.clear()
+        batch = sampler.batch([0, 1, 2, 3], 0, step)
+        assert torch.equal(batch.features, expected.features)
+        assert sum(read) == int(batch.mask.sum())
 
 
 def test_context_dropout_draws_lengths_from_one_frame_to_all(clip_dataset: ClipDataset) -> None:

@@ -61,7 +61,7 @@ def test_clips_grow_in_the_warm_up(classroom: World) -> None:
     config = dataclasses.replace(CONFIG, epochs=10, context_warmup=0.5, full_context=1.0)
     clip_dataset = make_clip_dataset(*classroom, "train", build_model(*classroom, config, source), source)
     sampler, shares = ClipSampler(clip_dataset, config, causal=True), []
-    length = max(len(clip_dataset[index].features) for index in clip_dataset.videos)
+    length = max(len(clip_dataset[index]) for index in clip_dataset.videos)
     for epoch in (0, 2, 5, 9):
         batches = [sampler.batch([0, 1, 2], epoch, step) for step in range(20)]
         shares.append(sum(batch.features.shape[:2] == (3, length) for batch in batches) / len(batches))

@@ -84,6 +84,15 @@ class Examples(torch.utils.data.Dataset[Example]):
             video, features, stored.pts_seconds, self._queries(video), self._labels(video, stored.pts_seconds)
         )
 
+    def frames(self, index: int, start: int, stop: int) -> Tensor:
+        """Reads the features of frames [start, stop) of a video alone, float32 (stop - start, D), unchecked.
+
+        Raises:
+            DataError: the video's features are gone or damaged.
+        """
+        stored = self.store.read(self.videos[index]).features
+        return torch.from_numpy(np.array(stored[start:stop], dtype=np.float32))
+
     def _queries(self, video: str) -> list[Query]:
         derived = [] if self._derive is None else self._derive(video)
         return sorted(self.dataset.queries_of(video) + derived, key=lambda query: query.time)

@@ -114,7 +114,7 @@ def fit_statistics(model: VideoReasoner, clip_dataset: ClipDataset) -> None:
     total = torch.zeros(2, *model.frame_shape, dtype=torch.float64)
     frames = 0
     for video in clip_dataset.videos:
-        features = clip_dataset[video].features.double()
+        features = clip_dataset.features(video).double()
         total += torch.stack([features.sum(dim=0), features.square().sum(dim=0)])
         frames += len(features)
     mean, square = total / frames

@@ -73,7 +73,7 @@ class ClipSampler:
         return batch if batch.asked else None
 
     def _glance(self, video: int, rng: np.random.Generator) -> Clip:
-        frame = int(rng.integers(len(self._clip_dataset[video].features)))
+        frame = int(rng.integers(len(self._clip_dataset[video])))
         queries = self._draw_queries(video, frame, frame + 1, rng)
         return Clip(frame, frame + 1, tuple((frame + 1, query) for query in queries))
 
@@ -97,7 +97,7 @@ class ClipSampler:
             return math.nan
         if not self._causal or rng.random() < self._full_context(epoch):
             return math.inf
-        longest = max(len(self._clip_dataset[video].features) for video in self._clip_dataset.videos)
+        longest = max(len(self._clip_dataset[video]) for video in self._clip_dataset.videos)
         return math.floor(math.exp(rng.uniform(0, math.log(longest + 1))))
 
     def _full_context(self, epoch: int) -> float:
@@ -108,7 +108,7 @@ class ClipSampler:
     def _clips(self, video: int, frames: float, rng: np.random.Generator) -> list[Clip]:
         if math.isnan(frames):
             return self._fixed_clips(video, rng)
-        length = len(self._clip_dataset[video].features)
+        length = len(self._clip_dataset[video])
         if frames >= length:
             return [self._longest_clip(video, rng)]
         ends = self._draw_ends(video, max(1, min(int(length // frames), self._config.queries_per_clip)), rng)
@@ -138,7 +138,7 @@ class ClipSampler:
         """Draws where clips end: at listed queries, or anywhere in a video of which something is known everywhere."""
         listed = () if self._clip_dataset.source else self._clip_dataset.cuts(video)
         places = [cut for cut in listed if cut > 0]
-        ends = places or range(1, len(self._clip_dataset[video].features) + 1)
+        ends = places or range(1, len(self._clip_dataset[video]) + 1)
         return sorted(rng.choice(ends, size=min(count, len(ends)), replace=False).tolist())
 
     def _clip(self, video: int, start: int, stop: int, rng: np.random.Generator) -> Clip:

@@ -13,7 +13,7 @@ from torch import Tensor
 from vidseq.clip_reader import QueryBatch
 from vidseq.data.batch import pad_features, pad_labels
 from vidseq.data.dataset import Dataset
-from vidseq.data.examples import IGNORED, Example, Examples
+from vidseq.data.examples import IGNORED, Examples
 from vidseq.data.question_source import QuestionSource
 from vidseq.data.schema import Query
 from vidseq.data.visible import count_visible, visible_span
@@ -23,7 +23,7 @@ from vidseq.model import VideoReasoner
 from vidseq.tasks import DenseTask, QueryTask, Task, of_family
 from vidseq.video.sampling import SAME_TIME_SECONDS
 
-#: Features are kept in memory up to this many bytes; beyond, they are read again from disk.
+#: Features are kept in memory up to this many bytes; beyond, the frames of each clip are read from disk.
 MAX_BYTES_KEPT = 2**30
 
 #: A drawn query that sees a frame comes at least this many seconds before the next one.
@@ -81,6 +81,23 @@ class Clip:
         return tuple(dict.fromkeys(cut for cut, _ in self.asked))
 
 
+@dataclass(frozen=True)
+class ClipVideo:
+    """A video that clips are cut from."""
+
+    video: str
+    pts_seconds: np.ndarray
+    """Time of each frame, float64 (T,)."""
+    queries: list[Query]
+    """The queries, sorted by time."""
+    features: Tensor | None
+    """float32 (T, D); None: they stay on disk."""
+
+    def __len__(self) -> int:
+        """The number of frames."""
+        return len(self.pts_seconds)
+
+
 class ClipDataset:
     """The videos of a split with their queries grouped by the frames that they may see.
 
@@ -98,20 +115,25 @@ class ClipDataset:
         self._dense_tasks = of_family(model.tasks.values(), DenseTask)
         self._kinds = {task.query_kind for task in self._asked_tasks.values()}
         self._vocabulary = model.vocabulary
-        self._kept: dict[int, Example] = {}
+        self._kept: dict[int, ClipVideo] = {}
         self._frame_targets: dict[tuple[str, int], Tensor] = {}
         self._cuts: dict[int, dict[int, list[Query]]] = {}
         self._bytes = 0
 
-    def __getitem__(self, index: int) -> Example:
-        """The example of a video, from memory if it is there."""
-        if index in self._kept:
-            return self._kept[index]
-        example = self.examples[index]
-        self._bytes += example.features.nbytes
-        if self._bytes <= MAX_BYTES_KEPT:
-            self._kept[index] = example
-        return example
+    def __getitem__(self, index: int) -> ClipVideo:
+        """A video; it is read once."""
+        if index not in self._kept:
+            example = self.examples[index]
+            self._bytes += example.features.nbytes
+            features = example.features if self._bytes <= MAX_BYTES_KEPT else None
+            self._kept[index] = ClipVideo(example.video, example.pts_seconds, example.queries, features)
+        return self._kept[index]
+
+    def features(self, index: int, start: int = 0, stop: int | None = None) -> Tensor:
+        """The features of frames [start, stop) of a video, float32, from memory if they are there."""
+        video = self[index]
+        stop = len(video) if stop is None else stop
+        return self.examples.frames(index, start, stop) if video.features is None else video.features[start:stop]
 
     @property
     def dense(self) -> bool:
@@ -159,7 +181,7 @@ class ClipDataset:
     def whole(self, index: int) -> Clip:
         """The whole video with all of its queries."""
         cuts = tuple(self.cuts(index))
-        return self.clip(index, 0, len(self[index].features) if self.dense else max((1, *cuts)), cuts)
+        return self.clip(index, 0, len(self[index]) if self.dense else max((1, *cuts)), cuts)
 
     def clip(self, index: int, start: int, stop: int, cuts: Sequence[int]) -> Clip:
         """Frames [start, stop) of a video with its queries after some numbers of its frames."""
@@ -193,7 +215,7 @@ class ClipDataset:
 
     def batch(self, clips: Sequence[tuple[int, Clip]], *, dense: bool = True) -> Batch:
         """Puts clips of videos, each given by its index, into one batch, with labels of frames or without."""
-        features, mask = pad_features([self[index].features[clip.start : clip.stop] for index, clip in clips])
+        features, mask = pad_features([self.features(index, clip.start, clip.stop) for index, clip in clips])
         found = [(row, cut - clip.start, query) for row, (_, clip) in enumerate(clips) for cut, query in clip.asked]
         items = {
             name: [item for item in found if item[2].kind == task.query_kind]
