@@ -1,6 +1,8 @@
 """The command: what runs, exit statuses, interrupts, tracebacks, and scripts with options."""
 
 import dataclasses
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,11 @@ def test_info_describes_this_installation(capsys: pytest.CaptureFixture[str]) ->
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"vidseq {vidseq.__version__}\n"
+
+
+def test_the_package_runs_as_a_module() -> None:
+    ran = subprocess.run([sys.executable, "-m", "vidseq", "--version"], capture_output=True, text=True, check=True)
+    assert ran.stdout == f"vidseq {vidseq.__version__}\n"
 
 
 @pytest.fixture

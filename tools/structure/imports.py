@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Set
 
 from structure.source import Repository
 
-#: The module that the command starts.
-COMMAND = "vidseq.cli"
+#: The modules that are started: by the command, and by `python -m vidseq`.
+STARTED = frozenset({"vidseq.cli", "vidseq.__main__"})
 
 
 def import_graph(repository: Repository) -> dict[str, set[str]]:
@@ -40,7 +40,7 @@ def room_cycles(repository: Repository) -> list[list[str]]:
 def unreachable(repository: Repository) -> list[str]:
     """Lists the modules that neither the command nor a public name reaches."""
     graph = import_graph(repository)
-    roots = {COMMAND, "vidseq"} | {home for face in repository.faces.values() for home in face.values()}
+    roots = {*STARTED, "vidseq"} | {home for face in repository.faces.values() for home in face.values()}
     roots |= {home for name in repository.modules["vidseq"].imported for home in repository.resolve(name)}
     with_packages = {name: graph[name] | _packages_of(name, graph) for name in graph}
     return sorted(graph.keys() - reachable(roots & graph.keys(), with_packages))
