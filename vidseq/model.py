@@ -63,6 +63,8 @@ class ModelConfig:
     """Share of questions that do not look at the newest frame in training."""
     word_dropout: float = 0.0
     """Share of question words made unknown in training."""
+    asked_in_words: tuple[str, ...] = ()
+    """Tasks of whose training queries each had a text: a query without one means nothing to them."""
     temperatures: Mapping[str, float] = field(default_factory=dict)
     """By task, what its class scores are divided by before they become probabilities; 1 for tasks left out."""
 
@@ -82,6 +84,7 @@ class ModelConfig:
         values = dict(values)
         values["labels"] = {kind: tuple(names) for kind, names in values["labels"].items()}
         values["vocabulary"] = tuple(values["vocabulary"])
+        values["asked_in_words"] = tuple(values.get("asked_in_words", ()))
         if values["fingerprint"] is not None:
             values["fingerprint"] = Fingerprint(**values["fingerprint"])
         wrong = [value for value in values.get("temperatures", {}).values() if not 0 < value < math.inf]
@@ -164,6 +167,7 @@ class VideoReasoner(nn.Module):
         labels = self.config.labels.get(task.label_kind, ())
         made = task(self.config.dim, labels, self.config.tasks[name], self.config.dropout)
         made.temperature = self.config.temperatures.get(name, 1.0)
+        made.asked_in_words = name in self.config.asked_in_words
         return made
 
     def _make_encoder(self) -> QuestionEncoder | None:

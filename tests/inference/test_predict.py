@@ -98,6 +98,20 @@ def test_rows_are_in_seconds_with_names_and_probabilities(video: Path, model_fol
     assert all(one["end"] == two["time"] for one, two in pairwise(segments))
 
 
+@pytest.mark.parametrize("live", [False, True])
+def test_a_model_that_learnt_from_questions_alone_is_asked_no_others(
+    video: Path, model_folder: Path, tmp_path: Path, live: bool
+) -> None:
+    trained = load_model(model_folder, "cpu")
+    asked = {"question": {}, "next_action": {}}
+    config = dataclasses.replace(trained.config, tasks=asked, asked_in_words=tuple(asked))
+    save_model(VideoReasoner(config), tmp_path)
+    for request in (PredictionRequest(questions=(QUESTION,)), PredictionRequest(next_questions=(QUESTION,))):
+        assert {row["question"] for row in rows_of(video, tmp_path, request, live=live)} == {QUESTION}
+    with pytest.raises(UserError, match="expects a question, for this model learnt from questions alone, got none"):
+        rows_of(video, tmp_path, PredictionRequest(), live=live)
+
+
 def test_a_stream_gives_the_answers_of_the_whole_file(video: Path, model_folder: Path) -> None:
     offline = {(r["kind"], r["time"], r["question"]): r["ranking"] for r in rows_of(video, model_folder)}
     live = {(r["kind"], r["time"], r["question"]): r["ranking"] for r in rows_of(video, model_folder, live=True)}

@@ -232,3 +232,11 @@ def test_the_model_sees_what_the_store_would_have_kept(
     monkeypatch.setattr(toy_model, "step", lambda features, state: (seen.append(features), step(features, state))[1])
     Stream(toy_model, backbone).push(images[:1], [0.0])
     assert seen[0].tolist() == backbone(images[:1]).astype(np.float16).astype(np.float32)[None].tolist()
+
+
+def test_a_model_that_learnt_from_questions_alone_wants_one(toy_config: ModelConfig, features: np.ndarray) -> None:
+    stream = Stream(VideoReasoner(dataclasses.replace(toy_config, asked_in_words=("next_action",))))
+    stream.push(features, np.arange(20) / 4)
+    assert stream.next_action("What will Ann do next?").answer
+    with pytest.raises(UserError, match="next_action expects a question"):
+        stream.next_action()

@@ -121,3 +121,12 @@ def test_an_unknown_source_is_told(classroom: World) -> None:
     info = dataclasses.replace(dataset.info, question_source="clasroom")
     with pytest.raises(UserError, match=r"question_source of dataset\.json.*clasroom.*classroom"):
         open_question_source(dataclasses.replace(dataset, info=info))
+
+
+def test_a_model_knows_which_tasks_always_had_a_text(classroom: World, toy_world: World) -> None:
+    model = build_model(*classroom, CONFIG, open_question_source(classroom[0]))
+    assert set(model.config.asked_in_words) == {"question", "next_action"}
+    assert model.find_task("next_action").asked_in_words
+    model = build_model(*toy_world, CONFIG)  # its next actions are made from segments
+    assert model.config.asked_in_words == ("question",)
+    assert not model.find_task("next_action").asked_in_words

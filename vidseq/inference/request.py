@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vidseq.data.schema import Query
 from vidseq.data.visible import is_visible
 from vidseq.errors import UserError
-from vidseq.tasks import TASKS, Task
+from vidseq.tasks import TASKS, DenseTask, Task, of_family
 from vidseq.video.sampling import SAME_TIME_SECONDS
 
 MIN_EVERY_SECONDS = 0.01
@@ -47,7 +47,8 @@ class PredictionRequest:
     at: tuple[float, ...] = ()
     """Time of each question in seconds, or one time for all questions. Empty: the end of the video."""
     next_questions: tuple[str, ...] = ()
-    """Texts of the next-action queries, asked at regular intervals. Empty: one query without a text."""
+    """Texts of the next-action queries, asked at regular intervals. Empty: one query without a text, if the model has
+    learnt such queries."""
     futures_at: tuple[float, ...] = ()
     """Times after which the future is forecast, in seconds. Empty: the end of the video."""
     every: float = 1.0
@@ -108,6 +109,20 @@ class PredictionRequest:
                 wanted, got = " or ".join(able), ", ".join(tasks)
                 raise UserError(f"{option} expects a model trained for {wanted}, got one for {got}.")
 
+    def check_asked(self, tasks: Iterable[Task]) -> None:
+        """Refuses to read a video without anything to say about it.
+
+        Raises:
+            UserError: the tasks need a text for each query, and there is none.
+        """
+        tasks = list(tasks)
+        silent = not any(agenda.standing or agenda.timed or agenda.at_end for agenda in self.agendas(tasks))
+        if silent and not of_family(tasks, DenseTask):
+            raise UserError(
+                "Predicting expects a question, for this model learnt from questions alone, got none. Add "
+                "--question, --next-question with whose next action is wanted, or --data to ask a data set's own."
+            )
+
     def agendas(self, tasks: Iterable[Task]) -> list[Agenda]:
         """What is asked of each task; of two that answer one kind of query, the first is asked."""
         first: dict[str, Task] = {}
@@ -121,7 +136,8 @@ class PredictionRequest:
             at_end = () if self.at else self.questions
             return Agenda(task.name, task.query_kind, timed=self._timed_questions(), at_end=at_end)
         if task.asked_with == "next_questions":
-            return Agenda(task.name, task.query_kind, standing=self.next_questions or (None,))
+            without_text = () if task.asked_in_words else (None,)
+            return Agenda(task.name, task.query_kind, standing=self.next_questions or without_text)
         if task.asked_with == "futures_at":
             timed = tuple((time, None) for time in sorted(self.futures_at))
             return Agenda(task.name, task.query_kind, looks_ahead=True, timed=timed, at_end=() if timed else (None,))

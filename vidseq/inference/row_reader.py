@@ -62,6 +62,8 @@ class RowReader:
         self._listed = listed
         model = load_model(settings.model, settings.device)
         settings.request.check_tasks(model.tasks)
+        if listed is None:
+            settings.request.check_asked(map(model.find_task, model.tasks))
         if model.config.fps is None:
             raise ModelError("Predicting on a video expects a model that knows its frame rate, got one without.")
         self._model, self._backbone = model, backbone_of(model, settings.weights, settings.device)

@@ -130,8 +130,12 @@ class Stream:
             at: as in `ask`.
 
         Raises:
-            UserError: nothing has been seen yet, `at` is past already, or the model was not trained for it.
+            UserError: nothing has been seen yet, `at` is past already, the model was not trained for it, or it learnt
+                from questions alone and there is none.
         """
+        task = self.model.find_task(self.model.task_for(NEXT_ACTION))
+        if task.asked_in_words and question is None:
+            raise UserError("next_action expects a question, for this model learnt from questions alone, got none.")
         return self._ask(NEXT_ACTION, question, at, ())
 
     def current_action(self, *, at: float | None = None) -> Answer:

@@ -107,6 +107,8 @@ class Task(nn.Module, abc.ABC):
         self.options = make_options(self.name, self.Options, options)
         self.temperature = 1.0
         """What class scores are divided by before they become probabilities; fitted on the validation split."""
+        self.asked_in_words = False
+        """Whether each of its training queries had a text, so that a query without one means nothing to it."""
 
     # -- the data set
 

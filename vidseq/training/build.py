@@ -1,6 +1,6 @@
 """From a data set and a training config to the model to train: tasks, classes, vocabulary, standardisation."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -79,6 +79,7 @@ def build_model(
         dropout=options.dropout,
         feature_dropout=options.feature_dropout,
         look_dropout=options.look_dropout,
+        asked_in_words=_asked_in_words(dataset, train, tasks),
         word_dropout=options.word_dropout,
     )
     with torch.random.fork_rng(devices=[]):
@@ -86,6 +87,14 @@ def build_model(
         model = VideoReasoner(model_config)
     model.feature_projection = store.projection
     return model
+
+
+def _asked_in_words(dataset: Dataset, train: Collection[str], tasks: Iterable[str]) -> tuple[str, ...]:
+    """The tasks that have queries, each with a text; queries that a task derives from segments have none."""
+    kinds = {name: find_task(name).query_kind for name in tasks}
+    asked = [query for query in dataset.queries if query.video in train]
+    silent = {query.kind for query in asked if not query.question}
+    return tuple(name for name, kind in kinds.items() if kind in {query.kind for query in asked} - silent)
 
 
 def _labels(
