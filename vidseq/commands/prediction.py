@@ -46,7 +46,7 @@ def predict(
         question: a question; may be repeated.
         at: time of the questions in seconds; may be repeated, one each; the end if left out.
         next_question: whose next action to predict, such as "What will the child in the red shirt do next?"; may be
-            repeated; the standing question if left out.
+            repeated; if left out, the standing one, where the model has learnt it.
         futures_at: time in seconds from which to forecast, with a model trained for action_sequence; the end if left
             out; may be repeated.
         every: seconds from one next action to the following one.
