@@ -92,7 +92,7 @@ def test_a_command_that_holds_commands_names_the_nearest(
     growing: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["grow", "prun"]) == 2
-    assert "Unknown verb 'prun'. Did you mean 'prune'?" in capsys.readouterr().err
+    assert "Unknown command 'prun'. Did you mean 'prune'?" in capsys.readouterr().err
     assert main(["grow", "--help"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "--height" in printed and "prune Cuts branches." in printed

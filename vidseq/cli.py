@@ -83,7 +83,8 @@ def run_script(script: Callable[..., object], *, as_positional: bool = False) ->
 
     def make(show_all: bool) -> App:
         command = Command(script, prefix=True, positional=as_positional, show_all=show_all)
-        return _with_common_options(_app(Path(sys.argv[0]).name, default_command=command), make)
+        name = Path(sys.argv[0]).name
+        return _with_common_options(_app(name, default_command=command, usage=command.usage(name)), make)
 
     _escape_what_lacks(sys.stdout)
     sys.exit(_run(make, sys.argv[1:]))
@@ -131,11 +132,21 @@ def _vidseq(show_all: bool) -> App:
     for order, (words, runs) in enumerate(COMMANDS.items()):
         *groups, name = words.split()
         parent = functools.reduce(lambda inner, group: inner[group], groups, app)
-        content = {"help": runs} if isinstance(runs, str) else {"default_command": Command(runs, show_all=show_all)}
-        parent.command(App(name=name, sort_key=order, **content))
+        parent.command(App(name=name, sort_key=order, **_content(words, runs, show_all)))
     help_text = "Converts a data set from another layout; --from says which."
     app["data"].command("vidseq.commands.convert:app", name="convert", help=help_text)
     return _with_common_options(app, _vidseq)
+
+
+def _content(words: str, runs: Callable[..., int | None] | str, show_all: bool) -> dict[str, Any]:
+    """What the app of a command, or of a group of commands, is made with."""
+    if isinstance(runs, str):
+        return {"help": runs}
+    command, has_parts = Command(runs, show_all=show_all), any(other.startswith(f"{words} ") for other in COMMANDS)
+    return {
+        "default_command": command,
+        "usage": command.usage(f"vidseq {words} [COMMAND]" if has_parts else f"vidseq {words}"),
+    }
 
 
 def _app(name: str, **settings: Any) -> App:

@@ -55,6 +55,12 @@ def test_the_same_configuration_gives_the_same_files(symbolic, tmp_path):
     assert contents(generate(tmp_path / "again", SYMBOLIC)) == contents(symbolic)
 
 
+def test_a_classroom_without_videos_is_refused(tmp_path):
+    with pytest.raises(UserError, match="A classroom expects at least 1 video, got 0 in all splits"):
+        generate(tmp_path / "none", ClassroomConfig(train_videos=0, val_videos=0, test_videos=0))
+    assert not (tmp_path / "none").exists()
+
+
 @pytest.mark.slow
 def test_no_workers_are_refused(tmp_path):
     with pytest.raises(UserError, match="A classroom expects at least 1 worker, got 0"):

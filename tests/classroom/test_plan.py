@@ -54,18 +54,18 @@ def test_worlds_of_any_length_and_number_of_children_keep_the_rules(seconds, chi
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seed": -1}, r"ClassroomConfig expects seed from 0 to \d+, got -1\."),
-        ({"seconds": 10.0}, r"ClassroomConfig expects seconds from 30.0 to 3600.0, got 10.0\."),
+        ({"seed": -1}, r"A classroom expects seed from 0 to \d+, got -1\."),
+        ({"seconds": 10.0}, r"A classroom expects seconds from 30.0 to 3600.0, got 10.0\."),
         (
             {"seconds": 30.0, "seconds_spread": 0.5},
             r"expects the shortest video's seconds from 25.0 to 3600.0, got 15.0",
         ),
-        ({"num_toys": 9}, r"ClassroomConfig expects num_toys from 2 to 4, got 9\."),
-        ({"max_children": 5}, r"ClassroomConfig expects max_children from 1 to 4, got 5\."),
-        ({"min_children": 4, "max_children": 3}, r"ClassroomConfig expects min_children from 1 to 3, got 4\."),
+        ({"num_toys": 9}, r"A classroom expects num_toys from 2 to 4, got 9\."),
+        ({"max_children": 5}, r"A classroom expects max_children from 1 to 4, got 5\."),
+        ({"min_children": 4, "max_children": 3}, r"A classroom expects min_children from 1 to 3, got 4\."),
         ({"families": ("whom",)}, r"Unknown family 'whom'\. Did you mean 'who'\?"),
         ({"observations": "pixels"}, r"Unknown observations 'pixels'\."),
-        ({"noise": 1.5}, r"ClassroomConfig expects noise from 0.0 to 1.0, got 1.5\."),
+        ({"noise": 1.5}, r"A classroom expects noise from 0.0 to 1.0, got 1.5\."),
     ],
 )
 def test_a_wrong_configuration_is_refused(change, message):

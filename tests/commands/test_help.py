@@ -38,6 +38,21 @@ def test_help_is_one_screen_without_python_types(words: str, capsys: pytest.Capt
         assert name not in printed or (name == "None" and words in LAYOUTS), name
 
 
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        ("train", "train DATA OUT"),
+        ("data ask", "data ask DATA --out PATH"),
+        ("info", "info [PATH]"),
+        ("context", "context [COMMAND] --data PATH --model PATH --out PATH"),
+        ("data convert --from mstcn", "data convert --from mstcn SOURCE OUT --fps X"),
+    ],
+)
+def test_the_usage_names_what_a_command_needs(words: str, usage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words.split(), "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: vidseq {usage} [OPTIONS]\n")
+
+
 @pytest.mark.parametrize("words", RUNNING)
 def test_every_option_is_described_and_help_all_shows_it(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words.split(), "--help"]) == 0

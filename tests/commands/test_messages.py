@@ -28,10 +28,10 @@ DATA_OUT = ["--data", "d", "--out", "o"]
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["tain"], "Unknown verb 'tain'. Did you mean 'train'?"),
-        pytest.param(["tain", "--help"], "Unknown verb 'tain'. Did you mean 'train'?", marks=NEEDS_CYCLOPTS_5),
-        (["data", "chek"], "Unknown verb 'chek'. Did you mean 'check'?"),
-        (["context", "explian"], "Unknown verb 'explian'. Did you mean 'explain'?"),
+        (["tain"], "Unknown command 'tain'. Did you mean 'train'?"),
+        pytest.param(["tain", "--help"], "Unknown command 'tain'. Did you mean 'train'?", marks=NEEDS_CYCLOPTS_5),
+        (["data", "chek"], "Unknown command 'chek'. Did you mean 'check'?"),
+        (["context", "explian"], "Unknown command 'explian'. Did you mean 'explain'?"),
         (["data", "convert", "--from", "mstc"], "Unknown layout 'mstc'. Did you mean 'mstcn'?"),
         (["data", "convert", "in", "out"], "Unknown layout 'in'. Known layouts: "),
         (["data", "check", "d", "x"], "`vidseq data check` expects no further word, got 'x'."),
@@ -69,9 +69,16 @@ DATA_OUT = ["--data", "d", "--out", "o"]
         (["train", "--data", "d", "--out", ""], "Option --out expects a path, got nothing."),
         (["evaluate", "d", ""], "Option --model expects a path, got nothing."),
         (["predict", "x.mp4", "--model="], "Option --model expects a path, got nothing."),
-        (["data", "check", "nowhere"], "A data set expects the file dataset.json in nowhere"),
+        (["data", "check", "nowhere"], "with the file dataset.json, got nowhere, which does not exist"),
+        (["help"], r"Unknown command 'help'\. .* `vidseq --help` says what each does\."),
+        (["data", "chek"], r"`vidseq data --help` says what each does\."),
         (["info", "nowhere"], r"a file, a folder or a shipped model \(classroom, .*\), got 'nowhere'"),
-        (["info", "--config", "nowhere.yaml"], "No such file or directory: nowhere.yaml"),
+        (
+            ["info", "--config", "nowhere.yaml"],
+            "a YAML file, got nowhere.yaml: No such file or directory.",
+        ),
+        (["info", "--config", "."], "--config expects a YAML file, got .: Is a directory."),
+        (["info", "."], r"data set, model or run, got '\.', which is none of them\."),
         (["predict", "x.mp4", "--model", "nowhere"], "expects a video file, folder"),
     ],
 )
@@ -135,6 +142,7 @@ def error_of(words: list[str]) -> str:
         (errno.EROFS, "out/x.txt cannot be written: Read-only file system. Name another place for it."),
         (errno.EACCES, "out/x.txt: Permission denied. Change its permissions or those of its folder, "
                        "or name another place."),
+        (errno.ENOTDIR, "out/x.txt: Not a directory. A part of this path is a file. Name another place."),
         (errno.ENOENT, "No such file or directory: out/x.txt"),
     ],
 )  # fmt: skip

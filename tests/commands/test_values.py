@@ -1,5 +1,8 @@
 """How words become values: switches, lists, mappings, paths, nothing."""
 
+import contextlib
+import io
+from collections.abc import Sequence
 from typing import Any
 
 import cyclopts
@@ -7,6 +10,8 @@ import pytest
 import yaml
 
 from vidseq.cli import main
+from vidseq.commands.values import comma_words
+from vidseq.errors import UserError
 
 
 def settings_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -77,3 +82,25 @@ def test_words_become_values(words: list[str], values: dict[str, Any], capsys: p
 def test_compare_sets_heads_and_seeds_itself(capsys: pytest.CaptureFixture[str]) -> None:
     printed = settings_of(["compare", "d", "o", "--heads", "gru"], capsys)
     assert not {"head", "head_options", "seed"} & set(printed)
+
+
+def test_lists_with_commas_may_be_repeated() -> None:
+    assert comma_words("blind, last_frame", "ngram:2") == ("blind", "last_frame", "ngram:2")
+    assert comma_words("none") == comma_words(",") == comma_words() == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "function"),
+    [
+        (["evaluate", "--model", "m"], "vidseq.evaluation.models.evaluate_models"),
+        (["compare", "--out", "o", "--heads", "lstm"], "vidseq.comparison.compare.compare_heads"),
+    ],
+)
+def test_controls_are_a_list(words: list[str], function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object, controls: Sequence[str], **__: object) -> None:
+        raise UserError(" and ".join(controls))
+
+    monkeypatch.setattr(function, stop)
+    with contextlib.redirect_stderr(io.StringIO()) as printed:
+        assert main([*words, "--data", "d", "--controls", "blind,last_frame", "--controls", "majority"]) == 2
+    assert printed.getvalue() == "vidseq: blind and last_frame and majority\n"

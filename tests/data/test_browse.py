@@ -67,7 +67,7 @@ def test_limits(folder: Path) -> None:
     page = write_browser(folder, folder / "page.html", limit=2, thumbnails=0, queries_per_video=3).read_text()
     assert page.count('<section class="video"') == 2 and "2 of 4 videos are shown." in page
     assert "data:image" not in page and "2 more are not shown." in page
-    with pytest.raises(UserError, match="write_browser expects limit of at least 0, got -1"):
+    with pytest.raises(UserError, match="A page of a data set expects limit of at least 0, got -1"):
         write_browser(folder, folder / "page.html", limit=-1)
 
 

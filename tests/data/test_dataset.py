@@ -113,7 +113,7 @@ def test_empty_lines_do_not_count_but_keep_their_number(folder: Path) -> None:
         ({"fps": "fast"}, r"fps expects a rate above 0 .* got 'fast'"),
         ({"fps": "1e999999999"}, r"fps expects a rate above 0 .* got '1e999999999'"),
         ({"fps": 0}, r"fps expects a rate above 0 .* got 0"),
-        ({"video": "a/b"}, r"'video' expects a name that is safe as a file name .* got 'a/b'"),
+        ({"video": "a/b"}, r"'video' expects a name that any system takes for a file .* got 'a/b'"),
         ({"video": ".a"}, r"'video' expects a name that is safe"),
         ({"video": "b"}, r"^videos.jsonl:2: 'video' expects a name that is used once, got 'b' as in videos.jsonl:1"),
         ({"split": "dev"}, r"^videos.jsonl:1: 'split' expects one of the splits of dataset.json \(train, val, test\)"),
@@ -243,8 +243,14 @@ def test_text_that_is_not_utf8(folder: Path) -> None:
 
 
 def test_a_folder_that_is_no_data_set(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"expects the file dataset.json in .*vidseq data init"):
+    expected = "expects a folder with the file dataset.json, got .*"
+    with pytest.raises(FileNotFoundError, match=expected + r"which has none\..*vidseq data init"):
         Dataset.load(tmp_path)
+    with pytest.raises(FileNotFoundError, match=expected + r"which does not exist\."):
+        Dataset.load(tmp_path / "nowhere")
+    (tmp_path / "film.mp4").touch()
+    with pytest.raises(FileNotFoundError, match=expected + r"which is a file\."):
+        Dataset.load(tmp_path / "film.mp4")
 
 
 def test_all_problems_can_be_collected(folder: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_bad_action(source: Path, actions: str, message: str, bad_row: BadRow)
         ("18.33", "nan", r"train.csv:3: 'length' expects seconds"),
         ("N11GT", "46GP8", r"train.csv:3: expects every video once, got '46GP8' as in Charades_v1_train.csv:2"),
         ("N11GT,0KZ7", "N11GT,", r"train.csv:3: 'subject' expects a text, got ''"),
-        ("N11GT", "N/11", r"train.csv:3: 'id' expects a name that is safe as a file name"),
+        ("N11GT", "N/11", r"train.csv:3: 'id' expects a name that any system takes for a file"),
         (",18.33", ",18.33,9", r"train.csv:3: a row expects 11 values"),
     ],
 )

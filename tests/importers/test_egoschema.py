@@ -68,7 +68,7 @@ def test_a_bad_answer(source: Path, answer: Any, got: str, bad_row: BadRow) -> N
     [
         ("option 4", None, r"^questions.json:2: 'option 4' expects a text, got None"),
         ("question", "", r"^questions.json:2: 'question' expects a text"),
-        ("q_uid", "a/b", r"^questions.json:2: 'q_uid' expects a name that is safe as a file name"),
+        ("q_uid", "a/b", r"^questions.json:2: 'q_uid' expects a name that any system takes for a file"),
         ("q_uid", THIRD, r"^questions.json:\d+: expects every video once, got '0000"),
     ],
 )

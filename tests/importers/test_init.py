@@ -196,7 +196,7 @@ def test_nothing_to_make_a_data_set_of(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(DataError, match=r"got .txt. Suffixes that count: .3gp .avi"):
         init_dataset(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"expects .*missing to be a folder"):
+    with pytest.raises(FileNotFoundError, match=r"expected in a folder, got .*missing, which does not exist"):
         init_dataset(tmp_path / "missing")
 
 

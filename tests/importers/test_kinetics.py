@@ -130,7 +130,7 @@ def test_lists_that_count_frames(tmp_path: Path) -> None:
         ("sit,abc,5,5,train", r"^validate.csv:3: a video expects to start before it ends, got 5 s to 5 s"),
         ("sit,abc,nan,5,train", r"^validate.csv:3: 'time_start' expects seconds, .* got 'nan'"),
         ("sit,abc,1,5,trian", r"^validate.csv:3: 'split' expects one of train, .* got 'trian'"),
-        ("sit,a/c,1,5,val", r"^validate.csv:3: 'youtube_id' expects a name that is safe as a file name"),
+        ("sit,a/c,1,5,val", r"^validate.csv:3: 'youtube_id' expects a name that any system takes for a file"),
         ("sit,abc,1", r"^validate.csv:3: a row expects 5 values"),
         ("sit,--nQbRBEz2s,104,114,val", r"^validate.csv:3: expects every video once, got .* as in validate.csv:2"),
         ("sit,--nQbRBEz2s,104,114,train", r"^validate.csv:3: A video expects one split, got .* in val and train"),

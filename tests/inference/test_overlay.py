@@ -66,12 +66,28 @@ def test_wrong_answers_stand_beside_the_right_ones() -> None:
         row("question", 3.0, "red", question="And now?"),
     ]
     answers = Overlay(rows).caption(3.0).questions[1::2]
-    assert texts(answers) == ["dark red (wrong: light blue)", "Frank", "red"]
+    assert texts(answers) == ["dark red (right: light blue)", "Frank", "red"]
     assert len({line.color for line in answers}) == 3
     ranked = Overlay([row("next_action", 1.0, "jump_rope", ranking=RANKING, truth="sit_down")]).caption(1.0).next
-    assert texts(ranked) == ["Next", "jump rope", "draw", "dance", "wrong: sit down"]
+    assert texts(ranked) == ["Next", "jump rope", "draw", "dance", "right: sit down"]
     ranked = Overlay([row("next_action", 1.0, "jump_rope", ranking=RANKING, truth="jump_rope")]).caption(1.0).next
     assert texts(ranked)[-1] == "right"
+
+
+def test_text_is_drawn_in_its_own_direction() -> None:
+    plain, turned = (
+        Overlay([row("question", 0.0, f"{mark}red", question=f"{mark}Colour?", truth=f"{mark}blue")]).draw(
+            grey(320, 240), 1.0
+        )
+        for mark in ("", "\u202e")
+    )
+    assert np.array_equal(plain, turned)
+
+
+def test_the_child_asked_about_is_named_in_full_on_a_small_video() -> None:
+    question = "What will the child in the yellow shirt do next?"
+    (asked, *_) = Overlay([row("next_action", 0.0, ranking=RANKING, question=question)]).caption(1.0).next
+    assert "".join(wrap(asked.text, 142 - 12, asked.rows, 13)).replace(" ", "") == question.replace(" ", "")
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,13 @@ def test_srt_is_in_order_of_time_with_hours(tmp_path: Path) -> None:
     )
 
 
+def test_subtitles_do_not_turn_what_follows(tmp_path: Path) -> None:
+    row = Prediction(video="v", time=0, kind="question", question="\u202eWho?", answer="\u05d0", probability=0.5)
+    write_predictions([row], tmp_path / "x.srt")
+    assert "Who? \u05d0 (50%)" in (tmp_path / "x.srt").read_text(encoding="utf-8")
+    assert "\u202e" not in (tmp_path / "x.srt").read_text(encoding="utf-8")
+
+
 def test_an_unknown_ending_is_refused_and_nothing_written(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"ends in .jsonl, .csv, .srt, got '.*x.txt'"):
         write_predictions(ROWS, tmp_path / "x.txt")

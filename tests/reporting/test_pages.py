@@ -124,6 +124,13 @@ def test_text_is_never_markup(tmp_path: Path, page: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_no_text_turns_the_text_after_it(tmp_path: Path, page: str) -> None:
+    html = PAGES[page]("\u202emp4.\u2067red\u05d0", tmp_path)
+    assert "mp4.red\u05d0" in html and "\u202e" not in html and "\u2067" not in html
+    assert r"\u202e" not in html and "unicode-bidi: isolate" in html
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_a_page_needs_nothing_else(tmp_path: Path, page: str) -> None:
     html = PAGES[page](BENIGN, tmp_path)
     assert html.startswith("<!DOCTYPE html>") and html.endswith("</html>\n")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from timeline.examples import LABELS, bars, small_timeline, small_video
 
 from vidseq.errors import UserError
+from vidseq.reporting.bidi import without_controls
 from vidseq.timeline import Bar, Line, Timeline, TimelineVideo, timeline_page
 from vidseq.timeline.page import MAX_LEGEND, render_timeline
 
@@ -74,6 +75,7 @@ def test_the_data_is_what_the_timeline_holds(tmp_path: Path) -> None:
 @given(st.text(max_size=30))
 def test_any_text_stays_text(text: str) -> None:
     page = Page(render_timeline(small_timeline(text), Path()).encode(errors="backslashreplace").decode())
+    text = without_controls(text)
     assert len(page.scripts) == 2 and page.data["labels"] == [text, "stir"]
     assert page.data["videos"][0]["queries"][1]["asked"] == f"What was {text}?"
 

@@ -62,7 +62,7 @@ def audit_dataset(
 
     Args:
         data: folder of the data set, with features.
-        out: folder for audit.md, audit.html (a fragment), audit.csv, rows.parquet, the figure, and the runs of the
+        out: folder for audit.md, audit.html, audit.csv, rows.parquet, the figure, and the runs of the
             trained heads; None: nothing is written, and `training` must be None.
         split: the split to evaluate; its groups must not be in "train".
         short_seconds: length of the past that the short entries see, in seconds.

@@ -108,7 +108,7 @@ class ClassroomConfig:
         _within("seed", self.seed, 0, 2**63 - 1)
         _among("family", self.families, FAMILIES)
         _among("kind of answers", (self.answers,), ANSWERS)
-        _among("observations", (self.observations,), OBSERVATIONS)
+        _among("kind of observations", (self.observations,), OBSERVATIONS)
 
     @property
     def colors(self) -> tuple[str, ...]:
@@ -127,9 +127,7 @@ class ClassroomConfig:
 
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise UserError(
-            f"ClassroomConfig expects {name} from {low} to {high}, got {value}. Choose a value in between."
-        )
+        raise UserError(f"A classroom expects {name} from {low} to {high}, got {value}. Choose a value in between.")
 
 
 def _among(kind: str, values: tuple[str, ...], known: tuple[str, ...]) -> None:

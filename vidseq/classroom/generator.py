@@ -58,10 +58,13 @@ def generate(out: Path | str, config: ClassroomConfig, workers: int = 1) -> Path
         the folder.
 
     Raises:
-        UserError: the folder holds other files or another configuration, or `workers` is below 1.
+        UserError: the folder holds other files or another configuration, no split has a video, or `workers` is below
+            1.
     """
     if workers < 1:
         raise UserError(f"A classroom expects at least 1 worker, got {workers}.")
+    if not any(config.videos_of(split) for split in SPLITS):
+        raise UserError("A classroom expects at least 1 video, got 0 in all splits.")
     out = Path(out)
     claim_folder(out, "classroom", {"version": CLASSROOM_VERSION, **dataclasses.asdict(config)})
     if config.observations == "symbolic":

@@ -48,7 +48,9 @@ def _layouts() -> App:
     """A command for each layout, with the options of its importer."""
     layouts, group = App(name="--from", show=False), Group("Layouts", sort_key=0)
     for name, convert in IMPORTERS.items():
-        layouts.command(App(name=name, default_command=Command(_command(convert)), group=group))
+        command = Command(_command(convert))
+        usage = command.usage(f"vidseq data convert --from {name}")
+        layouts.command(App(name=name, default_command=command, usage=usage, group=group))
     return layouts
 
 

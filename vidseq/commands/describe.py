@@ -5,6 +5,7 @@ import importlib.util
 from pathlib import Path
 
 from vidseq import __version__
+from vidseq.errors import ModelError, UserError
 from vidseq.pretrained.shipped import pretrained_folder, pretrained_models
 
 
@@ -27,7 +28,23 @@ def describe(path: Path | None = None) -> str:
         return describe_model(path)
     if path.is_file():
         return describe_video(path)
-    return describe_dataset(path) if (path / "dataset.json").is_file() else describe_model(path)
+    if (path / "dataset.json").is_file():
+        return describe_dataset(path)
+    if not _holds_model(path):
+        raise UserError(
+            f"info expects a video, or the folder of a data set, model or run, got '{path}', which is none of them."
+        )
+    return describe_model(path)
+
+
+def _holds_model(folder: Path) -> bool:
+    from vidseq.checkpoint import find_checkpoint
+
+    try:
+        find_checkpoint(folder)
+    except ModelError:
+        return False
+    return True
 
 
 def describe_installation() -> str:

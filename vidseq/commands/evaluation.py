@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from vidseq.commands.values import comma_words
 from vidseq.errors import UserError
 
 
@@ -29,8 +30,7 @@ def evaluate(
         model: folder of a run or model; may be repeated.
         split: the videos to use.
         contexts: lengths of the past to show, such as 1f,1s,2s,...,full.
-        controls: baselines beside the models: blind, last_frame, shuffled, swapped_past, evidence_only, majority or
-            repeat_last_label; may be repeated.
+        controls: baselines beside the models, such as blind,last_frame,swapped_past:30s,majority; all: those that fit.
         out: folder for rows.parquet, tables, figures and timeline.html.
         features: start of the name of the features' folder, if there are several.
         device: where to compute: auto, cpu, cuda or mps.
@@ -48,7 +48,7 @@ def evaluate(
     also: list[ModelReport] = [ForecastReport(similar)]
     also += [] if plans is None else [PlanReport(plans)]
     also += [] if recall is None else [RecallReport(recall)]
-    print(evaluate_models(data, model, split=split, contexts=contexts, controls=controls or [], out=out,
+    print(evaluate_models(data, model, split=split, contexts=contexts, controls=comma_words(*controls or ()), out=out,
                           features=features, device=device, limit=limit, also=also, ensemble=ensemble))  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def timeline(
         out: the page.
         data: folder of the data set, which has the truth; rows alone do without.
         model: folder of a run or model to ask; may be repeated.
-        rows: rows.parquet of vidseq evaluate, or .jsonl of vidseq predict; may be repeated.
+        rows: file rows.parquet of vidseq evaluate, or .jsonl of vidseq predict; may be repeated.
         figure: start of the names of an .svg and a .png of each video, for a paper.
         split: the videos to ask models about.
         video: a video to show; may be repeated; the first ones if left out.
@@ -124,8 +124,8 @@ def context(
     from vidseq.context.measure import measure_context
     from vidseq.context.sweep import Sweep
 
-    sweep = Sweep(data=data, models=tuple(model), split=split, contexts=contexts, controls=_words(controls),
-                  vary=_words(vary), seeds=_whole_numbers("seeds", seeds), features=features, limit=limit,
+    sweep = Sweep(data=data, models=tuple(model), split=split, contexts=contexts, controls=comma_words(controls),
+                  vary=comma_words(vary), seeds=_whole_numbers("seeds", seeds), features=features, limit=limit,
                   device=device, frame_labels_every=frame_labels_every)  # fmt: skip
     print(measure_context(sweep, out, workers=workers, overwrite=overwrite))
 
@@ -229,13 +229,8 @@ def audit(
     print(f"\n{summary(audit.alarms, audit.verdicts)}")
 
 
-def _words(text: str) -> tuple[str, ...]:
-    """A list with commas; none for "none"."""
-    return tuple(word.strip() for word in text.split(",") if word.strip() not in ("", "none"))
-
-
 def _whole_numbers(option: str, text: str) -> tuple[int, ...]:
-    words = _words(text)
+    words = comma_words(text)
     if not all(word.isdecimal() for word in words):
         raise UserError(f"--{option} expects whole numbers such as 0,1,2, got '{text}'.")
     return tuple(int(word) for word in words)

@@ -21,9 +21,6 @@ NAME_WIDTH = 27
 class HelpPage:
     """The formatter of all help pages."""
 
-    show_metavar = False
-    """Whether the usage line shows what stands for values; the list of options does."""
-
     def __call__(self, console: "Console", options: "ConsoleOptions", panel: HelpPanel) -> None:
         """Prints a group of options or commands."""
         if not panel.entries:

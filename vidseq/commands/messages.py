@@ -50,6 +50,8 @@ def message(error: Exception, app: App) -> str:
             return f"{name} cannot be written: {reason}. Name another place for it."
         case OSError(errno=errno.EACCES | errno.EPERM, strerror=reason, filename=str(name)):
             return f"{name}: {reason}. Change its permissions or those of its folder, or name another place."
+        case OSError(errno=errno.ENOTDIR, strerror=reason, filename=str(name)):
+            return f"{name}: {reason}. A part of this path is a file. Name another place."
         case OSError(strerror=str(reason), filename=name) if name:
             return f"{reason}: {name}"
     return str(error)
@@ -81,9 +83,10 @@ def _unknown_word(error: CycloptsError, app: App, word: str) -> str:
     if word.startswith("--"):
         options = error.app.assemble_argument_collection() if error.app and error.app.default_command else []
         return _unknown_option(error, app, Token(value=word), options)
+    if known and "convert" in (error.command_chain or ()):
+        return str(unknown_name("layout", word, known))
     if known:
-        kind = "layout" if "convert" in (error.command_chain or ()) else "verb"
-        return str(unknown_name(kind, word, known))
+        return f"{unknown_name('command', word, known)} `{_called(error, app)} --help` says what each does."
     return f"`{_called(error, app)}` expects no further word, got '{word}'. Name options, as in --option={word}."
 
 

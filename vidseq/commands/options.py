@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 import docstring_parser
 from cyclopts import Group, Parameter
 
-from vidseq.commands.values import annotation_for
+from vidseq.commands.values import annotation_for, placeholder
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -100,6 +100,22 @@ class Command:
         groups = {title: Group(title, sort_key=place) for place, title in enumerate(dict.fromkeys(order))}
         parameters = [self._cli_parameter(option, groups[option.title]) for option in self.options]
         return inspect.Signature(sorted(parameters, key=lambda parameter: parameter.kind))
+
+    def usage(self, called: str) -> str:
+        """How the command is called: what it needs, the words before the names, and [OPTIONS] for the rest.
+
+        Args:
+            called: the words that call it, such as "vidseq train".
+        """
+        words = [called]
+        by_key = {option.key: option for option in self.options}
+        for key, parameter in self.__signature__.parameters.items():
+            option, required = by_key[key], parameter.default is inspect.Parameter.empty
+            if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+                words.append(option.name.upper() if required else f"[{option.name.upper()}]")
+            elif required:
+                words.append(f"--{option.name} {placeholder(option.hint)}")
+        return " ".join([*words, "[OPTIONS]"])
 
     def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Makes the arguments of the function.

@@ -30,6 +30,9 @@ class SettingsFile:
     def _read(self) -> Mapping[str, Any]:
         try:
             content = yaml.safe_load(self.path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            found = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise UserError(f"--config expects a YAML file, got {self.path}: {found}.") from None
         except (yaml.YAMLError, RecursionError) as error:
             found = " ".join(str(error).split())
             raise UserError(f"--config expects YAML in {self.path}, got an error: {found}") from None

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vidseq.commands.options import option_groups
+from vidseq.commands.values import comma_words
 from vidseq.training.config import TrainConfig
 
 MODEL = "dim causal tasks"
@@ -78,15 +79,15 @@ def compare(
         options: options of some heads, such as {window: {window: 64}}.
         split: the videos to evaluate on.
         contexts: lengths of the past to show, such as 1f,1s,2s,...,full.
-        controls: baselines; may be repeated; blind, last_frame, shuffled, majority if left out.
+        controls: baselines beside the heads; blind,last_frame,shuffled,majority if left out.
         features: start of the name of the features' folder, if there are several.
         workers: runs at the same time, one thread each; one a CPU if left out.
     """
     from vidseq.comparison.compare import CONTROLS, compare_heads, parse_seeds
 
     result = compare_heads(data, out, heads, match=match, count=count, budget=budget, seeds=parse_seeds(seeds),
-                           training=config, options=options, split=split, contexts=contexts,
-                           controls=controls or CONTROLS, features=features, workers=workers)  # fmt: skip
+                           training=config, options=options, split=split, contexts=contexts, features=features,
+                           controls=comma_words(*controls or CONTROLS), workers=workers)  # fmt: skip
     print(result.text, end="")
     for name, error in result.failed.items():
         print(f"vidseq: {name}: failed: {error}", file=sys.stderr)

@@ -54,7 +54,7 @@ def write_browser(
     """
     for name, number in (("limit", limit), ("thumbnails", thumbnails), ("queries_per_video", queries_per_video)):
         if number < 0:
-            raise UserError(f"write_browser expects {name} of at least 0, got {number}.")
+            raise UserError(f"A page of a data set expects {name} of at least 0, got {number}.")
     dataset = Dataset.load(folder)
     shown = _choose(dataset, limit)
     indices = {label: index for index, label in enumerate(dataset.action_labels)}

@@ -167,12 +167,19 @@ def read_dataset(folder: Path | str, report: tables.Report = tables.raise_it) ->
     for name in (text.INFO_FILE, text.VIDEOS_FILE):
         if not (folder / name).is_file():
             raise FileNotFoundError(
-                f"A data set expects the file {name} in {folder}, which has none. "
+                f"A data set expects a folder with the file {name}, got {folder}, which {_lack(folder)}. "
                 "Make one with `vidseq data init` (a folder of videos) or `vidseq data convert` (a known layout)."
             )
     info = text.parse_info(Row(text.INFO_FILE, tables.read_json(folder / text.INFO_FILE)))
     reader = _Reader(folder, info, report)
     return Dataset(folder, info, reader.videos(), reader.segments(), reader.queries())
+
+
+def _lack(folder: Path) -> str:
+    """Why a path is no folder with a certain file, as the end of a sentence."""
+    if folder.is_dir():
+        return "has none"
+    return "is a file" if folder.exists() else "does not exist"
 
 
 def write_dataset(

@@ -140,7 +140,9 @@ class Row:
         value = unicodedata.normalize("NFC", self.text(key))
         if _UNSAFE_IN_FILE_NAMES.search(value) or value[0] in ". " or value[-1] in ". " or len(value.encode()) > 200:
             raise self.expect(
-                key, "a name that is safe as a file name (no slashes, no leading dot, at most 200 bytes)"
+                key,
+                'a name that any system takes for a file (none of / \\ : * ? " < > |, no dot or space at its ends, '
+                "at most 200 bytes)",
             )
         return value
 

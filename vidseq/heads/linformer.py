@@ -40,7 +40,7 @@ class LinformerConfig(HeadConfig):
     heads: int = option(4, at_least=1)
     """Attention heads; dim must be a multiple of twice their number."""
     network: int = option(0, at_least=0)
-    """Width of the network on each frame; 0: four times dim."""
+    """Width of the feed-forward network on each frame; 0: four times dim."""
 
 
 class LinformerState(NamedTuple):

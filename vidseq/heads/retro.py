@@ -37,7 +37,7 @@ class RetroConfig(HeadConfig):
     heads: int = option(4, at_least=1)
     """Attention heads; dim must be a multiple of twice their number."""
     network: int = option(0, at_least=0)
-    """Width of the network on each frame; 0: four times dim."""
+    """Width of the feed-forward network on each frame; 0: four times dim."""
     database: str = ""
     """Folder of a database of other videos to retrieve from, with the same chunk; "": the video's own past."""
     search: str = "exact"

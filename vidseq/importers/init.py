@@ -85,7 +85,8 @@ def init_dataset(
     folder = Path(folder)
     out = folder if out is None else Path(out)
     if not folder.is_dir():
-        raise FileNotFoundError(f"A folder of videos expects {folder} to be a folder, got none.")
+        got = "is a file" if folder.exists() else "does not exist"
+        raise FileNotFoundError(f"Videos are expected in a folder, got {folder}, which {got}. Name their folder.")
     refuse_existing(out / INFO_FILE, "A data set", overwrite=overwrite)
     findings = Findings(skip_bad)
     videos = _readable(find_videos(folder, classes, findings), out, findings)

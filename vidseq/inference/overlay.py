@@ -1,6 +1,7 @@
 """Draws predictions on their video: the current action, the next action, questions and answers."""
 
 import bisect
+import dataclasses
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from vidseq.data.schema import FRAME_LABEL, NEXT_ACTION, QUESTION
 from vidseq.errors import UserError
 from vidseq.inference.predictions import Prediction
 from vidseq.progress import progress
+from vidseq.reporting.bidi import without_controls
 from vidseq.reporting.fonts import font_for, report_missing
 from vidseq.video.reader import VideoReader
 from vidseq.video.writer import VideoWriter
@@ -154,7 +156,7 @@ def _next_lines(rows: Sequence[Prediction]) -> tuple[Line, ...]:
         row = rows[0]
         ranking = row.ranking[:_RANKS] or ((row.answer, row.probability),)
         bars = (Line(_readable(label), _NEXT, probability) for label, probability in ranking)
-        return (Line(row.question or "Next", _SOFT, rows=2), *bars, *_verdict(row))
+        return (Line(row.question or "Next", _SOFT, rows=3), *bars, *_verdict(row))
     lines = [Line("Next", _SOFT)]
     for row in rows[:_TRACKS]:
         if row.question:
@@ -175,7 +177,7 @@ def _answer_line(row: Prediction, color: Color) -> Line:
     """An answer in its own colour, or in that of right and wrong ones where the truth is known."""
     text = _readable(row.answer)
     if row.is_wrong:
-        return Line(f"{text} (wrong: {_readable(row.truth or '')})", _WRONG, row.probability)
+        return Line(f"{text} (right: {_readable(row.truth or '')})", _WRONG, row.probability)
     return Line(text, color if row.truth is None else _RIGHT, row.probability)
 
 
@@ -183,7 +185,7 @@ def _verdict(row: Prediction) -> tuple[Line, ...]:
     """A line below a ranking that says whether its first answer is right, where that is known."""
     if row.truth is None:
         return ()
-    return (Line(f"wrong: {_readable(row.truth)}", _WRONG) if row.is_wrong else Line("right", _RIGHT),)
+    return (Line(f"right: {_readable(row.truth)}", _WRONG) if row.is_wrong else Line("right", _RIGHT),)
 
 
 def _readable(label: str) -> str:
@@ -276,6 +278,7 @@ def _panel(lines: tuple[Line, ...], most: int, size: int) -> np.ndarray:
     Returns:
         RGB and opacity, uint8 (h, w, 4). Read-only.
     """
+    lines = tuple(dataclasses.replace(line, text=without_controls(line.text)) for line in lines)
     font, pad, step = _font(size), max(3, size // 2), round(size * 1.4)
     inner = most - 2 * pad
     percent = font.getlength("100%") + pad

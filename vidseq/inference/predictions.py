@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vidseq.errors import UserError
 from vidseq.files import atomic_write, csv_text
+from vidseq.reporting.bidi import without_controls
 from vidseq.tasks.prediction import Prediction as Prediction
 
 #: How long a subtitle stays that has no end of its own.
@@ -112,7 +113,7 @@ def _named_subtitle(row: Prediction, number: int) -> str:
 def _block(row: Prediction, number: int, text: str) -> str:
     end = row.time + SUBTITLE_SECONDS if row.end is None else row.end
     # an empty line would end the block, and an arrow would make a line of times
-    line = " ".join(text.replace("-->", "→").translate(_NO_TAGS).split())
+    line = " ".join(without_controls(text).replace("-->", "→").translate(_NO_TAGS).split())
     before = "\n" if number > 1 else ""
     return f"{before}{number}\n{_srt_time(row.time)} --> {_srt_time(max(end, row.time + 0.001))}\n{line}\n"
 

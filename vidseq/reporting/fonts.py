@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vidseq.reporting.bidi import without_controls
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -78,10 +80,15 @@ def report_missing(texts: Iterable[str]) -> str:
 
 
 def set_fonts(figure: "Figure") -> None:
-    """Gives the words of a figure a second font where the usual one lacks letters; reports those that no font has."""
+    """Gives the words of a figure a second font where the usual one lacks letters; reports those that no font has.
+
+    Characters that would turn the direction of other words are left out.
+    """
     from matplotlib import font_manager
     from matplotlib.text import Text
 
+    for text in figure.findobj(Text):
+        text.set_text(without_controls(text.get_text()))
     usual = letters_of(system_fonts()[0])
     found = {text: _visible(text.get_text()) - usual for text in figure.findobj(Text)}
     foreign = {text: "".join(map(chr, sorted(lacking))) for text, lacking in found.items() if lacking}

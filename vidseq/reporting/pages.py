@@ -6,18 +6,21 @@ from typing import Any
 
 import jinja2
 
+from vidseq.reporting.bidi import without_controls
+
 
 def render_page(template: str, **values: Any) -> str:
     """Renders a page.
 
     Args:
         template: its file in templates/, such as "report.html".
-        values: what the template shows, by name. Text is escaped unless it is `Markup`.
+        values: what the template shows, by name. Text is escaped unless it is `Markup`; characters that would turn
+            the direction of other text are left out.
 
     Raises:
         jinja2.UndefinedError: the template shows a value that is not given.
     """
-    return _environment().get_template(template).render(**values)
+    return without_controls(_environment().get_template(template).render(**values))
 
 
 def template_macros(template: str, **values: Any) -> Any:

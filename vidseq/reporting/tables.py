@@ -7,6 +7,7 @@ import pandas as pd
 
 from vidseq.errors import UserError
 from vidseq.files import atomic_write
+from vidseq.reporting.bidi import without_controls
 
 
 def to_markdown(table: pd.DataFrame, digits: int = 3) -> str:
@@ -74,4 +75,4 @@ def _text(value: object, digits: int) -> str:
 def _plain_text(value: object, digits: int) -> str:
     if value is None or value is pd.NA or value != value:
         return "–"
-    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}f}" if isinstance(value, float) else without_controls(str(value))

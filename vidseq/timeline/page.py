@@ -67,7 +67,7 @@ def render_timeline(timeline: Timeline, folder: Path) -> str:
 
 
 def _compact(values: object, **_: object) -> str:
-    return json.dumps(values, separators=(",", ":"), allow_nan=False)
+    return json.dumps(values, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
 def _used_labels(timeline: Timeline) -> set[str]:

@@ -61,6 +61,7 @@ class CameraCapture:
     def __init__(self, number: int) -> None:
         import cv2
 
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the error below says it in a line
         self._capture = cv2.VideoCapture(number)
         if not self._capture.isOpened():
             self._capture.release()

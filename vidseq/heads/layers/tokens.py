@@ -50,7 +50,7 @@ class TokenLayer(nn.Module):
         heads: attention heads.
         dropout: of the block.
         own: whether global attention has projections of its own.
-        network: width of the network on each frame; 0: four times `dim`.
+        network: width of the feed-forward network on each frame; 0: four times `dim`.
     """
 
     def __init__(self, dim: int, heads: int, dropout: float, own: bool, network: int = 0) -> None:

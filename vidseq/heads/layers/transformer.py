@@ -19,7 +19,7 @@ class TransformerBlock(nn.Module):
         dim: width D.
         heads: attention heads.
         dropout: share of the output of attention and of the network that is dropped in training.
-        network: width of the network; 0: four times `dim`.
+        network: width of the feed-forward network; 0: four times `dim`.
     """
 
     def __init__(self, dim: int, heads: int, dropout: float, network: int = 0) -> None:

@@ -10,6 +10,8 @@ function element(tag, text = '', kind = '') {
   made.textContent = text; if (kind) made.className = kind;
   return made;
 }
+// A text that keeps its direction to itself, within a longer one.
+const own = text => `\u2068${text}\u2069`;
 const percent = value => value === null ? '' : `${Math.round(100 * value)}%`;
 function share(value) {
   const made = element('span', '', 'share'), bar = element('i'), filled = element('b');
@@ -99,9 +101,9 @@ function showNow() {
 }
 function showMark(item, { query, answer }) {
   const words = [element('span', answer ? answer.answer : query.truth || '–', answer ? verdict(answer) : '')];
-  if (answer && answer.right === false) words.push(element('small', `right: ${query.truth}`));
-  words.push(element('small', `${clock(query.time)} ${query.asked || KIND_QUESTIONS[query.kind] || ''}`));
-  if (answer && answer.ranking.length > 1) words.push(element('small', 'then ' + answer.ranking.slice(1, 3).map(([label, value]) => `${label} ${percent(value)}`).join(', ')));
+  if (answer && answer.right === false) words.push(element('small', `right: ${own(query.truth)}`));
+  words.push(element('small', `${clock(query.time)} ${own(query.asked || KIND_QUESTIONS[query.kind] || '')}`));
+  if (answer && answer.ranking.length > 1) words.push(element('small', 'then ' + answer.ranking.slice(1, 3).map(([label, value]) => `${own(label)} ${percent(value)}`).join(', ')));
   item.words.replaceChildren(...words);
   item.part.replaceChildren(share(answer ? answer.probability : null));
 }
@@ -279,11 +281,11 @@ function showTip(event) {
   if (!found) return;
   if (found.bar) {
     const [start, end, label, confidence] = found.bar;
-    tip.textContent = `${data.labels[label]}, ${clock(start, 2)} to ${clock(end, 2)}${confidence === null ? '' : `, ${percent(confidence)}`}`;
+    tip.textContent = `${own(data.labels[label])}, ${clock(start, 2)} to ${clock(end, 2)}${confidence === null ? '' : `, ${percent(confidence)}`}`;
   } else {
     const { query, answer } = found.mark;
-    tip.textContent = `${clock(query.time, 2)} ${query.asked || KIND_QUESTIONS[query.kind] || ''} `
-      + (answer ? `${answer.answer} (${percent(answer.probability)})` : '') + (query.truth !== null && !(answer && answer.right) ? `, right: ${query.truth}` : '');
+    tip.textContent = `${clock(query.time, 2)} ${own(query.asked || KIND_QUESTIONS[query.kind] || '')} `
+      + (answer ? `${own(answer.answer)} (${percent(answer.probability)})` : '') + (query.truth !== null && !(answer && answer.right) ? `, right: ${own(query.truth)}` : '');
   }
   tip.style.top = `${y + 18}px`; tip.style.left = `${Math.max(0, Math.min(x + 12, drawing.width - tip.offsetWidth - 4))}px`;
 }
