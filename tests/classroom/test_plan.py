@@ -64,7 +64,7 @@ def test_worlds_of_any_length_and_number_of_children_keep_the_rules(seconds, chi
         ({"max_children": 5}, r"A classroom expects max_children from 1 to 4, got 5\."),
         ({"min_children": 4, "max_children": 3}, r"A classroom expects min_children from 1 to 3, got 4\."),
         ({"families": ("whom",)}, r"Unknown family 'whom'\. Did you mean 'who'\?"),
-        ({"observations": "pixels"}, r"Unknown observations 'pixels'\."),
+        ({"observations": "pixels"}, r"Unknown kind of observations 'pixels'\."),
         ({"noise": 1.5}, r"A classroom expects noise from 0.0 to 1.0, got 1.5\."),
     ],
 )

@@ -114,7 +114,7 @@ def test_empty_lines_do_not_count_but_keep_their_number(folder: Path) -> None:
         ({"fps": "1e999999999"}, r"fps expects a rate above 0 .* got '1e999999999'"),
         ({"fps": 0}, r"fps expects a rate above 0 .* got 0"),
         ({"video": "a/b"}, r"'video' expects a name that any system takes for a file .* got 'a/b'"),
-        ({"video": ".a"}, r"'video' expects a name that is safe"),
+        ({"video": ".a"}, r"'video' expects a name that any system takes"),
         ({"video": "b"}, r"^videos.jsonl:2: 'video' expects a name that is used once, got 'b' as in videos.jsonl:1"),
         ({"split": "dev"}, r"^videos.jsonl:1: 'split' expects one of the splits of dataset.json \(train, val, test\)"),
         ({"group": ""}, r"'group' expects a text, got ''"),
