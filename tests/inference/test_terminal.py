@@ -110,7 +110,7 @@ def at_terminal(monkeypatch: pytest.MonkeyPatch, run_command: Callable[[], objec
 
 
 def predict_with_data() -> None:
-    assert prediction.predict("x.mp4", Path("model"), data=Path("data")) == 0
+    assert prediction.predict("x.mp4", [Path("model")], data=Path("data")) == 0
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +141,6 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_pipe_gets_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    prediction.predict("x.mp4", Path("model"))
+    prediction.predict("x.mp4", [Path("model")])
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["answer"] for row in rows] == ["cut tomato", "red"] and rows[0]["end"] == 12.34

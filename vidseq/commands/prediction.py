@@ -17,7 +17,7 @@ from vidseq.watch import PATIENCE_SECONDS
 )
 def predict(
     source: str,
-    model: Path,
+    model: list[Path],
     *,
     question: list[str] | None = None,
     at: list[float] | None = None,
@@ -42,7 +42,7 @@ def predict(
 
     Args:
         source: video file, folder, glob, camera such as 0, or address of a stream.
-        model: folder of a run or model.
+        model: folder of a run or model; of several, the mean of their frame labels is predicted.
         question: a question; may be repeated.
         at: time of the questions in seconds; may be repeated, one each; the end if left out.
         next_question: whose next action to predict, such as "What will the child in the red shirt do next?"; may be
@@ -83,9 +83,9 @@ def predict(
         limit_seconds=limit,
     )
     form = TerminalTable(sys.stdout, with_truth=data is not None) if sys.stdout.isatty() else to_json
-    failed = predict_sources(source, model, request, data=data, out=out, save_video=save_video, html=html, live=stream,
-                             weights=weights, device=device, skip_bad=skip_bad, reconnect_seconds=reconnect,
-                             stall_seconds=stall, form=form, say=write_line)  # fmt: skip
+    failed = predict_sources(source, model[0], request, others=model[1:], data=data, out=out, save_video=save_video,
+                             html=html, live=stream, weights=weights, device=device, skip_bad=skip_bad,
+                             reconnect_seconds=reconnect, stall_seconds=stall, form=form, say=write_line)  # fmt: skip
     return 1 if failed else 0
 
 

@@ -13,15 +13,15 @@ from vidseq.tasks import DenseTask, of_family
 class Ensemble(Predictor):
     """Labels frames with the mean of the probabilities of several models, such as the seeds of one training.
 
-    Segments are made of the mean as the first model makes them of its own probabilities. Queries are answered by the
-    first model alone.
+    Segments are made of the mean as the first model makes them of its own probabilities. Called with queries, it
+    answers as the first model alone.
 
     Args:
         models: two or more, trained on one data set for the same labels of frames.
         labels: see `Predictor`.
 
     Raises:
-        UserError: there are fewer than two models, or their labels of frames differ.
+        UserError: there are fewer than two models, they do not label frames, or their labels differ.
     """
 
     def __init__(self, models: Sequence[VideoReasoner], labels: Mapping[str, Sequence[str]] | None = None) -> None:
@@ -30,6 +30,10 @@ class Ensemble(Predictor):
         super().__init__(models[0], labels)
         self._members = [Predictor(model, labels) for model in models]
         wanted, *others = (_frame_tasks(member) for member in self._members)
+        if not wanted:
+            raise UserError(
+                f"An ensemble expects models that label frames, got some for {', '.join(self.model.tasks)}."
+            )
         for number, found in enumerate(others, start=2):
             if found != wanted:
                 raise UserError(

@@ -84,10 +84,8 @@ def predict_video(
         UserError: a time outside of the video, or something that the model was not trained for.
     """
     request.check_tasks(model.tasks)
-    predictor, rows = Predictor(model), []
-    for task in of_family(model.tasks.values(), DenseTask).values():
-        probabilities = predictor.frame_labels(features.features, video, task=task.name)
-        rows += task.label_segments(probabilities, features.pts_seconds, end, video=video, top=request.top)
+    predictor = Predictor(model)
+    rows = label_video(predictor, video, features, end, request.top)
     askable = of_family(model.tasks.values(), QueryTask).values()
     if queries is None:
         asked = request.queries(video, askable, float(features.pts_seconds[0]), end)
@@ -100,6 +98,26 @@ def predict_video(
     elif asked:
         for answers in predictor.predict_rows(features.features, features.pts_seconds, asked, request.top):
             rows += answers
+    return rows
+
+
+def label_video(predictor: Predictor, video: str, features: VideoFeatures, end: float, top: int) -> list[Prediction]:
+    """Labels the segments of a video whose features are at hand.
+
+    Args:
+        predictor: one model, or several together (`Ensemble`).
+        video: its name, for the rows.
+        features: at the model's rate.
+        end: when the video ends, in seconds.
+        top: how many classes to rank.
+
+    Returns:
+        a row for each segment, task after task.
+    """
+    rows = []
+    for task in of_family(predictor.model.tasks.values(), DenseTask).values():
+        probabilities = predictor.frame_labels(features.features, video, task=task.name)
+        rows += task.label_segments(probabilities, features.pts_seconds, end, video=video, top=top)
     return rows
 
 

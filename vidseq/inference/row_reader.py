@@ -13,9 +13,10 @@ from vidseq.checkpoint import load_model
 from vidseq.data.dataset import Dataset
 from vidseq.errors import ModelError
 from vidseq.inference.dataset_queries import DatasetQueries
+from vidseq.inference.ensemble import Ensemble
 from vidseq.inference.live import stream_video
 from vidseq.inference.live_source import LiveRun, warm_up
-from vidseq.inference.offline import predict_video, video_features
+from vidseq.inference.offline import label_video, predict_video, video_features
 from vidseq.inference.predictions import Prediction
 from vidseq.inference.request import PredictionRequest
 from vidseq.inference.sources import Source, backbone_of
@@ -31,6 +32,8 @@ class RowSettings:
     """What rows are made with; see `predict_sources`. Can be sent to another process."""
 
     model: Path
+    others: tuple[Path, ...] = ()
+    """Models whose frame labels are averaged with those of `model`; frames are then labelled, and no more."""
     request: PredictionRequest
     data: Path | None
     targets: Mapping[Source, Path]
@@ -43,15 +46,16 @@ class RowSettings:
 
 
 class RowReader:
-    """Loads a model, and yields rows of videos as they are known: a live source's one by one, a file's at once.
+    """Loads models, and yields rows of videos as they are known: a live source's one by one, a file's at once.
 
     Args:
         settings: what rows are made with.
         listed: the queries of its data set, if they were read already.
 
     Raises:
-        UserError: the model was not trained for what is asked.
-        ModelError: the model cannot be loaded.
+        UserError: the model was not trained for what is asked, or several models do not label frames alike.
+        ModelError: a model cannot be loaded.
+        FingerprintError: several models read other features.
         DataError: the data set cannot be read.
     """
 
@@ -66,6 +70,10 @@ class RowReader:
             settings.request.check_asked(map(model.find_task, model.tasks))
         if model.config.fps is None:
             raise ModelError("Predicting on a video expects a model that knows its frame rate, got one without.")
+        others = [
+            load_model(other, settings.device, fingerprint=model.config.fingerprint) for other in settings.others
+        ]
+        self._ensemble = Ensemble([model, *others]) if others else None
         self._model, self._backbone = model, backbone_of(model, settings.weights, settings.device)
         self._fps = model.config.fps
         self._decoder = model.config.fingerprint.decoder if model.config.fingerprint else "auto"
@@ -120,6 +128,8 @@ class RowReader:
             limit_seconds=request.limit_seconds,
             skip_bad=self._settings.skip_bad,
         )
+        if self._ensemble is not None:
+            return label_video(self._ensemble, video.name, features, end, request.top)
         if self._listed is None:
             return predict_video(self._model, video.name, features, end, request)
         queries = self._listed.of(video.path, self._model, end)

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from vidseq import __version__
@@ -30,6 +30,7 @@ def predict_sources(
     model_folder: Path | str,
     request: PredictionRequest,
     *,
+    others: Sequence[Path | str] = (),
     data: Path | str | None = None,
     out: Path | None = None,
     save_video: Path | None = None,
@@ -52,6 +53,8 @@ def predict_sources(
         source: a file, folder, glob, camera number or stream address.
         model_folder: the model.
         request: what to ask.
+        others: models whose frame labels are averaged with the model's, see `Ensemble`. Videos are then labelled, and
+            asked nothing.
         data: a data set that the videos belong to: its queries about them are asked in place of the request's, and
             rows hold the right answers, too.
         out: where rows go, by ending; None: each to `say`, in `form`.
@@ -74,9 +77,11 @@ def predict_sources(
 
     Raises:
         UserError: nothing to predict on, an unknown format to write, rows that cannot be written, something that the
-            model was not trained for, or a source that is no video of the data set.
+            model was not trained for, several models that are asked or read a live source, or a source that is no
+            video of the data set.
         DataError: the data set cannot be read.
-        ModelError: the model cannot be loaded.
+        ModelError: a model cannot be loaded.
+        FingerprintError: several models read other features.
         Exception: whatever made the only video of a source fail that is neither folder nor glob.
     """
     if out is not None:
@@ -85,13 +90,16 @@ def predict_sources(
     targets = _annotated_files(found, save_video)
     if html is not None and any(is_live(video.path) for video in found.videos):
         raise UserError("--html expects video files, got a live source. Record it first.")
+    if others:
+        _check_alone(request, found, data=data is not None, live=live)
     dataset = None if data is None else Dataset.load(data)
     listed = None if dataset is None else DatasetQueries(dataset)
     if listed is not None:
         listed.check([video.path for video in found.videos], request, live=live)
     settings = RowSettings(
-        model=Path(model_folder), request=request, data=None if data is None else Path(data), targets=targets,
-        live=live, weights=weights, device=device, skip_bad=skip_bad, limits=LiveLimits(reconnect=reconnect_seconds),
+        model=Path(model_folder), others=tuple(map(Path, others)), request=request,
+        data=None if data is None else Path(data), targets=targets, live=live, weights=weights, device=device,
+        skip_bad=skip_bad, limits=LiveLimits(reconnect=reconnect_seconds),
     )  # fmt: skip
     reader = IsolatedReader(settings, stall_seconds) if found.several else RowReader(settings, listed)
     with contextlib.closing(reader):
@@ -103,16 +111,42 @@ def predict_sources(
     if html is not None:
         from vidseq.inference.timeline import write_page  # renders with jinja2
 
-        write_page(html, batch, Path(model_folder).resolve().name, dataset, found)
+        name = f"mean of {len(others) + 1}" if others else Path(model_folder).resolve().name
+        write_page(html, batch, name, dataset, found)
     if batch.num_known and (rows is not None or form is not to_json):
         say(f"{batch.num_right} of {batch.num_known} answers are right.")
     return batch.failed
 
 
+def _check_alone(request: PredictionRequest, found: Sources, *, data: bool, live: bool) -> None:
+    """Refuses what several models together cannot do, and says what they leave out.
+
+    Raises:
+        UserError: they would be asked, or would read a source as it comes.
+    """
+    asked = {
+        "--question": request.questions,
+        "--next-question": request.next_questions,
+        "--futures-at": request.futures_at,
+        "--every": request.every != PredictionRequest.every,
+        "--context": request.context_seconds is not None,
+        "--data": data,
+        "--stream": live,
+        "a live source": any(is_live(video.path) for video in found.videos),
+    }
+    for what in (what for what, is_there in asked.items() if is_there):
+        raise UserError(f"Several models label the frames of whole videos together, got {what}. Name one model.")
+    print("vidseq: several models: the mean of their frame labels is predicted, and nothing else.", file=sys.stderr)
+
+
 def _row_file(out: Path, found: Sources, settings: RowSettings, save_video: Path | None) -> RowFile:
     command = {
         "vidseq": __version__,
-        "model": _stamps(find_checkpoint(settings.model), "*.json", "*.safetensors"),
+        "model": [
+            stamp
+            for model in (settings.model, *settings.others)
+            for stamp in _stamps(find_checkpoint(model), "*.json", "*.safetensors")
+        ],
         "data": settings.data and _stamps(settings.data, INFO_FILE, VIDEOS_FILE, SEGMENTS_FILE, QUERIES_FILE),
         "request": dataclasses.asdict(settings.request),
         "options": [settings.live, settings.weights, settings.skip_bad, save_video and str(save_video)],
