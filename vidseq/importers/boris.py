@@ -23,7 +23,7 @@ from vidseq.errors import DataError
 from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport
 from vidseq.importers.frame_counts import file_rate
-from vidseq.importers.tool_videos import ToolVideos, clock_seconds, refuse_newer, tool_files
+from vidseq.importers.tool_videos import ToolVideos, clock_seconds, refuse_newer
 
 _NEWEST = 7
 #: What BORIS writes into tables for events of nobody.
@@ -75,29 +75,25 @@ def convert(
         DataError: names the file, the observation and the event.
         FileNotFoundError: there are no such files.
     """
-    source = Path(source)
-    files = tool_files("boris", source, ".boris", ".csv")
-    reader = _Reader(
-        ToolVideos(Path(out), like=like, videos=videos, split=split, skip_bad=skip_bad),
-        point_seconds,
+    found = ToolVideos(
+        "boris", source, out, (".boris", ".csv"), like=like, videos=videos, split=split, skip_bad=skip_bad
     )
-    for path in files:
-        with reader.found.findings.row():
-            reader.read(path)
-    return reader.report(name, f"{source.name}, BORIS")
+    reader = _Reader(found, point_seconds)
+    found.read_files(reader.read)
+    reader.add_notes()
+    return found.report(name, "BORIS")
 
 
 class _Reader:
     """Reads projects and tables."""
 
     def __init__(self, found: ToolVideos, point_seconds: float | None) -> None:
-        self.found, self._point_seconds = found, point_seconds
+        self._found, self._point_seconds = found, point_seconds
         self._modified = 0
 
-    def report(self, name: str, source: str) -> ConversionReport:
+    def add_notes(self) -> None:
         if self._modified:
-            self.found.findings.notes.append(f"{self._modified} events have modifiers, which are left out.")
-        return self.found.report(name, source)
+            self._found.findings.notes.append(f"{self._modified} events have modifiers, which are left out.")
 
     def read(self, path: Path) -> None:
         if path.suffix.lower() != ".csv":
@@ -119,7 +115,7 @@ class _Reader:
             raise Row(path.name, values).expect("observations", "an object with an observation a name")
         for name, observation in observations.items():
             row = Row(f"{path.name}: observation '{name}'", observation if isinstance(observation, dict) else {})
-            with self.found.findings.row():
+            with self._found.findings.row():
                 self._observation(row, name, kinds, subjects)
 
     def _observation(self, row: Row, name: str, kinds: Mapping[str, str], subjects: Iterable[str]) -> None:
@@ -129,9 +125,9 @@ class _Reader:
         if row.values.get("type") == "IMAGES":
             raise row.error("expects an observation of a video, got one of images.")
         if row.values.get("time offset"):
-            self.found.findings.notes.append(f"{row.where} has a time offset, which is not applied.")
+            self._found.findings.notes.append(f"{row.where} has a time offset, which is not applied.")
         media = _media(row)
-        video = self.found.add_video(
+        video = self._found.add_video(
             row,
             name,
             duration=_length(row, media),
@@ -156,7 +152,7 @@ class _Reader:
             videos[video.video] = video
             events[video.video].append(event)
 
-        for _ in read_csv(path, take, self.found.findings, required=_TABULAR, other_columns=True):
+        for _ in read_csv(path, take, self._found.findings, required=_TABULAR, other_columns=True):
             pass
         for name, video in videos.items():
             self._take(video, events[name])
@@ -168,16 +164,16 @@ class _Reader:
             self._modified += _modifiers(row) != ""
             if str(row.values.get("Behavior type")).startswith("POINT"):
                 end = start + self._length_of_point(row)
-            self.found.add_segment(row, video, start, end, row.text("Behavior"), _subject(row))
+            self._found.add_segment(row, video, start, end, row.text("Behavior"), _subject(row))
 
-        for _ in read_csv(path, take, self.found.findings, required=_AGGREGATED, other_columns=True):
+        for _ in read_csv(path, take, self._found.findings, required=_AGGREGATED, other_columns=True):
             pass
 
     def _table_video(self, row: Row) -> Video:
         """The video of a row of a table."""
         values = {key: value for key, value in row.values.items() if value not in ("", "NA")}
         known = Row(row.where, values)
-        return self.found.add_video(
+        return self._found.add_video(
             row,
             row.text("Observation id"),
             duration=known.seconds_as_text("Media duration (s)") if "Media duration (s)" in values else None,
@@ -187,7 +183,7 @@ class _Reader:
 
     def _parsed(self, rows: Iterable[tuple[str, object]], parse: Callable[[str, object], _Event]) -> Iterator[_Event]:
         for where, value in rows:
-            with self.found.findings.row():
+            with self._found.findings.row():
                 yield parse(where, value)
 
     def _take(self, video: Video, events: Iterable[_Event]) -> None:
@@ -196,7 +192,7 @@ class _Reader:
         # Where one state ends as the next one starts, it ends first.
         for event in sorted(events, key=lambda item: (item.time, item.status == "START")):
             self._modified += event.modifiers != ""
-            with self.found.findings.row():
+            with self._found.findings.row():
                 if event.status == "POINT":
                     self._add(video, event, event.time + self._length_of_point(event.row))
                     continue
@@ -211,10 +207,10 @@ class _Reader:
                 else:
                     self._add(video, before, event.time)
         for event in started.values():
-            self.found.findings(event.row.error(f"'{event.behavior}' expects a stop after {event.time} s, got none."))
+            self._found.findings(event.row.error(f"'{event.behavior}' expects a stop after {event.time} s, got none."))
 
     def _add(self, video: Video, event: _Event, end: float) -> None:
-        self.found.add_segment(event.row, video, event.time, end, event.behavior, event.subject)
+        self._found.add_segment(event.row, video, event.time, end, event.behavior, event.subject)
 
     def _length_of_point(self, row: Row) -> float:
         if self._point_seconds is None:

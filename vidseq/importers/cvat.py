@@ -22,7 +22,7 @@ from vidseq.errors import DataError
 from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport
 from vidseq.importers.frame_counts import seconds_between
-from vidseq.importers.tool_videos import ToolVideos, refuse_newer, tool_files
+from vidseq.importers.tool_videos import ToolVideos, refuse_newer
 from vidseq.importers.xml_document import read_xml
 
 #: Attributes of labels: who acts, and the exact times of an exported action.
@@ -63,14 +63,10 @@ def convert(
         DataError: names the file and the track.
         FileNotFoundError: there are no such files.
     """
-    source = Path(source)
-    files = tool_files("cvat", source, ".xml")
-    found = ToolVideos(Path(out), like=like, videos=videos, split=split, skip_bad=skip_bad)
+    found = ToolVideos("cvat", source, out, (".xml",), like=like, videos=videos, split=split, skip_bad=skip_bad)
     rate = None if fps is None else parse_fps(fps)
-    for path in files:
-        with found.findings.row():
-            _read(path, found, rate)
-    return found.report(name, f"{source.name}, CVAT")
+    found.read_files(lambda path: _read(path, found, rate))
+    return found.report(name, "CVAT")
 
 
 def _read(path: Path, found: ToolVideos, fps: Fraction | None) -> None:

@@ -26,7 +26,7 @@ from vidseq.data.schema import Video
 from vidseq.errors import DataError
 from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport
-from vidseq.importers.tool_videos import ToolVideos, one_line, refuse_newer, tool_files
+from vidseq.importers.tool_videos import ToolVideos, one_line, refuse_newer
 from vidseq.importers.xml_document import read_xml
 
 #: The tier that ELAN gives every new file; its annotations are of no track.
@@ -79,15 +79,11 @@ def convert(
         DataError: names the file and the annotation.
         FileNotFoundError: there are no such files.
     """
-    source = Path(source)
-    files = tool_files("elan", source, ".eaf")
-    found = ToolVideos(Path(out), like=like, videos=videos, split=split, skip_bad=skip_bad)
+    found = ToolVideos("elan", source, out, (".eaf",), like=like, videos=videos, split=split, skip_bad=skip_bad)
     reader = _Reader(found, tiers)
-    for path in files:
-        with found.findings.row():
-            reader.read(path)
+    found.read_files(reader.read)
     reader.finish()
-    return found.report(name, f"{source.name}, ELAN")
+    return found.report(name, "ELAN")
 
 
 class _Reader:

@@ -22,7 +22,7 @@ from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport
 from vidseq.importers.frame_counts import file_rate, seconds_between
 from vidseq.importers.json_rows import read_json_rows
-from vidseq.importers.tool_videos import ToolVideos, media_name, tool_files
+from vidseq.importers.tool_videos import ToolVideos, media_name
 
 #: The frame rate that the tool counts with where its configuration has none.
 ASSUMED_RATE = Fraction(24)
@@ -69,18 +69,15 @@ def convert(
         DataError: names the file, the line of the task and the result.
         FileNotFoundError: there are no such files.
     """
-    source = Path(source)
-    files = tool_files("label_studio", source, ".json")
-    found = ToolVideos(Path(out), like=like, videos=videos, split=split, skip_bad=skip_bad)
+    found = ToolVideos(
+        "label_studio", source, out, (".json",), like=like, videos=videos, split=split, skip_bad=skip_bad
+    )
     reader = _Reader(
         found, key, None if fps is None else parse_fps(fps), "predictions" if predictions else "annotations"
     )
-    for path in files:
-        with found.findings.row():
-            for _ in read_json_rows(path, reader.task, found.findings):
-                pass
+    found.read_files(reader.read)
     reader.add_notes()
-    return found.report(name, f"{source.name}, Label Studio")
+    return found.report(name, "Label Studio")
 
 
 class _Reader:
@@ -102,7 +99,11 @@ class _Reader:
         if self._others:
             notes.append(f"{self._others} results are no labelled intervals and are left out.")
 
-    def task(self, row: Row) -> None:
+    def read(self, path: Path) -> None:
+        for _ in read_json_rows(path, self._task, self._found.findings):
+            pass
+
+    def _task(self, row: Row) -> None:
         data = row.values.get("data")
         if not isinstance(data, dict):
             raise row.expect("data", "an object, as in the export named JSON (not JSON_MIN)")

@@ -1,7 +1,7 @@
 """Collects what an annotation tool has marked in videos, as a data set of its own or as new segments of another."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,10 +21,13 @@ _LINE_BREAKS = re.compile(r"\s*[\r\n]+\s*")
 
 
 class ToolVideos:
-    """Collects the videos and segments of a tool's files, and writes them as a data set.
+    """Finds the files of a tool, collects the videos and segments in them, and writes these as a data set.
 
     Args:
+        layout: name of the layout, for the error.
+        source: one of the tool's files, or a folder of them.
         out: the new data set.
+        suffixes: how the names of the files end, such as (".eaf",).
         like: a data set that has the videos; it gives all that the tool does not know, and keeps its other segments.
         videos: the folder of the video files.
         split: the split of all videos; None: that of `like`, or drawn.
@@ -32,13 +35,24 @@ class ToolVideos:
 
     Raises:
         DataError: `like` is no sound data set, or the folder has no videos.
-        FileNotFoundError: `like` is no data set.
+        FileNotFoundError: there are no such files, or `like` is no data set.
         UserError: several sources of durations are given, or the split is none.
     """
 
     def __init__(
-        self, out: Path, *, like: Path | None, videos: Path | None, split: str | None, skip_bad: bool
+        self,
+        layout: str,
+        source: Path,
+        out: Path,
+        suffixes: Sequence[str],
+        *,
+        like: Path | None,
+        videos: Path | None,
+        split: str | None,
+        skip_bad: bool,
     ) -> None:
+        self._source, out = Path(source), Path(out)
+        self._tool_files = _tool_files(layout, self._source, suffixes)
         if like is not None and (videos is not None or split is not None):
             raise UserError(
                 "like expects to be given alone, got videos or split beside it. The data set has both; leave them out."
@@ -52,6 +66,12 @@ class ToolVideos:
         self._found = Annotations(self.findings)
         self._videos: dict[str, Video] = {}
         self._other_rates: dict[str, str] = {}
+
+    def read_files(self, read: Callable[[Path], None]) -> None:
+        """Reads every file of the tool; what is wrong with a whole file goes to `findings`."""
+        for path in self._tool_files:
+            with self.findings.row():
+                read(path)
 
     def add_video(
         self,
@@ -108,12 +128,12 @@ class ToolVideos:
         )
         self._found.add_segment(row, segment)
 
-    def report(self, name: str, source: str) -> ConversionReport:
+    def report(self, name: str, tool: str) -> ConversionReport:
         """Writes the data set.
 
         Args:
             name: of the data set; that of `like` wins.
-            source: where the annotations come from.
+            tool: name of the tool, for people.
 
         Raises:
             DataError: there is no video, or a row is bad.
@@ -128,7 +148,7 @@ class ToolVideos:
         if self._like is not None:
             dataset = self._updated(self._like, videos, segments)
         else:
-            dataset = self._new(name, source, list(videos.values()), segments)
+            dataset = self._new(name, f"{self._source.name}, {tool}", list(videos.values()), segments)
         return self.findings.report(dataset)
 
     def _video_of_like(self, row: Row, names: Sequence[str]) -> Video:
@@ -209,17 +229,8 @@ def media_name(address: str) -> str:
     return stem if stem and dot + suffix.lower() in VIDEO_SUFFIXES else name
 
 
-def tool_files(layout: str, source: Path, *suffixes: str) -> list[Path]:
-    """Finds the files of a tool.
-
-    Args:
-        layout: name of the layout, for the error.
-        source: one of the files, or a folder.
-        suffixes: how their names end.
-
-    Raises:
-        FileNotFoundError: there are none.
-    """
+def _tool_files(layout: str, source: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Finds the files of a tool; the arguments are those of `ToolVideos`."""
     if source.is_file():
         return [source]
     files = sorted(path for path in source.glob("*") if path.is_file() and path.suffix.lower() in suffixes)

@@ -17,7 +17,7 @@ from vidseq.data.tables import read_json
 from vidseq.errors import DataError
 from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport
-from vidseq.importers.tool_videos import ToolVideos, media_name, refuse_newer, tool_files
+from vidseq.importers.tool_videos import ToolVideos, media_name, refuse_newer
 
 #: What an attribute of an interval of time is tied to.
 TIME_ANCHOR = "FILE1_Z2_XY0"
@@ -60,41 +60,38 @@ def convert(
         DataError: names the file and the entry.
         FileNotFoundError: there are no such files.
     """
-    source = Path(source)
-    files = tool_files("via", source, ".json")
-    reader = _Reader(ToolVideos(Path(out), like=like, videos=videos, split=split, skip_bad=skip_bad), attribute)
-    for path in files:
-        with reader.found.findings.row():
-            reader.read(path)
+    found = ToolVideos("via", source, out, (".json",), like=like, videos=videos, split=split, skip_bad=skip_bad)
+    reader = _Reader(found, attribute)
+    found.read_files(reader.read)
     reader.add_notes()
-    return reader.found.report(name, f"{source.name}, VIA")
+    return found.report(name, "VIA")
 
 
 class _Reader:
     """Reads projects."""
 
     def __init__(self, found: ToolVideos, attribute: str | None) -> None:
-        self.found, self._attribute = found, attribute
+        self._found, self._attribute = found, attribute
         self._others, self._unlabelled = 0, 0
 
     def add_notes(self) -> None:
         if self._others:
-            self.found.findings.notes.append(
+            self._found.findings.notes.append(
                 f"{self._others} entries mark places, single moments or whole files, and are left out."
             )
         if self._unlabelled:
-            self.found.findings.notes.append(f"{self._unlabelled} intervals have no label and are left out.")
+            self._found.findings.notes.append(f"{self._unlabelled} intervals have no label and are left out.")
 
     def read(self, path: Path) -> None:
         document = _Document(path)
-        label, track = document.attributes(self._attribute, self.found.findings.notes)
+        label, track = document.attributes(self._attribute, self._found.findings.notes)
         for row in document.rows("view"):
-            with self.found.findings.row():
+            with self._found.findings.row():
                 row_of_file = document.file_of(row)
                 fname = row_of_file.text("fname")
-                video = self.found.add_video(row_of_file, media_name(fname), fname)
+                video = self._found.add_video(row_of_file, media_name(fname), fname)
                 for entry in document.entries_of(str(row.values["id"])):
-                    with self.found.findings.row():
+                    with self._found.findings.row():
                         self._entry(entry, video, label, track)
 
     def _entry(self, row: Row, video: Video, label: Row, track: Row | None) -> None:
@@ -109,7 +106,7 @@ class _Reader:
         interval = Row(row.where, {"start": times[0], "end": times[1]})
         who = _options(track, chosen) if track is not None else []
         for name in labels:
-            self.found.add_segment(
+            self._found.add_segment(
                 row, video, interval.seconds("start"), interval.seconds("end"), name, who[0] if who else ""
             )
 

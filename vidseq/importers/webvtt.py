@@ -18,7 +18,7 @@ from vidseq.data.tables import read_text
 from vidseq.errors import DataError
 from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport
-from vidseq.importers.tool_videos import ToolVideos, clock_seconds, one_line, tool_files
+from vidseq.importers.tool_videos import ToolVideos, clock_seconds, one_line
 
 #: Blocks of WebVTT that are no cues.
 _NO_CUES = re.compile(r"(NOTE|STYLE|REGION)(\s|$)")
@@ -58,23 +58,35 @@ def convert(
         DataError: names the file and line.
         FileNotFoundError: there are no such files.
     """
-    source = Path(source)
-    files = tool_files("webvtt", source, ".vtt", ".srt")
-    found = ToolVideos(Path(out), like=like, videos=videos, split=split, skip_bad=skip_bad)
-    empty = 0
-    for path in files:
-        with found.findings.row():
-            blocks = list(_blocks(path))
-            video = found.add_video(Row(path.name, {}), path.stem)
-            for row, lines in blocks:
-                with found.findings.row():
-                    start, end, texts = _cue(row, lines, tags=path.suffix.lower() == ".vtt")
-                    for track, label in texts:
-                        found.add_segment(row, video, start, end, label, track)
-                    empty += not texts
-    if empty:
-        found.findings.notes.append(f"{empty} cues have no text and are left out.")
-    return found.report(name, f"{source.name}, subtitles")
+    found = ToolVideos(
+        "webvtt", source, out, (".vtt", ".srt"), like=like, videos=videos, split=split, skip_bad=skip_bad
+    )
+    reader = _Reader(found)
+    found.read_files(reader.read)
+    reader.add_notes()
+    return found.report(name, "subtitles")
+
+
+class _Reader:
+    """Reads files of subtitles, and counts cues without text."""
+
+    def __init__(self, found: ToolVideos) -> None:
+        self._found = found
+        self._empty = 0
+
+    def read(self, path: Path) -> None:
+        blocks = list(_blocks(path))
+        video = self._found.add_video(Row(path.name, {}), path.stem)
+        for row, lines in blocks:
+            with self._found.findings.row():
+                start, end, texts = _cue(row, lines, tags=path.suffix.lower() == ".vtt")
+                for track, label in texts:
+                    self._found.add_segment(row, video, start, end, label, track)
+                self._empty += not texts
+
+    def add_notes(self) -> None:
+        if self._empty:
+            self._found.findings.notes.append(f"{self._empty} cues have no text and are left out.")
 
 
 def _blocks(path: Path) -> Iterator[tuple[Row, Sequence[str]]]:
