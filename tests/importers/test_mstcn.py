@@ -137,8 +137,20 @@ TRAPS = {
         r"features/01-2.npy: expects an array for '01-2', got no such file",
     ),
     "too few labels": (
-        lambda s: write(s / "groundTruth/01-2.txt", "stir\nstir\nstir\nstir\n"),
-        r"groundTruth/01-2.txt: expects a label for each of the 5 features in 01-2.npy, got 4. Give cut_to_shorter",
+        lambda s: write(s / "groundTruth/01-2.txt", "stir\nstir\nstir\n"),
+        r"groundTruth/01-2.txt: expects a label for each of the 5 features in 01-2.npy, got 3. Give cut_to_shorter",
+    ),
+    "a gap between labels": (
+        lambda s: write(s / "groundTruth/01-2.txt", "stir\nstir\n\nstir\nstir\nstir\n"),
+        r"groundTruth/01-2.txt:4: expects a label a line, got an empty line before it",
+    ),
+    "a header of another form": (
+        lambda s: write(s / "groundTruth/01-2.txt", "label\nstir\nstir\nstir\nstir\nstir\n"),
+        r"groundTruth/01-2.txt:1: expects a label of mapping.txt, got 'label'",
+    ),
+    "a pickle": (
+        lambda s: (s / "features/01-2.npy").rename(s / "features/01-2.pkl"),
+        r"features/01-2.npy: expects an array for '01-2', got no such file. There is 01-2.pkl; save it as 01-2.npy.",
     ),
     "no array": (
         lambda s: write(s / "features/01-2.npy", "no array"),
@@ -191,10 +203,11 @@ def test_video_in_both_bundles(source: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("longer", ["labels", "features"])
 def test_cut_to_shorter(source: Path, tmp_path: Path, longer: str) -> None:
-    number = 8 if longer == "labels" else 4
+    number = 10 if longer == "labels" else 4
     write(source / "groundTruth/01-1.txt", "stir\n" * number)
     report = convert(source, tmp_path / "out", fps=3, cut_to_shorter=True)
-    assert f"'01-1': 7 features and {number} labels cut to the shorter." in report.notes
+    note = f"at the end, which are dropped: '01-1', 7 features and {number} labels."
+    assert any(note in found for found in report.notes)
     store = FeatureStore.open_in(tmp_path / "out")
     assert len(store.read("01-1").features) == min(7, number)
     assert Dataset.load(tmp_path / "out").videos["01-1"].duration == round(min(7, number) / 3, 3)
@@ -206,7 +219,9 @@ def test_cut_to_shorter(source: Path, tmp_path: Path, longer: str) -> None:
         ("0 background\n2 stir\n", r"mapping.txt: expects the numbers 0 to 1 once each, got \[0, 2\]"),
         ("0 background\n0 stir\n", r"mapping.txt:2: expects every number and name once, got '0 stir' again"),
         ("0 stir\n1 stir\n", r"mapping.txt:2: expects every number and name once"),
-        ("stir 0\n", r"mapping.txt:1: expects a class as 'number name', got 'stir 0'"),
+        ("stir 0\nmix\n", r"mapping.txt:2: expects a class as 'number name', got 'mix'"),
+        ("0 stir\nmix 1\n", r"mapping.txt:2: expects a class as 'number name', got 'mix 1'"),
+        ("2 background\n3 stir\n", r"mapping.txt: expects the numbers 0 to 1 once each, got \[2, 3\]"),
         ("", r"mapping.txt: expects the numbers"),
     ],
 )

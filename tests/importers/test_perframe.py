@@ -172,7 +172,15 @@ TRAPS: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "three axes": (
         lambda s: save(s / f"target_perframe/{FIRST}.npy", np.zeros((7, 4, 1))),
-        rf"^target_perframe/{FIRST}.npy: expects \(T, D\) or \(D, T\), got \(7, 4, 1\)",
+        rf"^target_perframe/{FIRST}.npy: expects \(T, C\), \(C, T\), or a class a frame, \(T,\), got \(7, 4, 1\)",
+    ),
+    "unknown class numbers": (
+        lambda s: save(s / f"target_perframe/{FIRST}.npy", np.array([0, 0, 1, 1, 4, 0, 0])),
+        rf"^target_perframe/{FIRST}.npy: expects numbers of classes, 0 to 3, got others, such as 4",
+    ),
+    "a pickle": (
+        lambda s: (s / f"target_perframe/{FIRST}.npy").rename(s / f"target_perframe/{FIRST}.pkl"),
+        rf"^target_perframe/{FIRST}.npy: expects an array .* got no such file. There is {FIRST}.pkl; save it as",
     ),
 }
 
@@ -236,3 +244,105 @@ def test_other_options(source: Path, tmp_path: Path, options: dict[str, Any]) ->
 
 def test_the_target_of_the_fixture_is_one_hot() -> None:
     assert perframe_target(FIRST).sum(axis=1).tolist() == [1] * 7
+
+
+def about(options: dict[str, Any], **values: Any) -> None:
+    """Changes the entry of the data set."""
+    everything = json.loads(options["info"].read_text())
+    everything["THUMOS"].update(values)
+    options["info"].write_text(json.dumps(everything))
+
+
+def expect_the_same(source: Path, tmp_path: Path, options: dict[str, Any], change: Callable[[], None]) -> None:
+    """Data sets before and after a change of the source have the same videos and segments."""
+    convert(source, tmp_path / "expected", **options)
+    change()
+    report = convert(source, tmp_path / "out", **options)
+    assert report.num_videos == report.num_features == 3
+    for name in ("videos.jsonl", "segments.csv"):
+        assert sorted((tmp_path / "out" / name).read_text().splitlines()) == sorted(
+            (tmp_path / "expected" / name).read_text().splitlines()
+        )
+
+
+def targets_of(source: Path) -> list[Path]:
+    return sorted((source / "target_perframe").iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".mp4"])
+def test_lists_with_suffixes_and_paths(source: Path, tmp_path: Path, options: dict[str, Any], suffix: str) -> None:
+    named = {"train_session_set": [f"data/{FIRST}{suffix}", f"{SECOND}{suffix}"], "test_session_set": [TEST]}
+    expect_the_same(source, tmp_path, options, lambda: about(options, **named))
+
+
+def test_the_background_may_be_last(source: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    def turn() -> None:
+        about(options, class_names=[*PERFRAME_CLASSES[1:], PERFRAME_CLASSES[0]], ignore_index=2)
+        for path in targets_of(source):
+            np.save(path, np.roll(np.load(path), -1, axis=1))
+
+    expect_the_same(source, tmp_path, options, turn)
+    dataset = Dataset.load(tmp_path / "out")
+    assert dataset.info.background == "Background" == dataset.action_labels[-1]
+    assert dataset.info.tasks["frame_labels"] == {"multi_label": True, "ambiguous": "Ambiguous"}
+
+
+def test_a_class_named_ambiguous_needs_no_index(source: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    expect_the_same(source, tmp_path, options, lambda: about(options, ignore_index=None))
+    assert Dataset.load(tmp_path / "out").info.tasks["frame_labels"]["ambiguous"] == "Ambiguous"
+
+
+def test_no_class_named_background(source: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    about(options, class_names=["Nothing", *PERFRAME_CLASSES[1:]])
+    message = r"expects one class that is no action, got \(none\) among Nothing, .* Name it as background, or give"
+    with pytest.raises(DataError, match=message):
+        convert(source, tmp_path / "out", **options)
+    convert(source, tmp_path / "named", **options, background="Nothing")
+    assert Dataset.load(tmp_path / "named").info.background == "Nothing"
+    convert(source, tmp_path / "without", **options, background="none")
+    dataset = Dataset.load(tmp_path / "without")
+    assert dataset.info.background is None and any(item.label == "Nothing" for item in dataset.segments)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.float64])
+def test_targets_of_any_numbers(source: Path, tmp_path: Path, options: dict[str, Any], dtype: type) -> None:
+    expect_the_same(
+        source, tmp_path, options, lambda: [np.save(path, np.load(path).astype(dtype)) for path in targets_of(source)]
+    )
+
+
+def test_targets_and_features_in_archives(source: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    def archive() -> None:
+        for path in [*targets_of(source), *(source / "rgb_kinetics_resnet50").iterdir()]:
+            np.savez_compressed(path.with_suffix(".npz"), np.load(path))
+            path.unlink()
+
+    expect_the_same(source, tmp_path, options, archive)
+
+
+def test_the_class_of_each_frame(source: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    path = source / f"target_perframe/{FIRST}.npy"  # one class a frame
+    expect_the_same(source, tmp_path, options, lambda: np.save(path, np.load(path).argmax(axis=1)))
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_frame_more_or_fewer_is_dropped(source: Path, tmp_path: Path, options: dict[str, Any], change: int) -> None:
+    for path in (source / "rgb_kinetics_resnet50").iterdir():
+        rows = np.load(path)
+        np.save(path, np.concatenate([rows, rows[:1]])[: len(rows) + change])
+    report = convert(source, tmp_path / "out", **options)
+    assert any("3 videos have more features or more labels at the end" in note for note in report.notes)
+    dataset = Dataset.load(tmp_path / "out")
+    for video in dataset.videos.values():
+        kept = len(perframe_target(video.video)) + min(change, 0)
+        assert video.duration == kept / 4
+        assert all(item.start < item.end <= video.duration for item in dataset.segments_of(video.video))
+
+
+def test_targets_that_do_not_tell_the_axis_of_time(source: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    for path in targets_of(source):
+        np.save(path, np.eye(4))
+        np.save(source / "rgb_kinetics_resnet50" / path.name, np.zeros((4, 6)))
+    with pytest.raises(DataError, match=r"^target_perframe/.* expects a shape that tells which axis is time"):
+        convert(source, tmp_path / "out", **options)
+    assert convert(source, tmp_path / "out", **options, time_axis=0).num_videos == 3

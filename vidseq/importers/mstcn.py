@@ -1,11 +1,16 @@
 """The layout of MS-TCN, which Breakfast, 50 Salads and GTEA are published in.
 
 ```
-mapping.txt                         "id name", a class a line
-groundTruth/<video>.txt             a label a frame
-splits/{train,test}.split<K>.bundle "<video>.txt" a line
-features/<video>.npy                (D, T), (T, D), or (T, N, D) with tokens; or features/split<K>/<video>.npy
+mapping.txt                             "number name", a class a line
+groundTruth/<video>.txt                 a label a frame
+splits/{train,test,val}.split<K>.bundle "<video>.txt" a line; val may be missing
+features/<video>.npy                    (D, T), (T, D), or (T, N, D) with tokens; or features/split<K>/<video>.npy
 ```
+
+Files of this layout differ. In `mapping.txt`, numbers begin with 0 or 1, a comma or a tab may divide them from names,
+they may stand behind the names, and there may be a header. Bundles may name videos with a path, or without a suffix.
+Labels may be words of one line below a line "### ...", as predictions are published. Labels and features may differ by
+a frame at the end, which is dropped.
 """
 
 import re
@@ -21,10 +26,27 @@ from vidseq.data.schema import DatasetInfo, Segment, Video
 from vidseq.data.splits import assign_splits, group_rule
 from vidseq.data.tables import read_lines
 from vidseq.errors import DataError
-from vidseq.importers.arrays import FeatureArrays, imported_fingerprint, write_arrays
+from vidseq.importers.arrays import (
+    FeatureArrays,
+    array_file,
+    common_length,
+    imported_fingerprint,
+    note_cut,
+    write_arrays,
+)
 from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
+from vidseq.importers.listed_videos import listed_video
 from vidseq.progress import progress
+
+#: A line of `mapping.txt`: the number first, or last.
+_CLASS_FORMS = (
+    re.compile(r"(?P<number>\d{1,9})[\s,;:=|]+(?P<label>\S.*)"),
+    re.compile(r"(?P<label>.*\S)[\s,;:=|]+(?P<number>\d{1,9})"),
+)
+#: How a line above the labels of a file begins.
+_HEADER = "###"
+_SPLITS = ("train", "test", "val")
 
 
 @dataclass(frozen=True)
@@ -50,6 +72,7 @@ def convert(
     backbone: str = "unnamed",
     licence: str = "unknown",
     cut_to_shorter: bool = False,
+    time_axis: int | None = None,
     skip_bad: bool = False,
 ) -> ConversionReport:
     """Converts a data set in the layout of MS-TCN; the source is not changed.
@@ -69,7 +92,8 @@ def convert(
         name: of the data set; None: the source folder's.
         backbone: the name of the network that made the features.
         licence: of the data.
-        cut_to_shorter: where labels and features differ in length, keep the frames that have both.
+        cut_to_shorter: where labels and features differ by more than a frame, keep the frames that have both.
+        time_axis: 0 for features (T, D), 1 for (D, T); what fits the labels if left out.
         skip_bad: leave videos out that cannot be read, and list them; otherwise the first raises.
 
     Returns:
@@ -85,7 +109,7 @@ def convert(
     videos = list(_labelled_videos(source, split, labels, findings))
     groups = _groups(videos, group, findings)
     videos = [item for item in videos if item.video in groups]
-    arrays = _features(source, split, videos, findings)
+    arrays = _features(source, split, videos, time_axis, findings)
     if arrays:
         videos = list(_with_equal_lengths(videos, arrays, cut_to_shorter, findings))
     splits = _splits(videos, groups, validation, seed)
@@ -117,17 +141,24 @@ def read_mapping(path: Path) -> list[str]:
     """Reads `mapping.txt`: the names of the classes in the order of their numbers.
 
     Raises:
-        DataError: a line that is not "number name", or numbers that are not 0, 1, 2, ... once each.
+        DataError: a line that is neither "number name" nor "name number", as the others are, or numbers that are not
+            0, 1, 2, ... or 1, 2, 3, ... once each.
     """
     names: dict[int, str] = {}
-    for where, line in _lines(path):
-        number, _, label = line.partition(" ")
-        if not number.isdecimal() or not label.strip():
+    rows = list(_lines(path))
+    if len(rows) > 1 and not re.search(r"\d", rows[0][1]):
+        del rows[0]  # a header
+    form = next((form for form in _CLASS_FORMS if any(form.fullmatch(line) for _, line in rows)), _CLASS_FORMS[0])
+    for where, line in rows:
+        found = form.fullmatch(line)
+        if found is None:
             raise DataError(f"{where}: expects a class as 'number name', got '{line}'.")
-        if int(number) in names or label.strip() in names.values():
+        number, label = int(found["number"]), found["label"]
+        if number in names or label in names.values():
             raise DataError(f"{where}: expects every number and name once, got '{line}' again.")
-        names[int(number)] = label.strip()
-    if sorted(names) != list(range(len(names))) or not names:
+        names[number] = label
+    first = min(names, default=0)
+    if first > 1 or sorted(names) != list(range(first, first + len(names))) or not names:
         raise DataError(f"{path.name}: expects the numbers 0 to {len(names) - 1} once each, got {sorted(names)}.")
     return [names[number] for number in sorted(names)]
 
@@ -181,17 +212,19 @@ def _labelled_videos(source: Path, split: int, labels: Sequence[str], findings: 
 
 
 def _bundles(source: Path, split: int, findings: Findings) -> list[tuple[str, str, str]]:
-    """Reads the position, video and split of every line of the two bundles."""
+    """Reads the position, video and split of every line of the bundles."""
     rows: dict[str, tuple[str, str, str]] = {}
-    for name in ("train", "test"):
+    for name in _SPLITS:
         path = source / "splits" / f"{name}.split{split}.bundle"
+        if not path.is_file() and name == "val":
+            continue
         if not path.is_file():
             there = sorted(item.name for item in path.parent.glob("*.bundle"))
             raise FileNotFoundError(f"Split {split} expects {path}, got none. Bundles there: {listing(there)}.")
         for where, line in _lines(path):
-            video = line.removesuffix(".txt")
-            if not _is_file_name(video):
-                findings(DataError(f"{where}: expects the name of a file in groundTruth, got '{video[:60]}'."))
+            video = listed_video(line, lambda video: (source / "groundTruth" / f"{video}.txt").is_file())
+            if video is None:
+                findings(DataError(f"{where}: expects the name of a file in groundTruth, got '{line[:60]}'."))
             elif video in rows:
                 findings(DataError(f"{where}: expects every video once, got '{video}' as in {rows[video][0]}."))
             else:
@@ -204,17 +237,17 @@ def _bundles(source: Path, split: int, findings: Findings) -> list[tuple[str, st
     return list(rows.values())
 
 
-def _is_file_name(name: str) -> bool:
-    """Whether a name is that of a file in a folder, not a path that leads out of it."""
-    return not re.search(r"[/\\\0]", name) and len(name.encode()) <= 200
-
-
 def _frame_labels(path: Path, where: str, labels: Sequence[str], known: frozenset[str]) -> list[str]:
     if not path.is_file():
         raise DataError(f"{where}: expects the labels groundTruth/{path.name}, got no such file.")
-    found = [(place, label) for place, label in _lines(path)]
+    found = list(_lines(path))
+    if found and found[0][1].startswith(_HEADER):
+        found = found[1:]
+        if len(found) == 1 and found[0][1] not in known:
+            found = [(found[0][0], word) for word in found[0][1].split()]
     if not found:
         raise DataError(f"groundTruth/{path.name}: expects a label a frame, got an empty file.")
+    _refuse_gaps([place for place, _ in found])
     for place, label in found:
         if label not in known:
             raise DataError(
@@ -223,30 +256,42 @@ def _frame_labels(path: Path, where: str, labels: Sequence[str], known: frozense
     return [label for _, label in found]
 
 
-def _features(source: Path, split: int, videos: Iterable[_LabelledVideo], findings: Findings) -> FeatureArrays | None:
+def _refuse_gaps(places: Sequence[str]) -> None:
+    """Refuses empty lines between labels: all frames after one would get the label of another."""
+    numbers = [int(place.rpartition(":")[2]) for place in places]
+    for place, before, number in zip(places[1:], numbers, numbers[1:]):
+        if number > before + 1:
+            raise DataError(f"groundTruth/{place}: expects a label a line, got an empty line before it.")
+
+
+def _features(
+    source: Path, split: int, videos: Iterable[_LabelledVideo], time_axis: int | None, findings: Findings
+) -> FeatureArrays | None:
     """Opens the features of the videos; None if the source has none."""
     folder = source / "features" / f"split{split}"
     folder = folder if folder.is_dir() else folder.parent
-    paths = {item.video: folder / f"{item.video}.npy" for item in videos}
+    paths = {item.video: array_file(folder, item.video) for item in videos}
     if not any(path.is_file() for path in paths.values()):
         findings.notes.append(f"no {folder.relative_to(source)}/<video>.npy: labels alone were converted.")
         return None
-    return FeatureArrays(paths, {item.video: len(item.labels) for item in videos}, findings, with_tokens=True)
+    num_labels = {item.video: len(item.labels) for item in videos}
+    return FeatureArrays(paths, num_labels, findings, with_tokens=True, time_axis=time_axis)
 
 
 def _with_equal_lengths(
     videos: Iterable[_LabelledVideo], arrays: FeatureArrays, cut_to_shorter: bool, findings: Findings
 ) -> Iterator[_LabelledVideo]:
     """Yields the videos whose features have a row for each label, after cutting if that is wanted."""
+    cut: dict[str, tuple[int, int]] = {}
     for item in videos:
         num_rows, num_labels = arrays.num_frames.get(item.video), len(item.labels)
         if num_rows is None:
             continue
-        if num_rows == num_labels:
-            yield item
-        elif cut_to_shorter:
-            findings.notes.append(f"'{item.video}': {num_rows} features and {num_labels} labels cut to the shorter.")
-            yield _LabelledVideo(item.video, item.split, item.labels[:num_rows])
+        length = common_length(num_rows, num_labels, any_difference=cut_to_shorter)
+        if length is not None:
+            if num_rows != num_labels:
+                cut[item.video] = num_rows, num_labels
+            yield _LabelledVideo(item.video, item.split, item.labels[:length])
         else:
             findings(
                 DataError(
@@ -255,6 +300,7 @@ def _with_equal_lengths(
                     "Give cut_to_shorter if what is left over at the end may be dropped."
                 )
             )
+    note_cut(cut, findings)
 
 
 def _copy_features(

@@ -1,16 +1,18 @@
 """The layout of LSTR, TeSTra, MiniROAD and other online detectors: arrays of targets and of features.
 
 ```
-target_perframe/<video>.npy     (T, C), 1 where a frame is of a class, class 0 the background; (C, T) works too
+target_perframe/<video>.npy     (T, C), 1 where a frame is of a class; (C, T), or the class of each frame, (T,)
 <features>/<video>.npy          (T, D), (D, T), or (T, N, D) with tokens, any number of such folders
 data_info.json                  {"THUMOS": {"class_names": [...], "fps": 4, "ignore_index": 21,
                                             "train_session_set": [...], "test_session_set": [...]}, ...}
 ```
 
 Where frames are of several classes, the header of the data set asks for many labels a frame. Frames of the class
-`ignore_index` ("Ambiguous" in THUMOS'14) count neither in training nor in scores.
+`ignore_index`, or else of one named "Ambiguous", count neither in training nor in scores. The background is the class
+with such a name, first or last. Targets and features may differ by a frame at the end, which is dropped.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,14 +28,25 @@ from vidseq.errors import DataError
 from vidseq.importers.arrays import (
     FeatureArrays,
     JoinedArrays,
+    array_file,
+    common_length,
     imported_fingerprint,
+    note_cut,
     write_arrays,
 )
 from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport, Findings
+from vidseq.importers.listed_videos import listed_video
+from vidseq.importers.perframe_targets import TargetArrays
 from vidseq.progress import progress
 
 _SPLITS = {"train": "train_session_set", "val": "val_session_set", "test": "test_session_set"}
+#: What the class that is no action is called, in small letters.
+_BACKGROUNDS = ("background", "bg", "no action", "no_action", "none")
+#: What `background` says where no class is the background.
+_NO_BACKGROUND = "none"
+#: What the class of frames that do not count is called, in small letters.
+_AMBIGUOUS = "ambiguous"
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,8 @@ class _About:
     fps: Fraction
     splits: Mapping[str, str]
     """By video."""
+    background: int | None
+    """The index of the class that is no action; None: none is."""
     ambiguous: str
     """The class whose frames do not count; "": none is."""
 
@@ -68,6 +83,8 @@ def convert(
     key: str | None = None,
     fps: str | float | None = None,
     targets: str = "target_perframe",
+    background: str | None = None,
+    time_axis: int | None = None,
     name: str | None = None,
     licence: str = "unknown",
     skip_bad: bool = False,
@@ -75,7 +92,7 @@ def convert(
     """Converts arrays of targets and features; the source is not changed.
 
     Each run of frames of a class becomes a segment; where frames are of several classes at once, segments overlap.
-    Frames of the background, class 0, and frames of no class get none. Features are copied into the new data set with
+    Frames of the background and frames of no class get none. Features are copied into the new data set with
     the backbone "external:<features>"; frame k stands at k / fps.
 
     Args:
@@ -86,6 +103,8 @@ def convert(
         key: the name of the data set in `info`; None: the only one, or the one with the name of the source.
         fps: frames a second; None: those in `info`.
         targets: the folder of the targets, such as "verb_perframe".
+        background: the class that is no action, or none; the class with such a name if left out.
+        time_axis: 0 for arrays (T, C) and (T, D), 1 for (C, T) and (D, T); what fits if left out.
         name: of the data set; None: the key.
         licence: of the data.
         skip_bad: leave videos out that cannot be read, and list them; otherwise the first raises.
@@ -106,14 +125,15 @@ def convert(
                 f"The perframe layout expects a folder {folder} in {source}, got none.{nearest(folder, there)} "
                 f"Folders there: {listing(there)}."
             )
-    key, about = _read_about(Path(info), key, source, fps)
-    read = dict(_read_targets(source / targets, about, findings))
-    lengths = {video: target.num_frames for video, target in read.items()}
-    arrays = _features([source / folder for folder in folders], lengths, findings)
-    videos = list(_with_equal_lengths(lengths, arrays, source / targets, findings))
+    key, about = _read_about(Path(info), key, source, fps, background)
+    about = dataclasses.replace(about, splits=_with_files(about.splits, source / targets, findings))
+    read = dict(_read_targets(source / targets, about, time_axis, findings))
+    num_targets = {video: target.num_frames for video, target in read.items()}
+    arrays = _features([source / folder for folder in folders], num_targets, time_axis, findings)
+    lengths = dict(_common_lengths(num_targets, arrays, targets, findings))
     fingerprint = imported_fingerprint("+".join(folders), "external", about.fps, arrays.tokens)
-    written = write_arrays(Path(out), arrays, {video: lengths[video] for video in videos}, fingerprint, findings)
-    videos = list(progress(written, total=len(videos), what="Copying features", unit="video"))
+    written = write_arrays(Path(out), arrays, lengths, fingerprint, findings)
+    videos = list(progress(written, total=len(lengths), what="Copying features", unit="video"))
     several = [video for video in videos if read[video].several]
     if several:
         findings.notes.append(
@@ -132,34 +152,48 @@ def convert(
             labels={"action": about.classes},
             licence=licence,
             source=f"{targets} and {', '.join(folders)}, LSTR layout",
-            background=about.classes[0],
+            background=None if about.background is None else about.classes[about.background],
             observations="features",
         ),
         [
             Video(video=video, split=about.splits[video], duration=float(lengths[video] / about.fps))
             for video in videos
         ],
-        [segment for video in videos for segment in read[video].segments],
+        [segment for video in videos for segment in _within(read[video].segments, float(lengths[video] / about.fps))],
     )
     return findings.report(dataset, len(videos))
 
 
-def class_runs(video: str, frames: np.ndarray, classes: Sequence[str], fps: Fraction) -> Iterator[Segment]:
-    """Turns frames of classes into segments, one a run of a class, by class; class 0 is the background.
+def class_runs(
+    video: str, frames: np.ndarray, classes: Sequence[str], fps: Fraction, background: int | None = 0
+) -> Iterator[Segment]:
+    """Turns frames of classes into segments, one a run of a class, by class.
 
     Args:
         video: the name of the video.
         frames: bool (T, C); frame k lasts from k / fps to (k + 1) / fps.
         classes: the names of the C classes.
         fps: frames a second.
+        background: the index of the class that gets none; None: all get segments.
     """
-    for number in (np.flatnonzero(frames[:, 1:].any(axis=0)) + 1).tolist():
+    for number in np.flatnonzero(frames.any(axis=0)).tolist():
+        if number == background:
+            continue
         bounds = np.flatnonzero(np.diff(frames[:, number], prepend=False, append=False))
         for first, last in bounds.reshape(-1, 2).tolist():
             yield Segment(video=video, start=float(first / fps), end=float(last / fps), label=classes[number])
 
 
-def _read_about(path: Path, key: str | None, source: Path, fps: str | float | None) -> tuple[str, _About]:
+def _within(segments: Sequence[Segment], end: float) -> Iterator[Segment]:
+    """The parts of segments up to a time in seconds."""
+    for item in segments:
+        if item.start < end:
+            yield dataclasses.replace(item, end=min(item.end, end))
+
+
+def _read_about(
+    path: Path, key: str | None, source: Path, fps: str | float | None, background: str | None
+) -> tuple[str, _About]:
     if not path.is_file():
         raise FileNotFoundError(f"The perframe layout expects the file {path}, got none.")
     values = read_json(path)
@@ -184,9 +218,41 @@ def _read_about(path: Path, key: str | None, source: Path, fps: str | float | No
     rate = row.optional_fps("fps") if fps is None else parse_fps(fps)
     if rate is None:
         raise row.error("expects frames a second as 'fps', got none. Give fps.")
-    ignored = entry.get("ignore_index")
-    ambiguous = classes[ignored] if isinstance(ignored, int) and 0 < ignored < len(classes) else ""
-    return key, _About(classes, rate, splits, ambiguous)
+    number = _find_background(row, classes, background)
+    return key, _About(classes, rate, splits, number, _find_ambiguous(entry.get("ignore_index"), classes, number))
+
+
+def _find_background(row: Row, classes: Sequence[str], given: str | None) -> int | None:
+    if given == _NO_BACKGROUND and given not in classes:
+        return None
+    named = [number for number, name in enumerate(classes) if name.lower() in _BACKGROUNDS]
+    if given is not None:
+        named = [number for number, name in enumerate(classes) if name == given]
+    if len(named) != 1:
+        raise row.error(
+            f"class_names expects one class that is no action, got {listing([classes[number] for number in named])} "
+            f"among {listing(classes, 6)}. Name it as background, or give background none."
+        )
+    return named[0]
+
+
+def _find_ambiguous(ignored: object, classes: Sequence[str], background: int | None) -> str:
+    """The class that `ignore_index` names, or else one that is called so."""
+    if isinstance(ignored, int) and 0 <= ignored < len(classes) and ignored != background:
+        return classes[ignored]
+    return next((name for name in classes if name.lower() == _AMBIGUOUS), "")
+
+
+def _with_files(splits: Mapping[str, str], targets: Path, findings: Findings) -> dict[str, str]:
+    """The split of each video by the name of its file of targets; lists may have paths and suffixes."""
+    found: dict[str, str] = {}
+    for text, split in splits.items():
+        video = listed_video(text, lambda video: array_file(targets, video).is_file())
+        if video is None:
+            findings(DataError(f"{split} videos: expects the name of a file in {targets.name}, got '{text[:60]}'."))
+        elif found.setdefault(video, split) != split:
+            findings(DataError(f"a video expects one split, got '{video}' in {found[video]} and {split}."))
+    return found
 
 
 def _frame_label_options(about: _About, several: bool) -> dict[str, float | int | str | bool]:
@@ -195,47 +261,55 @@ def _frame_label_options(about: _About, several: bool) -> dict[str, float | int 
     return {**options, "ambiguous": about.ambiguous} if about.ambiguous else options
 
 
-def _read_targets(folder: Path, about: _About, findings: Findings) -> Iterator[tuple[str, _Target]]:
+def _read_targets(
+    folder: Path, about: _About, time_axis: int | None, findings: Findings
+) -> Iterator[tuple[str, _Target]]:
     """Reads the targets of each video, one at a time, because with many classes they are large."""
-    num_classes = len(about.classes)
-    paths = {video: folder / f"{video}.npy" for video in about.splits}
-    others = {path.stem for path in folder.glob("*.npy")} - paths.keys()
+    paths = {video: array_file(folder, video) for video in about.splits}
+    others = {path.stem for path in folder.glob("*.np[yz]")} - paths.keys()
     if others:
         findings.notes.append(f"{len(others)} videos of {folder.name} are in no split: {listing(sorted(others), 5)}.")
-    # the number of a target's classes is known and that of its frames is not: columns are tried as frames
-    columns = FeatureArrays(paths, dict.fromkeys(paths, num_classes), findings)
-    for video in progress(list(columns.num_frames), what="Reading targets", unit="video"):
-        frames = columns.read(video).T
-        if frames.shape[1] != num_classes:
-            what = f"(T, {num_classes}), a column a class of class_names, got {columns.shapes[video]}"
-        elif not np.isin(frames, (0, 1)).all():
-            what = f"0 and 1, got other values, such as {float(frames[~np.isin(frames, (0, 1))][0])}"
-        else:
-            frames = np.asarray(frames, dtype=bool)
-            segments = tuple(class_runs(video, frames, about.classes, about.fps))
-            yield video, _Target(len(frames), segments, bool((frames[:, 1:].sum(axis=1) > 1).any()))
-            continue
-        findings(DataError(f"{columns.where(video)}: expects {what}."))
+    arrays = TargetArrays(paths, len(about.classes), findings, time_axis)
+    for video in progress(arrays.videos, what="Reading targets", unit="video"):
+        with findings.row():
+            frames = arrays.read(video)
+            segments = tuple(class_runs(video, frames, about.classes, about.fps, about.background))
+            actions = frames if about.background is None else np.delete(frames, about.background, axis=1)
+            yield video, _Target(len(frames), segments, bool((actions.sum(axis=1) > 1).any()))
 
 
-def _features(folders: Sequence[Path], lengths: Mapping[str, int], findings: Findings) -> FeatureArrays | JoinedArrays:
+def _features(
+    folders: Sequence[Path], lengths: Mapping[str, int], time_axis: int | None, findings: Findings
+) -> FeatureArrays | JoinedArrays:
     parts = [
-        FeatureArrays({video: folder / f"{video}.npy" for video in lengths}, lengths, findings, with_tokens=True)
+        FeatureArrays(
+            {video: array_file(folder, video) for video in lengths},
+            lengths,
+            findings,
+            with_tokens=True,
+            time_axis=time_axis,
+        )
         for folder in folders
     ]
     return parts[0] if len(parts) == 1 else JoinedArrays(parts, findings)
 
 
-def _with_equal_lengths(
-    lengths: Mapping[str, int], arrays: FeatureArrays | JoinedArrays, targets: Path, findings: Findings
-) -> Iterator[str]:
+def _common_lengths(
+    num_targets: Mapping[str, int], arrays: FeatureArrays | JoinedArrays, targets: str, findings: Findings
+) -> Iterator[tuple[str, int]]:
+    """Yields the videos whose targets and features agree, each with the number of frames that have both."""
+    cut: dict[str, tuple[int, int]] = {}
     for video, num_rows in arrays.num_frames.items():
-        if num_rows == lengths[video]:
-            yield video
+        length = common_length(num_rows, num_targets[video])
+        if length is not None:
+            if num_rows != num_targets[video]:
+                cut[video] = num_rows, num_targets[video]
+            yield video, length
         else:
             findings(
                 DataError(
-                    f"{targets.name}/{video}.npy: expects a row for each of the {num_rows} features in "
-                    f"{arrays.where(video)}, got {lengths[video]}."
+                    f"{targets}/{video}.npy: expects a row for each of the {num_rows} features in "
+                    f"{arrays.where(video)}, got {num_targets[video]}."
                 )
             )
+    note_cut(cut, findings)
