@@ -47,7 +47,7 @@ def small_parts(monkeypatch):
 def test_rows_are_those_of_a_plain_evaluation(toy_world, runs, sweep, tmp_path):
     rows = run_sweep(sweep, tmp_path / "out")
     dataset, store = toy_world
-    predictor = module._loaded(runs[0], sweep)
+    predictor = module.predictor_of(runs[0], sweep)
     queries = queries_for(predictor.model, dataset)
 
     def plain(features, pts_seconds, asked):
@@ -259,7 +259,7 @@ def test_frame_labels_are_swept(toy_world, tmp_path, capsys):
     rows = read_rows(tmp_path / "out" / "rows.parquet")
     assert set(rows["kind"]) == {"frame_labels"} and "blind" not in set(rows["control"])
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-    assert "--frame-labels-every 1.5" in page
+    assert "--frame-labels-every 1.5" in page and "Segments by context, a label every 1.5 s" in page
     # Another sweep than that of next actions: the folder says so.
     with pytest.raises(
         UserError,

@@ -1,12 +1,20 @@
 """Frame labels of a data set, scored."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from vidseq.data.dataset import Dataset
 from vidseq.data.schema import DatasetInfo, Segment, Video
 from vidseq.errors import UserError
-from vidseq.evaluation.frame_labels import METRICS, evaluate_frame_labels, summarise_frame_labels, true_frame_labels
+from vidseq.evaluation.frame_labels import (
+    METRICS,
+    evaluate_frame_labels,
+    frame_label_intervals,
+    summarise_frame_labels,
+    true_frame_labels,
+)
+from vidseq.evaluation.intervals import bootstrap_mean
 from vidseq.evaluation.rows import Run
 
 LABELS = ("background", "cut", "mix")
@@ -63,6 +71,19 @@ def test_background_in(kitchen):
     assert inside["edit"].tolist() == [1.0, pytest.approx(1 / 3)]
     assert inside["background"].tolist() == ["in", "in"]
     assert inside["accuracy"].equals(out["accuracy"])
+
+
+def test_intervals_resample_groups_and_leave_out_what_is_unknown():
+    random = np.random.default_rng(0)
+    rows = pd.DataFrame(random.random((40, len(METRICS))), columns=list(METRICS))
+    rows = rows.assign(group=[f"g{number // 2}" for number in range(40)], seed=0, decoding=["a", "b"] * 20)
+    rows.loc[rows["decoding"] == "b", "edit"] = np.nan
+    rows.loc[0, "accuracy"] = np.nan
+    table = frame_label_intervals(rows, ["decoding"]).set_index("decoding")
+    assert table.loc["b", "edit"] == "–" and (table["num_groups"] == 20).all()
+    known = rows[(rows["decoding"] == "a") & rows["accuracy"].notna()]
+    wanted = bootstrap_mean(known["accuracy"].to_numpy(), known["group"].to_numpy(), known["seed"].to_numpy())
+    assert table.loc["a", "accuracy"] == wanted.in_percent() and len(known) == 19
 
 
 def test_errors(kitchen):

@@ -1,5 +1,7 @@
 from .measure import measure_context as measure_context
 from .report.write import write_report as write_report
+from .segments import segment_table as segment_table
+from .segments import segments_by_context as segments_by_context
 from .summary import ContextSummary as ContextSummary
 from .summary import summarise as summarise
 from .summary import summary_text_table as summary_text_table

@@ -6,13 +6,18 @@ from pathlib import Path
 import pandas as pd
 
 from vidseq.context.certificates import model_certificates
+from vidseq.context.report.tables import Table
 from vidseq.context.report.write import write_report
+from vidseq.context.segments import segment_table, sweep_segments
 from vidseq.context.summary import summarise, summary_text_table
 from vidseq.context.sweep import Sweep, run_sweep
+from vidseq.evaluation.contexts import parse_contexts
 from vidseq.evaluation.intervals import FEW_GROUPS, VERY_FEW_GROUPS, rough_text
 from vidseq.evaluation.rows import MODES
 from vidseq.reporting.tables import to_markdown, write_table
 
+#: Modes in which trained models are shown the lengths that were asked for.
+_GIVEN = ("given", "truncated")
 #: Modes without certificates: their contexts are not lengths, or are answered by different models.
 _NO_LENGTHS = ("density", "retrained")
 
@@ -24,7 +29,8 @@ def measure_context(
 
     Args:
         sweep: the models, the data and the contexts.
-        out: folder for rows.parquet, index.html with its figures and tables, and tables/certificates.csv.
+        out: folder for rows.parquet, index.html with its figures and tables, and tables/certificates.csv; for frame
+            labels, also segments.parquet, see `segments_by_context`.
         workers: number of processes.
         overwrite: start again if the folder holds another sweep.
         line: the column whose values get a line each, "head" or "run".
@@ -45,9 +51,13 @@ def measure_context(
     ]
     if certificates:
         write_table(pd.concat(certificates, ignore_index=True), out / "tables" / "certificates.csv")
-    page = write_report(out, rows, command=command_of(sweep), line=line, summaries=summaries, overwrite=True)
+    segments = _segments(sweep, rows, out, workers, line)
+    page = write_report(
+        out, rows, command=command_of(sweep), line=line, summaries=summaries, more_tables=segments, overwrite=True
+    )
     text = to_markdown(summary_text_table(summaries))
-    return f"{text}\n{_notes(rows)}{page}: the report.\n"
+    texts = [f"{table.title}:\n{to_markdown(table.shown)}\n" for table in segments]
+    return f"{text}\n{''.join(texts)}{_notes(rows)}{page}: the report.\n"
 
 
 def command_of(sweep: Sweep) -> str:
@@ -62,6 +72,17 @@ def command_of(sweep: Sweep) -> str:
             text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
             words += [f"--{name.replace('_', '-')}", text or "none"]
     return shlex.join(words)
+
+
+def _segments(sweep: Sweep, rows: pd.DataFrame, out: Path, workers: int, line: str) -> list[Table]:
+    """The table of segments by context, where frame labels are swept at given lengths."""
+    given = rows[rows["mode"].isin(_GIVEN) & (rows["control"] == "")]
+    if sweep.frame_labels_every is None or not len(given):
+        return []
+    contexts = parse_contexts(list(dict.fromkeys(given["context"])))
+    found = sweep_segments(sweep, list(dict.fromkeys(given["video"])), contexts, out, workers)
+    title = f"Segments by context, a label every {sweep.frame_labels_every:g} s, as each decoding makes them"
+    return [Table("segments", title, segment_table(found, line), found)]
 
 
 def _notes(rows: pd.DataFrame) -> str:

@@ -133,21 +133,21 @@ def run_sweep(
     """
     if workers < 1:
         raise UserError(f"A sweep expects at least 1 worker, got {workers}.")
-    for kept in (_opened, _predictor, _frame_queries):
+    for kept in (opened, _predictor, _frame_queries):
         kept.cache_clear()  # files may have changed since an earlier sweep of this process
-    opened = _OpenSweep(sweep)
+    loaded = _OpenSweep(sweep)
     if overwrite:
         _remove_results(out)
-    claim_folder(out, "sweep", opened.plan(), overwrite=overwrite)
+    claim_folder(out, "sweep", loaded.plan(), overwrite=overwrite)
     if (out / _ROWS_FILE).is_file():
         return read_rows(out / _ROWS_FILE)
-    trainings, lines = opened.lines(out)
+    trainings, lines = loaded.lines(out)
     _train_all(sweep, trainings, workers)
-    parts = [part for index, line in enumerate(lines) for part in opened.parts(line, f"{index:03d}")]
+    parts = [part for index, line in enumerate(lines) for part in loaded.parts(line, f"{index:03d}")]
     files = {part.name: out / _PARTS / f"{part.name}.parquet" for part in parts}
     _answer_all(sweep, {part: file for part in parts if not (file := files[part.name]).is_file()}, workers)
     tables = [read_rows(file) for file in files.values()]
-    tables += opened.baselines(lines, out / _PARTS)
+    tables += loaded.baselines(lines, out / _PARTS)
     rows = concatenate(tables)
     write_rows(rows, out / _ROWS_FILE)
     shutil.rmtree(out / _PARTS)
@@ -159,8 +159,8 @@ class _OpenSweep:
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
-        self.dataset, self.store = _opened(sweep.data, sweep.features)
-        self.models = [_loaded(folder, sweep) for folder in sweep.models]
+        self.dataset, self.store = opened(sweep.data, sweep.features)
+        self.models = [predictor_of(folder, sweep) for folder in sweep.models]
         self.runs = [describe_run(folder, found.model) for folder, found in zip(sweep.models, self.models)]
         self.query_sets = [
             QuerySet(self.dataset, self.store, sweep.split, _queries(sweep, found), found.classes_of_kinds)
@@ -318,14 +318,14 @@ def _answer_all(sweep: Sweep, files: Mapping[_Part, Path], workers: int) -> None
 
 
 def _train(sweep: Sweep, training: _Training) -> None:
-    dataset, store = _opened(sweep.data, sweep.features)
+    dataset, store = opened(sweep.data, sweep.features)
     retrain(dataset, store, training.run, training.context, training.seed, training.out)
 
 
 def _answer_part(sweep: Sweep, job: tuple[_Part, Path]) -> None:
     part, file = job
-    dataset, store = _opened(sweep.data, sweep.features)
-    predictor = _loaded(part.model, sweep)
+    dataset, store = opened(sweep.data, sweep.features)
+    predictor = predictor_of(part.model, sweep)
     queries = [query for query in _queries(sweep, predictor) if query.video in set(part.videos)]
     query_set = QuerySet(dataset, store, sweep.split, queries, predictor.classes_of_kinds)
     tables = ask_model(predictor, query_set, part.contexts, part.controls, part.run, advance=lambda count: None)
@@ -333,7 +333,7 @@ def _answer_part(sweep: Sweep, job: tuple[_Part, Path]) -> None:
 
 
 def _queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
-    dataset, _ = _opened(sweep.data, sweep.features)
+    dataset, _ = opened(sweep.data, sweep.features)
     queries = _all_queries(sweep, predictor)
     if not queries:
         raise UserError(f"A sweep expects models with a query task that '{dataset.info.name}' has, got none.")
@@ -343,7 +343,7 @@ def _queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
 def _all_queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
     """Returns all queries for a model, in all splits."""
     if sweep.frame_labels_every is None:
-        return queries_for(predictor.model, _opened(sweep.data, sweep.features)[0])
+        return queries_for(predictor.model, opened(sweep.data, sweep.features)[0])
     task = predictor.model.dense_task()
     dense = _Dense(task.name, predictor.classes(task.name), task.options, task)
     return _frame_queries(sweep.data, sweep.features, sweep.frame_labels_every, dense)
@@ -362,22 +362,24 @@ class _Dense:
 @functools.lru_cache(maxsize=1)
 def _frame_queries(data: Path, features: str | None, every_seconds: float, dense: _Dense) -> list[Query]:
     """Makes the frame-label queries once per process, because it reads the times of every video."""
-    return frame_label_queries(*_opened(data, features), every_seconds, dense.task, dense.classes)
+    return frame_label_queries(*opened(data, features), every_seconds, dense.task, dense.classes)
 
 
 @functools.lru_cache(maxsize=1)
-def _opened(data: Path, features: str | None) -> tuple[Dataset, FeatureStore]:
+def opened(data: Path, features: str | None) -> tuple[Dataset, FeatureStore]:
+    """Opens a data set and the features whose folder's name begins so; once a process."""
     return Dataset.load(data), FeatureStore.open_in(data, features)
 
 
 @functools.lru_cache(maxsize=1)
 def _predictor(folder: Path, data: Path, features: str | None, device: str) -> Predictor:
-    dataset, store = _opened(data, features)
+    dataset, store = opened(data, features)
     model = load_model(folder, device, fingerprint=store.fingerprint)
     return Predictor(model, dataset.class_labels)
 
 
-def _loaded(folder: Path, sweep: Sweep) -> Predictor:
+def predictor_of(folder: Path, sweep: Sweep) -> Predictor:
+    """Loads a model for the classes of a sweep's data set; the last one stays loaded."""
     return _predictor(folder, sweep.data, sweep.features, sweep.device)
 
 

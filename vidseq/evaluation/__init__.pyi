@@ -18,6 +18,7 @@ from .frame_detection import frame_average_precision as frame_average_precision
 from .frame_detection import stage_average_precision as stage_average_precision
 from .frame_labels import METRICS as METRICS
 from .frame_labels import evaluate_frame_labels as evaluate_frame_labels
+from .frame_labels import frame_label_intervals as frame_label_intervals
 from .frame_labels import frame_label_table as frame_label_table
 from .frame_labels import true_frame_labels as true_frame_labels
 from .intervals import Interval as Interval

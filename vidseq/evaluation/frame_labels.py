@@ -1,5 +1,6 @@
 """Scores frame labels, one row per video. Rows keep counts, so that every published convention follows from them."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vidseq.errors import UserError
+from vidseq.evaluation.intervals import FewGroupsWarning, bootstrap_mean
 from vidseq.evaluation.rows import UNNAMED_RUN, Run
 from vidseq.segmentation.segment_metrics import (
     F1_AVERAGES,
@@ -177,6 +179,30 @@ def frame_label_table(rows: pd.DataFrame, by: Sequence[str], average: str = "per
         lines.append({**line, "num_videos": part["video"].nunique(), "left_out": left_out})
     table = pd.DataFrame(lines)
     return table if table["left_out"].any() else table.drop(columns="left_out")
+
+
+def frame_label_intervals(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Computes means over videos in percent with 95% intervals over groups and seeds, as text.
+
+    Args:
+        rows: rows of `evaluate_frame_labels`, of one split or of several with different videos.
+        by: the columns whose combinations get a line each, such as head and decoding.
+
+    Returns:
+        the columns `by`, those of `METRICS` such as "70.5 [66.1, 74.4]", and num_groups. Videos that a metric leaves
+        out do not count in it.
+    """
+    lines = []
+    for names, part in rows.groupby(list(by), sort=False):
+        line = dict(zip(by, names))
+        for metric in METRICS:
+            known = part[part[metric].notna()]
+            columns = (known[name].to_numpy() for name in (metric, "group", "seed"))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FewGroupsWarning)  # the table has their number
+                line[metric] = bootstrap_mean(*columns).in_percent() if len(known) else "–"
+        lines.append({**line, "num_groups": part["group"].nunique()})
+    return pd.DataFrame(lines)
 
 
 def _score(predicted: np.ndarray, true: np.ndarray, background: int | None) -> dict[str, float]:

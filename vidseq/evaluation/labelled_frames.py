@@ -18,7 +18,7 @@ from vidseq.evaluation.detection_tables import (
     ranked_classes,
     too_large,
 )
-from vidseq.evaluation.frame_labels import frame_label_table, score_frames
+from vidseq.evaluation.frame_labels import frame_label_intervals, frame_label_table, score_frames
 from vidseq.evaluation.label_sets import label_set_table, score_label_sets
 from vidseq.evaluation.rows import Run, write_parquet
 from vidseq.evaluation.segment_tables import detect_segments, segment_rows, segment_text
@@ -59,7 +59,7 @@ class LabelledFrames(NamedTuple):
     """What has no table, and why, a line each."""
 
 
-class _Labelling(NamedTuple):
+class Labelling(NamedTuple):
     """What one decoding makes of a video."""
 
     labels: np.ndarray
@@ -94,11 +94,11 @@ def label_frames(
     present = ranked_classes(true)
     note = too_large(len(present), true)
     about = {"run": run.run, "head": run.head, "seed": run.seed}
-    ranked, frames, labelled = {}, [], dict[str, dict[str, _Labelling]]()
+    ranked, frames, labelled = {}, [], dict[str, dict[str, Labelling]]()
     for video in names:
         probabilities = predictor.frame_labels(store.read(video).features, video, task=task.name)
         ranked[video] = probabilities[:, present[:0] if note else present]
-        for decoding, labelling in _decodings(predictor, task, probabilities).items():
+        for decoding, labelling in decode_each(predictor, task, probabilities).items():
             labelled.setdefault(decoding, {})[video] = labelling
         if not task.many_labels:
             where = {"family": task.name, "group": groups[video]}
@@ -106,7 +106,7 @@ def label_frames(
     score = score_label_sets if task.many_labels else score_frames
     videos = [
         score({video: part.labels for video, part in parts.items()}, true, dataset, split, left_out, run=run,
-              decoding=decoding).assign(answer="yes" if decoding == _answer(task) else "")
+              decoding=decoding).assign(answer="yes" if decoding == default_decoding(task) else "")
         for decoding, parts in labelled.items()
     ]  # fmt: skip
     about["split"] = split
@@ -150,8 +150,11 @@ def frame_texts(tables: Sequence[LabelledFrames]) -> list[str]:
 
 def write_frames(task: str, tables: Sequence[LabelledFrames], out: Path) -> None:
     """Writes the tables of a dense task of several models, those that hold something."""
+    videos = _joined(part.videos for part in tables)
+    many_labels = any(part.many_labels for part in tables)
     for name, table in {
-        "": _joined(part.videos for part in tables),
+        "": videos,
+        "_intervals": pd.DataFrame() if many_labels else frame_label_intervals(videos, _BY),
         "_classes": _joined(part.detection.of_class for part in tables),
         "_detection": _joined(part.detection.means for part in tables),
         "_segment_classes": _joined(part.segment_detection.of_class for part in tables),
@@ -166,30 +169,39 @@ def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(list(tables), ignore_index=True)
 
 
-def _decodings(predictor: Predictor, task: DenseTask, probabilities: np.ndarray) -> dict[str, _Labelling]:
-    """What each decoding makes of the probabilities of a video's frames, (T, C)."""
+def decode_each(predictor: Predictor, task: DenseTask, probabilities: np.ndarray) -> dict[str, Labelling]:
+    """What each decoding that a model offers makes of a video's probabilities.
+
+    Args:
+        predictor: the model.
+        task: its dense task.
+        probabilities: what `Predictor.frame_labels` gave, (T, C).
+
+    Returns:
+        by decoding; a causal model's labels are each from the frames up to it.
+    """
     if task.many_labels:
         found = predictor.find_segments(probabilities, task=task.name)
         there = np.zeros(probabilities.shape, bool)
         for item in found:
             there[item.first : item.stop, item.label] = True
-        return {THRESHOLDS: _Labelling(there, found)}
+        return {THRESHOLDS: Labelling(there, found)}
     labels = {FRAMES: probabilities.argmax(axis=1)}
     for decoding in () if task.segmenter is None else task.segmenter.decodings[1:]:
         causal = predictor.model.config.causal
         labels[decoding] = predictor.decode_labels(probabilities, decoding, task=task.name, causal=causal)
-    return {name: _Labelling(part, segments_of_classes(part, probabilities)) for name, part in labels.items()}
+    return {name: Labelling(part, segments_of_classes(part, probabilities)) for name, part in labels.items()}
 
 
-def _answer(task: DenseTask) -> str:
-    """The decoding that predictions use."""
+def default_decoding(task: DenseTask) -> str:
+    """The decoding that predictions of a task use."""
     if task.many_labels:
         return THRESHOLDS
     return FRAMES if task.segmenter is None else task.segmenter.default
 
 
 def _lines(
-    labelled: Mapping[str, Mapping[str, _Labelling]],
+    labelled: Mapping[str, Mapping[str, Labelling]],
     times: Mapping[str, np.ndarray],
     dataset: Dataset,
     classes: Sequence[str],
@@ -210,7 +222,7 @@ def _lines(
 
 
 def _segment_rows(
-    parts: Mapping[str, _Labelling],
+    parts: Mapping[str, Labelling],
     true: Mapping[str, list[Segment]],
     times: Mapping[str, np.ndarray],
     dataset: Dataset,

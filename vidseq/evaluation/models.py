@@ -77,8 +77,9 @@ def evaluate_models(
         contexts: see `vidseq.evaluation.contexts.parse_contexts`.
         controls: see `vidseq.evaluation.evaluator.evaluate`.
         out: folder for rows.parquet, accuracy.csv, accuracy.md, calibration.csv, a table for each dense task, such as
-            frame_labels.csv, with frame_labels_detection.csv and frame_labels_classes.csv (average precision of
-            frames), frame_labels_segments.parquet (a row a segment), frame_labels_segment_detection.csv and
+            frame_labels.csv, with frame_labels_intervals.csv (means of the measures with intervals),
+            frame_labels_detection.csv and frame_labels_classes.csv (average precision of frames),
+            frame_labels_segments.parquet (a row a segment), frame_labels_segment_detection.csv and
             frame_labels_segment_classes.csv (average precision of segments), timeline.html, and figures as .svg and
             .png: calibration, one for each dense task, such as frame_labels_calibration, and, with two contexts or
             more, context; None: no files are written.

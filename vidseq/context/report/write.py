@@ -15,7 +15,7 @@ from vidseq.context.report.other_figures import (
     evidence_age_figure,
 )
 from vidseq.context.report.page import Page, Picture, Section, render
-from vidseq.context.report.tables import tables_of, write_tables
+from vidseq.context.report.tables import Table, tables_of, write_tables
 from vidseq.context.report.words import findings
 from vidseq.context.summary import ContextSummary, summarise
 from vidseq.evaluation.accuracy_figure import BANDS, figure_notes, panel_figure
@@ -38,6 +38,7 @@ def write_report(
     command: str = "",
     line: str = "head",
     summaries: Sequence[ContextSummary] | None = None,
+    more_tables: Sequence[Table] = (),
     overwrite: bool = False,
 ) -> Path:
     """Writes index.html, figures/*.svg and *.png, tables/*.csv, *.md and *.tex, and rows.parquet.
@@ -51,6 +52,7 @@ def write_report(
         command: what made the rows; it stands below every figure.
         line: the column whose values are the lines, "head" or "run".
         summaries: of the same rows and line, see `summarise`; None: made here.
+        more_tables: tables that rows do not hold; they stand in the first section.
         overwrite: replace a report that is there.
 
     Returns:
@@ -69,7 +71,8 @@ def write_report(
     sections = []
     for number, key in enumerate(progress(list(keys), what="Drawing", unit="section")):
         of_key = [group for group in groups if (group.dataset, group.split, group.mode) == key]
-        sections.append(_section(f"{number + 1}_{key[2]}_", of_key, styles, several=len(keys) > 1))
+        more = more_tables if number == 0 else ()
+        sections.append(_section(f"{number + 1}_{key[2]}_", of_key, styles, more, several=len(keys) > 1))
     title = title or f"How much of the past is used: {datasets}"
     page = Page(title, what_was_asked(rows), command, sections, __version__)
     drawings = {}
@@ -106,7 +109,9 @@ def what_was_asked(rows: pd.DataFrame) -> list[tuple[str, str]]:
     ]
 
 
-def _section(stem: str, groups: Sequence[Group], styles: dict[str, LineStyle], several: bool) -> Section:
+def _section(
+    stem: str, groups: Sequence[Group], styles: dict[str, LineStyle], more_tables: Sequence[Table], *, several: bool
+) -> Section:
     everything, families = groups[0], groups[1:]
     assert everything.is_everything
     heading = USE_OR_NEED[everything.mode]
@@ -121,7 +126,14 @@ def _section(stem: str, groups: Sequence[Group], styles: dict[str, LineStyle], s
         _accuracy_pictures(f"{stem}family{number + 1}", group.family, group, styles)[0]
         for number, group in enumerate(families)
     ]
-    return Section(heading, explanation, findings(everything, families), main, of_families, tables_of(stem, groups))
+    return Section(
+        heading,
+        explanation,
+        findings(everything, families),
+        main,
+        of_families,
+        [*tables_of(stem, groups), *more_tables],
+    )
 
 
 def _accuracy_pictures(name: str, title: str, group: Group, styles: dict[str, LineStyle]) -> list[Picture]:
