@@ -113,7 +113,7 @@ def test_shapes_that_do_not_tell_the_axis_of_time(source: Path, tmp_path: Path) 
     for video in NUM_FRAMES:
         write(source / "groundTruth" / f"{video}.txt", "stir\n" * 6)
         np.save(source / "features" / f"{video}.npy", np.arange(36.0).reshape(6, 6))
-    message = r"^features/01-1.npy: expects a shape that tells which axis is time, .* got \(6, 6\). Give time_axis, 0"
+    message = r"^features/01-1.npy: expects a shape that shows which axis is time, .* got \(6, 6\). Give time_axis, 0"
     with pytest.raises(DataError, match=message):
         convert(source, tmp_path / "out", fps=3)
     for axis, first in ((0, [0, 1, 2, 3, 4, 5]), (1, [0, 6, 12, 18, 24, 30])):

@@ -343,6 +343,6 @@ def test_targets_that_do_not_tell_the_axis_of_time(source: Path, tmp_path: Path,
     for path in targets_of(source):
         np.save(path, np.eye(4))
         np.save(source / "rgb_kinetics_resnet50" / path.name, np.zeros((4, 6)))
-    with pytest.raises(DataError, match=r"^target_perframe/.* expects a shape that tells which axis is time"):
+    with pytest.raises(DataError, match=r"^target_perframe/.* expects a shape that shows which axis is time"):
         convert(source, tmp_path / "out", **options)
     assert convert(source, tmp_path / "out", **options, time_axis=0).num_videos == 3

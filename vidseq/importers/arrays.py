@@ -36,7 +36,7 @@ class FeatureArrays:
         time_axis: 0 for (T, D), 1 for (D, T); None: what fits the labels, see `find_time_axis`.
 
     Raises:
-        DataError: nothing tells which axis is time.
+        DataError: no shape shows which axis is time.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ def find_time_axis(found: Sequence[tuple[tuple[int, ...], int]], given: int | No
         scores.append((*agree, -len({shape[1 - axis] for shape, _ in found}), -sum(distances)))
     if scores[0] == scores[1]:
         raise DataError(
-            f"{where}: expects a shape that tells which axis is time, as those of all videos, got {found[0][0]}. Give "
+            f"{where}: expects a shape that shows which axis is time, as those of all videos, got {found[0][0]}. Give "
             "time_axis, 0 if it is the first axis, or 1."
         )
     return int(scores[1] > scores[0])

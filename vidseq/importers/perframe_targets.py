@@ -25,7 +25,7 @@ class TargetArrays:
         time_axis: 0 for (T, C), 1 for (C, T); None: what fits the number of classes.
 
     Raises:
-        DataError: nothing tells which axis is time.
+        DataError: no shape shows which axis is time.
     """
 
     def __init__(
