@@ -75,15 +75,15 @@ def test_background_in(kitchen):
 
 def test_intervals_resample_groups_and_leave_out_what_is_unknown():
     random = np.random.default_rng(0)
-    rows = pd.DataFrame(random.random((40, len(METRICS))), columns=list(METRICS))
-    rows = rows.assign(group=[f"g{number // 2}" for number in range(40)], seed=0, decoding=["a", "b"] * 20)
+    rows = pd.DataFrame(random.random((60, len(METRICS))), columns=list(METRICS))
+    rows = rows.assign(group=[f"g{number // 2}" for number in range(60)], seed=0, decoding=["a", "b"] * 30)
     rows.loc[rows["decoding"] == "b", "edit"] = np.nan
     rows.loc[0, "accuracy"] = np.nan
     table = frame_label_intervals(rows, ["decoding"]).set_index("decoding")
-    assert table.loc["b", "edit"] == "–" and (table["num_groups"] == 20).all()
+    assert table.loc["b", "edit"] == "–" and (table["num_groups"] == 30).all()
     known = rows[(rows["decoding"] == "a") & rows["accuracy"].notna()]
     wanted = bootstrap_mean(known["accuracy"].to_numpy(), known["group"].to_numpy(), known["seed"].to_numpy())
-    assert table.loc["a", "accuracy"] == wanted.in_percent() and len(known) == 19
+    assert table.loc["a", "accuracy"] == wanted.in_percent() and len(known) == 29
 
 
 def test_errors(kitchen):

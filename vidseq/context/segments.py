@@ -67,7 +67,8 @@ def segments_by_context(
     queries = [Query(video=video, time=float(times[frame]), kind=task.query_kind, answer="") for frame in frames]
     query_set = QuerySet(dataset, store, split, queries, predictor.classes_of_kinds)
     requests = context_requests(query_set, contexts)
-    scores = np.stack(answer_all(predictor, query_set, requests, 64, lambda count: None))  # type: ignore[arg-type]
+    answers = answer_all(predictor, query_set, requests, 64, lambda count: None)
+    scores = np.stack([np.asarray(answer) for answer in answers])
     classes, background = predictor.classes(task.name), task.background(dataset)
     left_out = classes.index(background) if background in classes else None
     true = {video: task.targets(dataset, video, times, classes).numpy()}
