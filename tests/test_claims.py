@@ -1,6 +1,8 @@
 """A new or empty folder is claimed; the same work goes on in its folder; every other folder is refused."""
 
 import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidseq.claims import claim_folder, flat_fields, refuse_existing
+from vidseq.claims import claim_folder, flat_fields, held, refuse_existing
 from vidseq.errors import UserError
 
 PLAN = {"dataset": "toy", "seeds": (0, 1), "training": {"lr": 0.1, "options": {}}}
@@ -128,3 +130,32 @@ def test_what_exists_is_refused_unless_it_may_be_replaced(tmp_path: Path):
     with pytest.raises(UserError, match=r"got one that exists\. Name another folder, or use --overwrite\."):
         refuse_existing(tmp_path, "A report", overwrite=False)
     refuse_existing(tmp_path, "A report", overwrite=True)
+
+
+#: Holds a folder until it is told to end.
+HOLDS = """
+import sys
+from pathlib import Path
+from vidseq.claims import held
+
+with held(Path(sys.argv[1]), "Training"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
+@pytest.mark.parametrize("killed", [False, True])
+def test_two_processes_never_write_one_folder(tmp_path: Path, killed: bool) -> None:
+    folder = tmp_path / "runs" / "gru"
+    words = [sys.executable, "-c", HOLDS, str(folder)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        message = r"Training expects to be alone in '.*gru', got another process that writes there\. Wait for it, or"
+        with pytest.raises(UserError, match=message), held(folder, "Training"):
+            pass
+        if killed:
+            other.kill()
+        other.communicate("")
+    with held(folder, "Training"), held(folder, "Training"):  # no lock stays behind; what this process calls may
+        assert list(folder.iterdir()) == []

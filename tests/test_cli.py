@@ -1,6 +1,7 @@
 """The command: what runs, exit statuses, interrupts, tracebacks, and scripts with options."""
 
 import dataclasses
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,6 +38,87 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys:
     assert "Run the same command again" in capsys.readouterr().err
     with pytest.raises(KeyboardInterrupt):
         main(["info", "--debug"])
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (["train", "--data", "d", "--out", "o"], "again with --resume to go on where it stopped."),
+        (["compare", "--data", "d", "--out", "o", "--heads", "gru"], "again to go on where it stopped."),
+        (["data", "check", "d"], "Run the same command again.\n"),
+    ],
+)
+def test_a_stop_promises_no_more_than_the_command_does(
+    words: list[str], advice: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    for name in ("data.dataset.Dataset.load", "comparison.compare.compare_heads", "data.check.check_dataset"):
+        monkeypatch.setattr(f"vidseq.{name}", interrupted)
+    assert main(words) == 130
+    assert capsys.readouterr().err.endswith(advice if advice.endswith("\n") else f"{advice}\n")
+
+
+#: Prints lines until it is stopped, and says what it does then.
+PRINTS = """
+import sys, time
+from vidseq import cli
+from vidseq.cli import command
+
+def info(path=None) -> None:
+    try:
+        while True:
+            print("a line of output", flush=True)
+            time.sleep(0.01)
+    finally:
+        sys.stderr.write("cleaned up\\n")
+
+cli.COMMANDS = {"info": info}
+sys.argv = ["vidseq", "info"]
+command()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize(("stop", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_kill_and_hang_up_stop_as_ctrl_c_does(stop: signal.Signals, status: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PRINTS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(stop)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert errors == "cleaned up\n\nvidseq: interrupted. Run the same command again.\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{PRINTS}"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGHUP)
+    assert process.stdout.readline() and process.stdout.readline()
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+
+
+def test_a_closed_pipe_ends_a_command_without_a_word() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PRINTS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(60) == 141
+    assert process.stderr.read() == "cleaned up\n"
+    process.stderr.close()
 
 
 def test_info_describes_this_installation(capsys: pytest.CaptureFixture[str]) -> None:

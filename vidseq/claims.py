@@ -1,14 +1,27 @@
-"""Claims folders for results, so that no folder ever holds results of two different things."""
+"""Claims folders for results, so that no folder ever holds results of two different things, or gets them from two."""
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from vidseq.errors import UserError
-from vidseq.files import atomic_write, parse_json
+from vidseq.files import atomic_write, naming, parse_json
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 Fields = Mapping[str, Any]
+
+#: The folders that this process holds.
+_held: set[Path] = set()
+
+#: Endings of pages.
+PAGE_SUFFIXES = (".html", ".htm")
 
 #: Letters of a value in a message.
 _MAX_LETTERS = 80
@@ -63,6 +76,53 @@ def claim_folder(
     return False
 
 
+@contextlib.contextmanager
+def held(folder: Path, who: str) -> Iterator[None]:
+    """Holds a folder, so that no other process writes there at the same time; what this process calls may.
+
+    The system lets go when the process ends, however it ends: no lock stays behind. Where it has no locks, none is
+    held.
+
+    Args:
+        folder: made if it is missing.
+        who: what writes there, such as "Training".
+
+    Raises:
+        UserError: another process holds it.
+    """
+    key = folder.resolve()
+    if fcntl is None or key in _held or int(os.environ.get("LOCAL_RANK") or 0) > 0:  # its first process holds it
+        yield
+        return
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if not lock(descriptor):
+            raise UserError(
+                f"{who} expects to be alone in '{folder}', got another process that writes there. Wait for it, or "
+                "name another folder."
+            )
+        _held.add(key)
+        yield
+    finally:
+        _held.discard(key)
+        os.close(descriptor)
+
+
+def lock(descriptor: int) -> bool:
+    """Locks an open file or folder until it is closed; False if another process has it."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
 def refuse_difference(who: str, before: Fields, now: Fields, fix: str) -> None:
     """Compares what a folder holds with what is wanted there.
 
@@ -96,6 +156,38 @@ def refuse_existing(path: Path, who: str, *, overwrite: bool | None = None) -> N
     if path.exists() and not overwrite:
         fix = "Remove it, or name another folder." if overwrite is None else "Name another folder, or use --overwrite."
         raise UserError(f"{who} expects '{path}' to be new, got one that exists. {fix}")
+
+
+def check_results_folder(out: Path) -> None:
+    """Refuses a folder for results that is none, or that holds a run: files of both have the same names.
+
+    Raises:
+        UserError: a file, or the folder of a run or model, is there.
+    """
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out expects a folder, got the file '{out}'. Name another one.")
+    if (out / "checkpoints").is_dir() or (out / "model.safetensors").is_file():
+        raise UserError(
+            f"--out expects a folder of its own, got '{out}', which holds a model. Name one in it, such as "
+            f"'{out / 'evaluation'}'."
+        )
+
+
+def check_page_name(out: Path | str, option: str) -> None:
+    """Refuses a name that is none of a page, before long work: a page must never take the place of another file.
+
+    Args:
+        out: the page.
+        option: what names it, such as "--html".
+
+    Raises:
+        UserError: another ending, or a folder.
+    """
+    out = Path(out)
+    if out.is_dir():
+        raise UserError(f"{option} expects a page, got the folder '{out}'. Name a file in it that ends in .html.")
+    if out.suffix.lower() not in PAGE_SUFFIXES:
+        raise UserError(f"{option} expects a page, a file that ends in .html, got '{out}'.")
 
 
 def _refuse_files(folder: Path, kind: str, fix: str) -> None:

@@ -1,13 +1,18 @@
 """The command `vidseq`, and the command lines of scripts. Nothing heavy is imported until a command runs."""
 
 import codecs
+import contextlib
 import functools
 import gc
 import io
 import json
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, NoReturn, TextIO
 
 import yaml
@@ -45,6 +50,9 @@ COMMANDS: dict[str, Callable[..., int | None] | str] = {
     "info": prediction.info,
 }
 
+#: The signals that stopped this process.
+_stopped_by: list[int] = []
+
 Switch = Annotated[bool, Parameter(negative="", show_default=False)]
 
 
@@ -55,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows `vidseq` on the command line; None: taken from there.
 
     Returns:
-        exit status: 0 all well; 1 done, but some inputs failed and were named; 2 a user's mistake; 130 interrupted.
+        exit status: 0 all well; 1 done, but some inputs failed and were named; 2 a user's mistake; 128 and the number
+        of a signal that stopped it, such as 130 for Ctrl-C, 143 for `kill`, or 141 if what reads its output is gone.
     """
     return _run(_vidseq, list(sys.argv[1:] if arguments is None else arguments))
 
@@ -66,6 +75,7 @@ def command() -> NoReturn:
     A last search for garbage among all modules would take half a second after torch is imported, so there is none.
     """
     _escape_what_lacks(sys.stdout)
+    _stop_as_with_ctrl_c()
     status = main()
     gc.freeze()
     sys.exit(status)
@@ -87,6 +97,7 @@ def run_script(script: Callable[..., object], *, as_positional: bool = False) ->
         return _with_common_options(_app(name, default_command=command, usage=command.usage(name)), make)
 
     _escape_what_lacks(sys.stdout)
+    _stop_as_with_ctrl_c()
     sys.exit(_run(make, sys.argv[1:]))
 
 
@@ -95,6 +106,25 @@ def _escape_what_lacks(output: TextIO) -> None:
     if isinstance(output, io.TextIOWrapper):
         codecs.register_error("json_escapes", _json_escapes)
         output.reconfigure(errors="json_escapes")
+
+
+def _stop_as_with_ctrl_c() -> None:
+    """Lets `kill`, a batch system's time limit and a lost terminal end a command as Ctrl-C does: work is kept.
+
+    A second signal ends the process at once. Signals that the caller ignores, as `nohup` does, stay ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only that one gets signals
+        return
+    for name in ("SIGTERM", "SIGHUP"):  # Windows lacks the second
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    _stopped_by.append(number)
+    raise KeyboardInterrupt
 
 
 def _json_escapes(error: UnicodeError) -> tuple[str, int]:
@@ -112,14 +142,29 @@ def _run(make: Callable[[bool], App], words: list[str]) -> int:
     except KeyboardInterrupt as stop:
         if debug:
             raise
-        what = str(stop) or "interrupted. Run the same command again to go on where it stopped."
-        print(f"\nvidseq: {what}", file=sys.stderr)
-        return 130
+        print(f"\nvidseq: {str(stop) or 'interrupted. Run the same command again.'}", file=sys.stderr)
+        return 128 + (_stopped_by[-1] if _stopped_by else signal.SIGINT)
+    except BrokenPipeError:
+        if debug:
+            raise
+        # else the end of the process writes there again
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (CycloptsError, ValueError, OSError) as error:
         if debug:
             raise
         print(f"vidseq: {message(error, app)}", file=sys.stderr)
         return 2
+
+
+def _way_on(command: object) -> str:
+    """What to do after a stop: commands that keep what is done go on, others begin anew."""
+    runs = command.function if isinstance(command, Command) else None
+    if runs is training.train:
+        return "interrupted. Run the same command again with --resume to go on where it stopped."
+    going_on = runs in (data.classroom, features.features, evaluation.context, training.compare)
+    return f"interrupted. Run the same command again{' to go on where it stopped' if going_on else ''}."
 
 
 def _vidseq(show_all: bool) -> App:
@@ -187,7 +232,11 @@ def _with_common_options(app: App, make: Callable[[bool], App]) -> App:
         if print_config and isinstance(command, Command):
             print(yaml.safe_dump(command.settings(bound.arguments), sort_keys=False), end="")
             return 0
-        result = command(*bound.args, **bound.kwargs)
+        try:
+            result = command(*bound.args, **bound.kwargs)
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(str(stop) or _way_on(command)) from None
+        sys.stdout.flush()
         return result if isinstance(result, int) else 0
 
     app.meta.group_parameters, app.meta.help_flags = COMMON, ()

@@ -105,3 +105,21 @@ def test_a_mistake_in_a_file_is_one_line(
     assert main(["train", *words, "--config", "options.yaml"]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"vidseq: {message}") and error.count("\n") == 1
+
+
+def test_texts_in_a_file_are_as_they_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "options.yaml"
+    file.write_text("name: 010\ngroup: no\nseed: 010\n")
+    read = settings_of(["data", "init", "s", "--config", str(file)], capsys)
+    assert (read["name"], read["group"], read["seed"]) == ("010", "no", 8)
+    file.write_text("question: [yes, 1e3, 2024-01-01]\n")
+    read = settings_of(["predict", "s", "m", "--config", str(file)], capsys)
+    assert read["question"] == ["yes", "1e3", "2024-01-01"]
+
+
+def test_an_option_that_stands_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "options.yaml"
+    for text in ("lr: 0.1\nepochs: 3\nlr: 0.2\n", "head_options: {layers: 1, layers: 2}\n"):
+        file.write_text(text)
+        assert main(["train", "d", "o", "--config", str(file)]) == 2
+        assert "stands twice" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from vidseq.data.dataset import Dataset, write_dataset
 from vidseq.data.fields import normal_text
 from vidseq.data.query_set import QuerySet
 from vidseq.data.schema import DatasetInfo, Query, Segment, Video
-from vidseq.errors import UserError
+from vidseq.errors import DataError, UserError
 from vidseq.features.external import external_fingerprint
 from vidseq.features.store import FeatureStore
 
@@ -124,6 +124,119 @@ def test_the_check_names_whatever_evaluation_refuses(
 def test_queries_before_the_first_features_are_named(tmp_path: Path) -> None:
     folder = make(tmp_path, "", [{"answer": "red", "time": 0.5}, {"answer": "red", "time": 3.0}])
     store = FeatureStore.create_in(folder, external_fingerprint("x", 4))
-    store.write("a", np.zeros((20, 3)), 1 + np.arange(20) / 4)
+    store.write("a", np.zeros((32, 3)), 1 + np.arange(32) / 4)
     (problem,) = check_dataset(folder)
     assert "a.npy: expects queries at or after the first frame, 1.000 s, got 1 before it, the first at 0.5" in problem
+
+
+def test_letters_that_nobody_sees_make_no_classes(tmp_path: Path) -> None:
+    unseen = ("cu\u00adt", "cut\u202e", "\u2067cut\u2069", "cut\u200f", "cut")
+    segments = "".join(f"a,{start},{start + 1},{name}\n" for start, name in enumerate(unseen))
+    assert Dataset.load(make(tmp_path, segments)).action_labels == ("cut",)
+    assert normal_text("\u0646\u200c\u0645") == "\u0646\u200c\u0645"  # Persian needs its joiners
+
+
+@pytest.mark.parametrize("letter", ["\x00", "\x1b", "\x7f", "\x9b"])
+def test_control_characters_are_refused(tmp_path: Path, letter: str) -> None:
+    problems = check_dataset(
+        make(tmp_path, f"a,0,1,c{letter}t\n", [{"answer": f"r{letter}d"}], labels={"action": ["cut"]})
+    )
+    assert [problem.split(", got")[0] for problem in problems] == [
+        "segments.csv:2: 'label' expects text without control characters",
+        "queries.jsonl:1: 'answer' expects text without control characters",
+    ]
+
+
+def test_a_class_that_is_written_in_two_cases_is_named(tmp_path: Path) -> None:
+    problems = check_dataset(
+        make(tmp_path, "a,0,1,cut\na,1,2,Cut\na,2,3,CUT\n", [{"answer": "Red"}, {"time": 6.0, "answer": "red"}])
+    )
+    assert problems == [
+        "segments.csv:3: 'label' expects names that differ by more than case, got 'Cut' besides 'cut' "
+        "(segments.csv:2). Write one of them, or list both in labels.action of dataset.json if they are two.",
+        "queries.jsonl:2: 'answer' expects names that differ by more than case, got 'red' besides 'Red' "
+        "(queries.jsonl:1). Write one of them, or list both in labels.answer of dataset.json if they are two.",
+    ]
+
+
+def test_listed_names_and_choices_may_differ_in_case_alone(tmp_path: Path) -> None:
+    queries = [{"answer": "Red", "choices": ["Red", "blue"]}, {"time": 6.0, "answer": "red", "choices": ["red", "x"]}]
+    folder = make(tmp_path, "a,0,1,cut\na,1,2,Cut\n", queries, labels={"action": ["cut", "Cut"]})
+    assert check_dataset(folder) == []
+
+
+def test_videos_and_groups_that_differ_in_case_alone_are_named(tmp_path: Path) -> None:
+    videos = [("a", "Anna"), ("A", "anna"), ("b", "Ben")]
+    folder = make(tmp_path)
+    rows = [{"video": video, "split": "train", "duration": 9.0, "group": group} for video, group in videos]
+    (folder / "videos.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [problem.split(" expects")[0] for problem in check_dataset(folder)] == [
+        "videos.jsonl:2: 'video'",
+        "videos.jsonl:2: 'group'",
+    ]
+
+
+def test_a_data_set_without_videos_is_named(tmp_path: Path) -> None:
+    folder = make(tmp_path)
+    (folder / "videos.jsonl").write_text("\n")
+    (problem,) = check_dataset(folder)
+    assert problem.startswith("videos.jsonl: expects at least one video, got none. Add a row a video")
+
+
+def test_rows_that_are_equal_to_the_millisecond_are_copies(tmp_path: Path) -> None:
+    (problem,) = check_dataset(make(tmp_path, "a,0,1,cut\na,2,3,cut\na,0.0001,1,cut\n"))
+    assert problem == (
+        "segments.csv:4: segments.csv expects every row once, got 1 repeated, the first as in segments.csv:2. "
+        "Remove the copies."
+    )
+
+
+def test_what_the_check_passes_can_be_written_again(tmp_path: Path) -> None:
+    problems = check_dataset(make(tmp_path, "a,2,2.0004,cut\n"))
+    assert [problem.split(", got")[0] for problem in problems] == [
+        "segments.csv:2: a segment expects 0 <= start < end, a millisecond apart at least"
+    ]
+    (tmp_path / "videos.jsonl").write_text('{"video": "a", "split": "train", "duration": 0.0001}\n')
+    assert "videos.jsonl:1: 'duration' expects seconds above 0, a millisecond at least, got 0.0001." in check_dataset(
+        tmp_path
+    )
+
+
+def test_a_field_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    folder = make(tmp_path)
+    (folder / "queries.jsonl").write_text(
+        '{"video": "a", "time": 5, "time": 6, "kind": "question", "question": "Which?", "answer": "red"}\n'
+    )
+    assert check_dataset(folder) == [
+        "queries.jsonl:1: expects every field once, got 'time' more than once. Keep one of them."
+    ]
+    (folder / "dataset.json").write_text('{"name": "d", "labels": {"action": ["a"], "action": ["b"]}}')
+    with pytest.raises(DataError, match=r"^dataset.json: expects every field once, got 'action' more than once"):
+        Dataset.load(folder)
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_table_without_commas_or_header_says_so(tmp_path: Path, separator: str) -> None:
+    folder = make(tmp_path)
+    (folder / "segments.csv").write_text(separator.join(("video", "start", "end", "label")) + "\n")
+    with pytest.raises(DataError, match=r"^segments.csv:1: expects a header .* with commas between, got 'video"):
+        Dataset.load(folder)
+    (folder / "segments.csv").write_text("a,0,1,cut\n")
+    with pytest.raises(DataError, match=r"got 'a,0,1,cut'. Write it above the rows"):
+        Dataset.load(folder)
+
+
+def test_the_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    folder = make(tmp_path, "a,0,1,cut\na,1,2,")
+    with (folder / "segments.csv").open("ab") as file:
+        file.write(b"caf\xe9\n")
+    with pytest.raises(DataError, match=r"^segments.csv:3: expects UTF-8 text, got the byte 0xe9. Save the file as"):
+        Dataset.load(folder)
+
+
+def test_features_that_end_long_before_their_video_are_named(tmp_path: Path) -> None:
+    folder = make(tmp_path)
+    store = FeatureStore.create_in(folder, external_fingerprint("x", 8))
+    store.write("a", np.zeros((36, 3)), np.arange(36) / 8)  # of 4 a second, in truth
+    (problem,) = check_dataset(folder)
+    assert "a.npy: expects times up to the video's end, 9.0 s, got the last at 4.375. Make the features" in problem

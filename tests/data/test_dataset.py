@@ -106,7 +106,7 @@ def test_empty_lines_do_not_count_but_keep_their_number(folder: Path) -> None:
         ({"duration": -1}, r"^videos.jsonl:1: 'duration' expects seconds, .* got -1"),
         ({"duration": 0}, r"^videos.jsonl:1: 'duration' expects seconds above 0, got 0"),
         ({"duration": "10"}, r"'duration' expects seconds, .* got '10'"),
-        ({"duration": 10**400}, r"'duration' expects seconds, a finite number"),
+        ({"duration": 10**400}, r"'duration' expects seconds such as 63.5, a finite number"),
         ({"duration": True}, r"'duration' expects seconds, .* got True"),
         ({"duration": float("nan")}, r"^videos.jsonl:1: expects finite numbers, got NaN"),
         ({"fps": "30/0"}, r"^videos.jsonl:1: fps expects a rate above 0 such as 25 or \"30000/1001\", got '30/0'"),
@@ -132,7 +132,10 @@ def test_bad_videos(folder: Path, fields: dict[str, object], message: str) -> No
         ("c,1,2,cut,", r"^segments.csv:2: 'video' expects one of videos.jsonl, got 'c'. Add its row there"),
         ("a,1,2,sit,", r"^segments.csv:2: 'label' expects one of labels.action of dataset.json, got 'sit'"),
         ("a,1,2,cutt,", r"got 'cutt'. Did you mean 'cut'\? labels.action: cut, stir\."),
-        ("a,2,2,cut,", r"^segments.csv:2: a segment expects 0 <= start < end, got start 2.0 and end 2.0"),
+        (
+            "a,2,2,cut,",
+            r"^segments.csv:2: a segment expects 0 <= start < end, a millisecond apart at least, got start 2.0",
+        ),
         ("a,3,2,cut,", r"a segment expects 0 <= start < end"),
         ("a,-1,2,cut,", r"^segments.csv:2: 'start' expects seconds, .* got '-1'"),
         ("a,nan,2,cut,", r"'start' expects seconds, .* got 'nan'"),
@@ -198,8 +201,11 @@ def test_bad_queries(folder: Path, fields: dict[str, object], message: str) -> N
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"video": "a", ', r"^queries.jsonl:3: expects one JSON object, got text that goes wrong at character 15"),
-        ("[1, 2]", r"^queries.jsonl:3: expects one JSON object in braces, got \[1, 2\]"),
+        (
+            '{"video": "a", ',
+            r"^queries.jsonl:3: expects one JSON object in this line, got text that goes wrong at character 15",
+        ),
+        ("[1, 2]", r"^queries.jsonl:3: expects one JSON object in this line, in braces, got \[1, 2\]"),
         ('{"video": "\\ud800"}', r"^queries.jsonl:3: expects text, got half a character"),
         ("[" * 100_000, r"^queries.jsonl:3: expects one JSON object, got one nested too deep"),
     ],
@@ -238,7 +244,7 @@ def test_bad_header_file(folder: Path, text: str, message: str) -> None:
 
 def test_text_that_is_not_utf8(folder: Path) -> None:
     (folder / "queries.jsonl").write_bytes(b'{"video": "caf\xe9"}\n')
-    with pytest.raises(DataError, match=r"^queries.jsonl: expects UTF-8 text, got the byte 0xe9"):
+    with pytest.raises(DataError, match=r"^queries.jsonl:\d+: expects UTF-8 text, got the byte 0xe9"):
         Dataset.load(folder)
 
 

@@ -1,7 +1,9 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from vidseq.data.check import check_dataset
 from vidseq.data.dataset import write_dataset
 from vidseq.data.features import extract_dataset_features, import_dataset_features
 from vidseq.data.schema import DatasetInfo, Video
@@ -23,3 +25,14 @@ def test_a_folder_without_features_is_refused(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "data", DatasetInfo(name="x"), [])
     with pytest.raises(FileNotFoundError, match=r"import_features expects \.npy or \.npz files in .*, got none"):
         import_dataset_features(dataset, tmp_path, "i3d", 4)
+
+
+def test_a_refused_import_leaves_nothing(tmp_path: Path) -> None:
+    videos = [Video(video="a", split="train", duration=10.0)]
+    dataset = write_dataset(tmp_path / "data", DatasetInfo(name="x"), videos)
+    (tmp_path / "in").mkdir()
+    np.save(tmp_path / "in" / "a.npy", np.zeros((40, 6), np.float32))
+    with pytest.raises(UserError, match=r"about 80 rows of 'a', by its duration at 8 a second, got 40"):
+        import_dataset_features(dataset, tmp_path / "in", "i3d", 8)
+    assert check_dataset(dataset.folder) == []
+    assert import_dataset_features(dataset, tmp_path / "in", "i3d", 4).done == ["a"]

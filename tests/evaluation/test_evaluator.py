@@ -169,6 +169,9 @@ def test_bad_requests(query_set, planted_model):
         evaluate(planted_model, dataset, store, "test", controls=["swapped_past:x"])
     with pytest.raises(UserError, match="expects queries in split 'test' of 'colours', got none"):
         evaluate(planted_model, dataset, store, "test", queries=[])
+    elsewhere = [query for query in dataset.queries if dataset.videos[query.video].split == "train"]
+    with pytest.raises(UserError, match=rf"Name a split that has some \(--split\): train {len(elsewhere)}\."):
+        evaluate(planted_model, dataset, store, "test", queries=elsewhere)
     with pytest.raises(UserError, match=r"at most the longest past, 39\.0 s, got 99s"):
         evaluate(planted_model, dataset, store, "test", contexts="99s")
     early = Query(video="v04", time=-0.5, kind="question", answer="red", question="?")

@@ -78,3 +78,14 @@ def test_refusals(toy_world, toy_model, run, tmp_path):
         evaluate_models(toy_world[0].folder, [tmp_path / "other"])
     with pytest.raises(UserError, match="models with a task that 'toy' has, got none"):
         evaluate_models(toy_world[0].folder, [])
+
+
+def test_results_are_not_written_among_the_files_of_a_run(toy_world, run, tmp_path):
+    before = (run / "calibration.csv").read_bytes()
+    for folder in (run, run / "checkpoints" / "best"):
+        with pytest.raises(UserError, match=r"--out expects a folder of its own, got .* holds a model\. Name one in"):
+            evaluate_models(toy_world[0].folder, [run], out=folder)
+    assert (run / "calibration.csv").read_bytes() == before
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UserError, match="--out expects a folder, got the file"):
+        evaluate_models(toy_world[0].folder, [run], out=tmp_path / "file")

@@ -152,3 +152,24 @@ def test_a_replaced_file_is_imported_again(tmp_path, store):
     (source / "v0.npy").touch()
     assert import_features(source, store).done == ["v1"]
     assert (store.read("v1").features == 1).all()
+
+
+def test_rows_of_another_rate_are_refused(tmp_path):
+    for index in range(4):
+        np.save(tmp_path / f"v{index}.npy", np.zeros((40 + index, 6), np.float32))
+    durations = {f"v{index}": 10 + index / 4 for index in range(4)}
+    store = FeatureStore.create(tmp_path / "store", external_fingerprint("i3d", 8))
+    message = r"about 80 rows of 'v0', by its duration at 8 a second, got 40\. Give .* such as --fps 4\."
+    with pytest.raises(UserError, match=message):
+        import_features(tmp_path, store, durations=durations)
+    assert store.videos() == []
+    right = FeatureStore.create(tmp_path / "right", external_fingerprint("i3d", 4))
+    assert len(import_features(tmp_path, right, durations=durations).done) == 4
+
+
+def test_two_files_of_one_video_are_refused(tmp_path):
+    np.save(tmp_path / "v0.npy", np.zeros((4, 6), np.float32))
+    np.savez(tmp_path / "v0.npz", features=np.ones((4, 6), np.float32))
+    store = FeatureStore.create(tmp_path / "store", external_fingerprint("i3d", 4))
+    with pytest.raises(UserError, match=r"one file a video in .*, got v0\.npy and v0\.npz\. Move one away"):
+        import_features(tmp_path, store)

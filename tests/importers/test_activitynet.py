@@ -87,7 +87,10 @@ def test_a_duration_that_nobody_tells(source: Path, tmp_path: Path, bad_row: Bad
     [
         ({"subset": "trainin"}, r"min.json:\d\d: 'subset' expects one of train, training, .* got 'trainin'"),
         ({"subset": None}, r"'subset' expects a text, got None"),
-        ({"duration": float("nan")}, r"'duration' expects seconds, a finite number that is not negative, got nan"),
+        (
+            {"duration": float("nan")},
+            r"'duration' expects seconds such as 63.5, a finite number that is not negative, got nan",
+        ),
         ({"annotations": "none"}, r"'annotations' expects a list such as .* got 'none'"),
         ({"fps": "fast"}, r"fps expects a rate above 0"),
     ],
@@ -105,8 +108,14 @@ def test_a_bad_video(source: Path, values: dict[str, Any], message: str, bad_row
             {"segment": [5, 2], "label": "x"},
             r"json:\d\d: annotation 1 of 'sJn5tJ7Q7Zg': an action expects to start before",
         ),
-        ({"segment": [float("nan"), 2], "label": "x"}, r"'start' expects seconds, a finite number .* got nan"),
-        ({"segment": [-1, 2], "label": "x"}, r"'start' expects seconds, a finite number that is not negative, got -1"),
+        (
+            {"segment": [float("nan"), 2], "label": "x"},
+            r"'start' expects seconds such as 63.5, a finite number .* got nan",
+        ),
+        (
+            {"segment": [-1, 2], "label": "x"},
+            r"'start' expects seconds such as 63.5, a finite number that is not negative, got -1",
+        ),
         ({"segment": ["1", "2"], "label": "x"}, r"'start' expects seconds"),
         ({"segment": [1, 2, 3], "label": "x"}, r"'segment' expects \[start, end\] in seconds, got \[1, 2, 3\]"),
         ({"segment": [1, 2]}, r"'label' expects a text, got nothing"),

@@ -63,7 +63,11 @@ def test_a_bad_action(source: Path, actions: str, message: str, bad_row: BadRow)
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("18.33", "", r"train.csv:3: 'length' expects seconds, a finite number that is not negative, got ''"),
+        (
+            "18.33",
+            "",
+            r"train.csv:3: 'length' expects seconds such as 63.5, a finite number that is not negative, got ''",
+        ),
         ("18.33", "nan", r"train.csv:3: 'length' expects seconds"),
         ("N11GT", "46GP8", r"train.csv:3: expects every video once, got '46GP8' as in Charades_v1_train.csv:2"),
         ("N11GT,0KZ7", "N11GT,", r"train.csv:3: 'subject' expects a text, got ''"),

@@ -222,3 +222,13 @@ def test_a_class_is_a_segment_where_that_is_asked_for(make: Make, tmp_path: Path
         (segment,) = dataset.segments_of("x__a")
         assert (segment.start, segment.end, segment.label) == (0.0, 0.5, "x")
         assert dataset.action_labels == ("x", "y") and report.num_queries == (2 if name == "asked" else 0)
+
+
+@pytest.mark.parametrize("name", ["segments.csv", "queries.jsonl", "videos.jsonl"])
+def test_a_table_of_the_users_own_is_kept(name: str, make: Make) -> None:
+    folder = make("a.mp4")
+    (folder / name).write_text("mine")
+    with pytest.raises(UserError, match=rf"A data set expects '.*{name}' to be new, .* or use --overwrite"):
+        init_dataset(folder)
+    assert (folder / name).read_text() == "mine"
+    init_dataset(folder, overwrite=True)

@@ -80,7 +80,7 @@ def test_a_bad_row_is_reported_and_the_rest_is_read(tmp_path: Path) -> None:
     read = read_json_rows(path, lambda row: row.seconds("a"), lambda problem: problems.append(str(problem)))
     assert list(read) == [("a.json:1", 1.0), ("a.json:4", 4.0)]
     assert problems == [
-        "a.json:2: 'a' expects seconds, a finite number that is not negative, got nan.",
+        "a.json:2: 'a' expects seconds such as 63.5, a finite number that is not negative, got nan.",
         "a.json:3: expects one JSON object in braces, got None.",
     ]
 
@@ -104,5 +104,15 @@ def test_no_whole_numbers(value: object) -> None:
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "", "1e11", "x", None])
 def test_no_seconds(value: object) -> None:
-    with pytest.raises(DataError, match=r"^x:1: 'a' expects seconds, a finite number that is not negative, got "):
+    with pytest.raises(
+        DataError, match=r"^x:1: 'a' expects seconds such as 63.5, a finite number that is not negative, got "
+    ):
         Row("x:1", {"a": value}).seconds_as_text("a")
+
+
+def test_a_row_with_a_field_twice_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('[{"a": 1, "a": 2},\n {"a": 3}]')
+    problems: list[str] = []
+    rows = read_json_rows(tmp_path / "a.json", lambda row: row.values["a"], lambda error: problems.append(str(error)))
+    assert [value for _, value in rows] == [3]
+    assert problems == ["a.json:1: expects every field once, got 'a' more than once. Keep one of them."]

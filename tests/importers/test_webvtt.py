@@ -70,3 +70,9 @@ def test_times_names_and_lines() -> None:
     addresses = ["file:///C:/Day%201/a b.MP4", r"C:\films\x.y.mov", "https://h/p/c.webm?v=1", "100% sure", "/f/d.txt"]
     assert [media_name(address) for address in addresses] == ["a b", "x.y", "c", "100% sure", "d.txt"]
     assert one_line(" a \r\n  b\n\nc ") == "a b c"
+
+
+def test_commands_of_players_are_no_part_of_a_label(tmp_path: Path) -> None:
+    (tmp_path / "a.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\n{\\an8}<i>wave</i> {\\b1}hand{\\b0}\n")
+    convert(tmp_path, tmp_path / "out")
+    assert Dataset.load(tmp_path / "out").action_labels == ("wave hand",)

@@ -3,6 +3,8 @@
 import csv
 import errno
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -172,3 +174,46 @@ def test_a_live_source_keeps_its_rows_when_it_is_stopped(tmp_path: Path) -> None
     with pytest.raises(KeyboardInterrupt):
         Batch(camera, read, print, RowFile(out, {}, live=True)).run()
     assert (tmp_path / "rows.srt-1.part").read_text() == "rows of a run that was killed"
+
+
+def test_rows_of_another_command_are_set_aside(found: Sources, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(found, out, reading({"c": KeyboardInterrupt()}), command="before")
+    before = out.with_name(f"{out.name}.part").read_bytes()
+    run(found, out, reading(), command="now")
+    kept = out.with_name(f"{out.name}-1.part")
+    assert f"vidseq: rows of a run that was stopped before are kept in '{kept}'." in capsys.readouterr().err
+    assert kept.read_bytes() == before
+    assert out.read_bytes() == whole(found, out)
+
+
+#: Holds a file of rows until it is told to end.
+HOLDS = """
+import sys
+from pathlib import Path
+from vidseq.inference.row_file import RowFile
+
+rows = RowFile(Path(sys.argv[1]), {})
+rows.open(["a.mp4"])
+print("open", flush=True)
+sys.stdin.read()
+rows.finish()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
+def test_two_processes_never_write_one_file(found: Sources, tmp_path: Path) -> None:
+    out = tmp_path / "rows.jsonl"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(out)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None and other.stdout.readline() == "open\n"
+        with pytest.raises(
+            RowFileError, match=r"--out expects a file that no other process writes, got .*rows\.jsonl"
+        ):
+            run(found, out, reading())
+        assert out.with_name("rows.jsonl.part").exists()
+        other.communicate("")
+    assert out.exists()
+    run(found, out, reading())  # the other is done, or was killed: no lock stays behind
+    assert out.read_bytes() == whole(found, out)

@@ -440,3 +440,70 @@ def test_an_abort_and_a_hang_cost_one_video_each(
         assert {row["video"] for row in csv.DictReader(file)} == {"a", "d"}
     if "seen" in more:
         assert sorted(path.name for path in (tmp_path / "seen").iterdir()) == ["a.mp4", "d.mp4"]
+
+
+@pytest.mark.parametrize("name", ["noise.mp4", "rows.jsonl", "PAGE"])
+def test_a_page_takes_the_place_of_no_other_file(name: str, model_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text("mine")
+    with pytest.raises(UserError, match=r"--html expects a page, a file that ends in \.html, got .*" + name):
+        rows_of(path, model_folder, html=path)
+    assert path.read_text() == "mine"
+    with pytest.raises(UserError, match=r"--html expects a page, got the folder .*Name a file in it"):
+        rows_of(path, model_folder, html=tmp_path)
+
+
+def test_no_copy_is_written_over_its_source(video: Path, tmp_path: Path) -> None:
+    source = tmp_path / "a.mp4"
+    source.write_bytes(video.read_bytes())
+    (tmp_path / "link.mp4").symlink_to(source)
+    (tmp_path / "twin.mp4").hardlink_to(source)
+    for name in ("a.mp4", "link.mp4", "twin.mp4"):
+        with pytest.raises(UserError, match=r"expects a file of its own, got the source"):  # before a model is loaded
+            rows_of(source, tmp_path / "no model", save_video=tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["queries.jsonl", "videos.jsonl", "segments.csv"])
+def test_rows_take_the_place_of_no_table(name: str, dataset_folder: Path, model_folder: Path) -> None:
+    before = (dataset_folder / name).read_bytes()
+    with pytest.raises(UserError, match=r"--out expects a file of its own, got .*which is of the data set there"):
+        predict_sources(
+            str(dataset_folder / "noise.mp4"), model_folder, PredictionRequest(), out=dataset_folder / name
+        )
+    assert (dataset_folder / name).read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["stall", "reconnect"])
+@pytest.mark.parametrize("seconds", [-1, float("nan")])
+def test_seconds_that_are_none_are_refused(option: str, seconds: float, video: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"--{option} expects .*0 s.*, got {seconds:g}"):
+        rows_of(video, tmp_path, **{f"{option}_seconds": seconds})
+
+
+def test_rows_may_end_in_capital_letters(video: Path, model_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "ROWS.SRT"
+    predict_sources(str(video), model_folder, PredictionRequest(limit_seconds=1), out=out)
+    assert out.read_text().startswith("1\n00:00:00,000 --> ")
+
+
+def test_queries_at_the_listed_end_of_a_shorter_file_are_asked(
+    video: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "noise.mp4").write_bytes(video.read_bytes())
+    queries = [Query(video="n", time=3.05, kind="question", question=QUESTION, answer="red")]
+    videos = [Video(video="n", split="test", duration=3.05, path="noise.mp4")]
+    write_dataset(tmp_path, DatasetInfo(name="noise"), videos, [], queries)
+    rows = rows_of(tmp_path / "noise.mp4", model_folder, PredictionRequest(), data=tmp_path)
+    assert [(row["time"], row["truth"]) for row in rows if row["kind"] == "question"] == [(3.05, "red")]
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\u200b", "red\x1b[31m?"])
+def test_questions_without_words_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match=r"^--question expects a text without control characters, got '"):
+        PredictionRequest(questions=(text,))
+    with pytest.raises(UserError, match=r"^--next-question expects a text without control characters, got '"):
+        PredictionRequest(next_questions=(text,))
+
+
+def test_questions_have_the_form_of_those_in_data_sets() -> None:
+    assert PredictionRequest(questions=(" Which\n cafe\u0301? ",)).questions == ("Which caf\u00e9?",)

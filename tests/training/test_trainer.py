@@ -146,6 +146,15 @@ def test_a_finished_run_stays_as_it_is(toy_world: World, tmp_path: Path) -> None
     assert len(metrics(run)) == 1
 
 
+def test_a_run_is_not_written_among_the_tables_of_a_data_set(toy_world: World) -> None:
+    folder = toy_world[0].folder
+    with pytest.raises(
+        UserError, match=r"Training expects a folder of its own, got .* data set\. Name one in it, such"
+    ):
+        fit(*toy_world, config(epochs=1), folder)
+    assert not (folder / "config.yaml").exists()
+
+
 def test_another_run_is_not_overwritten(toy_world: World, tmp_path: Path) -> None:
     run = fit(*toy_world, config(epochs=1), tmp_path / "run")
     with pytest.raises(UserError, match=r"expects a new run folder, got '.*run', which holds a run\."):

@@ -139,3 +139,19 @@ def test_subtitles_are_counted_as_players_do(tmp_path: Path) -> None:
         rows.finish()
     assert "00:00:05,500 --> 00:00:05,750\njump" in (tmp_path / "rows.srt").read_text()
     assert '"time": 0.5, "end": 0.75' in (tmp_path / "rows.jsonl").read_text()
+
+
+@pytest.mark.parametrize("fps", [10, 50])
+def test_a_stream_without_a_container_keeps_its_rate(fps: int, tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "camera.h264"), "w", format="h264") as output:
+        stream = output.add_stream("libx264", rate=fps, options={"bf": "2", "threads": "1"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in range(20):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 10 * index, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, fps)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    info = probe(tmp_path / "camera.h264")
+    assert info.fps == fps
+    assert info.duration_seconds == pytest.approx(20 / fps)
+    np.testing.assert_allclose(info.pts_seconds, np.arange(20) / fps)

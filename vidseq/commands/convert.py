@@ -9,9 +9,8 @@ from typing import Any
 
 from cyclopts import App, Group
 
-from vidseq.claims import refuse_existing
 from vidseq.commands.options import Command
-from vidseq.data.format import INFO_FILE
+from vidseq.data.dataset import refuse_tables
 from vidseq.importers import IMPORTERS
 from vidseq.importers.conversion import ConversionReport
 
@@ -41,7 +40,7 @@ def _refuse_to_replace(arguments: Mapping[str, Any], overwrite: bool) -> None:
     """Refuses a folder that holds a data set, unless it is the one that the new labels are meant for."""
     out, like = Path(arguments["out"]), arguments.get("like")
     if like is None or Path(like).resolve() != out.resolve():
-        refuse_existing(out / INFO_FILE, "A data set", overwrite=overwrite)
+        refuse_tables(out, overwrite=overwrite)
 
 
 def _layouts() -> App:

@@ -151,10 +151,12 @@ def probe(
         questions: a line for each question that is asked often, not for families alone; the other forms have all.
         json: print a JSON object a row, not a table.
     """
-    from vidseq.data.dataset import Dataset
+    from vidseq.data.dataset import Dataset, refuse_table
     from vidseq.features.store import FeatureStore
     from vidseq.probing import probe_features
 
+    if out is not None:
+        refuse_table(out, "--out")
     found = probe_features(Dataset.load(data), FeatureStore.open_in(data, features), split=split,
                            anticipation_seconds=anticipation, limit=limit, steps=steps, seed=seed)  # fmt: skip
     if out is not None:

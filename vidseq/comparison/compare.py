@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vidseq.checkpoint import load_model
-from vidseq.claims import claim_folder
+from vidseq.claims import claim_folder, held
 from vidseq.comparison.candidate import Trial, check_questions, run_trial, stream_milliseconds
 from vidseq.comparison.figure import comparison_figure
 from vidseq.comparison.plan import KIND, ComparisonPlan, make_plan, plan_fields
@@ -117,17 +117,18 @@ def compare_heads(
         dataset=dataset.info.name,
         features=store.fingerprint.name,
     )
-    claim_folder(out, KIND, dataclasses.asdict(plan), fields=plan_fields)
     trials = [
         Trial(data, features, plan, one, seed, training.device, out / "runs" / f"{one.head}-seed{seed}")
         for seed in plan.seeds
         for one in plan.candidates
     ]
-    failed = _run_all(trials, workers)
-    finished = [trial for trial in trials if trial.rows_file.is_file() and trial.name not in failed]
-    if not finished:
-        return Comparison("", failed)
-    return Comparison(_report(plan, finished, store, queries[0].video, out), failed)
+    with held(out, "A comparison"):
+        claim_folder(out, KIND, dataclasses.asdict(plan), fields=plan_fields)
+        failed = _run_all(trials, workers)
+        finished = [trial for trial in trials if trial.rows_file.is_file() and trial.name not in failed]
+        if not finished:
+            return Comparison("", failed)
+        return Comparison(_report(plan, finished, store, queries[0].video, out), failed)
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from vidseq.checkpoint import WEIGHTS_FILE, find_checkpoint, load_model
-from vidseq.claims import claim_folder
+from vidseq.claims import claim_folder, held
 from vidseq.context.retrained import RETRAINED, lengths_only, retrain, retrained_folder
 from vidseq.data.dataset import Dataset
 from vidseq.data.query_set import QuerySet
@@ -136,6 +136,11 @@ def run_sweep(
     for kept in (opened, _predictor, _frame_queries):
         kept.cache_clear()  # files may have changed since an earlier sweep of this process
     loaded = _OpenSweep(sweep)
+    with held(out, "A sweep"):
+        return _run_sweep(sweep, loaded, out, workers, overwrite)
+
+
+def _run_sweep(sweep: Sweep, loaded: "_OpenSweep", out: Path, workers: int, overwrite: bool) -> pd.DataFrame:
     if overwrite:
         _remove_results(out)
     claim_folder(out, "sweep", loaded.plan(), overwrite=overwrite)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vidseq.claims import check_page_name
 from vidseq.data.dataset import Dataset
 from vidseq.data.schema import Query, Video
 from vidseq.data.timeline import draw_timeline, label_style, thumbnail
@@ -55,6 +56,7 @@ def write_browser(
     for name, number in (("limit", limit), ("thumbnails", thumbnails), ("queries_per_video", queries_per_video)):
         if number < 0:
             raise UserError(f"A page of a data set expects {name} of at least 0, got {number}.")
+    check_page_name(out, "--out")
     dataset = Dataset.load(folder)
     shown = _choose(dataset, limit)
     indices = {label: index for index, label in enumerate(dataset.action_labels)}

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from vidseq.data.check_rows import names_out_of_form, questions_asked_twice, repeated_rows
+from vidseq.data.check_rows import (
+    missing_rows,
+    names_out_of_form,
+    names_that_differ_in_case,
+    questions_asked_twice,
+    repeated_rows,
+)
 from vidseq.data.dataset import Dataset, read_dataset
 from vidseq.data.fields import TIME_TOLERANCE, listing
 from vidseq.data.format import VIDEOS_FILE
@@ -23,6 +29,8 @@ from vidseq.video.resizing import Size
 _SMALL = Size(32)
 #: Largest allowed difference between a file's duration and the listed one, in seconds.
 DURATION_TOLERANCE = 0.1
+#: The share of a video that its features must cover.
+MIN_COVERED = 0.8
 
 
 def check_dataset(folder: Path | str, *, videos: bool = True, features: bool = True) -> list[str]:
@@ -45,7 +53,8 @@ def check_dataset(folder: Path | str, *, videos: bool = True, features: bool = T
     except DataError as problem:
         return [*problems, str(problem)]
     rows = _video_rows(dataset)
-    problems += [*repeated_rows(dataset), *questions_asked_twice(dataset), *names_out_of_form(dataset.folder)]
+    for find in (missing_rows, repeated_rows, questions_asked_twice, names_out_of_form, names_that_differ_in_case):
+        problems += find(dataset)
     problems += _shared(dataset, rows)
     if videos:
         for video in progress(list(dataset.videos), what="Checking videos", unit="video"):
@@ -152,6 +161,12 @@ def _stored_problems(dataset: Dataset, store: FeatureStore, video: str) -> Itera
             f"first at {early[0]:.3f} s. Remove them, or ask later: evaluation refuses them."
         )
     duration = dataset.videos[video].duration
+    step = float(np.median(np.diff(pts_seconds))) if len(pts_seconds) > 1 else duration
+    if len(pts_seconds) and pts_seconds[-1] + step < MIN_COVERED * duration:
+        yield (
+            f"expects times up to the video's end, {duration} s, got the last at {pts_seconds[-1]:.3f}. Make the "
+            f"features again at their own rate (--fps), or correct the duration in {VIDEOS_FILE}."
+        )
     if len(pts_seconds) and pts_seconds[-1] > duration + TIME_TOLERANCE:
         yield (
             f"expects times up to the video's duration, {duration} s, got {pts_seconds[-1]:.3f}. "

@@ -1,14 +1,25 @@
 """Finds rows of a data set that can be read, and that their authors hardly meant."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from vidseq.data.consistency import repeated_questions
 from vidseq.data.dataset import Dataset
 from vidseq.data.fields import Row, listing, normal_text
-from vidseq.data.format import INFO_FILE, QUERIES_FILE, SEGMENT_FIELDS, SEGMENTS_FILE, parse_query
-from vidseq.data.schema import Query, Segment
+from vidseq.data.format import (
+    INFO_FILE,
+    QUERIES_FILE,
+    SEGMENT_FIELDS,
+    SEGMENTS_FILE,
+    VIDEOS_FILE,
+    parse_query,
+    parse_segment,
+    parse_video,
+    round_seconds,
+)
+from vidseq.data.schema import NEXT_ACTION, QUESTION, Query, Segment
 from vidseq.data.tables import read_csv, read_json, read_jsonl
 from vidseq.errors import DataError
 
@@ -16,23 +27,78 @@ from vidseq.errors import DataError
 NO_NAMES = ("video", *SEGMENT_FIELDS[1:3])
 
 
+def missing_rows(dataset: Dataset) -> Iterator[str]:
+    """Yields a problem where nothing can be learnt: a data set without videos."""
+    if not dataset.videos:
+        yield f"{VIDEOS_FILE}: expects at least one video, got none. Add a row a video, or use `vidseq data init`."
+
+
 def repeated_rows(dataset: Dataset) -> Iterator[str]:
-    """Yields a problem for each table that holds a row twice."""
-    tables: dict[str, Sequence[Segment | Query]] = {SEGMENTS_FILE: dataset.segments, QUERIES_FILE: dataset.queries}
-    for name, items in tables.items():
-        counts = Counter(items)
-        repeats = len(items) - len(counts)
+    """Yields a problem for each table that holds a row twice, to the millisecond."""
+    tables: dict[str, Iterator[tuple[str, Segment | Query]]] = {
+        SEGMENTS_FILE: _segments(dataset.folder / SEGMENTS_FILE),
+        QUERIES_FILE: _queries(dataset.folder / QUERIES_FILE),
+    }
+    for name, rows in tables.items():
+        first: dict[Segment | Query, str] = {}
+        repeats: list[tuple[str, str]] = []
+        for where, item in rows:
+            before = first.setdefault(_rounded(item), where)
+            if before != where:
+                repeats.append((where, before))
         if repeats:
-            first = counts.most_common(1)[0][0]
-            yield f"{name}: expects every row once, got {repeats} repeated, the first {first}. Remove the copies."
+            where, before = repeats[0]
+            yield (
+                f"{where}: {name} expects every row once, got {len(repeats)} repeated, the first as in {before}. "
+                "Remove the copies."
+            )
+
+
+def _rounded(item: Segment | Query) -> Segment | Query:
+    if isinstance(item, Segment):
+        return replace(item, start=round_seconds(item.start), end=round_seconds(item.end))
+    return replace(item, time=round_seconds(item.time))
+
+
+def names_that_differ_in_case(dataset: Dataset) -> Iterator[str]:
+    """Yields a problem for names that are two by their case alone, and that `dataset.json` does not list.
+
+    A class that is written in two ways has half of its examples each way. Features of videos whose names differ in
+    case are one file on some systems, and a group is one person however it is written.
+    """
+    listed_actions = dataset.info.labels.get("action")
+    labels = ((where, item.label) for where, item in _segments(dataset.folder / SEGMENTS_FILE))
+    yield from _case_twins(SEGMENTS_FILE, "label", "labels.action", listed_actions, labels)
+    queries = list(_queries(dataset.folder / QUERIES_FILE))
+    for kind, listed in ((QUESTION, "answer"), (NEXT_ACTION, "action")):
+        answers = ((where, query.answer) for where, query in queries if query.kind == kind and not query.choices)
+        yield from _case_twins(QUERIES_FILE, "answer", f"labels.{listed}", dataset.info.labels.get(listed), answers)
+    videos = list(read_jsonl(dataset.folder / VIDEOS_FILE, parse_video, _skip))
+    yield from _case_twins(VIDEOS_FILE, "video", None, None, ((where, video.video) for where, video in videos))
+    groups = ((where, video.group) for where, video in videos if video.group is not None)
+    yield from _case_twins(VIDEOS_FILE, "group", None, None, groups)
+
+
+def _case_twins(
+    file: str, field: str, list_name: str | None, listed: Collection[str] | None, names: Iterable[tuple[str, str]]
+) -> Iterator[str]:
+    ways: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for where, name in names:
+        if listed is None or name not in listed:
+            ways[name.casefold()].setdefault(name, where)
+    for forms in ways.values():
+        if len(forms) > 1:
+            (first, _), (second, where) = list(forms.items())[:2]
+            also = "" if list_name is None else f", or list both in {list_name} of {INFO_FILE} if they are two"
+            yield (
+                f"{where}: '{field}' expects names that differ by more than case, got '{second}' besides '{first}' "
+                f"({forms[first]}). Write one of them{also}."
+            )
 
 
 def questions_asked_twice(dataset: Dataset) -> Iterator[str]:
     """Yields a problem for each question that evaluation refuses; copies of a whole row are `repeated_rows`."""
-    path = dataset.folder / QUERIES_FILE
-    if not path.is_file():
-        return
-    rows = list(read_jsonl(path, parse_query, _skip))
+    rows = list(_queries(dataset.folder / QUERIES_FILE))
     for indices in repeated_questions([query for _, query in rows]):
         group = [rows[index] for index in indices]
         if len({query for _, query in group}) == 1:
@@ -46,11 +112,11 @@ def questions_asked_twice(dataset: Dataset) -> Iterator[str]:
         )
 
 
-def names_out_of_form(folder: Path) -> Iterator[str]:
+def names_out_of_form(dataset: Dataset) -> Iterator[str]:
     """Yields a problem for each name that the reader changes: spaces too many, or letters in parts."""
     found: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for where, field, name in _names(folder):
-        if name != normal_text(name):
+    for where, field, name in _names(dataset.folder):
+        if normal_text(name) not in (name, ""):
             found[where.split(":")[0], field, name].append(where)
     for (_, field, name), rows in found.items():
         also = f" ({len(rows)} rows)" if len(rows) > 1 else ""
@@ -75,6 +141,16 @@ def _names(folder: Path) -> Iterator[tuple[str, str, str]]:
                     for name in value if isinstance(value, list) else [value]:
                         if isinstance(name, str):
                             yield where, field, name
+
+
+def _segments(path: Path) -> Iterator[tuple[str, Segment]]:
+    if not path.is_file():
+        return iter(())
+    return read_csv(path, parse_segment, _skip, required=SEGMENT_FIELDS, optional=("track",))
+
+
+def _queries(path: Path) -> Iterator[tuple[str, Query]]:
+    return read_jsonl(path, parse_query, _skip) if path.is_file() else iter(())
 
 
 def _segment_rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:

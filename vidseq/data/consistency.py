@@ -28,9 +28,10 @@ def check_segment(where: str, segment: Segment, videos: Mapping[str, Video], lab
         labels: its action labels; None if it lists none.
     """
     video = _known_video(where, segment.video, videos)
-    if not 0 <= segment.start < segment.end:
+    if not 0 <= round_seconds(segment.start) < round_seconds(segment.end):
         raise DataError(
-            f"{where}: a segment expects 0 <= start < end, got start {segment.start} and end {segment.end}."
+            f"{where}: a segment expects 0 <= start < end, a millisecond apart at least, got start {segment.start} "
+            f"and end {segment.end}. Correct the times, or remove the row."
         )
     if segment.end > video.duration + TIME_TOLERANCE:
         raise DataError(

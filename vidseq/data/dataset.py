@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from vidseq.claims import refuse_existing
 from vidseq.data import consistency, tables
 from vidseq.data import format as text
 from vidseq.data.fields import Row, nearest
 from vidseq.data.next_actions import derive_next_actions
 from vidseq.data.schema import NEXT_ACTION, QUESTION, DatasetInfo, Query, Segment, Video
-from vidseq.errors import DataError
+from vidseq.errors import DataError, UserError
 from vidseq.files import atomic_write, naming
 
 
@@ -180,6 +181,32 @@ def _lack(folder: Path) -> str:
     if folder.is_dir():
         return "has none"
     return "is a file" if folder.exists() else "does not exist"
+
+
+def refuse_tables(folder: Path, *, overwrite: bool = False) -> None:
+    """Refuses to write a data set where one is, or where a file has the name of one of its tables.
+
+    Raises:
+        UserError: such a file is there.
+    """
+    for name in text.DATASET_FILES:
+        refuse_existing(folder / name, "A data set", overwrite=overwrite)
+
+
+def refuse_table(path: Path, option: str) -> None:
+    """Refuses to write results over a table of a data set.
+
+    Args:
+        path: where results would go.
+        option: what names it, such as "--out".
+
+    Raises:
+        UserError: such a table is there.
+    """
+    if path.name in text.DATASET_FILES and path.with_name(text.INFO_FILE).is_file():
+        raise UserError(
+            f"{option} expects a file of its own, got '{path}', which is of the data set there. Choose another name."
+        )
 
 
 def write_dataset(

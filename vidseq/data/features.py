@@ -4,6 +4,7 @@ import dataclasses
 from fractions import Fraction
 from pathlib import Path
 
+from vidseq.claims import held
 from vidseq.data.dataset import Dataset
 from vidseq.errors import DataError, UserError
 from vidseq.features.base import Backbone
@@ -13,7 +14,7 @@ from vidseq.features.pca import fit_projection
 from vidseq.features.projected import ProjectedBackbone
 from vidseq.features.projection import FeatureProjection
 from vidseq.features.report import ExtractReport
-from vidseq.features.store import FeatureStore
+from vidseq.features.store import FOLDER, FeatureStore
 from vidseq.watch import PATIENCE_SECONDS
 
 
@@ -61,13 +62,16 @@ def extract_dataset_features(
         )
     if pca is not None:
         backbone = ProjectedBackbone(backbone, _find_or_fit_projection(dataset, backbone, fps, pca, decoder))
-    store = FeatureStore.create_in(dataset.folder, backbone.fingerprint(fps, decoder))
+    wanted = backbone.fingerprint(fps, decoder)
     projection = backbone.projection if isinstance(backbone, ProjectedBackbone) else None
-    if projection is not None:
-        store.keep_projection(projection)
-    report = extract_features(
-        files, store, backbone, fps, decoder=decoder, workers=workers, skip_bad=skip_bad, stall_seconds=stall_seconds
-    )
+    with held(dataset.folder / FOLDER / wanted.name, "Making features"):
+        store = FeatureStore.create_in(dataset.folder, wanted)
+        if projection is not None:
+            store.keep_projection(projection)
+        report = extract_features(
+            files, store, backbone, fps,
+            decoder=decoder, workers=workers, skip_bad=skip_bad, stall_seconds=stall_seconds,
+        )  # fmt: skip
     report.about = [] if projection is None else [projection.summary()]
     return report
 
@@ -100,6 +104,11 @@ def import_dataset_features(
         name: name of the model that made the features, for the fingerprint.
         fps: feature rows per second.
     """
-    store = FeatureStore.create_in(dataset.folder, external_fingerprint(name, fps, tokens=count_tokens(source)))
+    wanted = external_fingerprint(name, fps, tokens=count_tokens(source))
     durations = {name: video.duration for name, video in dataset.videos.items()}
-    return import_features(source, store, videos=dataset.videos, durations=durations)
+    with held(dataset.folder / FOLDER / wanted.name, "Importing features"):
+        store = FeatureStore.create_in(dataset.folder, wanted)
+        try:
+            return import_features(source, store, videos=dataset.videos, durations=durations)
+        finally:
+            store.remove_if_empty()

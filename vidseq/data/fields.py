@@ -21,12 +21,15 @@ MAX_SECONDS = 3.2e10
 #: The largest valid frame rate, more than that of any camera.
 MAX_FPS = 1_000_000
 
-_SECONDS = "seconds, a finite number that is not negative"
+_SECONDS = "seconds such as 63.5, a finite number that is not negative"
 _RATE = re.compile(r"\d{1,20}(\.\d{1,20}|/\d{1,20})?")
 _ZERO_BELOW = re.compile(r"/0+$")
-#: Characters without width that editors leave in texts, and that mean nothing there.
-_NO_WIDTH = str.maketrans("", "", "\ufeff\u200b\u2060")
-_UNSAFE_IN_FILE_NAMES = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
+#: Characters that editors and web pages leave in texts and nobody sees: without width, soft hyphens, and marks that
+#: turn the direction of writing, which letters know by themselves. Joiners stay: some scripts need them.
+_UNSEEN = str.maketrans("", "", "\ufeff\u200b\u2060\u00ad\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
+                        "\u2066\u2067\u2068\u2069")  # fmt: skip
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
+_UNSAFE_IN_FILE_NAMES = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]')
 
 
 def nearest(name: str, known: Collection[str]) -> str:
@@ -48,7 +51,7 @@ def normal_text(text: str) -> str:
     """
     if text.isascii():  # for speed alone
         return " ".join(text.split())
-    return " ".join(unicodedata.normalize("NFC", text.translate(_NO_WIDTH)).split())
+    return " ".join(unicodedata.normalize("NFC", text.translate(_UNSEEN)).split())
 
 
 def is_number(value: object) -> bool:
@@ -122,9 +125,14 @@ class Row:
 
     def name(self, key: str) -> str:
         """Returns a label, an answer or a question in its one form, see `normal_text`."""
-        normal = normal_text(self.text(key))
+        return self._name(key, self.text(key), "a text")
+
+    def _name(self, key: str, text: str, what: str) -> str:
+        normal = normal_text(text)
         if not normal:
-            raise self.expect(key, "a text")
+            raise self.expect(key, what)
+        if _CONTROL.search(normal):
+            raise self.error(f"'{key}' expects text without control characters, got {text!r}. Remove them.")
         return normal
 
     def optional_name(self, key: str) -> str | None:
@@ -141,8 +149,8 @@ class Row:
         if _UNSAFE_IN_FILE_NAMES.search(value) or value[0] in ". " or value[-1] in ". " or len(value.encode()) > 200:
             raise self.expect(
                 key,
-                'a name that any system takes for a file (none of / \\ : * ? " < > |, no dot or space at its ends, '
-                "at most 200 bytes)",
+                'a name that any system takes for a file (none of / \\ : * ? " < > | or control characters, no dot or '
+                "space at its ends, at most 200 bytes)",
             )
         return value
 
@@ -203,10 +211,8 @@ class Row:
 
     def names(self, key: str, default: Sequence[str] = ()) -> tuple[str, ...]:
         """Returns a list of labels or answers in their one form; those that differ only in form are one."""
-        found = tuple(dict.fromkeys(map(normal_text, self.texts(key, default))))
-        if "" in found:
-            raise self.expect(key, "a list of texts")
-        return found
+        texts = self.texts(key, default)
+        return tuple(dict.fromkeys(self._name(key, text, "a list of texts") for text in texts))
 
     def pairs(self, key: str, what: str, valid: Callable[[float, float], bool]) -> tuple[tuple[float, float], ...]:
         """Returns a list of pairs of numbers that `valid` accepts; null as the first number means infinity."""

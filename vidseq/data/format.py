@@ -10,6 +10,7 @@ from vidseq.data.schema import DatasetInfo, Query, Segment, Video
 from vidseq.files import csv_text
 
 INFO_FILE, VIDEOS_FILE, SEGMENTS_FILE, QUERIES_FILE = "dataset.json", "videos.jsonl", "segments.csv", "queries.jsonl"
+DATASET_FILES = (INFO_FILE, VIDEOS_FILE, SEGMENTS_FILE, QUERIES_FILE)
 SEGMENT_FIELDS = ("video", "start", "end", "label")
 
 _INFO_FIELDS = (
@@ -34,6 +35,9 @@ def parse_info(row: Row) -> DatasetInfo:
     if observations not in _OBSERVATIONS:
         raise row.expect("observations", f"one of {', '.join(_OBSERVATIONS)}")
     labels = _labels(row)
+    splits = row.names("splits", ("train", "val", "test"))
+    if not splits:
+        raise row.expect("splits", 'a list of at least one, such as ["train", "val", "test"]')
     background = row.optional_name("background")
     if background is not None and background not in labels.get("action", (background,)):
         raise row.error(f"'background' expects one of labels.action, got '{background}'.")
@@ -43,7 +47,7 @@ def parse_info(row: Row) -> DatasetInfo:
         fps=row.optional_fps("fps"),
         tasks=_tasks(row),
         labels=labels,
-        splits=row.names("splits", ("train", "val", "test")),
+        splits=splits,
         licence=row.optional_text("licence") or "unknown",
         source=row.optional_text("source") or "unknown",
         background=background,
@@ -76,8 +80,8 @@ def parse_video(row: Row) -> Video:
     """Reads a video from a row of `videos.jsonl`."""
     row.check_keys(("video", "split", "duration"), ("path", "fps", "group"))
     duration = row.seconds("duration")
-    if duration <= 0:
-        raise row.expect("duration", "seconds above 0")
+    if round_seconds(duration) <= 0:
+        raise row.expect("duration", "seconds above 0, a millisecond at least")
     return Video(
         video=row.file_name("video"),
         split=row.name("split"),
@@ -96,7 +100,7 @@ def parse_segment(row: Row) -> Segment:
         start=row.seconds_as_text("start"),
         end=row.seconds_as_text("end"),
         label=row.name("label"),
-        track=normal_text(str(values.get("track", ""))),
+        track=row.name("track") if normal_text(str(values.get("track", ""))) else "",
     )
 
 

@@ -6,6 +6,7 @@ The error of a wrong row is `DataError("queries.jsonl:12: ...")`. The caller's `
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO, TypeVar
@@ -43,7 +44,7 @@ def read_jsonl(path: Path, parse: Callable[[Row], Item], report: Report = raise_
                 continue
             where = f"{path.name}:{line_number}"
             try:
-                yield where, parse(Row(where, _json_object(where, line)))
+                yield where, parse(Row(where, _json_object(where, line, " in this line")))
             except DataError as problem:
                 report(problem)
 
@@ -155,19 +156,31 @@ def _lines(file: TextIO, path: Path) -> Iterator[str]:
         yield from file
     except UnicodeDecodeError as problem:
         raise DataError(
-            f"{path.name}: expects UTF-8 text, got the byte {problem.object[problem.start]:#04x}."
+            f"{path.name}:{_first_undecodable_line(path)}: expects UTF-8 text, got the byte "
+            f"{problem.object[problem.start]:#04x}. Save the file as UTF-8."
         ) from None
 
 
-def _json_object(where: str, text: str) -> dict[str, object]:
+def _first_undecodable_line(path: Path) -> int:
+    for line_number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            return line_number
+    return 1
+
+
+def _json_object(where: str, text: str, in_line: str = "") -> dict[str, object]:
     try:
         value = _DECODER.decode(text.rstrip())
     except json.JSONDecodeError as problem:
         line = f" at line {problem.lineno}" if problem.lineno > 1 else ""
         raise DataError(
-            f"{where}: expects one JSON object, got text that goes wrong{line} at character {problem.colno} "
+            f"{where}: expects one JSON object{in_line}, got text that goes wrong{line} at character {problem.colno} "
             f"({problem.msg})."
         ) from None
+    except _RepeatedFieldError as problem:
+        raise repeated_field(where, str(problem)) from None
     except DataError as problem:
         raise DataError(f"{where}: {problem}") from None
     except ValueError:
@@ -177,7 +190,7 @@ def _json_object(where: str, text: str) -> dict[str, object]:
     if "\\ud" in text.lower():
         check_characters(where, value)
     if not isinstance(value, dict):
-        raise DataError(f"{where}: expects one JSON object in braces, got {text.strip()[:60]}.")
+        raise DataError(f"{where}: expects one JSON object{in_line}, in braces, got {text.strip()[:60]}.")
     return value
 
 
@@ -185,7 +198,29 @@ def _no_constant(name: str) -> NoReturn:
     raise DataError(f"expects finite numbers, got {name}. Leave the field out where there is no value.")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+def repeats(pairs: Sequence[tuple[str, object]]) -> list[str]:
+    """The names of fields that stand more than once in the text of a JSON object."""
+    if len(dict(pairs)) == len(pairs):
+        return []
+    return [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+
+
+def repeated_field(where: str, name: str) -> DataError:
+    """Makes the error of a field that stands twice, for the caller to raise."""
+    return DataError(f"{where}: expects every field once, got '{name}' more than once. Keep one of them.")
+
+
+class _RepeatedFieldError(Exception):
+    pass
+
+
+def _fields_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    for name in repeats(pairs):
+        raise _RepeatedFieldError(name)
+    return dict(pairs)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_fields_once)
 
 
 def _csv_rows(file: TextIO, path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -210,12 +245,18 @@ def _check_columns(
     columns: list[str], path: Path, required: Sequence[str], optional: Sequence[str], other_columns: bool
 ) -> None:
     known = [*required, *optional]
+    if not set(columns) & set(known):
+        raise DataError(
+            f"{path.name}:1: expects a header with the columns {','.join(required)}, with commas between, got "
+            f"{','.join(columns)[:60]!r}. Write it above the rows, or save the file with commas."
+        )
     for column in columns:
         if columns.count(column) > 1:
             raise DataError(f"{path.name}:1: expects every column once, got '{column}' {columns.count(column)} times.")
         if column not in known and not other_columns:
             raise DataError(
-                f"{path.name}:1: unknown column '{column}'.{nearest(column, known)} Columns: {', '.join(known)}."
+                f"{path.name}:1: unknown column '{column}'.{nearest(column, known)} Columns: {', '.join(known)}. "
+                "Rename it, or remove it."
             )
     missing = [column for column in required if column not in columns]
     if missing:

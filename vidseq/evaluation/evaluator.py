@@ -1,5 +1,6 @@
 """Evaluates a model on the queries of a split, at each context and under each control; one row per answer."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -141,7 +142,12 @@ def queries_of_split(
     in_split = {video.video for video in dataset.split(split)}
     chosen = [query for query in queries if query.video in in_split]
     if not chosen:
-        raise UserError(f"Evaluation expects queries in split '{split}' of '{dataset.info.name}', got none.")
+        asked = Counter(dataset.videos[query.video].split for query in queries)
+        there = ", ".join(f"{name} {number}" for name, number in asked.items()) or "no split"
+        raise UserError(
+            f"Evaluation expects queries in split '{split}' of '{dataset.info.name}', got none. Name a split that has "
+            f"some (--split): {there}."
+        )
     return chosen[:limit]
 
 

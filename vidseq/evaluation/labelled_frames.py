@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vidseq.data.dataset import Dataset
+from vidseq.data.fields import listing
 from vidseq.data.schema import Segment
 from vidseq.errors import UserError
 from vidseq.evaluation.detection_tables import (
@@ -87,7 +88,11 @@ def label_frames(
     left_out = classes.index(background) if background in classes else None
     names = [video.video for video in dataset.split(split)]
     if not names:
-        raise UserError(f"Evaluation expects videos in split '{split}' of '{dataset.info.name}', got none.")
+        used = listing([name for name in dataset.info.splits if dataset.split(name)])
+        raise UserError(
+            f"Evaluation expects videos in split '{split}' of '{dataset.info.name}', got none. Name a split that "
+            f"has some (--split): {used}."
+        )
     groups = {video: dataset.group_of(video) for video in names}
     times = {video: store.read(video).pts_seconds for video in names}
     true = {video: task.targets(dataset, video, times[video], classes).numpy() for video in names}

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 import pandas as pd
 
 from vidseq.checkpoint import load_model
+from vidseq.claims import check_results_folder
 from vidseq.data.dataset import Dataset
 from vidseq.data.schema import Query
 from vidseq.errors import UserError
@@ -93,9 +94,11 @@ def evaluate_models(
         the tables as Markdown.
 
     Raises:
-        UserError: no model has a task of the data set, or contexts or controls are wrong.
+        UserError: no model has a task of the data set, contexts or controls are wrong, or `out` holds a run.
         FingerprintError: a model was trained on other features.
     """
+    if out is not None:
+        check_results_folder(Path(out))
     measured = measure_models(data, models, split=split, contexts=contexts, controls=controls, features=features,
                               device=device, limit=limit, also=also, ensemble=ensemble)  # fmt: skip
     folder, name = None if out is None else Path(out), measured.dataset.info.name

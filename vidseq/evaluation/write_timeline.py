@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from vidseq.claims import check_page_name
 from vidseq.data.dataset import Dataset
 from vidseq.data.words import count
 from vidseq.errors import UserError
@@ -60,6 +61,7 @@ def write_timeline(
         raise UserError("A timeline of models expects the data set to ask them about, got none. Give --data.")
     if not models and not rows and data is None:
         raise UserError("A timeline expects --model, --rows or --data, got none of them.")
+    check_page_name(out, "The timeline")
     for path in rows:
         _check_ending(path)
     dataset = None if data is None else Dataset.load(data)
@@ -77,7 +79,7 @@ def write_timeline(
 
 
 def _check_ending(path: Path) -> None:
-    if path.suffix not in (_EVALUATED, _PREDICTED):
+    if path.suffix.lower() not in (_EVALUATED, _PREDICTED):
         raise UserError(
             f"--rows expects rows.parquet of `vidseq evaluate` or .jsonl of `vidseq predict`, got '{path}'. "
             "Name such a file."
@@ -85,14 +87,14 @@ def _check_ending(path: Path) -> None:
 
 
 def _add_file(builder: TimelineBuilder, path: Path) -> None:
-    if path.suffix == _EVALUATED:
+    if path.suffix.lower() == _EVALUATED:
         add_rows(builder, read_rows(path))
     else:
         add_predictions(builder, path.stem, read_predictions(path))
 
 
 def _title(dataset: Dataset | None, models: Sequence[Path], rows: Sequence[Path]) -> str:
-    names = [path.stem if path.suffix == _PREDICTED else path.resolve().parent.name for path in rows]
+    names = [path.stem if path.suffix.lower() == _PREDICTED else path.resolve().parent.name for path in rows]
     names = [*(path.resolve().name for path in models), *names]
     return ": ".join([*([dataset.info.name] if dataset else []), *([", ".join(names)] if names else [])])
 

@@ -25,6 +25,9 @@ FEATURES_KEY = "features"
 TIMES_KEY = "pts_seconds"
 #: How far the rows of a file may be off those of its video's duration, as a share of them, and by one at least.
 ROWS_OFF = 0.1
+#: How far the rows of most files may be off, as a share, before their rate is another one; networks that see windows
+#: leave out some at the ends. Files with fewer rows are not compared.
+RATE_OFF, MIN_ROWS_TO_COMPARE = 0.2, 8
 
 
 def external_fingerprint(
@@ -104,7 +107,8 @@ def import_features(
 
     Raises:
         FileNotFoundError: the folder does not exist or holds no feature files.
-        UserError: the layout is unknown or cannot be inferred, or the disk is full.
+        UserError: the layout is unknown or cannot be inferred, a video has two files, most files have other numbers of
+            rows than durations give, or the disk is full.
     """
     if layout not in LAYOUTS:
         raise unknown_name("layout", layout, LAYOUTS)
@@ -117,6 +121,9 @@ def import_features(
     rate = rational(store.fingerprint.fps)
     rows = {video: float(durations[video] * rate) for video in shapes if video in durations}
     dim, transposed = _width({video: shape for video, shape in shapes.items() if shape}, layout, rows)
+    readable = {video: shape for video, shape in shapes.items() if shape}
+    of_readable = {video: rows[video] for video in readable if video in rows and not _is_archive(files[video])}
+    _check_rate(readable, of_readable, -1 if transposed else 0, float(rate))
     step = 1 / rate
     for video in progress(wanted, what="Importing features", unit="video"):
         if video in store and not (video in files and is_replaced(store.source(video), files[video])):
@@ -144,8 +151,36 @@ def import_features(
 
 
 def _files(source: Path | str) -> dict[str, Path]:
-    """Finds the feature files of a folder, by video."""
-    return {unicodedata.normalize("NFC", path.stem): path for path in sorted(Path(source).glob("*.np[yz]"))}
+    """Finds the feature files of a folder, by video.
+
+    Raises:
+        UserError: two files of one video.
+    """
+    files: dict[str, Path] = {}
+    for path in sorted(Path(source).glob("*.np[yz]")):
+        other = files.setdefault(unicodedata.normalize("NFC", path.stem), path)
+        if other != path:
+            raise UserError(
+                f"Importing features expects one file a video in {source}, got {other.name} and {path.name}. "
+                "Move one away."
+            )
+    return files
+
+
+def _check_rate(shapes: Mapping[str, tuple[int, ...]], expected: Mapping[str, float], axis: int, rate: float) -> None:
+    """Refuses files whose rows are of another rate: all that is learnt of their times would be wrong.
+
+    Raises:
+        UserError: half of the files or more have other numbers of rows than their durations give.
+    """
+    off = {video: shapes[video][axis] / rows for video, rows in expected.items() if rows >= MIN_ROWS_TO_COMPARE}
+    ratio = float(np.median([*off.values()])) if off else 1.0
+    if abs(ratio - 1) > RATE_OFF:
+        video = min(off, key=lambda name: abs(off[name] - ratio))
+        raise UserError(
+            f"Importing features expects about {expected[video]:.0f} rows of '{video}', by its duration at {rate:g} a "
+            f"second, got {shapes[video][axis]}. Give the rate of their rows, such as --fps {rate * ratio:.3g}."
+        )
 
 
 def _shape(path: Path, tokens: int | None, report: ExtractReport, video: str) -> tuple[int, ...] | None:

@@ -83,6 +83,13 @@ class FeatureStore:
         """Like `create`, in the place where a data set keeps features of this fingerprint."""
         return cls.create(Path(dataset_folder) / FOLDER / fingerprint.name, fingerprint)
 
+    def remove_if_empty(self) -> None:
+        """Removes a store without a video, as a refused import leaves it."""
+        if not self.videos():
+            (self.folder / HEADER).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # other files are there
+                self.folder.rmdir()
+
     @classmethod
     def open(cls, folder: Path | str) -> "FeatureStore":
         """Opens a store for reading and writing.

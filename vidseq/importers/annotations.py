@@ -1,6 +1,7 @@
 """Collects the videos and segments that the rows of annotation files describe."""
 
 import itertools
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -41,7 +42,7 @@ class VideoFiles:
         self._folder, self._out = folder, out
         self._paths: dict[str, list[Path]] = {}
         for path in video_paths(folder):
-            self._paths.setdefault(path.stem, []).append(path)
+            self._paths.setdefault(_composed(path.stem), []).append(path)
 
     def look_up(self, *names: str) -> VideoFile:
         """Finds the file of a video, and reads its duration and frame rate.
@@ -66,15 +67,20 @@ class VideoFiles:
     def _find(self, name: str) -> list[Path]:
         """The files that a name or path may mean: of those of its stem, the ones with most of its folders."""
         place = PurePosixPath(name)
-        found = self._paths.get(place.stem if is_video(place) else place.name, [])
+        found = self._paths.get(_composed(place.stem if is_video(place) else place.name), [])
         likeness = {path: _likeness(path, place) for path in found}
         return [path for path in found if likeness[path] == max(likeness.values())]
 
 
 def _likeness(path: Path, place: PurePosixPath) -> tuple[int, bool]:
     """How many of the last folders two paths share, and whether they share the suffix."""
-    pairs = zip(reversed(path.parent.parts), reversed(place.parent.parts))
+    pairs = zip(map(_composed, reversed(path.parent.parts)), map(_composed, reversed(place.parent.parts)))
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)), path.suffix == place.suffix
+
+
+def _composed(name: str) -> str:
+    """A file name in composed letters: some systems take them apart."""
+    return unicodedata.normalize("NFC", name)
 
 
 @dataclass(frozen=True)

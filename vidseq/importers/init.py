@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from vidseq.claims import refuse_existing
-from vidseq.data.dataset import Dataset, write_dataset
+from vidseq.data.dataset import Dataset, refuse_tables, write_dataset
 from vidseq.data.fields import Row, listing, parse_fps
-from vidseq.data.format import INFO_FILE, round_seconds
+from vidseq.data.format import round_seconds
 from vidseq.data.schema import QUESTION, DatasetInfo, Query, Segment, Video
 from vidseq.data.splits import SPLIT_NAMES, assign_splits, group_rule
 from vidseq.data.tables import read_csv
@@ -87,7 +86,7 @@ def init_dataset(
     if not folder.is_dir():
         got = "is a file" if folder.exists() else "does not exist"
         raise FileNotFoundError(f"Videos are expected in a folder, got {folder}, which {got}. Name their folder.")
-    refuse_existing(out / INFO_FILE, "A data set", overwrite=overwrite)
+    refuse_tables(out, overwrite=overwrite)
     findings = Findings(skip_bad)
     videos = _readable(find_videos(folder, classes, findings), out, findings)
     group_of = group_rule(group)

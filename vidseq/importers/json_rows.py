@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vidseq.data.fields import Row
-from vidseq.data.tables import Report, check_characters, raise_it, read_text
+from vidseq.data.tables import Report, check_characters, raise_it, read_text, repeated_field, repeats
 from vidseq.errors import DataError
 
 Item = TypeVar("Item")
@@ -15,8 +15,6 @@ Item = TypeVar("Item")
 _CLOSING = {"[": "]", "{": "}"}
 _KIND = {"[": "a list", "{": "an object"}
 _SPACE = re.compile(r"[ \t\n\r]*")
-#: NaN passes here; the check of the field refuses it, and names the row.
-_DECODER = json.JSONDecoder()
 
 
 def read_json_rows(
@@ -52,6 +50,7 @@ def read_json_rows(
                 raise DataError(f"{where}: expects one JSON object in braces, got {str(value)[:60]}.")
             if may_hold_halves:
                 check_characters(where, [name, value])
+            document.refuse_repeats(where)
             yield where, parse(Row(where, value if key is None else {**value, key: name}))
         except DataError as problem:
             report(problem)
@@ -64,6 +63,23 @@ class _Document:
         self._name, self._text = name, text
         self._at = 0
         self._counted, self._line = 0, 1
+        self._repeats: list[str] = []
+        # NaN passes here; the check of the field refuses it, and names the row
+        self._decoder = json.JSONDecoder(object_pairs_hook=self._fields)
+
+    def refuse_repeats(self, where: str) -> None:
+        """Refuses a row with a field that stands twice in the text, since one of its values would be lost.
+
+        Raises:
+            DataError: names the field.
+        """
+        found, self._repeats = self._repeats, []
+        if found:
+            raise repeated_field(where, found[0])
+
+    def _fields(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        self._repeats += repeats(pairs)
+        return dict(pairs)
 
     def enter(self, member: str) -> None:
         """Moves to the value of a member of the next object."""
@@ -104,7 +120,7 @@ class _Document:
     def _value(self) -> object:
         self._next()
         try:
-            value, self._at = _DECODER.raw_decode(self._text, self._at)
+            value, self._at = self._decoder.raw_decode(self._text, self._at)
         except json.JSONDecodeError as problem:
             self._at = problem.pos
             raise self._wrong(f"JSON ({problem.msg})") from None

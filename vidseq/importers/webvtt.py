@@ -24,7 +24,8 @@ from vidseq.importers.tool_videos import ToolVideos, clock_seconds, one_line
 _NO_CUES = re.compile(r"(NOTE|STYLE|REGION)(\s|$)")
 _ARROW = "-->"
 _VOICE = re.compile(r"<v(?:\.[^ \t>]*)?[ \t]+([^>]*)>")
-_TAG = re.compile(r"<[^>]*>")
+#: Also the commands of players, as in {\an8}.
+_TAG = re.compile(r"<[^>]*>|\{\\[^}]*\}")
 
 
 @importer("webvtt")

@@ -52,8 +52,16 @@ class DatasetQueries:
         """The data set's name of the video in a file."""
         return self._videos[Path(source).resolve()]
 
-    def of(self, source: str, model: VideoReasoner, end: float) -> list[Query]:
-        """The queries about a file that a model can be asked, up to the time at which reading ended."""
+    def of(self, source: str, model: VideoReasoner, limit_seconds: float | None = None) -> list[Query]:
+        """The queries about a file that a model can be asked.
+
+        Those after the end of the file, which a listed duration may pass, see all of it, as in evaluation.
+
+        Args:
+            source: the file.
+            model: the model.
+            limit_seconds: only queries of the first so many seconds, since no more was read.
+        """
         video = self.name(source)
         queries = known_queries(map(model.find_task, model.tasks), self.dataset, [video])
-        return [query for query in queries if is_visible(query.time, end)]
+        return [query for query in queries if limit_seconds is None or is_visible(query.time, limit_seconds)]

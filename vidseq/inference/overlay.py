@@ -18,7 +18,7 @@ from vidseq.progress import progress
 from vidseq.reporting.bidi import without_controls
 from vidseq.reporting.fonts import font_for, report_missing
 from vidseq.video.reader import VideoReader
-from vidseq.video.writer import VideoWriter
+from vidseq.video.writer import VideoWriter, refuse_source
 from vidseq.watch import watched
 
 #: Seconds that a question and its answer stay on screen.
@@ -398,8 +398,7 @@ def save_annotated_video(
         VideoError: the video cannot be read.
         UserError: `out` is the source itself or has another suffix, or a row has an unknown kind.
     """
-    if Path(out).resolve() == Path(source).resolve():
-        raise UserError(f"An annotated video expects a file of its own, got the source '{out}'. Choose another name.")
+    refuse_source(source, out)
     overlay = Overlay(predictions, question_seconds)
     report_missing(text for text in overlay.texts if not text.isascii())
     with watched(), VideoReader(source, stream=stream, skip_bad=skip_bad) as reader:

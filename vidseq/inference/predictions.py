@@ -56,9 +56,10 @@ def formatter(path: Path | str, *, several: bool = False) -> RowFormat:
     Raises:
         UserError: the ending is none of .jsonl, .csv and .srt.
     """
-    suffix = Path(path).suffix
+    suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
-        raise UserError(f"--out expects a file that ends in {', '.join(FORMATS)}, got '{path}'.")
+        instead = " Leave --out out to print the rows." if str(path) in ("-", "/dev/stdout") else ""
+        raise UserError(f"--out expects a file that ends in {', '.join(FORMATS)}, got '{path}'.{instead}")
     return RowFormat(_named_subtitle) if several and suffix == ".srt" else FORMATS[suffix]
 
 

@@ -4,9 +4,10 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from vidseq.data.fields import Row
 from vidseq.data.schema import Query
 from vidseq.data.visible import is_visible
-from vidseq.errors import UserError
+from vidseq.errors import DataError, UserError
 from vidseq.tasks import TASKS, DenseTask, Task, of_family
 from vidseq.video.sampling import SAME_TIME_SECONDS
 
@@ -15,6 +16,18 @@ MIN_EVERY_SECONDS = 0.01
 
 #: The fields of a request that ask tasks, in the order in which queries at one time are answered.
 _FIELDS = ("questions", "every", "next_questions", "futures_at")
+
+
+def _text(option: str, text: str) -> str:
+    """A question in its one form.
+
+    Raises:
+        UserError: it is empty, or has control characters.
+    """
+    try:
+        return Row(option, {option: text}).name(option)
+    except DataError:
+        raise UserError(f"{option} expects a text without control characters, got {text!r}.") from None
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,9 @@ class PredictionRequest:
     """Length of each video that is read, in seconds; None: all of it."""
 
     def __post_init__(self) -> None:
+        for option, field in (("--question", "questions"), ("--next-question", "next_questions")):
+            # the form in which data sets are read, so that a model sees the words that it learnt
+            object.__setattr__(self, field, tuple(_text(option, text) for text in getattr(self, field)))
         if self.at and not self.questions:
             raise UserError("--at expects a --question to ask then, got none.")
         if len(self.at) not in (0, 1, len(self.questions)):

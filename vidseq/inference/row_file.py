@@ -1,6 +1,7 @@
 """A file of rows that grows while videos are read, and takes its name when all of them are."""
 
 import contextlib
+import io
 import json
 import os
 import sys
@@ -8,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vidseq.claims import lock
+from vidseq.data.dataset import refuse_table
 from vidseq.errors import UserError
 from vidseq.files import atomic_write, parse_json, set_aside
 from vidseq.inference.predictions import Prediction, formatter, in_order, later, to_bytes
@@ -54,7 +57,7 @@ class RowFile:
         live: whether the source is live, so that no command can go on.
 
     Raises:
-        UserError: the ending is none of the three, or a folder is there.
+        UserError: the ending is none of the three, a folder is there, or the file is a table of a data set.
     """
 
     def __init__(
@@ -63,13 +66,14 @@ class RowFile:
         self.path, self.part = path, path.with_name(f"{path.name}.part")
         self._record = path.with_name(f"{path.name}.part.json")
         self._form = formatter(path, several=several)
-        self._by_time = path.suffix == ".srt"
+        self._by_time = path.suffix.lower() == ".srt"
         self._several, self._live = several, live
         self._command = json.dumps(command)
         self._num_rows = self._num_bytes = 0
         self._first_seconds = 0.0
         if path.is_dir():
             raise UserError(f"--out expects a file, got the folder '{path}'. Name a file in it.")
+        refuse_table(path, "--out")
 
     @property
     def num_rows(self) -> int:
@@ -91,16 +95,16 @@ class RowFile:
         kept: list[_Entry] = []
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            if self._live:
-                self._set_aside()
-            else:
-                kept = self._finished_before(sources)
-            self._file = self.part.open("r+b" if kept else "wb", buffering=0)
+            self._file = self._locked_part()
+            if (self._live or self._is_of_another_command()) and self._set_aside():
+                self._file.close()
+                self._file = self._locked_part()
+            kept = [] if self._live else self._finished_before(sources)
             if kept:
                 self._num_rows, self._num_bytes = kept[-1].num_rows, kept[-1].num_bytes
-                self._file.truncate(self._num_bytes)
-                self._file.seek(0, os.SEEK_END)
-            else:
+            self._file.truncate(self._num_bytes)
+            self._file.seek(0, os.SEEK_END)
+            if not kept:
                 self._append(self._form.header)
             lines = [self._command, *(json.dumps(asdict(entry)) for entry in kept)]
             atomic_write(self._record, "".join(f"{line}\n" for line in lines))
@@ -157,22 +161,41 @@ class RowFile:
             RowFileError: the file cannot be written.
         """
         try:
-            self._close()
+            self._settle()
+            if os.name == "nt":  # it renames no open file; elsewhere the file stays locked until it has its name
+                self._file.close()
             if self._by_time and not self._several:
                 atomic_write(self.path, _sorted_subtitles(self.part.read_text(encoding="utf-8")))
                 self.part.unlink()
             else:
                 self.part.replace(self.path)
             self._record.unlink(missing_ok=True)
+            self._file.close()
         except OSError as error:
             raise self._full(error) from None
 
     def keep(self) -> None:
         """Leaves the rows in `part`, for the same command to go on; without rows it is removed."""
-        self._close()
+        self._settle()
         if not self._num_rows:
             self.part.unlink(missing_ok=True)
             self._record.unlink(missing_ok=True)
+        self._file.close()
+
+    def _locked_part(self) -> io.FileIO:
+        """Opens the growing file, which no other process may write at the same time."""
+        while True:
+            file = io.FileIO(os.open(self.part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+")
+            if not lock(file.fileno()):
+                file.close()
+                raise RowFileError(
+                    f"--out expects a file that no other process writes, got '{self.path}'. Wait for it, or name "
+                    "another."
+                )
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), self.part.stat()):
+                    return file
+            file.close()  # another process finished it meanwhile
 
     def _append(self, text: str) -> None:
         """Writes a text or nothing of it."""
@@ -186,18 +209,27 @@ class RowFile:
             raise
         self._num_bytes = end
 
-    def _close(self) -> None:
-        """Cuts what an interrupt left of a row, and closes the file."""
+    def _settle(self) -> None:
+        """Cuts what an interrupt left of a row."""
         if not self._file.closed:
             self._file.truncate(self._num_bytes)
             os.fsync(self._file.fileno())
-            self._file.close()
 
-    def _set_aside(self) -> None:
-        """Keeps rows that a live source left when the process was killed: nothing can make them again."""
-        if self.part.is_file() and self.part.stat().st_size > len(self._form.header):
-            kept = set_aside(self.part)
-            print(f"vidseq: rows of a run that was stopped before are kept in '{kept}'.", file=sys.stderr)
+    def _is_of_another_command(self) -> bool:
+        """Whether the rows so far were asked for in another way, with other options or another model."""
+        try:
+            with self._record.open(encoding="utf-8") as record:
+                return record.readline().rstrip("\n") != self._command
+        except (OSError, ValueError):
+            return False
+
+    def _set_aside(self) -> bool:
+        """Keeps rows that this command would not make again: of a live source, or of another command."""
+        if self.part.stat().st_size <= len(self._form.header):
+            return False
+        kept = set_aside(self.part)
+        print(f"vidseq: rows of a run that was stopped before are kept in '{kept}'.", file=sys.stderr)
+        return True
 
     def _full(self, error: OSError) -> RowFileError:
         kept = f" The rows so far are in '{self.part}'." if self._num_rows else ""

@@ -132,7 +132,7 @@ class RowReader:
             return label_video(self._ensemble, video.name, features, end, request.top)
         if self._listed is None:
             return predict_video(self._model, video.name, features, end, request)
-        queries = self._listed.of(video.path, self._model, end)
+        queries = self._listed.of(video.path, self._model, request.limit_seconds)
         return predict_video(self._model, self._listed.name(video.path), features, end, request, queries)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vidseq import __version__
 from vidseq.checkpoint import find_checkpoint
+from vidseq.claims import check_page_name
 from vidseq.data.dataset import Dataset
 from vidseq.data.format import INFO_FILE, QUERIES_FILE, SEGMENTS_FILE, VIDEOS_FILE
 from vidseq.errors import UserError
@@ -21,7 +22,7 @@ from vidseq.inference.sources import Source, Sources, find_sources
 from vidseq.video.addresses import is_live
 from vidseq.video.folder import VIDEO_SUFFIXES
 from vidseq.video.live import LiveLimits
-from vidseq.video.writer import check_name
+from vidseq.video.writer import check_name, refuse_source
 from vidseq.watch import PATIENCE_SECONDS
 
 
@@ -86,6 +87,12 @@ def predict_sources(
     """
     if out is not None:
         formatter(out)
+    if html is not None:
+        check_page_name(html, "--html")
+    if not stall_seconds > 0:
+        raise UserError(f"--stall expects more than 0 s, got {stall_seconds:g}.")
+    if not reconnect_seconds >= 0:
+        raise UserError(f"--reconnect expects 0 s or more, got {reconnect_seconds:g}.")
     found = find_sources(source, apart_from=save_video)
     targets = _annotated_files(found, save_video)
     if html is not None and any(is_live(video.path) for video in found.videos):
@@ -176,6 +183,9 @@ def _annotated_files(found: Sources, save_video: Path | None) -> Mapping[Source,
     if found.several or save_video.is_dir():
         return {video: save_video / f"{video.name}.mp4" for video in found.videos}
     check_name(save_video)
+    for video in found.videos:
+        if not is_live(video.path):
+            refuse_source(video.path, save_video)
     return dict.fromkeys(found.videos, save_video)
 
 

@@ -66,7 +66,10 @@ def probe_features(
     dataset.split(split)
     families = find_families(dataset, store, split, anticipation_seconds=anticipation_seconds, limit=limit, seed=seed)
     if not any(family.queries for family in families):
-        raise UserError(f"Probes expect queries or segments in split '{split}' of '{dataset.info.name}', got none.")
+        raise UserError(
+            f"Probes expect queries or segments in split '{split}' of '{dataset.info.name}', got none. Name another "
+            "one (--split)."
+        )
     query_set = QuerySet(dataset, store, split, ())
     results: list[ProbeResult] = []
     left_out = {}

@@ -17,6 +17,7 @@ import yaml
 from vidseq import __version__
 from vidseq.checkpoint import save_model
 from vidseq.claims import refuse_difference
+from vidseq.data.format import INFO_FILE
 from vidseq.errors import ModelError, UserError
 from vidseq.files import atomic_path, atomic_write, remove_leftovers
 from vidseq.model import VideoReasoner
@@ -96,8 +97,13 @@ class RunFolder:
             resume: whether the folder may hold a run.
 
         Raises:
-            UserError: the folder holds a run and `resume` is False, or a run with other options.
+            UserError: the folder holds a run and `resume` is False, a run with other options, or a data set.
         """
+        if (self.path / INFO_FILE).is_file():
+            raise UserError(
+                f"Training expects a folder of its own, got '{self.path}', which holds a data set. Name one in it, "
+                f"such as '{self.path / 'runs' / 'first'}'."
+            )
         remove_leftovers(self.path)
         written = {"training": dataclasses.asdict(config), **about}
         file = self.path / "config.yaml"
@@ -105,7 +111,7 @@ class RunFolder:
             if not resume:
                 raise UserError(
                     f"Training expects a new run folder, got '{self.path}', which holds a run. "
-                    f"Name another folder, or resume this run."
+                    "Name another folder, or go on with this run (--resume)."
                 )
             before = yaml.safe_load(file.read_text(encoding="utf-8"))
             fix = "Use the same, or name another folder."

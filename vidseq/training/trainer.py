@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
+from vidseq.claims import held
 from vidseq.data.consistency import refuse_repeated_questions
 from vidseq.data.dataset import Dataset
 from vidseq.device import choose_device
@@ -94,27 +95,28 @@ def fit(
         about["not_in_start"] = ", ".join(fresh)
     if derived.reasons:
         about[EXPLAINED] = list(derived.reasons)
-    folder.start(config, about, resume=resume)
-    if report is not None:
-        for reason in derived.reasons:
-            report(reason)
-    saved = folder.load_progress() if resume else None
-    if saved is not None:
-        _check_fits(saved, model, config, folder)
-    val = _validation_clips(dataset, store, model)
-    is_trained = Schedule(config, len(train.videos)).is_finished(TrainingState.from_saved(saved))
-    last_files = [folder.overfitting_file, folder.decodings_file, *([folder.calibration_file] if val else [])]
-    has_all = all(file.is_file() for file in last_files)
-    if not (is_trained and has_all):
-        run = functools.partial(_run_loop, config=config, train=train, val=val, folder=folder, saved=saved)
-        with torch.random.fork_rng(devices=[]), _nothing_left_behind():
-            error = fabric.launch(run, model)
-        if error is not None:
-            raise error
-    if report is not None:
-        for fit_of_task in read_fits(folder):
-            report(fit_of_task.text)
-    return folder.path
+    with held(folder.path, "Training"):
+        folder.start(config, about, resume=resume)
+        if report is not None:
+            for reason in derived.reasons:
+                report(reason)
+        saved = folder.load_progress() if resume else None
+        if saved is not None:
+            _check_fits(saved, model, config, folder)
+        val = _validation_clips(dataset, store, model)
+        is_trained = Schedule(config, len(train.videos)).is_finished(TrainingState.from_saved(saved))
+        last_files = [folder.overfitting_file, folder.decodings_file, *([folder.calibration_file] if val else [])]
+        has_all = all(file.is_file() for file in last_files)
+        if not (is_trained and has_all):
+            run = functools.partial(_run_loop, config=config, train=train, val=val, folder=folder, saved=saved)
+            with torch.random.fork_rng(devices=[]), _nothing_left_behind():
+                error = fabric.launch(run, model)
+            if error is not None:
+                raise error
+        if report is not None:
+            for fit_of_task in read_fits(folder):
+                report(fit_of_task.text)
+        return folder.path
 
 
 def _print_notes(model: VideoReasoner, train: ClipDataset) -> None:

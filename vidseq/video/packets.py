@@ -155,7 +155,7 @@ def _build(
     counted = untimed or container.format.name in COUNTED_CONTAINERS or _restarts(dts, time_base)
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     if counted:
-        times = _counted_times(dts, time_base, rate)
+        times = _counted_times(dts, durations, time_base, rate)
     else:
         times = np.array(pts, dtype=np.int64)
     leading = np.zeros(len(times), dtype=bool)
@@ -226,8 +226,11 @@ def _restarts(dts: list[int | None], time_base: Fraction) -> bool:
     return any((a - b) * time_base > RESTART_SECONDS for a, b in pairwise(known))
 
 
-def _counted_times(dts: list[int | None], time_base: Fraction, rate: Fraction) -> np.ndarray:
-    """Returns times of frames that are shown in order: decoding times if they ascend, else a constant rate.
+def _counted_times(dts: list[int | None], durations: list[int], time_base: Fraction, rate: Fraction) -> np.ndarray:
+    """Returns times of frames that are shown in order: decoding times if they ascend, else one after another.
+
+    Without times, as in a stream without a container, each frame stays as long as its packet says; if none says, as
+    the rate.
 
     Where a clock starts anew, its times continue those before, a frame later.
     """
@@ -238,6 +241,8 @@ def _counted_times(dts: list[int | None], time_base: Fraction, rate: Fraction) -
         steps[-steps * float(time_base) > RESTART_SECONDS] = max(1, round(step))
         if (steps > 0).all():
             return known[0] + np.concatenate([[0], np.cumsum(steps)])
+    if not len(known) and all(durations):
+        return np.cumsum([0, *durations[:-1]])
     return np.array([round(frame * step) for frame in range(len(dts))], dtype=np.int64)
 
 

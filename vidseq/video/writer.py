@@ -28,6 +28,17 @@ def check_name(path: Path) -> None:
         raise UserError(f"VideoWriter expects a name that ends in {', '.join(SUFFIXES)}, got '{path.name}'.")
 
 
+def refuse_source(source: Path | str, out: Path | str) -> None:
+    """Refuses to write a copy of a video over the video, by whatever name.
+
+    Raises:
+        UserError: both are one file.
+    """
+    out = Path(out)
+    if out.resolve() == Path(source).resolve() or (out.exists() and out.samefile(source)):
+        raise UserError(f"An annotated video expects a file of its own, got the source '{out}'. Choose another name.")
+
+
 class VideoWriter:
     """Writes H.264, yuv420p, with the index first ("faststart"); the same frames give the same bytes.
 
