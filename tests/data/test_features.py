@@ -28,11 +28,12 @@ def test_a_folder_without_features_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_refused_import_leaves_nothing(tmp_path: Path) -> None:
-    videos = [Video(video="a", split="train", duration=10.0)]
+    videos = [Video(video=name, split="train", duration=seconds) for name, seconds in (("a", 10.0), ("b", 12.0))]
     dataset = write_dataset(tmp_path / "data", DatasetInfo(name="x"), videos)
     (tmp_path / "in").mkdir()
-    np.save(tmp_path / "in" / "a.npy", np.zeros((40, 6), np.float32))
+    for video in videos:
+        np.save(tmp_path / "in" / f"{video.video}.npy", np.zeros((int(4 * video.duration), 6), np.float32))
     with pytest.raises(UserError, match=r"about 80 rows of 'a', by its duration at 8 a second, got 40"):
         import_dataset_features(dataset, tmp_path / "in", "i3d", 8)
     assert check_dataset(dataset.folder) == []
-    assert import_dataset_features(dataset, tmp_path / "in", "i3d", 4).done == ["a"]
+    assert import_dataset_features(dataset, tmp_path / "in", "i3d", 4).done == ["a", "b"]

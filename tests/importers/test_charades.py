@@ -47,7 +47,7 @@ def test_a_subject_in_both_files_is_told(source: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("actions", "message"),
     [
-        ("c000 nan 3.00", r"train.csv:3: action 'c000 nan 3.00': 'start' expects seconds, .* got 'nan'"),
+        ("c000 nan 3.00", r"train.csv:3: action 'c000 nan 3.00': 'start' expects seconds.* got 'nan'"),
         ("c000 3.00 2.00", r"train.csv:3: an action expects to start before it ends, got 3.000 s to 2.000 s"),
         ("c000 3.00", r"train.csv:3: 'actions' expects actions such as 'c092 11.90 21.20', got 'c000 3.00'"),
         ("c093 1 2", r"'actions' expects a class of Charades_v1_classes.txt, got 'c093'. Did you mean 'c092'\?"),

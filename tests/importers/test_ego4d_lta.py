@@ -76,7 +76,7 @@ def test_clips_of_one_video_in_two_splits_are_told(source: Path, tmp_path: Path)
         ({"verb_label": 2}, r"^fho_lta_train.json:\d+: 'verb_label' expects a class from 0 to 1, got 2"),
         ({"verb_label": -1}, r"'verb_label' expects the number of a class, got -1"),
         ({"noun_label": None}, r"'noun_label' expects the number of a class, got None"),
-        ({"action_clip_start_sec": float("nan")}, r"'action_clip_start_sec' expects seconds, .* got nan"),
+        ({"action_clip_start_sec": float("nan")}, r"'action_clip_start_sec' expects seconds.* got nan"),
         ({"clip_uid": "a/b"}, r"'clip_uid' expects a name that any system takes for a file"),
         ({"video_uid": ""}, r"'video_uid' expects a text"),
         ({"clip_uid": "clip-c"}, r"A video expects one split, got 'clip-c' in train and val"),

@@ -87,7 +87,7 @@ def test_a_bad_row_is_reported_and_the_rest_is_read(tmp_path: Path) -> None:
 
 def test_no_text(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b"[\xff]")
-    with pytest.raises(DataError, match=r"a.json: expects UTF-8 text, got the byte 0xff"):
+    with pytest.raises(DataError, match=r"a.json:1: expects UTF-8 text, got the byte 0xff"):
         rows_of(tmp_path / "a.json")
 
 
