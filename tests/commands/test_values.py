@@ -61,7 +61,7 @@ def settings_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> dict[st
         (["evaluate", "d", "m", "--controls", "blind", "--controls", "x"], {"controls": ["blind", "x"]}),
         (["evaluate", "d", "m", "--controls", "[blind, x]"], {"controls": ["blind", "x"]}),
         (["predict", "0", "m", "--at", "1", "--at", "2.5"], {"source": "0", "at": [1.0, 2.5]}),
-        (["predict", "--model", "m", "clip.mp4"], {"source": "clip.mp4", "model": "m"}),
+        (["predict", "--model", "m", "clip.mp4"], {"source": "clip.mp4", "model": ["m"]}),
         (["classroom", "o", "--families", "doing,order"], {"families": ["doing", "order"]}),
         (["classroom", "o", "--families", "[doing, order]"], {"families": ["doing", "order"]}),
         (["features", "d", "--fps", "30000/1001", "--decoder", "pyav"], {"fps": "30000/1001", "decoder": "pyav"}),

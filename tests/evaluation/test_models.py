@@ -34,7 +34,8 @@ def test_everything_is_written(toy_world, run, tmp_path):
         *("accuracy.csv", "accuracy.md", "calibration.csv", "calibration.png", "calibration.svg"),
         *("context.png", "context.svg", "frame_labels.csv"),
         *("frame_labels_calibration.png", "frame_labels_calibration.svg"),
-        *("frame_labels_classes.csv", "frame_labels_detection.csv", "frame_labels_segment_classes.csv"),
+        *("frame_labels_classes.csv", "frame_labels_detection.csv", "frame_labels_intervals.csv"),
+        "frame_labels_segment_classes.csv",
         *("frame_labels_segment_detection.csv", "frame_labels_segments.parquet", "rows.parquet"),
         "timeline.html",
     ]

@@ -165,7 +165,7 @@ def _stored_problems(dataset: Dataset, store: FeatureStore, video: str) -> Itera
     if len(pts_seconds) and pts_seconds[-1] + step < MIN_COVERED * duration:
         yield (
             f"expects times up to the video's end, {duration} s, got the last at {pts_seconds[-1]:.3f}. Make the "
-            f"features again at their own rate (--fps), or correct the duration in {VIDEOS_FILE}."
+            f"features again at their own rate (`vidseq features --fps`), or correct the duration in {VIDEOS_FILE}."
         )
     if len(pts_seconds) and pts_seconds[-1] > duration + TIME_TOLERANCE:
         yield (

@@ -111,7 +111,7 @@ class RunFolder:
             if not resume:
                 raise UserError(
                     f"Training expects a new run folder, got '{self.path}', which holds a run. "
-                    "Name another folder, or go on with this run (--resume)."
+                    "Name another folder, or go on with this run (`vidseq train --resume true`)."
                 )
             before = yaml.safe_load(file.read_text(encoding="utf-8"))
             fix = "Use the same, or name another folder."

@@ -241,7 +241,7 @@ def _counted_times(dts: list[int | None], durations: list[int], time_base: Fract
         steps[-steps * float(time_base) > RESTART_SECONDS] = max(1, round(step))
         if (steps > 0).all():
             return known[0] + np.concatenate([[0], np.cumsum(steps)])
-    if not len(known) and all(durations):
+    if dts and not len(known) and all(durations):
         return np.cumsum([0, *durations[:-1]])
     return np.array([round(frame * step) for frame in range(len(dts))], dtype=np.int64)
 
