@@ -2,7 +2,7 @@
 
 Command:   python recipes/classroom_pretrained.py --out runs/pretrained
 Cost:      within 3 hours on 2 CPU cores, drawing and features included; an interrupted run resumes.
-Expected:  two folders below `OUT/models`, each with weights, config, projection of features and a card that states
+Expected:  two folders below `OUT/models`, each with weights, config and a card that states
            what the model was trained on and its accuracy on fresh classrooms; copy them to `vidseq/pretrained`.
 
 Training asks new questions at every step, and never draws a world of seed 1,000,000 or above: those are for tests.
