@@ -25,6 +25,23 @@ def test_what_is_saved_is_what_is_loaded(toy_model: VideoReasoner, folder: Path)
     assert torch.equal(loaded(features), toy_model(features))
 
 
+def test_a_model_from_before_places_had_statistics_of_their_own_answers_as_it_did(
+    toy_config: ModelConfig, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(toy_config, tokens=4, place_dim=3)
+    model = VideoReasoner(config).eval()
+    model.projection.standardise_by(torch.randn(4, 6), torch.rand(4, 6) + 0.1)
+    model.projection.place_mean.copy_(model.projection.mean)  # type: ignore[operator,union-attr]
+    model.projection.place_share.fill_(1.0)  # type: ignore[operator,union-attr]
+    save_model(model, tmp_path)
+    weights = load_file(tmp_path / WEIGHTS_FILE)
+    for name in ("place_mean", "place_share"):
+        del weights[f"projection.{name}"]
+    save_file(weights, tmp_path / WEIGHTS_FILE)
+    features = torch.randn(2, 5, 4, 6)
+    assert torch.equal(load_model(tmp_path, "cpu")(features), model(features))
+
+
 def test_loading_does_not_move_the_dice(folder: Path) -> None:
     torch.manual_seed(0)
     expected = torch.rand(3)

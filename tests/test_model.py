@@ -180,6 +180,27 @@ def test_the_channels_of_all_places_are_standardised_alike() -> None:
     torch.testing.assert_close(*projection.standardise(same)[0])
 
 
+def test_memory_reads_quiet_places_as_loudly_as_others() -> None:
+    """A place where little happens has small numbers: memory gets them as deviations of its own usual size."""
+    torch.manual_seed(0)
+    options = {"token_dim": 4, "token_queries": 2, "place_dim": 3, "dropout": 0.0, "feature_dropout": 0.0}
+    projection = TokenProjection((3, 3), 4, **options).eval()  # type: ignore[arg-type]
+    read: list[torch.Tensor] = []
+    assert projection.places is not None
+    projection.places.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0]))
+    size, usual = (
+        torch.tensor([[1.0], [0.01], [0.0]]),
+        torch.tensor([[0.0, 1.0, 2.0], [9.0, 8.0, 7.0], [3.0, 3.0, 3.0]]),
+    )
+    features = (torch.randn(1, 400, 3, 3) * size + usual).double().float()
+    projection.standardise_by(features[0].mean(0), features[0].std(0, correction=0))
+    projection(features)
+    sizes = read[0][0].square().mean(dim=(0, 2)).sqrt()
+    torch.testing.assert_close(sizes[:2], torch.ones(2), atol=0.1, rtol=0)
+    assert sizes[2] < 0.1  # nothing happens there
+    torch.testing.assert_close(read[0][0].mean(0), torch.zeros(3, 3), atol=1e-2, rtol=0)
+
+
 @pytest.mark.parametrize("place_dim", [2, 3, 64])
 def test_every_place_reaches_the_head(place_dim: int) -> None:
     torch.manual_seed(0)

@@ -5,12 +5,14 @@ labels frames keeps what training labels say of segments beside, see `vidseq.seg
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from vidseq import __version__
 from vidseq.compact_weights import pack, unpack
@@ -209,6 +211,7 @@ def _load_weights(model: VideoReasoner, path: Path) -> None:
         raise _damaged(path, str(error)) from None
     except (SafetensorError, OSError) as error:
         raise _damaged(path, f"it is truncated or no safetensors file ({error})") from None
+    weights = {**_place_statistics(model, weights), **weights}
     wanted = {name: tuple(part.shape) for name, part in model.state_dict().items()}
     got = {name: tuple(part.shape) for name, part in weights.items()}
     for name in sorted(wanted | got):
@@ -216,6 +219,14 @@ def _load_weights(model: VideoReasoner, path: Path) -> None:
             shapes = f"{wanted.get(name, 'nothing')} expected, {got.get(name, 'nothing')} there"
             raise _damaged(path, f"it does not fit {CONFIG_FILE}: {name}, {shapes}")
     model.load_state_dict(weights)
+
+
+def _place_statistics(model: VideoReasoner, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What a model saved before each place had a mean and deviation of its own reads places with: those of all."""
+    own, mean = "projection.place_mean", weights.get("projection.mean")
+    if own in weights or own not in model.state_dict() or mean is None or mean.ndim != 2:
+        return {}
+    return {own: mean, "projection.place_share": torch.ones(len(mean), 1)}
 
 
 def _damaged(path: Path, reason: str) -> ModelError:

@@ -98,14 +98,17 @@ class FrameProjection(Projection):
 class TokenProjection(Projection):
     """Features with a token axis: a network that all places share, a position each, and K learned queries.
 
-    All places are standardised by one mean and deviation of each channel, so that what is learnt of one place holds at
-    all others: a place that is seldom visited has a small deviation of its own, which would blow up each visitor.
+    For tokens, all places are standardised by one mean and deviation of each channel, so that what is learnt of one
+    place holds at all others: a place that is seldom visited has a small deviation of its own, which would blow up
+    each visitor.
 
     Each learned query takes a weighted mean of a frame's tokens. The K means and the features of every place make
     the head's input. No question is involved, so that a stream can be read before it is asked.
 
     The means learn slowly where to look, so that what is small never reaches memory. A linear map of all places learns
-    it from the first step on. Wide features are made narrower first, by one linear map that all places share.
+    it from the first step on. There each place has a mean and an overall deviation of its own, so that what happens
+    where little happens is not a small number. Wide features are made narrower first, by one linear map that all
+    places share.
 
     Source: a few learned tokens a frame as in Ryoo et al., arXiv:2106.11297.
 
@@ -153,12 +156,24 @@ class TokenProjection(Projection):
             if place_dim
             else None
         )
+        if place_dim:
+            self.register_buffer("place_mean", torch.zeros(shape))
+            self.register_buffer("place_share", torch.ones(shape[0], 1))
+        self.place_mean: Tensor
+        self.place_share: Tensor
 
     def standardise_by(self, mean: Tensor, std: Tensor) -> None:
-        """Sets one mean and deviation of each channel, of all places together; see `Projection.standardise_by`."""
+        """Sets one mean and deviation of each channel, of all places together; see `Projection.standardise_by`.
+
+        Where memory reads places, it also sets the mean of each, and its deviation as a share of that of all places.
+        """
         shared = mean.mean(dim=0, keepdim=True)
         variance = (std.square() + (mean - shared).square()).mean(dim=0, keepdim=True)
         super().standardise_by(shared.expand_as(mean), variance.sqrt().expand_as(std))
+        if self.places is not None:
+            self.place_mean.copy_(mean)
+            shares = std / divisor_of(variance.sqrt())
+            self.place_share.copy_(divisor_of(shares.square().mean(dim=1, keepdim=True).sqrt()))
 
     def forward(self, features: Tensor) -> Projected:
         """See `Projection.forward`."""
@@ -166,7 +181,9 @@ class TokenProjection(Projection):
         tokens = self.norm(self.network(standard) + self.position)
         weights = (self.keys(tokens) + self.place_bias).softmax(dim=-2)  # (B, T, N, K)
         x = self.mix((weights.transpose(-1, -2) @ tokens).flatten(-2))
-        return Projected(x if self.places is None else x + self.places(standard), tokens)
+        if self.places is not None:
+            x = x + self.places(standardise(features, self.place_mean, self.place_share * self.std))
+        return Projected(x, tokens)
 
 
 class Look(nn.Module):

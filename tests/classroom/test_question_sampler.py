@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidseq.classroom.answers import UNKNOWN
+from vidseq.classroom.actions import DECIDED_BY, RING_OF
+from vidseq.classroom.answers import UNKNOWN, Question, answer
 from vidseq.classroom.config import FAMILIES, ClassroomConfig
 from vidseq.classroom.generator import dataset_info, generate
 from vidseq.classroom.plan import draw_world
-from vidseq.classroom.question_sampler import QuestionSampler, open_sampler, world_of
+from vidseq.classroom.question_sampler import NOTHING, QuestionSampler, open_sampler, world_of
+from vidseq.classroom.scripts import ANTICIPATION_SECONDS, latest
 from vidseq.classroom.staging import scene_at
 from vidseq.data.dataset import Dataset
 from vidseq.data.schema import Query
@@ -100,6 +102,55 @@ def test_every_family_is_asked_and_little_is_unknown() -> None:
         own = [query.answer for query in queries if query.family == family]
         assert len(own) > 0.04 * len(queries), family
         assert own.count(UNKNOWN) < 0.55 * len(own), family
+
+
+@pytest.mark.parametrize(("family", "wanted"), [("who", 0.2), ("color_then", 0.2), ("hidden", 0.2), ("who_did", 0.2)])
+def test_time_does_not_reveal_that_there_is_no_answer(family: str, wanted: float) -> None:
+    """Early most things have not happened yet, and late most have: neither may be learnt from the time."""
+    sampler, rng, answers = (
+        QuestionSampler(ClassroomConfig(seconds=40, families=(family,))),
+        np.random.default_rng(0),
+        {},
+    )
+    for early, span in ((True, (8.0, 14.0)), (False, (26.0, 36.0))):
+        moments = [(f"train_{k % 150:05d}", rng.uniform(*span)) for k in range(600)]
+        asked = [query.answer for video, time in moments for query in sampler.draw(video, time, 1, rng)]
+        answers[early] = np.isin(asked, NOTHING).mean()
+    assert abs(answers[True] - answers[False]) < 0.12, answers
+    assert abs(answers[True] - wanted) < 0.12, answers
+
+
+@given(st.integers(0, 60), st.floats(2.0, 36.0), st.floats(0.1, 40.0), st.integers(0, 2**32))
+def test_next_actions_are_asked_where_the_clip_shows_what_decides_them(
+    index: int, time: float, length: float, seed: int
+) -> None:
+    config = ClassroomConfig(seconds=40, noise=0.0, families=("next_action",))
+    video, since = f"train_{index:05d}", max(0.0, time - length)
+    world = world_of(config, video)
+    clip = world.record().window(since or -1.0, time)
+    for query in QuestionSampler(config).draw(video, time, 4, np.random.default_rng(seed), since=since):
+        child = next(child for child in world.children if child.shirt in re.findall(r"\w+", query.question or ""))
+        step = child.step_at(time)
+        assert step is not None
+        decides = step.end - ANTICIPATION_SECONDS
+        shows = (world.cards, world.programmes)
+        if all(latest(kind, time) == latest(kind, decides) for kind in shows):  # else it is decided after the question
+            assert query.answer == answer(clip, Question("next", child.shirt), time)
+
+
+def test_each_thing_that_decides_next_actions_is_asked_about_as_often() -> None:
+    sampler = QuestionSampler(ClassroomConfig(seconds=40, families=("next_action",)))
+    rng, found = np.random.default_rng(0), []
+    for k in range(800):
+        video, time = f"train_{k % 200:05d}", rng.uniform(10.0, 36.0)
+        for query in sampler.draw(video, time, 1, rng):
+            shirts = {child.shirt: child for child in world_of(sampler.config, video).children}
+            step = next(c for s, c in shirts.items() if s in re.findall(r"\w+", query.question or "")).step_at(time)
+            assert step is not None
+            found.append(DECIDED_BY[RING_OF[step.action][0]])
+    shares = {decider: found.count(decider) / len(found) for decider in set(DECIDED_BY)}
+    assert all(0.2 < shares[decider] < 0.5 for decider in ("card", "television", "current")), shares
+    assert shares["habit"] > 0.03, shares  # a habit must have been shown before
 
 
 def test_answers_and_texts_are_known_beforehand() -> None:

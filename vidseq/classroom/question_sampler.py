@@ -1,9 +1,11 @@
 """Draws questions about a classroom video at any time, for training.
 
 The answers come from the record of the video (`answers.answer`), so they cost no drawing and no features. Families are
-drawn uniformly, then subjects, then wordings. What is asked about the past may be on view at the time: a single frame
-then teaches what it looks like, and longer clips that it stays true. The queries of validation and test come from
-`queries` instead, which balances times and answers, and asks about the past only what is no longer on view.
+drawn, then subjects, then wordings. What decides next actions (card, programme, habit, the present action) is drawn
+equally often, where that is possible. Whether a question has an answer does not depend on its time (`answer_rates`).
+What is asked about the past may be on view at the time: a single frame then teaches what it looks like, and longer
+clips that it stays true. The queries of validation and test come from `queries` instead, which balances times and
+answers, and asks about the past only what is no longer on view.
 """
 
 import dataclasses
@@ -16,12 +18,15 @@ from random import Random
 
 import numpy as np
 
-from vidseq.classroom.actions import RING_OF
+from vidseq.classroom.actions import DECIDED_BY, RING_OF
+from vidseq.classroom.answer_rates import AnswerRates
 from vidseq.classroom.answers import KINDS, MAX_COUNT, UNKNOWN, Question
+from vidseq.classroom.ceiling import ObservedHistory
 from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.palette import COLORED, GIFTS, SIGNALS, TOYS, ZONE_WORDS
+from vidseq.classroom.palette import COLORED, GIFTS, PROGRAMMES, SIGNALS, TOYS, ZONE_WORDS
 from vidseq.classroom.plan import SPLITS, draw_world, twin
 from vidseq.classroom.record import Record
+from vidseq.classroom.scripts import decided_by
 from vidseq.classroom.wording import answer_sentence, forms_of, word_question
 from vidseq.classroom.world import Child, World
 from vidseq.data.dataset import Dataset
@@ -29,12 +34,20 @@ from vidseq.data.schema import NEXT_ACTION, QUESTION, Query
 from vidseq.errors import DataError
 from vidseq.files import parse_json
 
-#: Share of the draws with the answer "unknown" that are kept. Most things have not happened yet at most times.
-UNKNOWN_KEPT = 0.1
+#: What a question is answered with where nothing that was seen answers it.
+NOTHING = (UNKNOWN, "0")
+
+#: How many turns families have, where it is not one: several things decide next actions, and few of the others can be
+#: asked at most times.
+TURNS = {NEXT_ACTION: 2 * len(set(DECIDED_BY)), "hidden": 2, "who_did": 2, "order": 4}
 
 #: How many questions of a family are drawn until one can be asked, and how many families, before a query is left out.
 ATTEMPTS = 3
-FAMILIES_TRIED = 2
+FAMILIES_TRIED = 6
+
+#: `answer_rates` come from so many worlds, each at so many times.
+RATE_WORLDS = 200
+RATE_TIMES = 16
 
 _SHOWING = ("card", "television")
 _WHICH = ("first", "last")
@@ -51,11 +64,29 @@ class _Moment:
     """What was visible up to the time."""
     clip: Record
     """The part of it that a clip shows."""
+    length: float
+    """Seconds that the clip shows."""
 
     @cached_property
     def present(self) -> list[Child]:
         """The children in the room."""
         return [child for child in self.world.children if child.enters < self.time]
+
+    @cached_property
+    def histories(self) -> tuple[ObservedHistory, ...]:
+        """What all of the past and what the clip alone show of how children go on."""
+        records = (self.record,) if self.clip is self.record else (self.record, self.clip)
+        return tuple(ObservedHistory(record, self.world.noise) for record in records)
+
+    def child(self, shirt: str) -> Child:
+        """The child in the room with this shirt."""
+        return next(child for child in self.present if child.shirt == shirt)
+
+    def decider(self, shirt: str) -> str:
+        """What decides what the child does after its present action, one of the rings."""
+        step = self.child(shirt).step_at(self.time)
+        assert step is not None, "next actions are asked during an action"
+        return decided_by(step.action)
 
 
 @dataclass
@@ -79,23 +110,56 @@ class QuestionSampler:
     ) -> list[Query]:
         """Draws queries about a video at a time (seconds); see `QuestionSource.draw`.
 
-        `since` does not restrict next actions: a part of them follows from what is seen now, and none is certain.
+        A next action is asked where a clip shows as well as all of the past what comes next, most likely.
         """
         world, record = self._video(video)
-        past = record.window(-1.0, time)
-        moment = _Moment(self.config, world, time, past, past if since <= 0 else past.window(since, time))
+        moment = _moment(self.config, world, record, time, since)
         fast = Random(int(rng.integers(2**62)))  # NumPy's generator takes several times as long for one number
         drawn = (self._draw_one(moment, fast) for _ in range(count))
         return [query for query in drawn if query is not None]
 
     def _draw_one(self, moment: _Moment, rng: Random) -> Query | None:
-        for family in rng.sample(self.config.families, min(FAMILIES_TRIED, len(self.config.families))):
-            for _ in range(ATTEMPTS):
-                question = _DRAWN[family](moment, rng)
-                found = None if question is None else _answer(moment, family, question)
-                if question is not None and found is not None and (found != UNKNOWN or rng.random() < UNKNOWN_KEPT):
-                    return self._query(moment, family, question, found, rng)
+        families = dict.fromkeys(rng.sample(self._families, min(FAMILIES_TRIED, len(self._families))))
+        for family in families:
+            drawn = _first_that_can_be_asked(moment, family, rng)
+            # A question that is not kept has no second try, which would draw what is to be kept less often.
+            if drawn is not None and rng.random() < self._kept(moment, family, *drawn):
+                return self._query(moment, family, *drawn, rng)
         return None
+
+    @cached_property
+    def _families(self) -> list[str]:
+        return [family for family in self.config.families for _ in range(TURNS.get(family, 1))]
+
+    def _kept(self, moment: _Moment, family: str, question: Question, found: str) -> float:
+        """The share of drawn questions with this answer that are kept."""
+        if family == NEXT_ACTION:
+            return 1 / DECIDED_BY.count(moment.decider(question.subject))
+        if found not in NOTHING:
+            return 1.0
+        wanted = 1 / (1 + _NUM_ANSWERS[family](self.config))
+        return self.rates.unanswered_kept(family, wanted, moment.time, moment.length)
+
+    @cached_property
+    def rates(self) -> AnswerRates:
+        """How often a drawn question has an answer, by family and time, in worlds of this configuration."""
+        longest = self.config.seconds * (1 + self.config.seconds_spread)
+        times, rng = np.linspace(0, longest, RATE_TIMES), Random(self.config.seed)
+        families = [family for family in self.config.families if family in _NUM_ANSWERS]
+        seen: dict[str, list[list[bool]]] = {family: [[] for _ in times] for family in families}
+        for world in (draw_world(self.config, "train", index) for index in range(RATE_WORLDS)):
+            record = world.record()
+            for place, time in enumerate(times[times <= world.seconds]):
+                moment = _moment(self.config, world, record, float(time))
+                for family in families:
+                    question = _DRAWN[family](moment, rng)
+                    if question is not None:
+                        seen[family][place].append(_ideal_answer(moment.record, moment, question) not in NOTHING)
+        rates = {
+            family: np.array([np.mean(found) if found else np.nan for found in places])
+            for family, places in seen.items()
+        }
+        return AnswerRates(times, {family: _filled(rate) for family, rate in rates.items()})
 
     def _query(self, moment: _Moment, family: str, question: Question, found: str, rng: Random) -> Query:
         forms, is_next = forms_of(question), family == NEXT_ACTION
@@ -147,6 +211,28 @@ def world_of(config: ClassroomConfig, video: str) -> World:
     return twin(world, config) if video.endswith("_twin") else world
 
 
+def _moment(config: ClassroomConfig, world: World, record: Record, time: float, since: float = -math.inf) -> _Moment:
+    past = record.window(-1.0, time)
+    clip = past if since <= 0 else past.window(since, time)
+    return _Moment(config, world, time, past, clip, time - max(0.0, since))
+
+
+def _filled(rate: np.ndarray) -> np.ndarray:
+    """Rates over time, with those before where there is none."""
+    known = np.flatnonzero(~np.isnan(rate))
+    return np.interp(np.arange(len(rate)), known, rate[known]) if len(known) else np.zeros(len(rate))
+
+
+def _first_that_can_be_asked(moment: _Moment, family: str, rng: Random) -> tuple[Question, str] | None:
+    """A question of a family and its answer; None: none of a few can be asked now."""
+    for _ in range(ATTEMPTS):
+        question = _DRAWN[family](moment, rng)
+        found = None if question is None else _answer(moment, family, question)
+        if question is not None and found is not None:
+            return question, found
+    return None
+
+
 def _answer(moment: _Moment, family: str, question: Question) -> str | None:
     """The answer; None: it cannot be asked now."""
     if family == NEXT_ACTION:
@@ -166,13 +252,22 @@ def _ideal_answer(record: Record, moment: _Moment, question: Question) -> str:
 
 
 def _next_action(moment: _Moment, shirt: str) -> str | None:
-    """What the child does after its present action; None: it has none of the rings, or nothing follows."""
-    child = next(child for child in moment.present if child.shirt == shirt)
+    """What the child does after its present action; None: it has none of the rings, nothing follows or shows it."""
+    child = moment.child(shirt)
     step = child.step_at(moment.time)
     if step is None or step.action not in RING_OF or moment.time <= step.arrives:
         return None
+    forecasts = {_forecast(history, child.child, moment.time) for history in moment.histories}
+    if forecasts == {None} or len(forecasts) > 1:
+        return None
     following = [other.action for other in child.steps if other.start >= step.end]
     return following[0] if following else None
+
+
+def _forecast(history: ObservedHistory, child: str, time: float) -> str | None:
+    """The next action that is more likely than all others together; None: there is none."""
+    forecast = history.forecast(child, 0.0, time)
+    return next((action for action, probability in forecast.items() if probability > 0.5), None)
 
 
 # -- drawing a question of a family; None: there is none to ask now
@@ -241,6 +336,18 @@ _DRAWN: dict[str, Callable[[_Moment, Random], Question | None]] = {
     "count": _count,
     "order": _order,
     "who_did": _who_did,
+}
+
+
+#: How many answers there are beside "unknown", or "0", in the families where that is one; it is as likely as each.
+_NUM_ANSWERS: dict[str, Callable[[ClassroomConfig], int]] = {
+    "who": lambda config: config.num_names,
+    "color_then": lambda config: config.num_colors,
+    "first_last": lambda config: len(PROGRAMMES),
+    "hidden": lambda config: config.num_colors,
+    "count": lambda config: MAX_COUNT,
+    "order": lambda config: 2,
+    "who_did": lambda config: config.num_names,
 }
 
 
