@@ -1,11 +1,14 @@
 """Makes the models that ship with vidseq: `classroom` (attention) and `classroom_stream` (a state of constant size).
 
 Command:   python recipes/classroom_pretrained.py --out runs/pretrained
+           python recipes/classroom_pretrained.py --out runs/further --further true --training.epochs 17 \
+             --training.lr 1e-3 --world.train_videos 560
 Cost:      within 3 hours on 2 CPU cores, drawing and features included; an interrupted run resumes.
 Expected:  two folders below `OUT/models`, each with weights, config and a card that states
            what the model was trained on and its accuracy on fresh classrooms; copy them to `vidseq/pretrained`.
 
-Training asks new questions at every step, and never draws a world of seed 1,000,000 or above: those are for tests.
+The second command goes on from the models that ship, as was done for those of 2026-12-01. Training asks new questions
+at every step, and never draws a world of seed 1,000,000 or above: those are for tests.
 """
 
 import dataclasses
@@ -75,6 +78,7 @@ def main(
     world: ClassroomConfig = WORLD,
     test: ClassroomConfig = TEST,
     training: ResolvedConfig = TRAINING,
+    further: bool = False,
     workers: int = 2,
 ) -> None:
     """Draws the classrooms, makes their features, trains the models, scores them on fresh worlds, writes cards.
@@ -85,11 +89,12 @@ def main(
         world: options of the classroom to learn from.
         test: options of the fresh classroom to score on.
         training: training config; each of `models` replaces its head.
+        further: start from the weights of the models that ship.
         workers: number of processes.
     """
     if world.seed >= FIRST_TEST_SEED:
         raise UserError(f"Training expects a seed below {FIRST_TEST_SEED}, the first for tests, got {world.seed}.")
-    jobs = {name: config_of(name, training) for name in models.split(",")}
+    jobs = {name: config_of(name, training, further=further) for name in models.split(",")}
     data, fresh = draw(out / "data", world, workers), draw(out / "test", test, workers)
     look(data, workers)
     look(fresh, workers)
@@ -109,8 +114,8 @@ def main(
         print(f"{name}: {folder}")
 
 
-def config_of(name: str, training: ResolvedConfig) -> ResolvedConfig:
-    """The training config of a model.
+def config_of(name: str, training: ResolvedConfig, *, further: bool = False) -> ResolvedConfig:
+    """The training config of a model; it starts from the weights of the one that ships, or from none.
 
     Raises:
         UserError: there is no such model.
@@ -118,7 +123,7 @@ def config_of(name: str, training: ResolvedConfig) -> ResolvedConfig:
     if name not in MODELS:
         raise unknown_name("model", name, MODELS)
     head, options = MODELS[name]
-    return dataclasses.replace(training, head=head, head_options=options)
+    return dataclasses.replace(training, head=head, head_options=options, start=name if further else training.start)
 
 
 def draw(folder: Path, world: ClassroomConfig, workers: int) -> Dataset:
@@ -161,7 +166,9 @@ def card(
 
 Answers questions about generated classrooms (`vidseq classroom`) and names the next action.
 
-* Head: `{config.head}` {config.head_options}. Training: {config.epochs} epochs, new questions at every step.
+* Head: `{config.head}` {config.head_options}. Training: {config.epochs} epochs, new questions at every step{
+        "" if config.start is None else ", from the weights of the model that shipped before"
+    }.
 * Data: {len(dataset.split("train"))} training and {len(dataset.split("val"))} validation videos of
   {world.seconds:g} s, seed {world.seed}. Seeds from {FIRST_TEST_SEED} on were never trained on.
 * Command: `python recipes/classroom_pretrained.py`; training took {epochs["seconds"].sum() / 3600:.1f} hours on one of
