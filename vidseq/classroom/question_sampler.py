@@ -64,19 +64,15 @@ class _Moment:
     """What was visible up to the time."""
     clip: Record
     """The part of it that a clip shows."""
-    length: float
-    """Seconds that the clip shows."""
+    since: float
+    """Where the clip begins, seconds."""
+    history: ObservedHistory
+    """What the whole video shows of how children go on."""
 
     @cached_property
     def present(self) -> list[Child]:
         """The children in the room."""
         return [child for child in self.world.children if child.enters < self.time]
-
-    @cached_property
-    def histories(self) -> tuple[ObservedHistory, ...]:
-        """What all of the past and what the clip alone show of how children go on."""
-        records = (self.record,) if self.clip is self.record else (self.record, self.clip)
-        return tuple(ObservedHistory(record, self.world.noise) for record in records)
 
     def child(self, shirt: str) -> Child:
         """The child in the room with this shirt."""
@@ -89,6 +85,30 @@ class _Moment:
         return decided_by(step.action)
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """A video, and all that is seen in it."""
+
+    config: ClassroomConfig
+    world: World
+
+    @cached_property
+    def record(self) -> Record:
+        """All that is visible."""
+        return self.world.record()
+
+    @cached_property
+    def history(self) -> ObservedHistory:
+        """How children go on."""
+        return ObservedHistory(self.record, self.world.noise)
+
+    def at(self, time: float, since: float = -math.inf) -> _Moment:
+        """The video at a time, as a clip that begins at another one shows it, seconds."""
+        past, since = self.record.window(-1.0, time), max(0.0, since)
+        clip = past if since == 0 else past.window(since, time)
+        return _Moment(self.config, self.world, time, past, clip, since, self.history)
+
+
 @dataclass
 class QuestionSampler:
     """Asks the videos of one configuration; see `vidseq.data.question_source.QuestionSource`.
@@ -98,7 +118,7 @@ class QuestionSampler:
     """
 
     config: ClassroomConfig
-    _videos: dict[str, tuple[World, Record]] = field(default_factory=dict)
+    _plans: dict[str, _Plan] = field(default_factory=dict)
 
     def texts(self) -> list[str]:
         """All texts of all questions."""
@@ -112,8 +132,7 @@ class QuestionSampler:
 
         A next action is asked where a clip shows as well as all of the past what comes next, most likely.
         """
-        world, record = self._video(video)
-        moment = _moment(self.config, world, record, time, since)
+        moment = self._plan(video).at(time, since)
         fast = Random(int(rng.integers(2**62)))  # NumPy's generator takes several times as long for one number
         drawn = (self._draw_one(moment, fast) for _ in range(count))
         return [query for query in drawn if query is not None]
@@ -138,7 +157,7 @@ class QuestionSampler:
         if found not in NOTHING:
             return 1.0
         wanted = 1 / (1 + _NUM_ANSWERS[family](self.config))
-        return self.rates.unanswered_kept(family, wanted, moment.time, moment.length)
+        return self.rates.unanswered_kept(family, wanted, moment.time, moment.time - moment.since)
 
     @cached_property
     def rates(self) -> AnswerRates:
@@ -147,10 +166,9 @@ class QuestionSampler:
         times, rng = np.linspace(0, longest, RATE_TIMES), Random(self.config.seed)
         families = [family for family in self.config.families if family in _NUM_ANSWERS]
         seen: dict[str, list[list[bool]]] = {family: [[] for _ in times] for family in families}
-        for world in (draw_world(self.config, "train", index) for index in range(RATE_WORLDS)):
-            record = world.record()
-            for place, time in enumerate(times[times <= world.seconds]):
-                moment = _moment(self.config, world, record, float(time))
+        for plan in (_Plan(self.config, draw_world(self.config, "train", index)) for index in range(RATE_WORLDS)):
+            for place, time in enumerate(times[times <= plan.world.seconds]):
+                moment = plan.at(float(time))
                 for family in families:
                     question = _DRAWN[family](moment, rng)
                     if question is not None:
@@ -173,11 +191,10 @@ class QuestionSampler:
             family=family,
         )
 
-    def _video(self, video: str) -> tuple[World, Record]:
-        if video not in self._videos:
-            world = world_of(self.config, video)
-            self._videos[video] = world, world.record()
-        return self._videos[video]
+    def _plan(self, video: str) -> _Plan:
+        if video not in self._plans:
+            self._plans[video] = _Plan(self.config, world_of(self.config, video))
+        return self._plans[video]
 
 
 def open_sampler(dataset: Dataset) -> QuestionSampler:
@@ -209,12 +226,6 @@ def world_of(config: ClassroomConfig, video: str) -> World:
         raise DataError(f"A classroom expects videos such as 'train_00000', got '{video}'.")
     world = draw_world(config, split, int(number))
     return twin(world, config) if video.endswith("_twin") else world
-
-
-def _moment(config: ClassroomConfig, world: World, record: Record, time: float, since: float = -math.inf) -> _Moment:
-    past = record.window(-1.0, time)
-    clip = past if since <= 0 else past.window(since, time)
-    return _Moment(config, world, time, past, clip, time - max(0.0, since))
 
 
 def _filled(rate: np.ndarray) -> np.ndarray:
@@ -257,16 +268,16 @@ def _next_action(moment: _Moment, shirt: str) -> str | None:
     step = child.step_at(moment.time)
     if step is None or step.action not in RING_OF or moment.time <= step.arrives:
         return None
-    forecasts = {_forecast(history, child.child, moment.time) for history in moment.histories}
+    forecasts = {_forecast(moment, child, since) for since in {0.0, moment.since}}
     if forecasts == {None} or len(forecasts) > 1:
         return None
     following = [other.action for other in child.steps if other.start >= step.end]
     return following[0] if following else None
 
 
-def _forecast(history: ObservedHistory, child: str, time: float) -> str | None:
-    """The next action that is more likely than all others together; None: there is none."""
-    forecast = history.forecast(child, 0.0, time)
+def _forecast(moment: _Moment, child: Child, since: float) -> str | None:
+    """The next action that is likelier than all others together, by what is seen since a time; None: there is none."""
+    forecast = moment.history.forecast(child.child, since, moment.time)
     return next((action for action, probability in forecast.items() if probability > 0.5), None)
 
 
