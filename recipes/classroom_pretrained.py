@@ -59,7 +59,7 @@ TRAINING = ResolvedConfig(
     look_dropout=0.5,
     glances=16,
     full_context=0.6,
-    precision="bf16-mixed",
+    precision="auto",
     patience=None,
 )
 #: The head of each model, and its options.

@@ -25,3 +25,13 @@ def choose_device(name: str = "auto") -> torch.device:
         reason = str(error).splitlines()[0]
         raise UserError(f"Device '{name}' cannot be used here: {reason}. Use auto, cpu, cuda:0 or mps.") from error
     return device
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies numbers of 16 bits (bfloat16) faster than those of 32.
+
+    A CPU without instructions for it takes a hundred times as long.
+    """
+    if device.type == "cpu":
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)

@@ -26,7 +26,7 @@ def test_listing_the_options_needs_no_torch() -> None:
         ("weight_decay", -1.0, "at least 0"),
         ("dropout", 1.0, "a share from 0 to below 1"),
         ("full_context", 1.5, "a share from 0 to 1"),
-        ("precision", "16", "one of 32-true, bf16-mixed"),
+        ("precision", "16", "one of auto, 32-true, bf16-mixed"),
         ("strategy", "fsdp", "one of auto, ddp, ddp_spawn, ddp_fork, ddp_notebook"),
         ("monitor", "test", "one of accuracy, loss"),
     ],

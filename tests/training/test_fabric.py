@@ -7,8 +7,10 @@ import pytest
 import torch
 from lightning_fabric.strategies import STRATEGY_REGISTRY
 
+from vidseq.errors import UserError
+from vidseq.training import fabric as fabric_module
 from vidseq.training.config import STRATEGIES, TrainConfig
-from vidseq.training.fabric import make_fabric
+from vidseq.training.fabric import choose_precision, make_fabric
 
 ROOT = Path(__file__).parents[2]
 #: Packages that are not installed with vidseq: of Lightning, it uses Fabric alone.
@@ -36,7 +38,23 @@ def test_all_strategies_are_fabrics_own() -> None:
     assert {*STRATEGIES} - {"auto"} <= {*STRATEGY_REGISTRY.available_strategies()}
 
 
-def test_bf16_mixed_keeps_the_features_and_sums_gradients_in_float32() -> None:
+@pytest.mark.parametrize(("fast", "chosen"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_auto_is_bf16_where_that_is_fast(monkeypatch: pytest.MonkeyPatch, fast: bool, chosen: str) -> None:
+    monkeypatch.setattr(fabric_module, "computes_bfloat16", lambda device: fast)
+    assert choose_precision("auto", torch.device("cpu")) == chosen
+    assert choose_precision("32-true", torch.device("cpu")) == "32-true"
+
+
+def test_bf16_is_refused_where_a_step_would_take_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fabric_module, "computes_bfloat16", lambda device: False)
+    with pytest.raises(
+        UserError, match=r"Precision bf16-mixed expects .*, got a cpu without: .* Use precision auto or"
+    ):
+        make_fabric(TrainConfig(precision="bf16-mixed"), torch.device("cpu"))
+
+
+def test_bf16_mixed_keeps_the_features_and_sums_gradients_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fabric_module, "computes_bfloat16", lambda device: True)
     fabric = make_fabric(TrainConfig(precision="bf16-mixed"), torch.device("cpu"))
     layer = torch.nn.Linear(3, 3, bias=False)
     x = torch.full((1, 3), 1 + 2**-12)

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from vidseq.checkpoint import load_model
 from vidseq.data.dataset import Dataset
 from vidseq.data.schema import Query
+from vidseq.device import computes_bfloat16
 from vidseq.errors import DataError, ModelError, UserError
 from vidseq.features.store import FeatureStore
 from vidseq.inference.predictor import Predictor
@@ -253,6 +254,7 @@ def test_a_loss_that_is_not_finite_is_an_error(
         fit(*toy_world, config(), tmp_path / "run")
 
 
+@pytest.mark.skipif(not computes_bfloat16(torch.device("cpu")), reason="this CPU has no instructions for bfloat16")
 def test_mixed_precision(toy_world: World, tmp_path: Path) -> None:
     run = fit(*toy_world, config(epochs=1, precision="bf16-mixed"), tmp_path / "run")
     assert all(part.dtype == torch.float32 for part in weights(run).values())

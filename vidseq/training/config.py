@@ -6,7 +6,7 @@ from typing import Any
 
 from vidseq.errors import UserError
 
-PRECISIONS = ("32-true", "bf16-mixed")
+PRECISIONS = ("auto", "32-true", "bf16-mixed")
 MONITORS = ("accuracy", "loss")
 #: Those of Fabric's strategies that keep the whole model in each process.
 STRATEGIES = ("auto", "ddp", "ddp_spawn", "ddp_fork", "ddp_notebook")
@@ -118,7 +118,7 @@ class TrainConfig:
     The classroom can, and so can what `vidseq data ask` makes."""
 
     precision: str = "32-true"
-    """Numbers of training: 32-true, or bf16-mixed where that is fast."""
+    """Numbers of training: 32-true, bf16-mixed, or auto: bf16-mixed on devices that compute it fast, else 32-true."""
     seed: int = 0
     """Decides all that is drawn at random."""
     patience: int | None = 10

@@ -24,7 +24,7 @@ from vidseq.model import VideoReasoner
 from vidseq.training.config import TrainConfig
 
 #: Options that may change when a run is resumed: they say where it trains, not what it learns.
-FREE_TO_CHANGE = ("device", "strategy")
+FREE_TO_CHANGE = ("device", "strategy", "precision")
 #: What explains options, and is none.
 EXPLAINED = "derived"
 
