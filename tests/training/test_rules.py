@@ -1,6 +1,7 @@
 """Each rule on synthetic labels: what it derives its option from, and that given values stay."""
 
 import ast
+import dataclasses
 import inspect
 import math
 from fractions import Fraction
@@ -17,6 +18,7 @@ from vidseq.features.store import FeatureStore
 from vidseq.heads import HEADS
 from vidseq.heads.config import HeadConfig
 from vidseq.training import ResolvedConfig, TrainConfig, decoding_choice, frame_probe, label_statistics, rules
+from vidseq.training.frame_probe import FrameProbe
 from vidseq.training.label_statistics import LabelStatistics
 from vidseq.training.rules import derive
 
@@ -92,8 +94,8 @@ def test_all_options_of_frame_labels_follow_from_the_labels(world):
     assert config.frames_per_step == 1  # 8 s at 2 frames a second, 10 steps
     # 4 long actions of 20 s are the longest video: 160 frames to either side, 1 + 2 + 4 + ... + 128 = 255.
     assert config.head_options == {"layers": 8, "dropout": 0.2}
-    assert config.batch_size == 12  # 70 actions at 6 a video
-    assert config.epochs == 100  # a step an epoch; at most so many
+    assert config.batch_size == 2  # 70 actions at 6 a video would be 12, of 8 videos
+    assert config.epochs == 100  # 4 steps an epoch
     assert (config.dim, config.feature_dropout) == (64, 0.2)
     assert config.drift_seconds == pytest.approx((16 * 8 + 24 * 12 + 40 * 20) / 80, abs=0.05)
     assert not any(getattr(config, name) is None for name in ResolvedConfig.__annotations__)
@@ -208,3 +210,77 @@ def test_heads_see_the_context_that_is_asked_for(frames, causal, name):
 def test_many_labels_a_frame_are_no_segmentation(world):
     config = TrainConfig(causal=False, tasks={"frame_labels": {"multi_label": True}})
     assert derive(*world, config) == rules.Derived(config.resolved(), ())
+
+
+LENGTHS = st.lists(st.floats(-1.6, 3.6).map(lambda power: 10**power), min_size=1, max_size=60)
+RATES = st.sampled_from(["1/2", "1", "3", "4", "15", "25", "30000/1001", "30"])
+
+
+@given(LENGTHS, st.integers(1, 5000), RATES, st.booleans(), st.integers(1, 4))
+def test_options_are_sane_whatever_the_labels(seconds, num_videos, fps, causal, clips_per_video):
+    """Actions of 25 ms to an hour, half a frame to 30 frames a second, one to thousands of videos."""
+    lengths = np.array(seconds)
+    labels = LabelStatistics(lengths, num_videos, float(lengths.sum()), Fraction(fps))
+    # The features are not looked at where noise and levelling are given.
+    given_values = TrainConfig(
+        causal=causal, clips_per_video=clips_per_video, feature_noise=0.0, feature_drift=0.0, level_videos=False
+    )
+    found = rules._Rules(None, None, given_values, labels)
+    found.choose()
+    config = dataclasses.replace(given_values, **found.values, head_options=found.head_options).resolved()
+    step = config.frames_per_step / labels.fps
+    assert config.frames_per_step == 1 or (causal is False and (lengths < 2 * step * (1 - 1e-9)).mean() <= 0.01)
+    assert config.frames_per_step == 1 or np.quantile(lengths, 0.1) >= 10 * step * (1 - 1e-9)
+    head = HEADS[config.head](HEADS[config.head].Config(dim=4, causal=causal, **config.head_options))
+    needed = min(4 * labels.long_seconds, labels.longest_video)
+    assert (head.context_frames - 1) * step >= needed * (1 - 1e-9)
+    assert config.head_options["layers"] == 1 or (head.context_frames - 1) / 2 * step <= 2 * needed + step
+    steps = math.ceil(num_videos * clips_per_video / config.batch_size)
+    assert 2 <= config.batch_size <= 16 and 10 <= config.epochs <= 100
+    assert config.epochs * steps >= min(400, 100 * math.ceil(num_videos * clips_per_video / 2))
+    assert config.epochs == 10 or (config.epochs - 1) * steps < 400, "no pass more than the steps need"
+    assert 0.9 * lengths.min() - 0.05 <= config.drift_seconds <= 1.1 * lengths.max() + 0.05
+    assert config.dim in (64, 128)
+    assert all(reason.endswith(".") and "\n" not in reason and "nan" not in reason for reason in found.reasons)
+    assert not any(" 0 s" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize(
+    "videos,lengths,fps", [(3, (0.04,) * 40, 25), (2, (900.0, 2.0) * 2, 1), (5, (0.4,) * 30, 30), (9, (30.0,), 1)]
+)
+def test_strange_data_sets_have_options(tmp_path, videos, lengths, fps):
+    for config in (OFFLINE, TrainConfig(tasks={"frame_labels": {}})):
+        found = derive(*make_world(tmp_path / str(config.causal), videos=videos, lengths=lengths, fps=fps), config)
+        assert found.config.drift_seconds > 0 and 0 <= found.config.feature_drift < 3
+
+
+def test_rare_short_actions_are_seen_among_long_ones(world):
+    lengths = np.array([600.0] * 95 + [2.0] * 5)
+    labels = LabelStatistics(lengths, 10, 6000.0, Fraction(15))
+    found = rules._Rules(*world, TrainConfig(causal=False, level_videos=False, feature_noise=0.0), labels)
+    found.choose()
+    assert found.values["frames_per_step"] == 15  # two steps in 2 s; ten in 600 s would be 900 frames
+
+
+def test_few_videos_have_smaller_steps(world):
+    lengths, config = np.full(12, 10.0), TrainConfig(causal=False, level_videos=False, feature_noise=0.0)
+    for num_videos, batch_size in {2: 2, 8: 2, 40: 10, 64: 16, 4000: 16}.items():
+        found = rules._Rules(*world, config, LabelStatistics(lengths[:num_videos], num_videos, 10.0, Fraction(4)))
+        found.choose()
+        assert found.values["batch_size"] == batch_size
+
+
+def test_chance_is_the_share_of_the_most_frequent_class(tmp_path):
+    probe = FrameProbe.of(frame_probe.read_videos(*make_world(tmp_path, videos=8, lengths=(90.0, 10.0))))
+    assert probe is not None
+    shares = np.bincount(probe.held_out[1], minlength=4) / len(probe.held_out[1])
+    assert probe.chance == pytest.approx(shares[np.bincount(probe.learnt[1]).argmax()]) != 0
+
+
+def test_noise_stops_halfway_to_chance(world, monkeypatch):
+    asked = []
+    monkeypatch.setattr(FrameProbe, "noise_for", lambda self, accuracy: asked.append(accuracy) or 0.0)
+    for chance in (0.1, 0.34, 0.8):
+        monkeypatch.setattr(FrameProbe, "chance", property(lambda self, chance=chance: chance))
+        derive(*world, OFFLINE)
+    assert asked == pytest.approx([0.67, 0.67, 0.9])

@@ -60,6 +60,11 @@ class FrameProbe:
         drawn = noise * self._unit_noise if noise else 0.0
         return float((self._model.predict(frames + drawn) == classes).mean())
 
+    @property
+    def chance(self) -> float:
+        """Share of held-out frames that the most frequent class of the others labels right."""
+        return float((self.held_out[1] == np.bincount(self.learnt[1]).argmax()).mean())
+
     def noise_for(self, accuracy: float) -> float:
         """The smallest of `SIZES` at which no more than this share is right; the largest if none is."""
         return next((size for size in SIZES if self.accuracy(size) <= accuracy), SIZES[-1])

@@ -9,6 +9,8 @@ from vidseq.data.dataset import Dataset
 
 #: A short action is longer than this share of all, a long one is shorter than this share.
 SHORT = LONG = 0.1
+#: The shortest actions that count are longer than this share of all.
+SHORTEST = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,3 +68,8 @@ class LabelStatistics:
     def short_seconds(self) -> float:
         """Length in seconds that a tenth of the actions do not reach."""
         return float(np.quantile(self.seconds, SHORT))
+
+    @property
+    def shortest_seconds(self) -> float:
+        """Length in seconds that one in a hundred actions does not reach."""
+        return float(np.quantile(self.seconds, SHORTEST, method="lower"))

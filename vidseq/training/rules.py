@@ -28,13 +28,16 @@ SEGMENTS_HEAD = "conv"
 LONG_ACTIONS_SEEN = 4
 #: A short action, which nine of ten outlast, has at least so many steps of the head.
 STEPS_IN_SHORT_ACTION = 10
+#: One of the shortest, which 99 of 100 outlast, has at least so many: among long ones, it would not be seen otherwise.
+STEPS_IN_SHORTEST_ACTION = 2
 #: A step of the optimiser learns about so many actions, in so many videos.
 ACTIONS_A_STEP, VIDEOS_A_STEP = 70, (2, 16)
-#: So many steps of the optimiser, in so many passes over the videos.
+#: So many steps of the optimiser, in so many passes over the videos. Few videos have smaller steps, to have as many.
 OPTIMISER_STEPS, PASSES = 400, (10, 100)
 #: Below so many actions a model is narrow and much is dropped.
 FEW_ACTIONS = 5000
-#: Noise on features grows until single frames of held-out training videos are right this often.
+#: Noise on features grows until single frames of held-out training videos are right this often, or halfway between
+#: the most frequent class and all, where that is more.
 RIGHT_UNDER_NOISE = 0.67
 #: Share of the noise's size that every frame draws anew, and that drifts; the squares add up to 1.
 NOISE_SHARE, DRIFT_SHARE = math.sqrt(1 / 5), math.sqrt(4 / 5)
@@ -134,12 +137,17 @@ class _Rules:
         if self._config.causal:
             self._set(frames_per_step=1)
             return
-        frames = self._labels.short_seconds * self._labels.fps / STEPS_IN_SHORT_ACTION
-        self._set(frames_per_step=max(1, math.floor(frames)))
+        labels = self._labels
+        step = min(
+            labels.short_seconds / STEPS_IN_SHORT_ACTION,
+            labels.shortest_seconds / STEPS_IN_SHORTEST_ACTION,
+        )
+        self._set(frames_per_step=max(1, math.floor(step * labels.fps)))
         self.reasons.append(
-            f"frames_per_step {self.values['frames_per_step']}: at {float(self._labels.fps):g} frames a second, an "
-            f"action of {self._labels.short_seconds:.1f} s, which nine of ten outlast, keeps {STEPS_IN_SHORT_ACTION} "
-            "steps, or all its frames."
+            f"frames_per_step {self.values['frames_per_step']}: at {float(labels.fps):g} frames a second, an action "
+            f"of {_text(labels.short_seconds)} s, which nine of ten outlast, keeps {STEPS_IN_SHORT_ACTION} steps, and "
+            f"one of {_text(labels.shortest_seconds)} s, which 99 of 100 outlast, {STEPS_IN_SHORTEST_ACTION}, or all "
+            "their frames."
         )
 
     def _choose_context(self) -> None:
@@ -153,18 +161,20 @@ class _Rules:
             side = "back" if self._config.causal else "to either side"
             options = ", ".join(f"{name} {value}" for name, value in missing.items())
             self.reasons.append(
-                f"{options}: {self.values['head']} sees at least {seconds:.0f} s {side}, {LONG_ACTIONS_SEEN} times "
-                f"the {self._labels.long_seconds:.0f} s that a tenth of the actions reach, or the longest video."
+                f"{options}: {self.values['head']} sees at least {_text(seconds)} s {side}, {LONG_ACTIONS_SEEN} times "
+                f"the {_text(self._labels.long_seconds)} s that a tenth of the actions reach, or the longest video."
             )
 
     def _choose_batches(self) -> None:
         labels, config = self._labels, self._config
         if self._is_left_out("batch_size"):
             low, high = VIDEOS_A_STEP
+            clips = labels.num_videos * config.clips_per_video
+            high = min(high, max(low, clips * PASSES[1] // (OPTIMISER_STEPS * config.devices)))
             self._set(batch_size=min(max(round(ACTIONS_A_STEP / labels.per_video), low), high))
             self.reasons.append(
                 f"batch_size {self.values['batch_size']}: about {ACTIONS_A_STEP} actions a step, at "
-                f"{labels.per_video:.1f} a video, {low} to {high} videos."
+                f"{labels.per_video:.1f} a video, {low} to {high} of {labels.num_videos} videos."
             )
         if self._is_left_out("epochs"):
             videos_a_step = self.values["batch_size"] * config.devices
@@ -203,13 +213,14 @@ class _Rules:
         )
 
     def _choose_noise(self) -> None:
-        self._set(drift_seconds=round(self._labels.around_a_frame, 1))
+        lasts = self._labels.around_a_frame
+        self._set(drift_seconds=round(lasts, 1) or float(f"{lasts:.1g}"))
         if not (self._is_left_out("feature_noise") and self._is_left_out("feature_drift")):
             return
         probe = self._probe(bool(self.values["level_videos"]))
         if probe is None:
             return
-        size = probe.noise_for(RIGHT_UNDER_NOISE)
+        size = probe.noise_for(max(RIGHT_UNDER_NOISE, (1 + probe.chance) / 2))
         self._set(feature_noise=round(size * NOISE_SHARE, 2), feature_drift=round(size * DRIFT_SHARE, 2))
         options = ", ".join(
             f"{name} {self.values[name]}" for name in ("feature_noise", "feature_drift", "drift_seconds")
@@ -218,3 +229,7 @@ class _Rules:
             f"{options}: single frames of held-out training videos are right in {probe.accuracy():.1%}, with this "
             f"noise in {probe.accuracy(size):.1%}; it lasts as long as the action around a frame."
         )
+
+
+def _text(seconds: float) -> str:
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
