@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import vidseq
-from vidseq.cli import main, run_script
+from vidseq.cli import layout_first, main, run_script
 from vidseq.errors import UserError
 from vidseq.training.config import TrainConfig
 
@@ -261,3 +261,24 @@ def test_parameters_of_a_script_may_stand_without_names(script: Callable[..., in
 
     assert script(recipe, "a", "b", "--fps", "3", as_positional=True) == 0
     assert got == [(Path("a"), Path("b"), "3")]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("data convert a.eaf --from elan --out d", "data convert --from elan a.eaf --out d"),
+        ("data convert a.eaf --out d --from=elan", "data convert --from elan a.eaf --out d"),
+        ("--debug data convert --out d --from elan a.eaf", "--debug data convert --from elan --out d a.eaf"),
+        ("data convert --from elan a.eaf", "data convert --from elan a.eaf"),
+        ("data convert elan a.eaf d", "data convert elan a.eaf d"),
+        ("data convert a.eaf --from", "data convert a.eaf --from"),
+        ("data check --from elan", "data check --from elan"),
+    ],
+)
+def test_the_layout_may_stand_anywhere(words: str, expected: str) -> None:
+    assert layout_first(words.split()) == expected.split()
+
+
+def test_a_source_before_its_layout_is_no_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "convert", str(tmp_path / "a.eaf"), "--from", "elan", "--out", str(tmp_path / "d")]) == 2
+    assert "The elan layout expects a file or a folder" in capsys.readouterr().err

@@ -33,6 +33,7 @@ COMMANDS: dict[str, Callable[..., int | None] | str] = {
     "data check": data.check,
     "data browse": data.browse,
     "data ask": data.ask,
+    "data steps": data.steps,
     "data export": data.export,
     "features": features.features,
     "probe": features.probe,
@@ -66,7 +67,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         exit status: 0 all well; 1 done, but some inputs failed and were named; 2 a user's mistake; 128 and the number
         of a signal that stopped it, such as 130 for Ctrl-C, 143 for `kill`, or 141 if what reads its output is gone.
     """
-    return _run(_vidseq, list(sys.argv[1:] if arguments is None else arguments))
+    return _run(_vidseq, layout_first(sys.argv[1:] if arguments is None else arguments))
+
+
+def layout_first(words: Sequence[str]) -> list[str]:
+    """Puts `--from LAYOUT` right behind `data convert`, since the layout says which options there are.
+
+    Args:
+        words: a command line, with or without these words.
+    """
+    words = list(words)
+    convert = next((place for place in range(len(words)) if words[place : place + 2] == ["data", "convert"]), None)
+    if convert is None:
+        return words
+    before, behind = words[: convert + 2], words[convert + 2 :]
+    for place, word in enumerate(behind):
+        option, equals, layout = word.partition("=")
+        if option == "--from" and (equals or place + 1 < len(behind)):
+            named = [layout] if equals else behind[place + 1 : place + 2]
+            return [*before, "--from", *named, *behind[:place], *behind[place + (1 if equals else 2) :]]
+    return words
 
 
 def command() -> NoReturn:

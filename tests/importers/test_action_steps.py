@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidseq.cli import main
 from vidseq.data.action_sequences import read_future
 from vidseq.data.check import check_dataset
 from vidseq.data.dataset import Dataset, write_dataset
@@ -107,3 +108,26 @@ def test_plans_begin_with_the_action_that_is_not_seen_yet(told: dict[str, Datase
     assert [count_visible(store.read("a").pts_seconds, query.time) for query in plans.queries] == [1, 2]
     assert plans.segments == [] and plans.action_labels == steps.action_labels
     assert ask_for_plans(steps, 3).queries == []
+
+
+def test_the_command_makes_steps_of_any_data_set(
+    told: dict[str, Dataset], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for dataset in told.values():
+        idle = Video(video="idle", split="train", duration=3.0)
+        replace(dataset, videos={**dataset.videos, "idle": idle}).save()
+    data, out = (str(tmp_path / name) for name in ("action", "out"))
+    observed = ["--observed", str(tmp_path / "verb"), "--observed", str(tmp_path / "noun")]
+    assert main(["data", "steps", data, "--out", out, *observed]) == 0
+    said = capsys.readouterr().out
+    assert "left out, without an action: idle" in said and "4 actions of 1 video, a second each" in said
+    assert list(Dataset.load(out).videos) == ["a"]
+    assert FeatureStore.open_in(out).dim == 3 + 2 + NUM_TIMES
+    assert main(["data", "steps", data, "--out", str(tmp_path / "own")]) == 0
+    assert FeatureStore.open_in(tmp_path / "own").dim == 4 + NUM_TIMES
+    assert main(["data", "steps", data, "--out", out]) == 2
+    assert "A data set of action steps expects" in capsys.readouterr().err
+    empty = replace(told["action"], segments=[])
+    empty.save()
+    assert main(["data", "steps", data, "--out", str(tmp_path / "none")]) == 2
+    assert "expects segments, got none in 'kitchen'" in capsys.readouterr().err

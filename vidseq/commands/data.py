@@ -153,3 +153,17 @@ def ask(
     )
     print(question_counts(made, families))
     print(f"{made.folder}: {len(made.queries)} questions. Next: vidseq context audit {made.folder} --out audit")
+
+
+def steps(data: Path, *, out: Path, observed: list[Path] | None = None) -> None:
+    """Makes a data set whose frames are actions: what comes next, from the true labels of the past, without pixels.
+
+    Args:
+        data: folder of a data set with segments.
+        out: folder of the new data set, with its features.
+        observed: data set with the same actions under labels that a model sees; may be repeated, such as verbs and
+            nouns; the data set itself if left out.
+    """
+    from vidseq.importers.action_steps import make_action_steps
+
+    print(make_action_steps(data, out, observed or ()))

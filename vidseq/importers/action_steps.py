@@ -1,14 +1,17 @@
 """Data sets whose frames are actions: one frame an action, with features made of the action's labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from vidseq.claims import refuse_existing
 from vidseq.data.action_sequences import derive_action_sequences
 from vidseq.data.dataset import Dataset, write_dataset
+from vidseq.data.fields import listing
 from vidseq.data.schema import Query, Segment
+from vidseq.data.words import count
 from vidseq.errors import DataError
 from vidseq.features.external import external_fingerprint
 from vidseq.features.fingerprint import Fingerprint
@@ -63,6 +66,40 @@ def write_action_steps(
         observations="symbolic",
     )
     return write_dataset(out, info, videos, segments)
+
+
+def make_action_steps(data: Path, out: Path, observed: Sequence[Path] = ()) -> str:
+    """Runs `vidseq data steps`: see `write_action_steps`; videos without an action are left out.
+
+    Args:
+        data: folder of the data set whose actions are predicted.
+        out: folder of the new data set.
+        observed: folders of data sets with the same actions under the labels that a model sees; none: those of `data`.
+
+    Returns:
+        what was written, in lines.
+
+    Raises:
+        UserError: the folder is there.
+        DataError: there is no action, or `observed` has others.
+    """
+    refuse_existing(out, "A data set of action steps")
+    dataset = Dataset.load(data)
+    others = [Dataset.load(folder) for folder in observed]
+    acting = {item.video for item in dataset.segments if item.label != dataset.info.background}
+    if not acting:
+        raise DataError(f"A data set of action steps expects segments, got none in '{dataset.info.name}'.")
+    parts = [_of_videos(part, acting) for part in (dataset, *others)]
+    made = write_action_steps(out, parts[0], parts[1:] or parts[:1])
+    idle = [video for video in dataset.videos if video not in acting]
+    lines = [f"left out, without an action: {listing(idle, 5)}"] if idle else []
+    done = f"{out}: {count(len(made.segments), 'action')} of {count(len(made.videos), 'video')}, a second each."
+    return "\n".join([*lines, f"{done} Next: vidseq train --data {out} --tasks '{{next_action: {{}}}}'"])
+
+
+def _of_videos(dataset: Dataset, names: Container[str]) -> Dataset:
+    videos = {name: video for name, video in dataset.videos.items() if name in names}
+    return replace(dataset, videos=videos, segments=[item for item in dataset.segments if item.video in names])
 
 
 def ask_for_plans(steps: Dataset, length: int) -> Dataset:

@@ -258,5 +258,5 @@ def refuse_newer(path: Path, tool: str, version: object, newest: int) -> None:
     if found is None or int(found.group(1)) > newest:
         raise DataError(
             f"{path.name}: expects {tool} of a version up to {newest}, got version {version!r}. "
-            "Export an older version."
+            f"{'Save it again with the tool.' if found is None else 'Export an older version.'}"
         )
