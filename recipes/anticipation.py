@@ -2,7 +2,11 @@
 
 Command:   python recipes/anticipation.py --data FOLDER --name breakfast|50salads [--splits 1,2] [--heads lstm,gru]
            The data folder holds groundTruth, mapping.txt and splits (the layout of MS-TCN; 15 or 30 labels a second).
-           Other heads get the number of parameters of the default head, projections included.
+           Other heads get the number of parameters of the default head, projections included. A split is what these
+           commands do, with the options of SETTINGS; --similarity '{done: 1, elapsed: 1, length: 0.4}' for Breakfast:
+             vidseq data convert FOLDER --from mstcn --out salads --fps 30 --split 1 --group '^rgb-(\\d+)-'
+             vidseq train --data salads --out run --features observed_labels
+             vidseq evaluate --data salads --model run --similar 0.5
 Cost:      on one busy core 50 Salads (three seeds) 20 minutes, Breakfast (one seed) 40; an interrupted run resumes.
 Expected:  mean over classes in percent, one column per cell (observed: predicted), over all predicted frames and over
            those after the first transition; the same with 95% intervals over people, and the paired difference from
@@ -43,25 +47,22 @@ from pathlib import Path
 
 import pandas as pd
 
-from vidseq import load_model
 from vidseq.cli import run_script
 from vidseq.comparison import equal_size
 from vidseq.data import Dataset
 from vidseq.errors import unknown_name
+from vidseq.evaluation import evaluate_models
 from vidseq.forecasting import (
     PATIENT,
     SIMILAR,
-    LabelMethods,
-    LabelMoments,
+    ForecastReport,
     Similarity,
-    SimilarMoments,
     interval_table,
     long_term_table,
-    pool,
+    moments_to_learn,
 )
 from vidseq.heads import head_names
 from vidseq.importers import IMPORTERS
-from vidseq.inference import Predictor
 from vidseq.reporting import to_markdown, write_table
 from vidseq.training import ResolvedConfig, fit
 
@@ -89,7 +90,6 @@ SOURCES = {
     "50salads": Source(30, 32, 20, 0.5, Similarity(), "1,2,3,4,5", "0,1,2", r"^rgb-(\d+)-"),
 }
 SETTINGS = ResolvedConfig(
-    tasks={"labels_ahead": {}},
     head="lstm",
     dim=64,
     dropout=0.3,
@@ -99,8 +99,6 @@ SETTINGS = ResolvedConfig(
     lr=3e-3,
     full_context=1.0,
 )
-#: How much the lengths of training segments vary, see `moments_of`.
-STRETCH = 0.3
 
 
 def main(
@@ -126,15 +124,16 @@ def main(
     if name not in SOURCES:
         raise unknown_name("data set", name, SOURCES)
     source = SOURCES[name]
-    training = training or dataclasses.replace(SETTINGS, epochs=source.epochs)
-    seed_numbers, names = list(map(int, (seeds or source.seeds).split(","))), head_names(heads or training.head)
-    rows = pd.concat(
-        [
-            score_split(data, out, name, split, seed_numbers, names, training)
-            for split in map(int, (splits or source.splits).split(","))
-        ],
-        ignore_index=True,
+    training = dataclasses.replace(
+        training or dataclasses.replace(SETTINGS, epochs=source.epochs),
+        tasks={"labels_ahead": {"queries_per_video": source.moments}},
     )
+    seed_numbers, names = list(map(int, (seeds or source.seeds).split(","))), head_names(heads or training.head)
+    tables = [
+        score_split(data, out, name, split, seed_numbers, names, training)
+        for split in map(int, (splits or source.splits).split(","))
+    ]
+    rows = pd.concat(tables, ignore_index=True)
     write_table(rows, out / f"{name}.csv")
     runs = [PATIENT, SIMILAR, *(f"{what}{mark(head, training)}" for what in ("model", "both") for head in names)]
     for what, table in {
@@ -144,7 +143,7 @@ def main(
     }.items():
         write_table(table, out / f"{name}{what}.md")
         print(to_markdown(table, digits=1))
-    print(f"Intervals over {rows['group'].nunique()} people. Seeds: {', '.join(map(str, sorted(set(rows['seed']))))}.")
+    print(f"Intervals over {rows['group'].nunique()} people. Seeds: {', '.join(map(str, seed_numbers))}.")
 
 
 def score_split(
@@ -154,33 +153,20 @@ def score_split(
     source, folder = SOURCES[name], out / f"{name}-split{split}"
     if not (folder / "dataset.json").is_file():
         IMPORTERS["mstcn"](data, folder, fps=source.fps, split=split, group=source.group)
-    dataset = Dataset.load(folder)
-    learning = LabelMoments(dataset, folder / "moments", count=source.moments, stretch=STRETCH)
-    similar = SimilarMoments(learning.training.values(), len(dataset.action_labels), similarity=source.similarity)
-    test = learning.labels("test")
-    methods = LabelMethods(learning.labels("train"), test, len(dataset.action_labels), similar)
-    of_similar, rows, configs = methods.similar_moments(), [], {}
+    learnt, store = moments_to_learn(Dataset.load(folder), training)
+    runs, names = [], {}
     for head in heads:
-        configs[head], size = equal_size(head, training, learning.dataset, learning.store, frames=24)
-        about = f"width {configs[head].dim}, options {configs[head].head_options}, {size:,} parameters"
-        print(f"{head}: {about}.", flush=True)
-    for seed in seeds:
-        forecasts = {SIMILAR: of_similar}
-        for head, sized in configs.items():
-            run = out / f"{name}-split{split}{mark(head, training, '-')}-seed{seed}"
-            fit(learning.dataset, learning.store, dataclasses.replace(sized, seed=seed), run, resume=True)
-            predictor = Predictor(load_model(run, "cpu", fingerprint=learning.store.fingerprint))
-            of_model = learning.forecasts(predictor, test)
-            both = {video: pool(of_model[video], of_similar[video], source.weight) for video in test}
-            forecasts |= {f"model{mark(head, training)}": of_model, f"both{mark(head, training)}": both}
-        named = methods.baselines()
-        for method, of_video in forecasts.items():
-            named[f"{method}, likeliest"] = methods.named(of_video, likeliest=True)
-            named[method] = methods.named(of_video)
-        groups = {video: dataset.group_of(video) for video in test}
-        rows.append(methods.score(named, split=split, groups=groups, seed=seed))
-        print(f"Split {split}, seed {seed} is done.", flush=True)
-    return pd.concat(rows, ignore_index=True)
+        sized, size = equal_size(head, training, learnt, store, frames=24)
+        print(f"{head}: width {sized.dim}, options {sized.head_options}, {size:,} parameters.", flush=True)
+        for seed in seeds:
+            runs.append(out / f"{name}-split{split}{mark(head, training, '-')}-seed{seed}")
+            fit(learnt, store, dataclasses.replace(sized, seed=seed), runs[-1], resume=True)
+            for its_name, what in {"": "model", f" + {SIMILAR}": "both"}.items():
+                names[f"{runs[-1].name}{its_name}"] = f"{what}{mark(head, training)}"
+            names[f"{runs[-1].name}, likeliest"] = f"model{mark(head, training)}, likeliest"
+    scores = out / "scores" / f"{name}-split{split}"
+    evaluate_models(folder, runs, out=scores, also=[ForecastReport(source.weight, source.similarity)])
+    return pd.read_parquet(scores / "forecasts.parquet").replace({"run": names}).assign(split=split)
 
 
 def mark(head: str, training: ResolvedConfig, comma: str = ", ") -> str:

@@ -43,13 +43,13 @@ def test_heads_of_one_size_beside_the_floors(recipe, salads, tmp_path, capsys):
     training = dataclasses.replace(recipe.SETTINGS, epochs=8, dim=32)
     recipe.main(salads, out=tmp_path, splits="1", seeds="0,1", heads="lstm,gru", training=training)
     rows = pd.read_csv(tmp_path / "50salads.csv")
-    models = {
-        f"{what}{head}{how}" for what in ("model", "both") for head in ("", ", gru") for how in ("", ", likeliest")
-    }
-    others = {"last label", "bigram", recipe.PATIENT, f"{recipe.PATIENT}, mean length"}
-    others |= {"similar moments", "similar moments, likeliest"}
+    models = {f"{what}{head}" for what in ("model", "both") for head in ("", ", gru")}
+    models |= {"model, likeliest", "model, gru, likeliest"}
+    others = {"last label", "bigram", recipe.PATIENT, f"{recipe.PATIENT}, mean length", "similar moments"}
     assert set(rows["run"]) == models | others
-    assert rows.groupby("run")["total"].sum().nunique() == 1  # all are asked the same
+    assert rows.groupby(["run", "seed"])["total"].sum().nunique() == 1  # all are asked the same
+    assert (rows.groupby("run")["seed"].nunique() == 2).sum() == len(models)
+    assert set(rows["split"]) == {1}
     shares = rows.groupby("run")["correct"].sum() / rows.groupby("run")["total"].sum()
     assert shares["both"] > shares["last label"] + 0.2  # what comes next is always the same
     sizes = [num_parameters(load_model(tmp_path / f"50salads-split1{head}-seed1", "cpu")) for head in ("", "-gru")]

@@ -11,10 +11,10 @@ import pytest
 from layouts import write_mstcn
 
 from vidseq.data.dataset import Dataset
+from vidseq.data.moments import classes_of, moment_name, moments_of
 from vidseq.evaluation.rows import read_rows
-from vidseq.forecasting import LabelMoments
+from vidseq.forecasting import OBSERVED, moments_to_learn
 from vidseq.forecasting.methods import one_of_each_performance
-from vidseq.forecasting.moments import moment_name
 from vidseq.importers import IMPORTERS
 from vidseq.segmentation.segment_metrics import runs_of
 
@@ -77,19 +77,21 @@ def test_anticipation_stands_beside_its_floors(
 
 
 def test_the_model_sees_just_what_is_observed(salads: Path, tmp_path: Path) -> None:
-    source = recipe("anticipation").SOURCES["50salads"]
+    module = recipe("anticipation")
+    source = module.SOURCES["50salads"]
     folder = tmp_path / "data"
     IMPORTERS["mstcn"](salads, folder, fps=source.fps, split=1, group=source.group)
     dataset = Dataset.load(folder)
-    learning = LabelMoments(dataset, folder / "moments", count=source.moments, stretch=0.3)
-    labels = learning.labels("test")["rgb-06-1"]
+    learnt, _ = moments_to_learn(dataset, module.SETTINGS)
+    _, store = moments_of(dataset, ["rgb-06-1"], OBSERVED)
+    labels = classes_of(dataset, "rgb-06-1")
     assert [dataset.action_labels[number] for number in labels] == (
         (salads / "groundTruth" / "rgb-06-1.txt").read_text().split()
     )
-    assert {learning.dataset.group_of(video) for video in learning.dataset.videos} == {f"{n:02d}" for n in range(1, 6)}
+    assert {learnt.group_of(video) for video in learnt.videos} == {f"{n:02d}" for n in range(1, 6)}
     for number, share in enumerate((0.2, 0.3)):
         observed = labels[: int(share * len(labels))]
-        frames = learning.store.read(moment_name("rgb-06-1", number)).features
+        frames = store.read(moment_name("rgb-06-1", number)).features
         runs = runs_of(observed)
         assert frames[:, :3].argmax(axis=1).tolist() == runs.labels.tolist()
         lasted = (runs.ends - runs.starts)[-1] / 30

@@ -20,6 +20,7 @@ def evaluate(
     limit: int | None = None,
     recall: int | None = None,
     similar: float | None = None,
+    similarity: dict[str, float] | None = None,
     plans: int | None = None,
     ensemble: bool = False,
 ) -> None:
@@ -32,11 +33,12 @@ def evaluate(
         contexts: lengths of the past to show, such as 1f,1s,2s,...,full.
         controls: baselines beside the models, such as blind,last_frame,swapped_past:30s,majority; all: those that fit.
         out: folder for rows.parquet, tables, figures and timeline.html.
-        features: start of the name of the features' folder, if there are several.
+        features: start of the name of the features' folder; those that the models need if left out.
         device: where to compute: auto, cpu, cuda or mps.
         limit: only the first N queries.
         recall: class-mean recall of the first N answers, as they are and adjusted for rare classes.
         similar: pool forecasts with similar moments; the weight of the model, such as 0.5.
+        similarity: what makes moments similar, such as {done: 1, length: 0.4}.
         plans: of N sequences of coming actions, drawn for each moment, the best counts.
         ensemble: also score the mean of the models' frame labels.
     """
@@ -44,8 +46,9 @@ def evaluate(
     from vidseq.evaluation.recall_report import RecallReport
     from vidseq.forecasting.forecast_report import ForecastReport
     from vidseq.forecasting.plan_report import PlanReport
+    from vidseq.forecasting.similar_moments import Similarity
 
-    also: list[ModelReport] = [ForecastReport(similar)]
+    also: list[ModelReport] = [ForecastReport(similar, Similarity.of(similarity or {}))]
     also += [] if plans is None else [PlanReport(plans)]
     also += [] if recall is None else [RecallReport(recall)]
     print(evaluate_models(data, model, split=split, contexts=contexts, controls=comma_words(*controls or ()), out=out,
@@ -76,7 +79,7 @@ def timeline(
         split: the videos to ask models about.
         video: a video to show; may be repeated; the first ones if left out.
         limit: most videos, if none is named.
-        features: start of the name of the features' folder, if there are several.
+        features: start of the name of the features' folder; those that the models need if left out.
         device: where to compute: auto, cpu, cuda or mps.
     """
     from vidseq.evaluation.write_timeline import write_timeline
@@ -114,7 +117,7 @@ def context(
             extrapolated, retrained (trains a model for each length).
         seeds: seeds of retrained models, such as 0,1,2; those of the runs if left out.
         split: the videos to use.
-        features: start of the name of the features' folder, if there are several.
+        features: start of the name of the features' folder; those that the models need if left out.
         device: where to compute: auto, cpu, cuda or mps.
         workers: processes at the same time.
         limit: only the first N queries.
@@ -155,7 +158,7 @@ def explain(
         question: question of the query, if the data set has several or none at that time.
         deletion: remove frames, or replace them by the mean of the training frames.
         split: the videos to use, if no video is named.
-        features: start of the name of the features' folder, if there are several.
+        features: start of the name of the features' folder; those that the models need if left out.
         device: where to compute: auto, cpu, cuda or mps.
         limit: only N queries, if no video is named.
     """

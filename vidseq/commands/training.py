@@ -29,18 +29,25 @@ def train(data: Path, out: Path, config: TrainConfig, *, features: str | None = 
         data: folder of the data set.
         out: folder of the run, such as runs/lstm.
         config: the model and its training.
-        features: start of the name of the features' folder, if there are several.
+        features: start of the name of the features' folder, if there are several and --start names no model of them;
+            observed_labels: forecast from the labels of the past alone.
         resume: go on with the run that is there.
     """
     from vidseq.data.dataset import Dataset
-    from vidseq.features.store import FeatureStore
+    from vidseq.data.moments import OBSERVED_LABELS
+    from vidseq.forecasting.label_moments import moments_to_learn
+    from vidseq.inference.model_features import open_features
     from vidseq.training import fit
 
     def on_standard_error(line: str) -> None:
         print(line, file=sys.stderr)
 
     dataset = Dataset.load(data)
-    print(fit(dataset, FeatureStore.open_in(data, features), config, out, resume=resume, report=on_standard_error))
+    if features == OBSERVED_LABELS:
+        dataset, store = moments_to_learn(dataset, config)
+    else:
+        store = open_features(data, [config.start] if config.start else [], features)
+    print(fit(dataset, store, config, out, resume=resume, report=on_standard_error))
 
 
 @option_groups(
@@ -80,7 +87,7 @@ def compare(
         split: the videos to evaluate on.
         contexts: lengths of the past to show, such as 1f,1s,2s,...,full.
         controls: baselines beside the heads; blind,last_frame,shuffled,majority if left out.
-        features: start of the name of the features' folder, if there are several.
+        features: start of the name of the features' folder, if there are several; with --start, those of its model.
         workers: runs at the same time, one thread each; one a CPU if left out.
     """
     from vidseq.comparison.compare import CONTROLS, compare_heads, parse_seeds

@@ -24,6 +24,7 @@ from vidseq.evaluation.rows import concatenate, read_rows, write_rows
 from vidseq.features.store import FeatureStore
 from vidseq.files import atomic_write
 from vidseq.heads import num_parameters
+from vidseq.inference.model_features import open_features
 from vidseq.processes import num_cpus, run_jobs
 from vidseq.progress import progress
 from vidseq.reporting.figures import save_figure
@@ -81,7 +82,8 @@ def compare_heads(
         split: the split to evaluate.
         contexts: see `vidseq.evaluation.contexts.parse_contexts`.
         controls: see `vidseq.evaluation.evaluator.evaluate`.
-        features: the start of the name of a features folder; needed if there are several.
+        features: the start of the name of a features folder; needed if there are several, unless training starts
+            from a model.
         workers: number of runs at the same time, with one thread each; None: the number of CPUs.
 
     Returns:
@@ -98,7 +100,7 @@ def compare_heads(
     if workers < 1:
         raise UserError(f"Comparison expects at least 1 worker, got {workers}.")
     check_controls(controls)
-    dataset, store = Dataset.load(data), FeatureStore.open_in(data, features)
+    dataset, store = Dataset.load(data), open_features(data, [training.start] if training.start else [], features)
     queries = check_questions(dataset, store, training, split)
     longest = max(query.time for query in queries)
     parse_contexts(contexts, longest)
@@ -118,7 +120,7 @@ def compare_heads(
         features=store.fingerprint.name,
     )
     trials = [
-        Trial(data, features, plan, one, seed, training.device, out / "runs" / f"{one.head}-seed{seed}")
+        Trial(data, store.folder.name, plan, one, seed, training.device, out / "runs" / f"{one.head}-seed{seed}")
         for seed in plan.seeds
         for one in plan.candidates
     ]

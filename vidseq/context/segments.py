@@ -133,7 +133,7 @@ def sweep_segments(
 
 def _score_part(sweep: Sweep, part: _Part) -> None:
     assert sweep.frame_labels_every is not None
-    dataset, store = opened(sweep.data, sweep.features)
+    dataset, store = opened(sweep)
     predictor = predictor_of(part.model, sweep)
     run = describe_run(part.model, predictor.model)
     rows = segments_by_context(

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -33,6 +33,7 @@ from vidseq.evaluation.models import queries_for
 from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate, read_rows, write_rows
 from vidseq.evaluation.run_description import describe_run, trained_seconds
 from vidseq.features.store import FeatureStore
+from vidseq.inference.model_features import open_features
 from vidseq.inference.predictor import Predictor
 from vidseq.processes import JobResult, all_values, run_jobs
 from vidseq.progress import progress
@@ -62,7 +63,7 @@ class Sweep:
     seeds: tuple[int, ...] = ()
     """Seeds of retrained models; (): those of the runs."""
     features: str | None = None
-    """The start of the name of a features folder; needed if there are several."""
+    """The start of the name of a features folder; None: those that the models need, see `open_features`."""
     limit: int | None = None
     """Largest number of queries, counted from the first; None: all."""
     device: str = "auto"
@@ -133,7 +134,7 @@ def run_sweep(
     """
     if workers < 1:
         raise UserError(f"A sweep expects at least 1 worker, got {workers}.")
-    for kept in (opened, _predictor, _frame_queries):
+    for kept in (_opened, _predictor, _frame_queries):
         kept.cache_clear()  # files may have changed since an earlier sweep of this process
     loaded = _OpenSweep(sweep)
     with held(out, "A sweep"):
@@ -164,7 +165,7 @@ class _OpenSweep:
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
-        self.dataset, self.store = opened(sweep.data, sweep.features)
+        self.dataset, self.store = opened(sweep)
         self.models = [predictor_of(folder, sweep) for folder in sweep.models]
         self.runs = [describe_run(folder, found.model) for folder, found in zip(sweep.models, self.models)]
         self.query_sets = [
@@ -323,13 +324,13 @@ def _answer_all(sweep: Sweep, files: Mapping[_Part, Path], workers: int) -> None
 
 
 def _train(sweep: Sweep, training: _Training) -> None:
-    dataset, store = opened(sweep.data, sweep.features)
+    dataset, store = opened(sweep)
     retrain(dataset, store, training.run, training.context, training.seed, training.out)
 
 
 def _answer_part(sweep: Sweep, job: tuple[_Part, Path]) -> None:
     part, file = job
-    dataset, store = opened(sweep.data, sweep.features)
+    dataset, store = opened(sweep)
     predictor = predictor_of(part.model, sweep)
     queries = [query for query in _queries(sweep, predictor) if query.video in set(part.videos)]
     query_set = QuerySet(dataset, store, sweep.split, queries, predictor.classes_of_kinds)
@@ -338,7 +339,7 @@ def _answer_part(sweep: Sweep, job: tuple[_Part, Path]) -> None:
 
 
 def _queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
-    dataset, _ = opened(sweep.data, sweep.features)
+    dataset, _ = opened(sweep)
     queries = _all_queries(sweep, predictor)
     if not queries:
         raise UserError(f"A sweep expects models with a query task that '{dataset.info.name}' has, got none.")
@@ -348,10 +349,10 @@ def _queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
 def _all_queries(sweep: Sweep, predictor: Predictor) -> list[Query]:
     """Returns all queries for a model, in all splits."""
     if sweep.frame_labels_every is None:
-        return queries_for(predictor.model, opened(sweep.data, sweep.features)[0])
+        return queries_for(predictor.model, opened(sweep)[0])
     task = predictor.model.dense_task()
     dense = _Dense(task.name, predictor.classes(task.name), task.options, task)
-    return _frame_queries(sweep.data, sweep.features, sweep.frame_labels_every, dense)
+    return _frame_queries(_source(sweep), sweep.frame_labels_every, dense)
 
 
 @dataclass(frozen=True)
@@ -365,27 +366,43 @@ class _Dense:
 
 
 @functools.lru_cache(maxsize=1)
-def _frame_queries(data: Path, features: str | None, every_seconds: float, dense: _Dense) -> list[Query]:
+def _frame_queries(source: "_Source", every_seconds: float, dense: _Dense) -> list[Query]:
     """Makes the frame-label queries once per process, because it reads the times of every video."""
-    return frame_label_queries(*opened(data, features), every_seconds, dense.task, dense.classes)
+    return frame_label_queries(*_opened(source), every_seconds, dense.task, dense.classes)
+
+
+class _Source(NamedTuple):
+    """What a sweep reads."""
+
+    data: Path
+    models: tuple[Path, ...]
+    features: str | None
+
+
+def _source(sweep: Sweep) -> _Source:
+    return _Source(sweep.data, tuple(sweep.models), sweep.features)
+
+
+def opened(sweep: Sweep) -> tuple[Dataset, FeatureStore]:
+    """Opens the data set of a sweep and the features that its models need; once a process."""
+    return _opened(_source(sweep))
 
 
 @functools.lru_cache(maxsize=1)
-def opened(data: Path, features: str | None) -> tuple[Dataset, FeatureStore]:
-    """Opens a data set and the features whose folder's name begins so; once a process."""
-    return Dataset.load(data), FeatureStore.open_in(data, features)
+def _opened(source: _Source) -> tuple[Dataset, FeatureStore]:
+    return Dataset.load(source.data), open_features(*source)
 
 
 @functools.lru_cache(maxsize=1)
-def _predictor(folder: Path, data: Path, features: str | None, device: str) -> Predictor:
-    dataset, store = opened(data, features)
+def _predictor(folder: Path, source: _Source, device: str) -> Predictor:
+    dataset, store = _opened(source)
     model = load_model(folder, device, fingerprint=store.fingerprint)
     return Predictor(model, dataset.class_labels)
 
 
 def predictor_of(folder: Path, sweep: Sweep) -> Predictor:
     """Loads a model for the classes of a sweep's data set; the last one stays loaded."""
-    return _predictor(folder, sweep.data, sweep.features, sweep.device)
+    return _predictor(folder, _source(sweep), sweep.device)
 
 
 def _in_mode(run: Run, mode: str) -> Run:

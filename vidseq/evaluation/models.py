@@ -24,6 +24,7 @@ from vidseq.evaluation.tables import accuracy_table, pivot_accuracy
 from vidseq.evaluation.timeline import add_rows
 from vidseq.features.store import FeatureStore
 from vidseq.inference.ensemble import Ensemble
+from vidseq.inference.model_features import open_features
 from vidseq.inference.predictor import Predictor
 from vidseq.model import VideoReasoner
 from vidseq.reporting.figures import save_figure
@@ -84,7 +85,7 @@ def evaluate_models(
             frame_labels_segment_classes.csv (average precision of segments), timeline.html, and figures as .svg and
             .png: calibration, one for each dense task, such as frame_labels_calibration, and, with two contexts or
             more, context; None: no files are written.
-        features: the start of the name of a features folder; needed if there are several.
+        features: the start of the name of a features folder; None: those that the models need, see `open_features`.
         device: device of the model.
         limit: largest number of queries, counted from the first; None: all.
         also: further parts of the evaluation.
@@ -126,7 +127,7 @@ def measure_models(
     ensemble: bool = False,
 ) -> Measured:
     """Asks trained models the queries of a split, and labels its frames; see `evaluate_models`."""
-    dataset, store = Dataset.load(data), FeatureStore.open_in(data, features)
+    dataset, store = Dataset.load(data), open_features(data, models, features)
     answered: list[pd.DataFrame] = []
     labelled: dict[str, list[LabelledFrames]] = {}
     reported, loaded = False, []

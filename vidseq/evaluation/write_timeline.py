@@ -45,7 +45,7 @@ def write_timeline(
         split: the videos that models are asked about.
         videos: the videos to show; none: the first ones.
         limit: most videos, where none are named.
-        features: the start of the name of a features folder; needed if there are several.
+        features: the start of the name of a features folder; None: those that the models need, see `open_features`.
         device: device of the models.
 
     Returns:

@@ -28,6 +28,7 @@ from vidseq.explain.find import ImportantPast, find_important_past
 from vidseq.explain.tiles import tiles_of
 from vidseq.features.store import FeatureStore
 from vidseq.files import atomic_write
+from vidseq.inference.model_features import open_features
 from vidseq.inference.predictor import Predictor
 from vidseq.progress import progress
 from vidseq.reporting.figures import save_figure
@@ -77,7 +78,7 @@ class _Explainer:
 
 
 def _open(data: Path | str, model: Path | str, *, deletion: str, features: str | None, device: str) -> _Explainer:
-    dataset, store = Dataset.load(data), FeatureStore.open_in(data, features)
+    dataset, store = Dataset.load(data), open_features(data, [model], features)
     reasoner = load_model(Path(model), device, fingerprint=store.fingerprint)
     predictor = Predictor(reasoner, dataset.class_labels)
     return _Explainer(dataset, store, predictor, queries_for(reasoner, dataset), deletion)
@@ -108,7 +109,7 @@ def explain_prediction(
             does not have at that time is asked too, without a known answer.
         deletion: see `vidseq.explain.rescoring.DELETIONS`; the mean frame is that of the training videos.
         max_blocks: see `find_important_past`.
-        features: the start of the name of a features folder; needed if there are several.
+        features: the start of the name of a features folder; None: those that the model needs, see `open_features`.
         device: device of the model.
 
     Returns:

@@ -1,5 +1,6 @@
 """Scores models that forecast in `vidseq evaluate`: long-term anticipation as published, beside baselines."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,12 @@ import pandas as pd
 from vidseq.data.action_sequences import overlapping_actions
 from vidseq.data.dataset import Dataset
 from vidseq.data.examples import labels_of_video
+from vidseq.data.moments import classes_of, shows_observed_labels
+from vidseq.errors import UserError
 from vidseq.evaluation.rows import Run, write_parquet
 from vidseq.features.store import FeatureStore
-from vidseq.forecasting.long_term import long_term_table
+from vidseq.forecasting.label_moments import forecasts_from_labels
+from vidseq.forecasting.long_term import MIN_FRAMES, long_term_table
 from vidseq.forecasting.long_term_intervals import interval_table
 from vidseq.forecasting.methods import (
     PATIENT,
@@ -19,16 +23,15 @@ from vidseq.forecasting.methods import (
     Forecaster,
     LabelMethods,
     one_of_each_performance,
+    pool,
 )
-from vidseq.forecasting.similar_moments import SimilarMoments
+from vidseq.forecasting.similar_moments import USUAL, Similarity, SimilarMoments
 from vidseq.inference.predictor import Predictor
 from vidseq.reporting.tables import to_markdown, write_table
 from vidseq.tasks import FutureTask, of_family
 
 #: Methods that are given the length of the video, which the published protocol allows.
 _GIVEN_LENGTH = ("bigram", PATIENT, SIMILAR)
-#: A video with fewer samples has none before the first fifth.
-_MIN_FRAMES = 5
 
 
 class ForecastReport:
@@ -36,10 +39,16 @@ class ForecastReport:
 
     Args:
         weight: weight of a model where it is pooled with similar moments, from 0 to 1; None: it is not pooled.
+        similarity: what makes moments similar.
+
+    Raises:
+        UserError: the weight is below 0 or above 1.
     """
 
-    def __init__(self, weight: float | None = None) -> None:
-        self._weight = weight
+    def __init__(self, weight: float | None = None, similarity: Similarity = USUAL) -> None:
+        if weight is not None and not 0 <= weight <= 1:
+            raise UserError(f"--similar expects a weight of the model from 0 to 1, got {weight}.")
+        self._weight, self._similarity = weight, similarity
         self._rows: list[pd.DataFrame] = []
         self._notes: list[str] = []
         self._given_length = set(_GIVEN_LENGTH)
@@ -68,9 +77,9 @@ class ForecastReport:
             )
             return True
         labels = {part: _labels_of(dataset, store, part) for part in ("train", split)}
-        short = [video for video, classes in labels[split].items() if len(classes) < _MIN_FRAMES]
+        short = [video for video, classes in labels[split].items() if len(classes) < MIN_FRAMES]
         if short:
-            self._notes.append(f"{len(short)} videos have fewer than {_MIN_FRAMES} samples and are left out.")
+            self._notes.append(f"{len(short)} videos have fewer than {MIN_FRAMES} samples and are left out.")
         test = {video: classes for video, classes in labels[split].items() if video not in short}
         self._score(predictor, list(tasks.values()), dataset, store, split, run, labels["train"], test)
         return True
@@ -87,25 +96,23 @@ class ForecastReport:
         test: dict[str, np.ndarray],
     ) -> None:
         actions = dataset.action_labels
-        similar = SimilarMoments(one_of_each_performance(dataset, training).values(), len(actions))
+        performances = one_of_each_performance(dataset, training).values()
+        similar = SimilarMoments(performances, len(actions), similarity=self._similarity)
         methods = LabelMethods(training, test, len(actions), similar)
-        forecasts: dict[str, ClassForecasts] = {}
-        if not self._rows:
-            forecasts[SIMILAR] = methods.similar_moments()
+        of_similar = methods.similar_moments() if self._weight is not None or not self._rows else {}
+        forecasts: dict[str, ClassForecasts] = {} if self._rows else {SIMILAR: of_similar}
         named = {} if self._rows else methods.baselines()
         for task in tasks:
             name = run.run if len(tasks) == 1 else f"{run.run} {task.name}"
-            for label, alone in {name: True, f"{name} + {SIMILAR}": False}.items():
-                if not alone and self._weight is None:
-                    continue
-                weight = 1.0 if self._weight is None else self._weight
-                forecaster = Forecaster(predictor, task, actions, similar=None if alone else similar, weight=weight)
-                forecasts[label] = {
-                    video: forecaster(store.read(video), video, classes) for video, classes in test.items()
-                }
-                if task.given_length or not alone:
-                    self._given_length |= {label, f"{label}, likeliest"}
-            named[f"{name}, likeliest"] = methods.named(forecasts[name], likeliest=True)
+            alone = _forecasts(predictor, task, dataset, store, test)
+            forecasts[name] = alone
+            if task.given_length:
+                self._given_length |= {name, f"{name}, likeliest"}
+            if self._weight is not None:
+                together = f"{name} + {SIMILAR}"
+                forecasts[together] = {video: pool(alone[video], of_similar[video], self._weight) for video in test}
+                self._given_length.add(together)
+            named[f"{name}, likeliest"] = methods.named(alone, likeliest=True)
         named |= {name: methods.named(of_video) for name, of_video in forecasts.items()}
         groups = {video: dataset.group_of(video) for video in test}
         self._rows.append(methods.score(named, split=split, groups=groups, seed=run.seed))
@@ -134,9 +141,25 @@ class ForecastReport:
 
 
 def _labels_of(dataset: Dataset, store: FeatureStore, split: str) -> dict[str, np.ndarray]:
-    """The class of each sample of a split's videos that have features, (n,) each; below 0 without one."""
+    """The class of each sample of a split's videos that have features, (n,) each; below 0 without one.
+
+    Observed labels are counted at the rate of the data set, and need no features.
+    """
+    videos = [video.video for video in dataset.split(split)]
+    if shows_observed_labels(store.fingerprint):
+        return {video: classes_of(dataset, video) for video in videos}
     return {
-        video.video: labels_of_video(dataset, video.video, store.read(video.video).pts_seconds).numpy()
-        for video in dataset.split(split)
-        if video.video in store
+        video: labels_of_video(dataset, video, store.read(video).pts_seconds).numpy()
+        for video in videos
+        if video in store
     }
+
+
+def _forecasts(
+    predictor: Predictor, task: FutureTask, dataset: Dataset, store: FeatureStore, test: Mapping[str, np.ndarray]
+) -> ClassForecasts:
+    """The class forecasts of a model, from what it was trained on: features, or labels up to the moment."""
+    if shows_observed_labels(store.fingerprint):
+        return forecasts_from_labels(predictor, task, dataset, list(test))
+    forecaster = Forecaster(predictor, task, dataset.action_labels)
+    return {video: forecaster(store.read(video), video) for video in test}

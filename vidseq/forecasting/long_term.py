@@ -20,6 +20,8 @@ from vidseq.evaluation.rows import UNNAMED_RUN, Run
 OBSERVED, PREDICTED = (0.2, 0.3), (0.1, 0.2, 0.3, 0.5)
 #: Multiples of the observed part, for horizons that do not depend on the video's length.
 MULTIPLES = (0.5, 1.0, 1.5, 2.5)
+#: A video with fewer frames has none before the first fifth.
+MIN_FRAMES = 5
 #: The frames that are scored: all that are predicted, or those after the first true change of label.
 PARTS = ("all", "after_transition")
 

@@ -1,12 +1,17 @@
 """Forecasts classes from what followed similar moments of training videos; nothing is trained."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from vidseq.errors import UserError, unknown_name
 from vidseq.forecasting.class_forecast import OFFSETS
 from vidseq.segmentation.segment_metrics import runs_of
+
+#: What differences are divided by.
+_SCALES = ("share", "elapsed", "length")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +30,34 @@ class Similarity:
     """Cost of a different previous class."""
     newest: float = 6.0
     """Cost of a different current class."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, is_scale = getattr(self, field.name), field.name in _SCALES
+            if not math.isfinite(value) or value < 0 or (is_scale and value == 0):
+                raise UserError(
+                    f"--similarity expects {field.name} {'above 0' if is_scale else 'from 0 on'}, got {value}."
+                )
+
+    @classmethod
+    def of(cls, values: Mapping[str, float]) -> "Similarity":
+        """Reads scales and costs by their names; the others are as usual.
+
+        Raises:
+            UserError: an unknown name, or a value that does not fit.
+        """
+        known = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise unknown_name("similarity scale", name, known)
+        try:
+            return cls(**values)
+        except TypeError:
+            raise UserError(f"--similarity expects numbers, got {dict(values)}.") from None
+
+
+#: The usual scales and costs.
+USUAL = Similarity()
 
 
 class SimilarMoments:
@@ -47,7 +80,7 @@ class SimilarMoments:
         training: Iterable[np.ndarray],
         num_classes: int,
         *,
-        similarity: Similarity = Similarity(),
+        similarity: Similarity = USUAL,
         moments: int = 40,
         span: tuple[float, float] = (0.05, 0.6),
         prior: float = 0.02,

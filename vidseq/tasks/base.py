@@ -91,6 +91,8 @@ class Task(nn.Module, abc.ABC):
     asked_with: ClassVar[str | None] = "every"
     """The field of a `PredictionRequest` that holds the task's query times or texts. "every": queries at a regular
     interval, without a text. None: the task predicts no rows."""
+    learns_observed_labels: ClassVar[bool] = False
+    """Whether it can be learnt from the labels of the past in place of features, see `vidseq.data.moments`."""
     learns_segments: ClassVar[bool] = False
     """Whether what it learns are the segments of a video, so that training options that are left out follow from their
     lengths and number; see `vidseq.training.rules`."""

@@ -28,6 +28,13 @@ class FutureOptions(TaskOptions):
 
     queries_per_video: int = 16
     """Number of training queries of each video."""
+    stretch: float = 0.3
+    """How much the lengths of segments vary where observed labels are learnt: the deviation of their logarithms."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.stretch <= 2:
+            raise UserError(f"A task that forecasts expects stretch from 0 to 2, got {self.stretch}.")
 
 
 class FutureTask(QueryTask):

@@ -42,6 +42,7 @@ class LabelsAhead(FutureTask):
     name = "labels_ahead"
     asked_with = None
     given_length = True
+    learns_observed_labels = True
     Options = LabelsAheadOptions
     options: LabelsAheadOptions
 

@@ -9,10 +9,9 @@ import pytest
 from vidseq.data.action_sequences import read_future
 from vidseq.data.dataset import Dataset
 from vidseq.data.examples import Examples
+from vidseq.data.moments import NUM_TIMES, classes_of, moment_name, moments_of, observed_frames, whole_segments
 from vidseq.data.schema import DatasetInfo, Segment, Video
 from vidseq.errors import DataError
-from vidseq.features.store import FeatureStore
-from vidseq.forecasting.moments import NUM_TIMES, moment_name, moments_of, observed_frames
 from vidseq.tasks import ActionSequence
 
 LABELS = ("cut", "mix", "serve")
@@ -52,8 +51,7 @@ def test_nothing_of_the_future_shows(tmp_path: Path) -> None:
 def test_what_begins_with_the_next_frame_is_not_observed(tmp_path: Path) -> None:
     """20% of 103 frames are 20; the second action begins with the 21st, at 1.333 s in files that round."""
     dataset = dataset_of(tmp_path, ("cut", 20 / 15), ("mix", 83 / 15))
-    moments = moments_of(dataset, tmp_path, ["a"], [0.2, 0.3])
-    store = FeatureStore.open_in(tmp_path)
+    moments, store = moments_of(dataset, ["a"], [0.2, 0.3])
     first, second = (store.read(moment_name("a", number)).features for number in (0, 1))
     assert len(first) == 1 and len(second) == 2  # 30 frames
     assert second[-1, 9] == pytest.approx(np.log1p(10 / 15), abs=1e-3)
@@ -64,10 +62,10 @@ def test_what_begins_with_the_next_frame_is_not_observed(tmp_path: Path) -> None
 
 
 def test_moments_are_asked_as_they_are(tmp_path: Path) -> None:
-    moments = moments_of(dataset_of(tmp_path, ("cut", 2.0), ("mix", 3.0)), tmp_path, ["a"], [0.2, 0.6])
+    moments, store = moments_of(dataset_of(tmp_path, ("cut", 2.0), ("mix", 3.0)), ["a"], [0.2, 0.6])
     task = ActionSequence(2, ("cut", "mix"), {"queries_per_video": 5}, 0.0)
     derive = functools.partial(task.derive_queries, moments)
-    examples = Examples(moments, FeatureStore.open_in(tmp_path), "train", derive=derive)
+    examples = Examples(moments, store, "train", derive=derive)
     assert [len(example.queries) for example in examples] == [1, 1]  # none is derived besides
     assert {moments.group_of(video) for video in moments.videos} == {"p"}
 
@@ -75,15 +73,15 @@ def test_moments_are_asked_as_they_are(tmp_path: Path) -> None:
 def test_stretched_moments_differ_and_repeat(tmp_path: Path) -> None:
     dataset = dataset_of(tmp_path, ("cut", 20.0), ("mix", 30.0), ("cut", 50.0), fps=None)
     shares = [0.6] * 40
-    moments = moments_of(dataset, tmp_path / "one", ["a"], shares, stretch=0.3)
-    again = moments_of(dataset, tmp_path / "two", ["a"], shares, stretch=0.3)
+    moments, store = moments_of(dataset, ["a"], shares, stretch=0.3)
+    again, _ = moments_of(dataset, ["a"], shares, stretch=0.3)
     assert moments.queries == again.queries
     lasts = np.array([read_future(query.answer)[-1][1] for query in moments.queries])
     assert len(set(lasts.tolist())) == 40
-    cuts = [np.expm1(float(FeatureStore.open_in(tmp_path / "one").read(v).features[0, 9])) for v in moments.videos]
+    cuts = [np.expm1(float(store.read(v).features[0, 9])) for v in moments.videos]
     whole = [cut for cut in cuts if cut > 0]
     assert 0.2 < np.std(np.log(np.array(whole) / 20)) < 0.4  # the first action is over in all of them
-    plain = moments_of(dataset, tmp_path / "three", ["a"], shares)
+    plain, _ = moments_of(dataset, ["a"], shares)
     assert {query.answer for query in plain.queries} == {'[["cut", 40.0]]'}
 
 
@@ -92,4 +90,29 @@ def test_gaps_are_refused(tmp_path: Path) -> None:
     late = [dataclasses.replace(segment, start=segment.start + 0.1) for segment in dataset.segments]
     for segments in (late, []):
         with pytest.raises(DataError, match=r"Moments expect segments of 'a' from 0 s on without gaps, got \d"):
-            moments_of(dataclasses.replace(dataset, segments=segments), tmp_path, ["a"], [0.2])
+            moments_of(dataclasses.replace(dataset, segments=segments), ["a"], [0.2])
+    with pytest.raises(DataError, match=r"Moments of 'a' expect the classes that the model knows, got 'mix'"):
+        moments_of(dataset, ["a"], [0.2], labels=("cut", "wash"))
+
+
+def test_a_background_fills_gaps_and_the_end(tmp_path: Path) -> None:
+    dataset = dataset_of(tmp_path, ("cut", 2.0), ("mix", 3.0), fps=10)
+    late = [dataclasses.replace(segment, start=segment.start + 1) for segment in dataset.segments]
+    info = dataclasses.replace(dataset.info, background="serve")
+    videos = {"a": dataclasses.replace(dataset.videos["a"], duration=6.0)}
+    gaps = dataclasses.replace(dataset, segments=late, info=info, videos=videos)
+    assert [(item.label, item.start, item.end) for item in whole_segments(gaps, "a")] == [
+        *(("serve", 0, 1), ("cut", 1, 2), ("serve", 2, 3), ("mix", 3, 5), ("serve", 5, 6))
+    ]
+    assert classes_of(gaps, "a").tolist() == [2] * 10 + [0] * 10 + [2] * 10 + [1] * 20 + [2] * 10
+    assert len(moments_of(gaps, ["a"], [0.5])[1].read(moment_name("a", 0)).features) == 3
+
+
+def test_features_stand_in_the_order_of_the_labels_that_are_given(tmp_path: Path) -> None:
+    dataset = dataset_of(tmp_path, ("cut", 2.0), ("mix", 3.0))
+    _, own = moments_of(dataset, ["a"], [0.6])
+    _, turned = moments_of(dataset, ["a"], [0.6], labels=("serve", "mix", "cut"))
+    for block in range(3):
+        columns = slice(3 * block, 3 * block + 3)
+        one, other = own.read(moment_name("a", 0)).features, turned.read(moment_name("a", 0)).features
+        assert (one[:, columns] == other[:, columns][:, ::-1]).all()
