@@ -20,9 +20,11 @@ result.
 """
 
 import dataclasses
+import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -31,7 +33,17 @@ from vidseq.cli import run_script
 from vidseq.data import Dataset, Query, hold_out
 from vidseq.evaluation import Run
 from vidseq.features import FeatureStore
-from vidseq.forecasting import HELD_OUT, ChainPlans, Planner, evaluate_plans, plan_table
+from vidseq.forecasting import (
+    HELD_OUT,
+    ORDERS,
+    TEMPERATURES,
+    ChainPlans,
+    Planner,
+    best_setting,
+    evaluate_plans,
+    model_planner,
+    plan_table,
+)
 from vidseq.importers import ask_for_plans, epic_steps
 from vidseq.inference import Predictor
 from vidseq.reporting import to_markdown, write_table
@@ -52,8 +64,6 @@ SETTINGS = ResolvedConfig(
     patience=None,
     monitor="loss",
 )
-#: The values that are tried on held-out participants.
-TEMPERATURES, ORDERS = (0.25, 0.5, 0.75, 1.0), (1, 2, 3, 4, 8)
 #: Number of moments for the choice.
 CHOOSE_BY = 1000
 
@@ -93,9 +103,10 @@ def main(
         for seed in map(int, seeds.split(",")):
             run = out / f"{kind}-seed{seed}"
             fit(plans, store, dataclasses.replace(config, seed=seed), run, resume=True)
+            predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint))
             decoders = {
-                f"{config.head}, likeliest": model_plans(run, store, 1, 0.0),
-                f"{config.head}, drawn": model_plans(run, store, FUTURES, choice.temperature),
+                f"{config.head}, likeliest": model_planner(predictor, store, 1, 0.0),
+                f"{config.head}, drawn": model_planner(predictor, store, FUTURES, choice.temperature),
             }
             for name, planner in decoders.items():
                 rows.append(evaluate_plans(planner, plans, asked, run=Run(run=name, seed=seed)))
@@ -138,23 +149,22 @@ def choose(
         resume=True,
     )
 
-    def distance(planner: Planner) -> float:
-        return float(evaluate_plans(planner, choosing, asked)["distance"].mean())
-
-    of_model = {value: distance(model_plans(run, store, FUTURES, value)) for value in TEMPERATURES}
+    predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint))
     chains = {order: chain_plans(choosing, labels, order) for order in ORDERS}
-    of_likeliest = {order: distance(chain.drawn(1, LENGTH, temperature=0)) for order, chain in chains.items()}
-    of_drawn = {
-        (order, value): distance(chain.drawn(FUTURES, LENGTH, temperature=value))
-        for order, chain in chains.items()
-        for value in TEMPERATURES
+    tried: dict[str, tuple[Callable[..., Planner], Iterable[Any]]] = {
+        "decoder": (lambda value: model_planner(predictor, store, FUTURES, value), TEMPERATURES),
+        "most probable of chains": (lambda order: chains[order].drawn(1, LENGTH, temperature=0), ORDERS),
+        "drawn": (
+            lambda pair: chains[pair[0]].drawn(FUTURES, LENGTH, temperature=pair[1]),
+            itertools.product(ORDERS, TEMPERATURES),
+        ),
     }
-    print(f"distances: decoder {of_model}, most probable of chains {of_likeliest}, drawn {of_drawn}", flush=True)
-    return Choice(
-        min(of_model, key=lambda value: of_model[value]),
-        min(of_likeliest, key=lambda order: of_likeliest[order]),
-        *min(of_drawn, key=lambda pair: of_drawn[pair]),
-    )
+    best = []
+    for name, (planner, settings) in tried.items():
+        setting, distances = best_setting(planner, settings, choosing, asked, LENGTH)
+        print(f"distances, {name}: {distances}", flush=True)
+        best.append(setting)
+    return Choice(best[0], best[1], *best[2])
 
 
 def queries_of(plans: Dataset, split: str) -> list[Query]:
@@ -166,20 +176,6 @@ def chain_plans(plans: Dataset, labels: Mapping[str, Sequence[str]], order: int)
     """Returns a chain that has learnt from the training videos."""
     training = [labels[video.video] for video in plans.split("train")]
     return ChainPlans(training, labels, plans.action_labels, order)
-
-
-def model_plans(run: Path, store: FeatureStore, num_futures: int, temperature: float) -> Planner:
-    """Returns a planner that forecasts with a run's model."""
-    predictor = Predictor(load_model(run, "cpu", fingerprint=store.fingerprint))
-
-    def plan(video: str, times: Sequence[float]) -> list[list[list[str]]]:
-        seen = store.read(video)
-        forecasts = predictor.futures(
-            seen.features, seen.pts_seconds, times, num_futures=num_futures, temperature=temperature, video=video
-        )
-        return [[[label for label, _ in future] for future in futures] for futures in forecasts]
-
-    return plan
 
 
 def floors(plans: Dataset, labels: Mapping[str, Sequence[str]], choice: Choice) -> dict[str, Planner]:

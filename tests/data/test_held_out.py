@@ -19,3 +19,9 @@ def test_whole_groups_are_held_out_and_the_test_is_gone(tmp_path):
     assert len(held.split("val")) == 8 and held.split("test") == [] and held.shared_groups() == {}
     assert {v.video for v in hold_out(dataset, 0.2, seed=1).split("val")} != {v.video for v in held.split("val")}
     assert len(dataset.split("test")) == 8  # the data set itself is as it was
+
+
+def test_a_data_set_without_a_split_for_validation_gets_one(tmp_path):
+    videos = [Video(video=f"v{number}", split="train", duration=9.0) for number in range(10)]
+    dataset = write_dataset(tmp_path, DatasetInfo(name="d", splits=("train", "test")), videos, [], [])
+    assert len(hold_out(dataset, 0.2).split("val")) == 2

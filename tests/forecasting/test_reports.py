@@ -76,9 +76,9 @@ def test_forecasts_stand_beside_their_baselines(toy_world, report):
 def test_plans_stand_beside_chains(report):
     out, text = report
     rows = pd.read_parquet(out / "plans.parquet")
-    assert set(rows["run"]) == {"toy", "last action", "3 most frequent", "chain of 2, drawn"}
+    assert set(rows["run"]) == {"toy", "last action", "3 most frequent", "chain, drawn"}
     assert rows.groupby("run")["distance"].count().nunique() == 1 and rows["distance"].between(0, 1).all()
-    assert "the best of 3" in text and "minus chain of 2, drawn" in text
+    assert "the best of 3" in text and "minus chain, drawn" in text
 
 
 def test_recall_counts_every_class_alike(report):

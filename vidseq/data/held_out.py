@@ -20,6 +20,7 @@ def hold_out(dataset: Dataset, share: float, seed: int = 0) -> Dataset:
     videos = {video.video: dataclasses.replace(video, split=splits[video.video]) for video in training}
     return dataclasses.replace(
         dataset,
+        info=dataclasses.replace(dataset.info, splits=tuple(dict.fromkeys((*dataset.info.splits, "val")))),
         videos=videos,
         segments=[segment for segment in dataset.segments if segment.video in videos],
         queries=[query for query in dataset.queries if query.video in videos],

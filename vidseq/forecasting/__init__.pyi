@@ -6,7 +6,9 @@ from .class_forecast import OFFSETS as OFFSETS
 from .class_forecast import ClassMeanChoice as ClassMeanChoice
 from .class_forecast import named_forecast as named_forecast
 from .class_forecast import pooled as pooled
-from .label_moments import LabelMoments as LabelMoments
+from .forecast_report import ForecastReport as ForecastReport
+from .label_moments import forecasts_from_labels as forecasts_from_labels
+from .label_moments import moments_to_learn as moments_to_learn
 from .long_term import OBSERVED as OBSERVED
 from .long_term import Forecast as Forecast
 from .long_term import Horizon as Horizon
@@ -18,12 +20,14 @@ from .methods import SIMILAR as SIMILAR
 from .methods import Forecaster as Forecaster
 from .methods import LabelMethods as LabelMethods
 from .methods import pool as pool
-from .moments import moment_name as moment_name
-from .moments import moments_of as moments_of
 from .next_action_tables import HELD_OUT as HELD_OUT
 from .next_action_tables import adjusted_table as adjusted_table
 from .next_action_tables import best_chain as best_chain
 from .next_action_tables import next_action_table as next_action_table
 from .next_action_tables import next_actions_of as next_actions_of
+from .plan_choice import ORDERS as ORDERS
+from .plan_choice import TEMPERATURES as TEMPERATURES
+from .plan_choice import best_setting as best_setting
+from .plan_choice import model_planner as model_planner
 from .similar_moments import Similarity as Similarity
 from .similar_moments import SimilarMoments as SimilarMoments

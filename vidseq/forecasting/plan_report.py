@@ -1,31 +1,40 @@
 """Plans in `vidseq evaluate`: of K sequences of coming actions the best counts, beside chains and frequent actions."""
 
+import itertools
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from vidseq.data.dataset import Dataset
+from vidseq.data.held_out import hold_out
 from vidseq.data.schema import FUTURE, Query
 from vidseq.errors import UserError
 from vidseq.evaluation.rows import Run, write_parquet
 from vidseq.features.store import FeatureStore
 from vidseq.forecasting.action_plans import ChainPlans, Planner, evaluate_plans, plan_table
+from vidseq.forecasting.next_action_tables import HELD_OUT
+from vidseq.forecasting.plan_choice import ORDERS, TEMPERATURES, best_setting, model_planner
 from vidseq.inference.predictor import Predictor
 from vidseq.reporting.tables import to_markdown, write_table
 from vidseq.tasks import SequenceTask, of_family
 
-#: Actions of a plan that count, and past labels that chains see.
-LENGTH, ORDER = 20, 2
-CHAIN = f"chain of {ORDER}, drawn"
+#: Actions of a plan that count.
+LENGTH = 20
+CHAIN = "chain, drawn"
+#: At most about so many moments are asked about to choose a temperature, or a chain.
+CHOOSE_BY = 200
 
 
 class PlanReport:
     """Scores plans by the least edit distance, Ego4D's ED@20; what goes on when a plan begins is its first action.
 
-    The queries are those of the data set for coming actions, or else those that the task derives from segments.
+    The queries are those of the data set for coming actions, or else those that the task derives from segments. The
+    temperature of a model is the one that is best on the validation split, 1 without one; the order and temperature of
+    the chain are chosen on training groups.
 
     Args:
         num_plans: the number K of plans of each moment.
@@ -46,9 +55,10 @@ class PlanReport:
             if not queries:
                 return False
             if not self._rows:
-                for baseline, planner in _baselines(dataset, self._num_plans).items():
+                for baseline, planner in _baselines(task, dataset, self._num_plans).items():
                     self._rows.append(evaluate_plans(planner, dataset, queries, length=LENGTH, run=Run(run=baseline)))
-            planner = _planner(predictor, store, self._num_plans)
+            temperature = _temperature(predictor, task, dataset, store, self._num_plans)
+            planner = model_planner(predictor, store, self._num_plans, temperature)
             about = Run(run=run.run if len(tasks) == 1 else f"{run.run} {name}", seed=run.seed)
             self._rows.append(evaluate_plans(planner, dataset, queries, length=LENGTH, run=about))
         return bool(tasks)
@@ -71,38 +81,77 @@ def _queries(task: SequenceTask, dataset: Dataset, video: str) -> list[Query]:
     return own or task.derive_queries(dataset, video)
 
 
-def _planner(predictor: Predictor, store: FeatureStore, num_plans: int) -> Planner:
-    """Draws plans from a model."""
-
-    def plan(video: str, times: Sequence[float]) -> list[list[list[str]]]:
-        seen = store.read(video)
-        futures = predictor.futures(seen.features, seen.pts_seconds, times, num_futures=num_plans, video=video)
-        return [[[label for label, _ in future] for future in of_time] for of_time in futures]
-
-    return plan
+def _asked(task: SequenceTask, dataset: Dataset, videos: Iterable[str]) -> list[Query]:
+    """Some of the queries of videos to choose by, evenly."""
+    queries = [query for video in videos for query in _queries(task, dataset, video)]
+    return queries[:: math.ceil(len(queries) / CHOOSE_BY) or 1]
 
 
-def _baselines(dataset: Dataset, num_plans: int) -> dict[str, Planner]:
+def _temperature(
+    predictor: Predictor, task: SequenceTask, dataset: Dataset, store: FeatureStore, num_plans: int
+) -> float:
+    """The temperature that is best on the validation split; 1 without one."""
+    held_out = dataset.split("val") if "val" in dataset.info.splits else []
+    queries = _asked(task, dataset, [video.video for video in held_out if video.video in store])
+    if not queries:
+        return 1.0
+
+    def planner(temperature: float) -> Planner:
+        return model_planner(predictor, store, num_plans, temperature)
+
+    return best_setting(planner, TEMPERATURES, dataset, queries, LENGTH)[0]
+
+
+def _baselines(task: SequenceTask, dataset: Dataset, num_plans: int) -> dict[str, Planner]:
     """The last action repeated, the most frequent ones of training, each repeated, and plans drawn from a chain."""
-    labels = {video: [item.label for item in dataset.segments_of(video)] for video in dataset.videos}
-    training = [labels[video.video] for video in dataset.split("train")]
+    training = [_labels(dataset, video.video) for video in dataset.split("train")]
     frequent = [[label] for label, _ in Counter(label for part in training for label in part).most_common(num_plans)]
-    drawn = ChainPlans(training, labels, dataset.action_labels, ORDER).drawn(num_plans, LENGTH)
-    starts = {video: np.array([item.start for item in dataset.segments_of(video)]) for video in dataset.videos}
-
-    def current(video: str, time: float) -> list[str]:
-        return [item.label for item in dataset.segments_of(video) if item.start <= time < item.end][-1:]
 
     def last(video: str, times: Sequence[float]) -> list[list[list[str]]]:
-        counts = [int((starts[video] <= time).sum()) for time in times]
-        return [[labels[video][count - 1 : count]] if count else frequent[:1] for count in counts]
-
-    def chain(video: str, times: Sequence[float]) -> list[list[list[str]]]:
-        plans = drawn(video, [int((starts[video] <= time).sum()) - 1 for time in times])
-        return [[[*current(video, time), *plan] for plan in of_time] for time, of_time in zip(times, plans)]
+        labels, starts = _labels(dataset, video), _starts(dataset, video)
+        counts = [int((starts <= time).sum()) for time in times]
+        return [[labels[count - 1 : count]] if count else frequent[:1] for count in counts]
 
     return {
         "last action": last,
         f"{num_plans} most frequent": lambda video, times: [frequent] * len(times),
-        CHAIN: chain,
+        CHAIN: _chain(dataset, num_plans, *_best_chain(task, dataset, num_plans)),
     }
+
+
+def _best_chain(task: SequenceTask, dataset: Dataset, num_plans: int) -> tuple[int, float]:
+    """The order and temperature that are best on training groups held out of a chain's training."""
+    usual = (2, 1.0)
+    choosing = hold_out(dataset, HELD_OUT)
+    queries = _asked(task, choosing, [video.video for video in choosing.split("val")])
+    if not queries or not choosing.split("train"):
+        return usual
+    settings = [usual, *itertools.product(ORDERS, TEMPERATURES)]
+    return best_setting(lambda setting: _chain(choosing, num_plans, *setting), settings, choosing, queries, LENGTH)[0]
+
+
+def _chain(dataset: Dataset, num_plans: int, order: int, temperature: float) -> Planner:
+    """Plans of a chain of past labels; what goes on is the first of each."""
+    labels = {video: _labels(dataset, video) for video in dataset.videos}
+    training = [labels[video.video] for video in dataset.split("train")]
+    chain = ChainPlans(training, labels, dataset.action_labels, order)
+    drawn = chain.drawn(num_plans, LENGTH, temperature=temperature)
+
+    def plan(video: str, times: Sequence[float]) -> list[list[list[str]]]:
+        starts = _starts(dataset, video)
+        plans = drawn(video, [int((starts <= time).sum()) - 1 for time in times])
+        return [[[*_going_on(dataset, video, time), *plan] for plan in of_time] for time, of_time in zip(times, plans)]
+
+    return plan
+
+
+def _labels(dataset: Dataset, video: str) -> list[str]:
+    return [item.label for item in dataset.segments_of(video)]
+
+
+def _starts(dataset: Dataset, video: str) -> np.ndarray:
+    return np.array([item.start for item in dataset.segments_of(video)])
+
+
+def _going_on(dataset: Dataset, video: str, time: float) -> list[str]:
+    return [item.label for item in dataset.segments_of(video) if item.start <= time < item.end][-1:]
