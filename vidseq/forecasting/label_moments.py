@@ -8,7 +8,7 @@ import numpy as np
 from vidseq.data.dataset import Dataset
 from vidseq.data.moments import classes_of, moment_name, moments_of
 from vidseq.errors import UserError
-from vidseq.features.memory import MemoryFeatures
+from vidseq.features.store import FeatureStore
 from vidseq.forecasting.class_forecast import OFFSETS
 from vidseq.forecasting.long_term import MIN_FRAMES, OBSERVED
 from vidseq.forecasting.methods import ClassForecasts, one_of_each_performance
@@ -24,7 +24,7 @@ _SPAN = (0.05, 0.6)
 _OPTIONS = tuple(field.name for field in fields(FutureOptions))
 
 
-def moments_to_learn(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, MemoryFeatures]:
+def moments_to_learn(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, FeatureStore]:
     """Makes the data set that a forecast from observed labels is learnt from, with its features.
 
     Of each performance one training video counts. Half of its moments lie evenly between 5% and 60% of it, and half
