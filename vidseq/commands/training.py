@@ -29,8 +29,7 @@ def train(data: Path, out: Path, config: TrainConfig, *, features: str | None = 
         data: folder of the data set.
         out: folder of the run, such as runs/lstm.
         config: the model and its training.
-        features: start of the name of the features' folder, if there are several and --start names no model of them;
-            observed_labels: forecast from the labels of the past alone.
+        features: start of the name of the features' folder, or observed_labels.
         resume: go on with the run that is there.
     """
     from vidseq.data.dataset import Dataset
