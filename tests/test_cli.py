@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -27,6 +28,23 @@ def test_debug_shows_where_wherever_it_stands(tmp_path: Path) -> None:
     ):
         with pytest.raises(FileNotFoundError):
             main(words)
+
+
+def test_what_comes_next_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with vidseq.VideoWriter(tmp_path / "my videos" / "a.mp4", fps=10) as writer:
+        writer.write(np.zeros((3, 32, 32, 3), np.uint8))
+    assert main(["data", "init", str(tmp_path / "my videos")]) == 0
+    assert capsys.readouterr().out.endswith(f"\nNext: vidseq features --data '{tmp_path / 'my videos'}'\n")
+    monkeypatch.setattr("vidseq.evaluation.models.evaluate_models", lambda *_, **__: "a table")
+    assert main(["evaluate", "--data", "d", "--model", "m", "--out", "report"]) == 0
+    assert "a table\n\nreport: the rows, these tables and figures. Open report/timeline" in capsys.readouterr().out
+
+
+def test_an_audit_may_leave_probes_out_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["context", "audit", "d", "--out", "o", "--epochs", "-1"]) == 2
+    assert capsys.readouterr().err == "vidseq: --epochs expects a whole number from 0, got -1.\n"
 
 
 def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

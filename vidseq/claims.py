@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vidseq.errors import UserError
-from vidseq.files import atomic_write, naming, parse_json
+from vidseq.files import atomic_write, naming, parse_json, real_path
 
 try:
     import fcntl
@@ -90,7 +90,7 @@ def held(folder: Path, who: str) -> Iterator[None]:
     Raises:
         UserError: another process holds it.
     """
-    key = folder.resolve()
+    key = real_path(folder)
     if fcntl is None or key in _held or int(os.environ.get("LOCAL_RANK") or 0) > 0:  # its first process holds it
         yield
         return

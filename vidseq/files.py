@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 #: The errors of writing that lie with the place, not with what is written.
-NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT})
+NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 #: A name that `atomic_path` gives a file for a while.
@@ -77,6 +77,11 @@ def atomic_write(path: Path | str, content: str | bytes) -> None:
     data = content.encode() if isinstance(content, str) else content
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+def real_path(path: Path | str) -> Path:
+    """The absolute path without links. Links that lead in a circle stay, where `Path.resolve` may raise."""
+    return Path(os.path.realpath(path))
 
 
 def set_aside(path: Path) -> Path:

@@ -139,6 +139,8 @@ def error_of(words: list[str]) -> str:
     [
         (errno.ENOSPC, "out/x.txt cannot be written: No space left on device. Make room, or name another "
                        "place for it."),
+        (errno.EFBIG, "out/x.txt cannot be written: File too large for this disk or account. Name another "
+                      "place for it."),
         (errno.EROFS, "out/x.txt cannot be written: Read-only file system. Name another place for it."),
         (errno.EACCES, "out/x.txt: Permission denied. Change its permissions or those of its folder, "
                        "or name another place."),

@@ -74,9 +74,7 @@ def test_repeated_rows(folder: Path) -> None:
     query = Query(video="a", time=1, kind="question", question="Who?", answer="Anna")
     write_dataset(folder, INFO, VIDEOS, [], [query, query])
     (problem,) = check_dataset(folder)
-    assert problem.startswith(
-        "queries.jsonl:2: queries.jsonl expects every row once, got 1 repeated, the first as in queries.jsonl:1"
-    )
+    assert problem.startswith("queries.jsonl:2: queries.jsonl expects every row once, got the row of queries.jsonl:1")
 
 
 def test_files(folder: Path) -> None:

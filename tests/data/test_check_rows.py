@@ -184,11 +184,45 @@ def test_a_data_set_without_videos_is_named(tmp_path: Path) -> None:
 
 
 def test_rows_that_are_equal_to_the_millisecond_are_copies(tmp_path: Path) -> None:
-    (problem,) = check_dataset(make(tmp_path, "a,0,1,cut\na,2,3,cut\na,0.0001,1,cut\n"))
-    assert problem == (
-        "segments.csv:4: segments.csv expects every row once, got 1 repeated, the first as in segments.csv:2. "
-        "Remove the copies."
-    )
+    problems = check_dataset(make(tmp_path, "a,0,1,cut\na,2,3,cut\na,0.0001,1,cut\na,0,1,cut\n"))
+    assert problems == [
+        f"segments.csv:{line}: segments.csv expects every row once, got the row of segments.csv:2 again. "
+        "Remove one of them."
+        for line in (4, 5)
+    ]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_of_videos_in_parts_of_letters_are_found(tmp_path: Path, form: str) -> None:
+    folder, name = make(tmp_path), unicodedata.normalize(form, "café")
+    rows = [
+        {"video": name, "split": "train", "duration": 9.0, "group": "x", "path": "v.mp4"},
+        {"video": "b", "split": "test", "duration": 9.0, "group": "x", "path": "v.mp4"},
+    ]
+    (folder / "videos.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    problems = check_dataset(folder, videos=False)
+    assert [problem.split(":")[1] for problem in problems] == ["1", "2"]  # the group, the file
+
+
+def test_links_that_lead_in_a_circle_are_missing_files(tmp_path: Path) -> None:
+    folder = make(tmp_path)
+    (folder / "v.mp4").symlink_to("v.mp4")
+    (folder / "videos.jsonl").write_text('{"video": "a", "split": "train", "duration": 9.0, "path": "v.mp4"}\n')
+    (problem,) = check_dataset(folder)
+    assert problem.startswith("videos.jsonl:1: 'path' expects a video file, got v.mp4, which does not exist")
+
+
+@pytest.mark.parametrize("table", ["segments.csv", "queries.jsonl"])
+def test_tables_that_are_no_files_are_not_passed_over(tmp_path: Path, table: str) -> None:
+    folder = make(tmp_path)
+    (folder / table).unlink(missing_ok=True)
+    (folder / table).symlink_to("elsewhere")
+    (problem,) = check_dataset(folder)
+    assert problem == f"{table}: expects a file, got a link to nothing. Remove it, or put the table in its place."
+    (folder / table).unlink()
+    (folder / table).mkdir()
+    with pytest.raises(DataError, match=f"^{table}: expects a file, got a folder. Remove it"):
+        Dataset.load(folder)
 
 
 def test_what_the_check_passes_can_be_written_again(tmp_path: Path) -> None:

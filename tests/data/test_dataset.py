@@ -84,6 +84,23 @@ def test_the_smallest_data_set_by_hand(tmp_path: Path) -> None:
     assert dataset.segments == dataset.queries == []
 
 
+@given(rows=st.lists(st.sampled_from(['"cut', 'cut"', '"cut"', 'c"u"t', '"c""ut"', '"cut"s', "cut"]), max_size=6))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_stray_quote_swallows_no_rows(tmp_path: Path, rows: list[str]) -> None:
+    (tmp_path / "dataset.json").write_text('{"name": "d"}')
+    (tmp_path / "videos.jsonl").write_text('{"video": "a", "split": "train", "duration": 9}\n')
+    lines = ["video,start,end,label", *(f"a,{start},{start + 1},{label}" for start, label in enumerate(rows))]
+    (tmp_path / "segments.csv").write_text("\n".join(lines) + "\n")
+    wrong = next((line for line, row in enumerate(rows, 2) if row in ('"cut', '"cut"s')), None)
+    if wrong is None:
+        assert len(Dataset.load(tmp_path).segments) == len(rows)
+    else:
+        with pytest.raises(
+            DataError, match=rf"^segments.csv:{wrong}: (expects a row of CSV|a row expects values of one)"
+        ):
+            Dataset.load(tmp_path)
+
+
 def test_windows_line_ends_and_byte_order_marks(folder: Path) -> None:
     expected = Dataset.load(folder)
     for path in folder.iterdir():
@@ -144,6 +161,8 @@ def test_bad_videos(folder: Path, fields: dict[str, object], message: str) -> No
         ("a,1,10.1,cut,", r"^segments.csv:2: 'end' expects at most the duration of 'a', 10.0 s, got 10.1"),
         ("a,1,2", r"^segments.csv:2: a row expects 5 values \(video,start,end,label,track\), got 3"),
         ("a,1,2,,", r"'label' expects a text, got ''"),
+        ("a,0,1_0,cut,", r"'end' expects seconds.* got '1_0'"),
+        ("a,0,\uff11,cut,", r"'end' expects seconds.* got '\uff11'"),
     ],
 )
 def test_bad_segments(folder: Path, row: str, message: str) -> None:

@@ -461,6 +461,8 @@ def test_no_copy_is_written_over_its_source(video: Path, tmp_path: Path) -> None
     for name in ("a.mp4", "link.mp4", "twin.mp4"):
         with pytest.raises(UserError, match=r"expects a file of its own, got the source"):  # before a model is loaded
             rows_of(source, tmp_path / "no model", save_video=tmp_path / name)
+    with pytest.raises(UserError, match=r"expects a file of its own, got the source '.*a\.mp4'"):
+        rows_of(source, tmp_path / "no model", save_video=tmp_path)
 
 
 @pytest.mark.parametrize("name", ["queries.jsonl", "videos.jsonl", "segments.csv"])

@@ -41,6 +41,13 @@ def test_srt_is_in_order_of_time_with_hours(tmp_path: Path) -> None:
     )
 
 
+def test_subtitles_show_labels_as_words(tmp_path: Path) -> None:
+    answer = {"answer": "jump_rope", "truth": "sit_down"}
+    row = Prediction(video="v", time=0, kind="question", question="my_v?", probability=0.5, **answer)
+    write_predictions([row], tmp_path / "x.srt")
+    assert "my_v? jump rope (50%); right: sit down\n" in (tmp_path / "x.srt").read_text()
+
+
 def test_subtitles_do_not_turn_what_follows(tmp_path: Path) -> None:
     row = Prediction(video="v", time=0, kind="question", question="\u202eWho?", answer="\u05d0", probability=0.5)
     write_predictions([row], tmp_path / "x.srt")

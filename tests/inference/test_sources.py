@@ -54,6 +54,10 @@ def test_results_are_no_sources(folder: Path) -> None:
     assert names(folder, apart_from=folder / "cam2") == ["cam1__clip", "top"]
     found = find_sources(str(folder), apart_from=folder / "cam2")
     assert "1 videos are in the folder of --save-video and are left out." in found.notes
+    with pytest.raises(
+        FileNotFoundError, match=r"The videos there are left out, since --save-video names their folder"
+    ):
+        find_sources(str(folder), apart_from=folder)
 
 
 class _Server(http.server.SimpleHTTPRequestHandler):

@@ -124,12 +124,12 @@ def test_a_confidence_that_is_no_number_is_left_out() -> None:
 
 
 def test_the_legend_lists_what_is_there_and_ends() -> None:
-    labels = tuple(f"name{index}" for index in range(MAX_LEGEND + 7))
+    labels = tuple(f"name_{index}" for index in range(MAX_LEGEND + 7))
     line = Line(name="m", role="truth", bars=[Bar(start=0, end=1, label=label) for label in labels])
     video = TimelineVideo(name="v", duration=1, lines=[line])
     text = render_timeline(Timeline(title="t", videos=[video], labels=("unused", *labels)), Path())
     assert "7 more labels are not listed." in text and "<span>unused</span>" not in text
-    assert text.count("<li>") == MAX_LEGEND
+    assert text.count("<li>") == MAX_LEGEND and "<span>name 0</span>" in text
 
 
 def test_without_videos_there_is_no_page(tmp_path: Path) -> None:

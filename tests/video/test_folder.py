@@ -48,6 +48,7 @@ def test_links_are_followed_and_loops_are_named(tmp_path: Path) -> None:
     os.mkfifo(folder / "pipe.mp4")  # opening it would wait forever
     assert listed(folder) == ["a.mp4", "linked/c.mp4", "lost.mp4", "sub/b.mp4"]
     assert [reason.rpartition(" is not read: ")[0] for reason in list_videos(folder).unread] == [
+        str(folder / "pipe.mp4"),
         str(folder / "sub/out"),
         str(folder / "sub/up"),
     ]

@@ -64,6 +64,10 @@ def _folder(path: Path) -> None:
     path.mkdir()
 
 
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
 def _empty(path: Path) -> None:
     path.touch()
 
@@ -104,6 +108,7 @@ def _no_frames(path: Path) -> None:
 
 NO_VIDEOS = [
     ("folder.mp4", _folder, r"folder\.mp4: a folder, not a video file\."),
+    ("pipe.mp4", _pipe, r"pipe\.mp4: no file, such as a named pipe or a device\."),
     ("empty.mp4", _empty, r"empty\.mp4: an empty file \(0 bytes\)\."),
     ("text.mp4", _text, r"text\.mp4: not a video"),
     ("text.txt", _text, r"text\.txt: not a video"),

@@ -11,6 +11,7 @@ from cyclopts import App, Group
 
 from vidseq.commands.options import Command
 from vidseq.data.dataset import refuse_tables
+from vidseq.files import real_path
 from vidseq.importers import IMPORTERS
 from vidseq.importers.conversion import ConversionReport
 
@@ -39,7 +40,7 @@ def _command(convert: Callable[..., ConversionReport]) -> Callable[..., int]:
 def _refuse_to_replace(arguments: Mapping[str, Any], overwrite: bool) -> None:
     """Refuses a folder that holds a data set, unless it is the one that the new labels are meant for."""
     out, like = Path(arguments["out"]), arguments.get("like")
-    if like is None or Path(like).resolve() != out.resolve():
+    if like is None or real_path(like) != real_path(out):
         refuse_tables(out, overwrite=overwrite)
 
 

@@ -1,5 +1,6 @@
 """Commands that make, check and show data sets."""
 
+import shlex
 from pathlib import Path
 
 from vidseq.classroom.config import ClassroomConfig
@@ -26,7 +27,7 @@ def classroom(out: Path, config: ClassroomConfig, *, workers: int = 2) -> None:
     from vidseq.classroom.generator import generate
 
     following = "train" if config.observations == "symbolic" else "features"
-    print(f"{generate(out, config, workers=workers)}: done. Next: vidseq {following} --data {out}")
+    print(f"{generate(out, config, workers=workers)}: done. Next: vidseq {following} --data {shlex.quote(str(out))}")
 
 
 def init(
@@ -70,7 +71,7 @@ def init(
         overwrite=overwrite,
         skip_bad=skip_bad,
     )
-    print(report.summary())
+    print(f"{report.summary()}\nNext: vidseq features --data {shlex.quote(str(report.folder))}")
     return 1 if report.skipped else 0
 
 
@@ -152,7 +153,8 @@ def ask(
         data, out, families=families, per_video=per_video, splits=splits, leave_out=leave_out, seed=seed
     )
     print(question_counts(made, families))
-    print(f"{made.folder}: {len(made.queries)} questions. Next: vidseq context audit {made.folder} --out audit")
+    following = f"vidseq context audit {shlex.quote(str(made.folder))} --out audit"
+    print(f"{made.folder}: {len(made.queries)} questions. Next: {following}")
 
 
 def steps(data: Path, *, out: Path, observed: list[Path] | None = None) -> None:

@@ -53,6 +53,8 @@ def evaluate(
     also += [] if recall is None else [RecallReport(recall)]
     print(evaluate_models(data, model, split=split, contexts=contexts, controls=comma_words(*controls or ()), out=out,
                           features=features, device=device, limit=limit, also=also, ensemble=ensemble))  # fmt: skip
+    if out is not None:
+        print(f"\n{out}: the rows, these tables and figures. Open {out / 'timeline.html'} to look at the predictions.")
 
 
 def timeline(
@@ -225,6 +227,8 @@ def audit(
     from vidseq.audit.audit import ORDERED_TRAINING, audit_dataset
     from vidseq.audit.report import summary
 
+    if epochs < 0:
+        raise UserError(f"--epochs expects a whole number from 0, got {epochs}.")
     training = dataclasses.replace(ORDERED_TRAINING, epochs=epochs) if epochs else None
     audit = audit_dataset(data, out, split=split, short_seconds=short, anticipation_seconds=anticipation,
                           training=training, features=features)  # fmt: skip

@@ -44,6 +44,10 @@ def message(error: Exception, app: App) -> str:
             return f"After {first.name}, '{error.token}' needs a name, too. Write {error.argument.name} {error.token}."
         case CycloptsError():
             return " ".join(str(error).split())
+        case OSError(errno=errno.EFBIG, strerror=reason, filename=name):
+            return (
+                f"{name or 'A file'} cannot be written: {reason} for this disk or account. Name another place for it."
+            )
         case OSError(errno=errno.ENOSPC | errno.EDQUOT, strerror=reason, filename=name):
             return f"{name or 'A file'} cannot be written: {reason}. Make room, or name another place for it."
         case OSError(errno=errno.EROFS, strerror=reason, filename=str(name)):

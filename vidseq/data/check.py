@@ -21,6 +21,7 @@ from vidseq.data.visible import count_visible
 from vidseq.errors import DataError, UserError
 from vidseq.features.origin import is_replaced
 from vidseq.features.store import FOLDER, FeatureStore
+from vidseq.files import real_path
 from vidseq.progress import progress
 from vidseq.video.reader import VideoReader
 from vidseq.video.resizing import Size
@@ -66,8 +67,8 @@ def check_dataset(folder: Path | str, *, videos: bool = True, features: bool = T
 
 def _video_rows(dataset: Dataset) -> dict[str, str]:
     """Returns the file and line of each video's row."""
-    rows = read_jsonl(dataset.folder / VIDEOS_FILE, lambda row: row.values.get("video"), lambda problem: None)
-    return {str(video): where for where, video in reversed(list(rows))}
+    rows = read_jsonl(dataset.folder / VIDEOS_FILE, lambda row: row.file_name("video"), lambda problem: None)
+    return {video: where for where, video in reversed(list(rows))}
 
 
 def _shared(dataset: Dataset, rows: dict[str, str]) -> Iterator[str]:
@@ -82,7 +83,7 @@ def _shared(dataset: Dataset, rows: dict[str, str]) -> Iterator[str]:
     for video in dataset.videos:
         path = dataset.video_path(video)
         if path is not None:
-            users[path.resolve()].append(video)
+            users[real_path(path)].append(video)
     for path, names in users.items():
         if len(names) > 1:
             yield f"{rows[names[1]]}: the file {path.name} is also that of '{names[0]}'. Remove one of the rows."

@@ -34,24 +34,17 @@ def missing_rows(dataset: Dataset) -> Iterator[str]:
 
 
 def repeated_rows(dataset: Dataset) -> Iterator[str]:
-    """Yields a problem for each table that holds a row twice, to the millisecond."""
+    """Yields a problem for each row that its table holds before, to the millisecond."""
     tables: dict[str, Iterator[tuple[str, Segment | Query]]] = {
         SEGMENTS_FILE: _segments(dataset.folder / SEGMENTS_FILE),
         QUERIES_FILE: _queries(dataset.folder / QUERIES_FILE),
     }
     for name, rows in tables.items():
         first: dict[Segment | Query, str] = {}
-        repeats: list[tuple[str, str]] = []
         for where, item in rows:
             before = first.setdefault(_rounded(item), where)
             if before != where:
-                repeats.append((where, before))
-        if repeats:
-            where, before = repeats[0]
-            yield (
-                f"{where}: {name} expects every row once, got {len(repeats)} repeated, the first as in {before}. "
-                "Remove the copies."
-            )
+                yield f"{where}: {name} expects every row once, got the row of {before} again. Remove one of them."
 
 
 def _rounded(item: Segment | Query) -> Segment | Query:

@@ -1,6 +1,7 @@
 """A data set: a folder of text files. Reading checks every row; writing replaces all files or none."""
 
 import dataclasses
+import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable
@@ -183,6 +184,18 @@ def _lack(folder: Path) -> str:
     return "is a file" if folder.exists() else "does not exist"
 
 
+def _is_there(table: Path) -> bool:
+    """Whether a table that may be missing is there.
+
+    Raises:
+        DataError: something is there that cannot be read as one; to pass over it would lose its rows.
+    """
+    if not table.is_file() and os.path.lexists(table):
+        what = "a folder" if table.is_dir() else "something else" if table.exists() else "a link to nothing"
+        raise DataError(f"{table.name}: expects a file, got {what}. Remove it, or put the table in its place.")
+    return table.is_file()
+
+
 def refuse_tables(folder: Path, *, overwrite: bool = False) -> None:
     """Refuses to write a data set where one is, or where a file has the name of one of its tables.
 
@@ -268,14 +281,14 @@ class _Reader:
 
     def segments(self) -> list[Segment]:
         path = self._folder / text.SEGMENTS_FILE
-        if not path.is_file():
+        if not _is_there(path):
             return []
         rows = tables.read_csv(path, self._segment, self._report, required=text.SEGMENT_FIELDS, optional=("track",))
         return [segment for _, segment in rows]
 
     def queries(self) -> list[Query]:
         path = self._folder / text.QUERIES_FILE
-        if not path.is_file():
+        if not _is_there(path):
             return []
         return [query for _, query in tables.read_jsonl(path, self._query, self._report)]
 

@@ -59,6 +59,13 @@ def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def _decimal(text: str) -> float:
+    """Parses a number as other programs write it; Python also takes 1_0 for 10, and digits of every script."""
+    if "_" in text or not text.isascii():
+        raise ValueError
+    return float(text)
+
+
 def parse_fps(value: object) -> Fraction:
     """Parses a frame rate.
 
@@ -164,7 +171,7 @@ class Row:
 
     def seconds_as_text(self, key: str) -> float:
         """Returns a time or duration from a text such as "12.50"; NaN is an error."""
-        seconds = self.parsed(key, float, _SECONDS)
+        seconds = self.parsed(key, _decimal, _SECONDS)
         if not 0 <= seconds <= MAX_SECONDS:
             raise self.expect(key, _SECONDS)
         return seconds

@@ -82,12 +82,15 @@ def parse_video(row: Row) -> Video:
     duration = row.seconds("duration")
     if round_seconds(duration) <= 0:
         raise row.expect("duration", "seconds above 0, a millisecond at least")
+    path = row.optional_text("path")
+    if path is not None and "\0" in path:
+        raise row.expect("path", "the path of a file")
     return Video(
         video=row.file_name("video"),
         split=row.name("split"),
         duration=duration,
         fps=row.optional_fps("fps"),
-        path=row.optional_text("path"),
+        path=path,
         group=row.optional_name("group"),
     )
 
@@ -95,6 +98,10 @@ def parse_video(row: Row) -> Video:
 def parse_segment(row: Row) -> Segment:
     """Reads a segment from a row of `segments.csv`."""
     values = row.values
+    if any("\n" in str(value) or "\r" in str(value) for value in values.values()):
+        raise row.error(
+            "a row expects values of one line, got a line break between quotes. Close the quotes before it."
+        )
     return Segment(
         video=row.identifier("video"),
         start=row.seconds_as_text("start"),

@@ -224,13 +224,17 @@ _DECODER = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_fiel
 
 
 def _csv_rows(file: TextIO, path: Path) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(_lines(file, path))
+    # not strict, a stray quote would make one value of the rows up to the next one
+    reader = csv.reader(_lines(file, path), strict=True)
+    begins = 1
     try:
         for values in reader:
-            yield reader.line_num, values
+            yield begins, values
+            begins = reader.line_num + 1
     except csv.Error as problem:
         raise DataError(
-            f"{path.name}:{reader.line_num}: expects a row of CSV, got text that is none ({problem})."
+            f"{path.name}:{begins}: expects a row of CSV, got text that is none ({problem}). Quotes around a value "
+            "stand at both its ends, those inside it twice."
         ) from None
 
 

@@ -15,7 +15,7 @@ from vidseq.data.video_names import videos_by_name
 from vidseq.errors import DataError, unknown_name
 from vidseq.exporters.content import AnnotatedVideo, Annotation, ExportContent
 from vidseq.exporters.registry import EXPORTERS
-from vidseq.files import atomic_write
+from vidseq.files import atomic_write, real_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ def _annotated(video: Video, folder: Path, annotations: Sequence[Annotation]) ->
         split=video.split,
         duration=round_seconds(video.duration),
         fps=video.fps,
-        media=None if video.path is None else (folder / video.path).resolve().as_posix(),
+        media=None if video.path is None else real_path(folder / video.path).as_posix(),
         annotations=sorted(annotations, key=lambda item: (item.start, item.end, item.track, item.label)),
     )
 

@@ -1,13 +1,13 @@
 """Asks about video files what a data set asks about them, so that answers stand beside the truth."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from vidseq.data.dataset import Dataset
 from vidseq.data.fields import listing
 from vidseq.data.schema import Query
 from vidseq.data.visible import is_visible
 from vidseq.errors import UserError
+from vidseq.files import real_path
 from vidseq.inference.request import PredictionRequest
 from vidseq.model import VideoReasoner
 from vidseq.tasks.queries import known_queries
@@ -23,7 +23,7 @@ class DatasetQueries:
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
         paths = ((video, dataset.video_path(video)) for video in dataset.videos)
-        self._videos = {path.resolve(): video for video, path in paths if path is not None}
+        self._videos = {real_path(path): video for video, path in paths if path is not None}
 
     def check(self, sources: Iterable[str], request: PredictionRequest, *, live: bool) -> None:
         """Refuses what cannot be asked.
@@ -41,7 +41,7 @@ class DatasetQueries:
         if live:
             raise UserError("--data expects videos that are read before they are asked, got --stream. Leave it out.")
         name = self.dataset.info.name
-        strange = [source for source in sources if Path(source).resolve() not in self._videos]
+        strange = [source for source in sources if real_path(source) not in self._videos]
         if strange:
             raise UserError(
                 f"--data expects videos of data set '{name}', got {listing(strange, 3)}, which its videos.jsonl does "
@@ -50,7 +50,7 @@ class DatasetQueries:
 
     def name(self, source: str) -> str:
         """The data set's name of the video in a file."""
-        return self._videos[Path(source).resolve()]
+        return self._videos[real_path(source)]
 
     def of(self, source: str, model: VideoReasoner, limit_seconds: float | None = None) -> list[Query]:
         """The queries about a file that a model can be asked.

@@ -18,6 +18,7 @@ from vidseq.progress import progress
 from vidseq.reporting.bidi import without_controls
 from vidseq.reporting.fonts import font_for, report_missing
 from vidseq.video.reader import VideoReader
+from vidseq.video.sound import sound_of
 from vidseq.video.writer import VideoWriter, refuse_source
 from vidseq.watch import watched
 
@@ -382,8 +383,8 @@ def save_annotated_video(
     """Writes a copy of a video with the predictions drawn on it.
 
     Frames come at the video's average rate, within `MIN_FPS` and `MAX_FPS`. Only a few frames are in memory at a time.
-    The copy keeps the video's clock: where damaged frames are left out, the frame before stays. Letters that no font
-    of this machine has are named once, on the error stream.
+    The copy keeps the video's clock: where damaged frames are left out, the frame before stays. It keeps the sound, if
+    MP4 can hold it; else this is said on the error stream, as are letters that no font of this machine has.
 
     Args:
         source: the video of the predictions.
@@ -404,7 +405,11 @@ def save_annotated_video(
     with watched(), VideoReader(source, stream=stream, skip_bad=skip_bad) as reader:
         fps = max(Fraction(MIN_FPS), min(reader.info.fps, Fraction(MAX_FPS)))
         total = round(reader.info.duration_seconds * fps)
-        with VideoWriter(out, fps=fps) as writer, progress(total=total, what="Drawing", unit="frame") as bar:
+        with (
+            sound_of(reader.info) as sound,
+            VideoWriter(out, fps=fps, sound=sound) as writer,
+            progress(total=total, what="Drawing", unit="frame") as bar,
+        ):
             written = 0
             held: np.ndarray | None = None
             for frames in reader.sample(fps, chunk=_CHUNK):

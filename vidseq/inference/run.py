@@ -181,12 +181,14 @@ def _annotated_files(found: Sources, save_video: Path | None) -> Mapping[Source,
             f"Name a folder such as '{save_video.with_suffix('')}'."
         )
     if found.several or save_video.is_dir():
-        return {video: save_video / f"{video.name}.mp4" for video in found.videos}
-    check_name(save_video)
-    for video in found.videos:
+        targets = {video: save_video / f"{video.name}.mp4" for video in found.videos}
+    else:
+        check_name(save_video)
+        targets = dict.fromkeys(found.videos, save_video)
+    for video, target in targets.items():
         if not is_live(video.path):
-            refuse_source(video.path, save_video)
-    return dict.fromkeys(found.videos, save_video)
+            refuse_source(video.path, target)
+    return targets
 
 
 def _names_a_file(path: Path) -> bool:

@@ -74,6 +74,7 @@ def find_sources(source: str, *, apart_from: Path | None = None) -> Sources:
         raise FileNotFoundError(
             f"--source expects a video file, folder, glob, camera number or stream address, got nothing at '{source}'."
             + (f" Files there that are no videos: {listing(sorted(found.others))}." if found.others else "")
+            + (" The videos there are left out, since --save-video names their folder." if found.num_results else "")
         )
     names = video_names([path.relative_to(root) for path in found.paths])
     videos = (Source(str(path), names[path.relative_to(root)]) for path in found.paths)
@@ -87,7 +88,7 @@ class _Found:
         self.paths: dict[Path, None] = {}
         self.others: Counter[str] = Counter()
         self._unread: list[str] = []
-        self._num_results = 0
+        self.num_results = 0
         self._results = None if apart_from is None else Path(os.path.realpath(apart_from))
 
     def add_folder(self, folder: Path) -> None:
@@ -114,13 +115,13 @@ class _Found:
         notes = [f"{reason}." for reason in self._unread]
         if self.others:
             notes.append(f"{self.others.total()} files are no videos: {listing(sorted(self.others))}.")
-        if self._num_results:
-            notes.append(f"{self._num_results} videos are in the folder of --save-video and are left out.")
+        if self.num_results:
+            notes.append(f"{self.num_results} videos are in the folder of --save-video and are left out.")
         return notes
 
     def _add(self, path: Path) -> None:
         if self._results is not None and self._results in Path(os.path.realpath(path)).parents:
-            self._num_results += 1
+            self.num_results += 1
         else:
             self.paths[path] = None
 

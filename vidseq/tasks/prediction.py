@@ -44,10 +44,10 @@ class Prediction:
 
     def as_text(self) -> str:
         """The row as a sentence."""
-        answer = f"{self.answer} ({self.probability:.0%})"
+        answer = f"{_words(self.answer)} ({self.probability:.0%})"
         if self.end is not None:
             return answer
-        correction = f"; right: {self.truth}" if self.is_wrong else ""
+        correction = f"; right: {_words(self.truth or '')}" if self.is_wrong else ""
         return f"{self.question or 'What happens next?'} {answer}{correction}"
 
 
@@ -77,3 +77,7 @@ def rank_classes(probabilities: Tensor, labels: tuple[str, ...], top: int) -> li
     values, order = probabilities.sort(dim=-1, descending=True, stable=True)
     rows = zip(values[:, :top].tolist(), order[:, :top].tolist())
     return [tuple((labels[index], value) for value, index in zip(*row)) for row in rows]
+
+
+def _words(label: str) -> str:
+    return label.replace("_", " ")

@@ -14,7 +14,7 @@ from vidseq.data.fields import TIME_DECIMALS
 from vidseq.data.timeline import DARK_TEXT, label_style, stack
 from vidseq.data.words import clock, count
 from vidseq.errors import UserError
-from vidseq.files import atomic_write
+from vidseq.files import atomic_write, real_path
 from vidseq.reporting.pages import render_page
 from vidseq.timeline.content import Line, Timeline, TimelineQuery, TimelineVideo
 
@@ -54,7 +54,7 @@ def render_timeline(timeline: Timeline, folder: Path) -> str:
         raise UserError("A timeline expects at least one video, got none.")
     labels = timeline.all_labels
     used = _used_labels(timeline)
-    legend = [(label, label_style(index)) for index, label in enumerate(labels) if label in used]
+    legend = [(label.replace("_", " "), label_style(index)) for index, label in enumerate(labels) if label in used]
     return render_page(
         "timeline_page.html",
         title=timeline.title,
@@ -149,7 +149,7 @@ def _probability(value: float | None) -> float | None:
 def _link(media: Path, folder: Path) -> str:
     """The address of a file, relative to the page's folder; an absolute one where they share no root."""
     try:
-        relative = os.path.relpath(media.resolve(), folder.resolve())
+        relative = os.path.relpath(real_path(media), real_path(folder))
     except ValueError:  # another drive
-        return media.resolve().as_uri()
+        return real_path(media).as_uri()
     return quote(Path(relative).as_posix(), errors="surrogateescape")

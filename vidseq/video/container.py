@@ -22,7 +22,7 @@ def open_video(path: Path) -> Iterator[InputContainer]:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        VideoError: the path is a folder or no text, the file is empty, or it cannot be read as a video.
+        VideoError: the path is no file or no text, the file is empty, or it cannot be read as a video.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file.")
@@ -32,6 +32,8 @@ def open_video(path: Path) -> Iterator[InputContainer]:
         raise VideoError(f"{path}: a name that is not UTF-8. Rename it.") from None
     if path.is_dir():
         raise VideoError(f"{path}: a folder, not a video file.")
+    if not path.is_file():  # to open a named pipe would wait for a writer
+        raise VideoError(f"{path}: no file, such as a named pipe or a device.")
     if path.stat().st_size == 0:
         raise VideoError(f"{path}: an empty file (0 bytes).")
     try:

@@ -28,7 +28,7 @@ class FolderListing:
     others: Counter[str]
     """The number of other files by suffix, or by name where there is none."""
     unread: tuple[str, ...]
-    """The folders that were not read, each with the reason."""
+    """The folders that were not read, and what is no file in spite of its suffix, each with the reason."""
 
 
 def list_videos(folder: Path) -> FolderListing:
@@ -38,7 +38,9 @@ def list_videos(folder: Path) -> FolderListing:
     unread: list[str] = []
     real = Path(os.path.realpath(folder))
     for path in _visible_files(folder, (real, *real.parents), unread):
-        if is_video(path) and (path.is_file() or not path.exists()):
+        if is_video(path) and path.exists() and not path.is_file():  # a named pipe would be waited for
+            unread.append(f"{path} is not read: no file")
+        elif is_video(path):
             videos.append(path.relative_to(folder))
         else:
             others[path.suffix or path.name] += 1

@@ -60,6 +60,8 @@ class PacketIndex:
         hidden: number of packets that are not shown: hidden by an edit list, or not decodable without a keyframe.
         missing: number of frames that the file's header states and the file does not hold.
         resized: whether the size of frames may change.
+        keeps_clock: whether frames appear at the times of the file, which its sound has, too. Frames are counted in
+            its place where packets lack times or repeat them, or where the clock starts anew.
         jump: where the clock jumps; the pictures after it are not shown. None: nowhere.
     """
 
@@ -79,6 +81,7 @@ class PacketIndex:
     hidden: int
     missing: int
     resized: bool
+    keeps_clock: bool
     jump: ClockJump | None
 
     def plan(self, wanted: np.ndarray, fast: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -152,7 +155,8 @@ def _build(
     key, starts, corrupt, discard, invisible = flags.T
     time_base = stream.time_base or Fraction(1, 1000)
     untimed = not pts or None in pts or len(set(pts)) < len(pts)
-    counted = untimed or container.format.name in COUNTED_CONTAINERS or _restarts(dts, time_base)
+    keeps_clock = not untimed and not _restarts(dts, time_base)
+    counted = not keeps_clock or container.format.name in COUNTED_CONTAINERS
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     if counted:
         times = _counted_times(dts, durations, time_base, rate)
@@ -191,6 +195,7 @@ def _build(
         hidden=int(hidden.sum()),
         missing=max(0, len(stream.index_entries) - len(times)) if stream.frames else 0,
         resized=resized,
+        keeps_clock=keeps_clock,
         jump=jump,
     )
 

@@ -1,6 +1,7 @@
 """Writes videos that every browser plays."""
 
 import contextlib
+import math
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -12,8 +13,9 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from vidseq.errors import UserError, VideoError
-from vidseq.files import atomic_path
+from vidseq.files import atomic_path, real_path
 from vidseq.video.sampling import exact_rate
+from vidseq.video.sound import Sound
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 
@@ -35,7 +37,7 @@ def refuse_source(source: Path | str, out: Path | str) -> None:
         UserError: both are one file.
     """
     out = Path(out)
-    if out.resolve() == Path(source).resolve() or (out.exists() and out.samefile(source)):
+    if real_path(out) == real_path(source) or (out.exists() and out.samefile(source)):
         raise UserError(f"An annotated video expects a file of its own, got the source '{out}'. Choose another name.")
 
 
@@ -49,12 +51,21 @@ class VideoWriter:
         fps: frames per second; 29.97 means 30000/1001.
         crf: quality, 0 (lossless, large) to 51 (small).
         preset: x264's speed, "ultrafast" to "veryslow".
+        sound: goes beside the frames; the caller closes it.
 
     Raises:
         UserError: the suffix cannot hold H.264, or the rate is not positive.
     """
 
-    def __init__(self, path: Path | str, *, fps: float | Fraction, crf: int = 20, preset: str = "veryfast") -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        fps: float | Fraction,
+        crf: int = 20,
+        preset: str = "veryfast",
+        sound: Sound | None = None,
+    ) -> None:
         self.path = Path(path)
         check_name(self.path)
         self.fps = exact_rate(fps)
@@ -65,6 +76,7 @@ class VideoWriter:
         self._stream: VideoStream | None = None
         self._shape: tuple[int, ...] = ()
         self._count = 0
+        self._sound = sound
 
     def __enter__(self) -> "VideoWriter":
         temporary = self._cleanup.enter_context(atomic_path(self.path))
@@ -111,17 +123,28 @@ class VideoWriter:
         for image in images:
             frame = to_frame(image)
             frame.pts = self._count
+            self._write_sound(float(self._count / self.fps))
             self._count += 1
             self._container.mux(stream.encode(frame))
 
     def _start(self, height: int, width: int) -> VideoStream:
         assert self._container is not None
-        return add_h264(self._container, height, width, self.fps, 1 / self.fps, self._options)
+        stream = add_h264(self._container, height, width, self.fps, 1 / self.fps, self._options)
+        if self._sound is not None:
+            self._sound.add_to(self._container)
+        return stream
+
+    def _write_sound(self, until_seconds: float) -> None:
+        """Writes the sound before the next picture, so that both stand together in the file."""
+        if self._sound is not None:
+            assert self._container is not None
+            self._sound.write_until(self._container, until_seconds)
 
     def _finish(self) -> None:
         if self._container is None or self._stream is None:
             raise VideoError(f"{self.path}: no frame was written.")
         self._container.mux(self._stream.encode(None))
+        self._write_sound(math.inf)
         self._container.close()
         self._container = None
 

@@ -17,6 +17,7 @@ from vidseq.data.questions.video_actions import actions_of, ages_of
 from vidseq.data.schema import QUESTION, Query, Video
 from vidseq.errors import UserError
 from vidseq.features.store import FOLDER
+from vidseq.files import real_path
 
 #: The name of `SegmentQuestions` in `DatasetInfo.question_source`.
 SOURCE = "segments"
@@ -113,7 +114,7 @@ def _write(dataset: Dataset, out: Path, queries: Sequence[Query], answers: tuple
     info = dataclasses.replace(dataset.info, labels=labels, tasks=tasks, question_source=SOURCE)
     made = write_dataset(out, info, videos, dataset.segments, queries)
     if (dataset.folder / FOLDER).is_dir():
-        (out / FOLDER).symlink_to(os.path.relpath((dataset.folder / FOLDER).resolve(), out.resolve()))
+        (out / FOLDER).symlink_to(os.path.relpath(real_path(dataset.folder / FOLDER), real_path(out)))
     return made
 
 
