@@ -76,3 +76,14 @@ def test_commands_of_players_are_no_part_of_a_label(tmp_path: Path) -> None:
     (tmp_path / "a.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\n{\\an8}<i>wave</i> {\\b1}hand{\\b0}\n")
     convert(tmp_path, tmp_path / "out")
     assert Dataset.load(tmp_path / "out").action_labels == ("wave hand",)
+
+
+@pytest.mark.parametrize("between", ["\n", "\n\n", "\n2\n", "\n\n2\n", "\n7\n2\n"])
+@pytest.mark.parametrize("suffix", [".srt", ".vtt"])
+def test_a_cue_that_follows_without_an_empty_line_is_one_of_its_own(between: str, suffix: str, tmp_path: Path) -> None:
+    head = "WEBVTT\n\n" if suffix == ".vtt" else "1\n"
+    cues = f"00:00:01.000 --> 00:00:02.000\ncut{between}00:00:03.000 --> 00:00:04.000\njump --> high\n"
+    (tmp_path / f"a{suffix}").write_text(head + cues)
+    segments = Dataset.load(convert(tmp_path, tmp_path / "out").folder).segments
+    label = "cut 7" if "7" in between else "cut"  # a number of a cue stands before its times
+    assert [(item.start, item.end, item.label) for item in segments] == [(1, 2, label), (3, 4, "jump --> high")]

@@ -78,11 +78,14 @@ def test_a_picture_that_stays_for_minutes_is_no_jump(coded_video: Make) -> None:
         assert reader.info.damage == ""
 
 
-def test_a_clock_that_starts_anew_goes_on_where_it_stopped(coded_video: Make, codes: Codes, tmp_path: Path) -> None:
-    """Recorders join transport streams by putting their packets behind one another."""
+@pytest.mark.parametrize("join", [counted_on, bytes])
+def test_a_clock_that_starts_anew_goes_on_where_it_stopped(
+    join: Callable[[bytes], bytes], coded_video: Make, codes: Codes, tmp_path: Path
+) -> None:
+    """Recorders and `cat` join transport streams: packets behind one another, with or without numbers that go on."""
     parts = [coded_video("part_a.ts", count=50, fps=25), coded_video("part_b.ts", count=50, fps=20, first=50)]
     path = tmp_path / "joined.ts"
-    path.write_bytes(counted_on(b"".join(part.read_bytes() for part in parts)))
+    path.write_bytes(join(b"".join(part.read_bytes() for part in parts)))
     with VideoReader(path) as reader:
         images, times = zip(*reader)
         assert codes(images) == list(range(100))

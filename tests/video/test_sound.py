@@ -51,14 +51,25 @@ def clicks(path: Path) -> list[float]:
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 @pytest.mark.parametrize("late_seconds", [0.0, 0.7])
-def test_sound_is_heard_at_the_same_pictures(tmp_path: Path, name: str, late_seconds: float) -> None:
-    source = make(tmp_path / name, late_seconds=late_seconds)
-    save_annotated_video(source, tmp_path / "copy.mp4", [])
+def test_sound_is_heard_at_the_same_pictures(tmp_path: Path, name: str, suffix: str, late_seconds: float) -> None:
+    source, copy = make(tmp_path / name, late_seconds=late_seconds), tmp_path / f"copy{suffix}"
+    save_annotated_video(source, copy, [])
     expected = [time for time in clicks(source) if time > 0.03]
     assert len(expected) >= 2
-    copied = [time for time in clicks(tmp_path / "copy.mp4") if time > 0.03]
+    copied = [time for time in clicks(copy) if time > 0.03]
     np.testing.assert_allclose(copied, expected, atol=0.01)
+
+
+@pytest.mark.parametrize("codec", ["aac", "mp3", "libopus", "flac", "pcm_s16le", "mp2"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".m4v"])
+def test_every_file_keeps_what_it_can_hold(
+    tmp_path: Path, codec: str, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_annotated_video(make(tmp_path / "a.mkv", codec=codec, sound_seconds=0.5), tmp_path / f"copy{suffix}", [])
+    with av.open(str(tmp_path / f"copy{suffix}")) as container:
+        assert len(container.streams.audio) == ("is left out of the copy" not in capsys.readouterr().err)
 
 
 def test_sound_that_goes_on_after_the_last_picture_is_kept(tmp_path: Path) -> None:
@@ -70,7 +81,7 @@ def test_sound_that_is_left_out_is_named(tmp_path: Path, capsys: pytest.CaptureF
     source = make(tmp_path / "a.mkv", codec="pcm_s16le")
     save_annotated_video(source, tmp_path / "copy.mp4", [])
     assert capsys.readouterr().err == (
-        f"vidseq: the sound of {source} is left out of the copy: it is coded as pcm_s16le.\n"
+        f"vidseq: the sound of {source} is left out of the copy: .mp4 cannot hold what is coded as pcm_s16le.\n"
     )
     with av.open(str(tmp_path / "copy.mp4")) as container:
         assert not container.streams.audio

@@ -1,7 +1,9 @@
 """Files that browsers play, whole or not at all."""
 
+import contextlib
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -10,6 +12,7 @@ import pytest
 from video_kinds import INSTALLED
 
 from vidseq.errors import UserError, VideoError
+from vidseq.video.growing_writer import GrowingVideoWriter
 from vidseq.video.length import mp4_boxes
 from vidseq.video.reader import VideoReader
 from vidseq.video.writer import VideoWriter
@@ -94,6 +97,22 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, coded_frame: Draw, monkeypat
     with pytest.raises(OSError, match="No space left"), VideoWriter(tmp_path / "out.mp4", fps=25) as writer:
         writer.write(coded_frame(0))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 100_000, 3), (20_000, 2, 3)])
+@pytest.mark.parametrize("writer_of", [partial(VideoWriter, fps=25), GrowingVideoWriter])
+def test_frames_that_h264_cannot_hold_are_refused(
+    shape: tuple[int, int, int], writer_of: Callable[[Path], VideoWriter | GrowingVideoWriter], tmp_path: Path
+) -> None:
+    image = np.zeros(shape, np.uint8)
+    message = f"^A copy in H.264 expects frames of at most 16384 pixels a side, got {shape[1]} x {shape[0]}"
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(pytest.raises(VideoError, match=message))
+        writer = writer_of(tmp_path / "out.mp4")
+        if isinstance(writer, GrowingVideoWriter):
+            writer.write(image, 0.0)
+        else:
+            stack.enter_context(writer).write(image)
 
 
 def test_no_frames_make_no_file(tmp_path: Path) -> None:

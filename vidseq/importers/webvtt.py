@@ -23,6 +23,7 @@ from vidseq.importers.tool_videos import ToolVideos, clock_seconds, one_line
 #: Blocks of WebVTT that are no cues.
 _NO_CUES = re.compile(r"(NOTE|STYLE|REGION)(\s|$)")
 _ARROW = "-->"
+_TIMES = re.compile(r"\s*[\d:]+[.,]?\d*\s*-->\s*[\d:]+")
 _VOICE = re.compile(r"<v(?:\.[^ \t>]*)?[ \t]+([^>]*)>")
 #: Also the commands of players, as in {\an8}.
 _TAG = re.compile(r"<[^>]*>|\{\\[^}]*\}")
@@ -100,7 +101,12 @@ def _blocks(path: Path) -> Iterator[tuple[Row, Sequence[str]]]:
         start = next((number for number, line in enumerate(lines) if not line), len(lines))
     block: list[str] = []
     for number, line in enumerate([*lines[start:], ""], start + 1):
-        if line.strip():
+        times = [place for place, other in enumerate(block) if _TIMES.match(other)]
+        if times and _TIMES.match(line):  # no empty line stands before the next cue
+            named = len(block) - (len(block) - 1 > times[0] and block[-1].strip().isdecimal())
+            yield Row(f"{path.name}:{number - len(block)}", {}), block[:named]
+            block = [*block[named:], line]
+        elif line.strip():
             block.append(line)
         elif block:
             if not _NO_CUES.match(block[0]):

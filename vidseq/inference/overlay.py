@@ -406,7 +406,7 @@ def save_annotated_video(
         fps = max(Fraction(MIN_FPS), min(reader.info.fps, Fraction(MAX_FPS)))
         total = round(reader.info.duration_seconds * fps)
         with (
-            sound_of(reader.info) as sound,
+            sound_of(reader.info, Path(out)) as sound,
             VideoWriter(out, fps=fps, sound=sound) as writer,
             progress(total=total, what="Drawing", unit="frame") as bar,
         ):

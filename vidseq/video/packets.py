@@ -155,7 +155,10 @@ def _build(
     key, starts, corrupt, discard, invisible = flags.T
     time_base = stream.time_base or Fraction(1, 1000)
     untimed = not pts or None in pts or len(set(pts)) < len(pts)
-    keeps_clock = not untimed and not _restarts(dts, time_base)
+    falls = _falls(dts, time_base)
+    keeps_clock = not untimed and falls.max(initial=0) <= RESTART_SECONDS
+    # where files were joined, packets of the transport are numbered anew, and one of the last two before seems damaged
+    corrupt = corrupt & (falls == 0) & (np.append(falls[1:], 0)[: len(falls)] == 0)
     counted = not keeps_clock or container.format.name in COUNTED_CONTAINERS
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     if counted:
@@ -225,10 +228,13 @@ def _before_jump(
     return order[: index + 1], ClockJump(at, float(holds[index]), index + 1, len(order))
 
 
-def _restarts(dts: list[int | None], time_base: Fraction) -> bool:
-    """Whether the clock of the file falls back, so that its times name no picture."""
-    known = [tick for tick in dts if tick is not None]
-    return any((a - b) * time_base > RESTART_SECONDS for a, b in pairwise(known))
+def _falls(dts: list[int | None], time_base: Fraction) -> np.ndarray:
+    """The seconds by which the clock of the file falls back after each packet, from 0 on; (P,)."""
+    falls = np.zeros(len(dts))
+    known = [(index, tick) for index, tick in enumerate(dts) if tick is not None]
+    for (index, tick), (_, following) in pairwise(known):
+        falls[index] = max(0.0, float((tick - following) * time_base))
+    return falls
 
 
 def _counted_times(dts: list[int | None], durations: list[int], time_base: Fraction, rate: Fraction) -> np.ndarray:

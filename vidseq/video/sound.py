@@ -12,8 +12,12 @@ from av.container import OutputContainer
 from vidseq.video.container import open_video
 from vidseq.video.probing import VideoInfo
 
-#: Codecs whose packets both MP4 and Matroska hold, and players know.
-COPIED = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"})
+#: Codecs whose packets each file can hold, and players know.
+COPIED = {
+    ".m4v": frozenset({"aac", "ac3", "alac"}),
+    ".mov": frozenset({"aac", "ac3", "alac", "eac3", "mp3"}),
+    **dict.fromkeys((".mp4", ".mkv"), frozenset({"aac", "ac3", "alac", "eac3", "mp3", "opus", "flac"})),
+}
 
 
 class Sound:
@@ -40,10 +44,10 @@ class Sound:
     @property
     def codec(self) -> str:
         """How the sound is coded; empty if there is none."""
-        return "" if self._stream is None else self._stream.codec_context.name
+        return "" if self._stream is None else self._stream.codec_context.codec.canonical_name
 
     def add_to(self, container: OutputContainer) -> None:
-        """Adds a stream to a new file, before its first packet; the codec must be one of `COPIED`."""
+        """Adds a stream to a new file, before its first packet; it must hold the codec, see `COPIED`."""
         assert self._stream is not None
         self._copy = container.add_stream_from_template(self._stream)
 
@@ -85,16 +89,17 @@ class Sound:
 
 
 @contextlib.contextmanager
-def sound_of(info: VideoInfo) -> Iterator[Sound | None]:
+def sound_of(info: VideoInfo, out: Path) -> Iterator[Sound | None]:
     """Opens the sound that goes beside new pictures of a video; where it cannot, one line on the error stream says so.
 
     Args:
         info: the video.
+        out: the file of the copy.
     """
     with contextlib.closing(Sound(info.path, info.start_seconds)) as sound:
         why = ""
-        if sound.codec and sound.codec not in COPIED:
-            why = f"it is coded as {sound.codec}"
+        if sound.codec and sound.codec not in COPIED.get(out.suffix.lower(), ()):
+            why = f"{out.suffix} cannot hold what is coded as {sound.codec}"
         elif sound.codec and not info.packets.keeps_clock:
             why = "it has a clock that the pictures do not follow"
         if why:

@@ -18,6 +18,8 @@ from vidseq.video.sampling import exact_rate
 from vidseq.video.sound import Sound
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
+#: Largest width and height that x264 writes.
+MAX_SIDE = 16384
 
 
 def check_name(path: Path) -> None:
@@ -167,7 +169,14 @@ def add_h264(
         fps: the rate that the file states.
         time_base: the unit of the frames' times.
         options: of x264.
+
+    Raises:
+        VideoError: H.264 has no frames of this size.
     """
+    if max(height, width) > MAX_SIDE:
+        raise VideoError(
+            f"A copy in H.264 expects frames of at most {MAX_SIDE} pixels a side, got {width} x {height}. Write none."
+        )
     stream = container.add_stream("libx264", rate=fps, options=options)
     stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
     context = stream.codec_context
