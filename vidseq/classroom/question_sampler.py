@@ -2,10 +2,10 @@
 
 The answers come from the record of the video (`answers.answer`), so they cost no drawing and no features. Families are
 drawn, then subjects, then wordings. What decides next actions (card, programme, habit, the present action) is drawn
-equally often, where that is possible. Whether a question has an answer does not depend on its time (`answer_rates`).
-What is asked about the past may be on view at the time: a single frame then teaches what it looks like, and longer
-clips that it stays true. The queries of validation and test come from `queries` instead, which balances times and
-answers, and asks about the past only what is no longer on view.
+equally often, where that is possible, and a part of the questions name it. Whether a question has an answer does not
+depend on its time (`answer_rates`). What is asked about the past may be on view at the time: a single frame then teaches
+what it looks like, and longer clips that it stays true. The queries of validation and test come from `queries` instead,
+which balances times and answers, and asks about the past only what is no longer on view.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from vidseq.classroom.answer_rates import AnswerRates
 from vidseq.classroom.answers import KINDS, MAX_COUNT, UNKNOWN, Question
 from vidseq.classroom.ceiling import ObservedHistory
 from vidseq.classroom.config import ClassroomConfig
-from vidseq.classroom.palette import COLORED, GIFTS, PROGRAMMES, SIGNALS, TOYS, ZONE_WORDS
+from vidseq.classroom.palette import COLORED, GIFTS, PROGRAMMES, SIGNALS, SYMBOLS, TOYS, ZONE_WORDS
 from vidseq.classroom.plan import SPLITS, draw_world, twin
 from vidseq.classroom.record import Record
 from vidseq.classroom.scripts import decided_by
@@ -40,6 +40,9 @@ NOTHING = (UNKNOWN, "0")
 #: How many turns families have, where it is not one: several things decide next actions, and few of the others can be
 #: asked at most times.
 TURNS = {NEXT_ACTION: 2 * len(set(DECIDED_BY)), "hidden": 2, "who_did": 2, "order": 4}
+
+#: Share of the questions about next actions that name the present action, or the card or programme.
+HINTED = 0.3
 
 #: How many questions of a family are drawn until one can be asked, and how many families, before a query is left out.
 ATTEMPTS = 3
@@ -77,6 +80,10 @@ class _Moment:
     def child(self, shirt: str) -> Child:
         """The child in the room with this shirt."""
         return next(child for child in self.present if child.shirt == shirt)
+
+    def clip_decides(self, child: Child) -> bool:
+        """Whether the clip shows as well as all of the past what the child does next."""
+        return self.since == 0 or _forecast(self, child, 0.0) == _forecast(self, child, self.since)
 
     def decider(self, shirt: str) -> str:
         """What decides what the child does after its present action, one of the rings."""
@@ -123,14 +130,15 @@ class QuestionSampler:
     def texts(self) -> list[str]:
         """All texts of all questions."""
         questions = [question for family in self.config.families for question in _all_questions(family, self.config)]
-        return [word_question(question, form) for question in questions for form in forms_of(question)]
+        texts = [word_question(question, form) for question in questions for form in forms_of(question)]
+        return texts + (_all_hints(self.config) if NEXT_ACTION in self.config.families else [])
 
     def draw(
         self, video: str, time: float, count: int, rng: np.random.Generator, *, since: float = -math.inf
     ) -> list[Query]:
         """Draws queries about a video at a time (seconds); see `QuestionSource.draw`.
 
-        A next action is asked where a clip shows as well as all of the past what comes next, most likely.
+        A next action is asked where a clip shows, or the question says, what decides it.
         """
         moment = self._plan(video).at(time, since)
         fast = Random(int(rng.integers(2**62)))  # NumPy's generator takes several times as long for one number
@@ -182,11 +190,12 @@ class QuestionSampler:
     def _query(self, moment: _Moment, family: str, question: Question, found: str, rng: Random) -> Query:
         forms, is_next = forms_of(question), family == NEXT_ACTION
         in_words = is_next or self.config.answers == "words"
+        hints = _hints(moment, question.subject, rng) if is_next else []
         return Query(
             video=moment.world.video,
             time=moment.time,
             kind=NEXT_ACTION if is_next else QUESTION,
-            question=word_question(question, rng.choice(forms)),
+            question=" ".join([*(f"{hint}." for hint in hints), word_question(question, rng.choice(forms))]),
             answer=found if in_words else answer_sentence(question, found),
             family=family,
         )
@@ -263,16 +272,31 @@ def _ideal_answer(record: Record, moment: _Moment, question: Question) -> str:
 
 
 def _next_action(moment: _Moment, shirt: str) -> str | None:
-    """What the child does after its present action; None: it has none of the rings, nothing follows or shows it."""
+    """What the child does after its present action; None: it has none of the rings, nothing follows or decides it."""
     child = moment.child(shirt)
     step = child.step_at(moment.time)
     if step is None or step.action not in RING_OF or moment.time <= step.arrives:
         return None
-    forecasts = {_forecast(moment, child, since) for since in {0.0, moment.since}}
-    if forecasts == {None} or len(forecasts) > 1:
+    if _forecast(moment, child, 0.0) is None or not (moment.clip_decides(child) or moment.decider(shirt) in _SHOWING):
         return None
     following = [other.action for other in child.steps if other.start >= step.end]
     return following[0] if following else None
+
+
+def _hints(moment: _Moment, shirt: str, rng: Random) -> list[str]:
+    """Sentences that say what decides a next action: what the clip does not show, and a part of the rest.
+
+    Card and action decide together: neither alone says anything, so that who does not know one learns nothing of the
+    other. A question that names one lets the other be learnt.
+    """
+    child, decider, said = moment.child(shirt), moment.decider(shirt), []
+    if decider in _SHOWING and (rng.random() < HINTED or not moment.clip_decides(child)):
+        shown = [fact.value for fact in moment.record.find(None, decider)][-1]
+        said.append(answer_sentence(Question("shown", decider), shown))
+    if rng.random() < HINTED:
+        action = moment.history.current_action(child.child, moment.time)
+        said.append(answer_sentence(Question("doing", shirt), str(action)))
+    return said
 
 
 def _forecast(moment: _Moment, child: Child, since: float) -> str | None:
@@ -360,6 +384,15 @@ _NUM_ANSWERS: dict[str, Callable[[ClassroomConfig], int]] = {
     "order": lambda config: 2,
     "who_did": lambda config: config.num_names,
 }
+
+
+def _all_hints(config: ClassroomConfig) -> list[str]:
+    """All sentences that may stand before a question."""
+    shows = (("card", SYMBOLS), ("television", PROGRAMMES))
+    return [
+        *(answer_sentence(Question("doing", shirt), action) for shirt in config.colors for action in RING_OF),
+        *(answer_sentence(Question("shown", subject), value) for subject, values in shows for value in values),
+    ]
 
 
 def _all_questions(family: str, config: ClassroomConfig) -> list[Question]:
