@@ -3,9 +3,9 @@
 The answers come from the record of the video (`answers.answer`), so they cost no drawing and no features. Families are
 drawn, then subjects, then wordings. What decides next actions (card, programme, habit, the present action) is drawn
 equally often, where that is possible, and a part of the questions name it. Whether a question has an answer does not
-depend on its time (`answer_rates`). What is asked about the past may be on view at the time: a single frame then teaches
-what it looks like, and longer clips that it stays true. The queries of validation and test come from `queries` instead,
-which balances times and answers, and asks about the past only what is no longer on view.
+depend on its time (`answer_rates`). What is asked about the past may be on view at the time: a single frame then
+teaches what it looks like, and longer clips that it stays true. The queries of validation and test come from `queries`
+instead, which balances times and answers, and asks about the past only what is no longer on view.
 """
 
 import dataclasses
