@@ -21,7 +21,7 @@ import pandas as pd
 
 from vidseq.cli import run_script
 from vidseq.context import Sweep, run_sweep, write_report
-from vidseq.data import Dataset, ask_questions
+from vidseq.data import Dataset, ask_questions, frame_classes_of
 from vidseq.evaluation import pivot_accuracy, pool_splits
 from vidseq.features import FeatureStore, external_fingerprint
 from vidseq.heads import head_names
@@ -91,13 +91,10 @@ def prepare(data: Path, out: Path, split: int, show: str, fps: str, per_video: i
 def write_labels(dataset: Dataset) -> None:
     """Writes the label of the action at each second as features, one-hot."""
     store = FeatureStore.create_in(dataset.folder, external_fingerprint("labels", LABEL_FPS))
-    columns = {label: index for index, label in enumerate(dataset.action_labels)}
     for video in dataset.videos.values():
         times = np.arange(max(1, int(video.duration * LABEL_FPS))) / LABEL_FPS
-        features = np.zeros((len(times), len(columns)))
-        for segment in dataset.segments_of(video.video):
-            features[(times >= segment.start) & (times < segment.end), columns[segment.label]] = 1
-        store.write(video.video, features, times)
+        features = frame_classes_of(dataset.segments_of(video.video), times, dataset.action_labels)
+        store.write(video.video, features.numpy(), times)
 
 
 def train(folder: Path, out: Path, split: int, heads: list[str], training: ResolvedConfig) -> list[Path]:

@@ -1,5 +1,6 @@
 """The parts that CONTRIBUTING.md adds work as it says, and its commands are there."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from vidseq.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 REGISTRIES = {"head": HEADS, "task": TASKS, "backbone": BACKBONES, "importer": IMPORTERS, "baseline": BASELINES}
 
 
@@ -22,7 +24,7 @@ def test_every_part_can_be_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     before = {kind: dict(registry) for kind, registry in REGISTRIES.items()}
     names: dict[str, object] = {"__name__": "contributing"}
     try:
-        for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)):
+        for number, block in enumerate(BLOCKS):
             exec(compile(block, f"CONTRIBUTING.md, Python block {number}", "exec"), names)
         added = {kind: len(registry) - len(before[kind]) for kind, registry in REGISTRIES.items()}
         assert set(added.values()) == {1}, added
@@ -32,9 +34,30 @@ def test_every_part_can_be_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
                 del registry[name]
 
 
+#: The first block of each part that is a file in the folder of a registry.
+FILES = [block for block in BLOCKS if re.search(r"^class \w+\(\w+\)|^@importer", block, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("text", FILES, ids=range(len(FILES)))
+def test_a_file_of_a_part_needs_no_registry_and_is_typed_and_described(text: str) -> None:
+    """A registry imports the file, so the file cannot import it; style and types are checked as everywhere."""
+    tree = ast.parse(text)
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert not imported & {"HEADS", "TASKS", "BACKBONES", "IMPORTERS", "BASELINES"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            assert node.returns is not None, node.name
+            assert all(argument.annotation for argument in node.args.args if argument.arg not in ("self", "cls"))
+            assert ast.get_docstring(node) or node.name == "__init__", node.name
+
+
+def test_there_is_a_file_of_each_part() -> None:
+    assert len(FILES) == len(REGISTRIES)
+
+
 def test_every_path_and_target_is_there() -> None:
     new = {"vidseq/heads/sum.py", "tests/heads/test_sum.py", "vidseq/tasks/action_count.py"}
-    new |= {"vidseq/importers/subtitles.py", "vidseq/baselines/first_class.py"}
+    new |= {"vidseq/importers/subtitles.py", "vidseq/baselines/first_class.py", "vidseq/features/mean_color.py"}
     paths = set(re.findall(r"\b(?:vidseq|docs|tools|tests)/[\w./]*\w", TEXT)) - new
     assert len(paths) > 8 and not [path for path in paths if not (ROOT / path).exists()]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")

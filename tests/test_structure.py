@@ -106,6 +106,7 @@ def checkout(folder: Path, planted: dict[str, str]) -> Repository:
         ("words", {"vidseq/model.py": "def read_exam():\n    pass\n"}, "vidseq/model.py:2: read_exam (name)"),
         ("words", {"vidseq/model.py": "class OldLesson:\n    pass\n"}, "vidseq/model.py:2: OldLesson (name)"),
         ("words", {"vidseq/model.py": "MOST_LINES = 3\n"}, "vidseq/model.py:2: MOST_LINES (name)"),
+        ("words", {"vidseq/model.py": "[number for number, _ in enumerate(A)]\n"}, "vidseq/model.py:2: number (name)"),
         ("words", {"README.md": "You shall not.\n"}, "README.md:2: shall"),
     ],
 )

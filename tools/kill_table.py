@@ -255,9 +255,9 @@ def _without(column: str | None, lines: Sequence[bytes]) -> list[bytes]:
     whole = [line for line in lines if line.endswith(b"\n")]
     if column is None or not whole:
         return whole
-    place = whole[0].decode().strip().split(",").index(column)
+    position = whole[0].decode().strip().split(",").index(column)
     cells = (line.split(b",") for line in whole)
-    return [b",".join(cell for index, cell in enumerate(row) if index != place) for row in cells]
+    return [b",".join(cell for index, cell in enumerate(row) if index != position) for row in cells]
 
 
 def _num_recorded(record: Path) -> int:

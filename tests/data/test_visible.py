@@ -1,8 +1,11 @@
 """One rule for what a query sees, and every part of vidseq that shows samples to a model holds to it."""
 
+import ast
 import math
+import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import torch
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
+from vidseq.baselines.baseline_data import BaselineData
 from vidseq.baselines.probes import BagOfFrames, LastFrameProbe
 from vidseq.data.dataset import Dataset
 from vidseq.data.query_set import QuerySet
@@ -26,11 +30,12 @@ from vidseq.inference.predictor import Predictor
 from vidseq.inference.request import PredictionRequest
 from vidseq.inference.stream import Stream
 from vidseq.model import ModelConfig, VideoReasoner
+from vidseq.probing.seen import evidence_frames, newest_frames
 from vidseq.tasks import FrameLabels
 from vidseq.training.clip_sampler import ClipSampler
 from vidseq.training.clips import make_clip_dataset
 from vidseq.training.config import TrainConfig
-from vidseq.video.sampling import SAME_TIME_SECONDS
+from vidseq.video.sampling import SAME_TIME_SECONDS, count_intervals
 
 RATES = [Fraction(4), Fraction(30000, 1001), Fraction(25, 3), Fraction(1, 2), Fraction(16), Fraction(24000, 1001)]
 QUESTION = "What colour was it?"
@@ -188,6 +193,38 @@ def test_intervals_hold_samples_with_the_same_tolerance():
     assert not within_intervals(times, []).any()
 
 
+@given(st.sampled_from(RATES), st.integers(0, 4000), st.sampled_from([0.0, 4e-4, -4e-4]))
+def test_an_interval_that_ends_now_has_passed_however_its_end_is_written(rate, count, nudge):
+    start, every = 7.0, float(1 / rate)
+    end = start + count * every
+    assert count_intervals(start, end + nudge, every) == count_intervals(start, round(end, 3), every) == count
+    assert count_intervals(start, end - 6e-4, every) == max(0, count - 1)
+
+
+#: Who else may know how near two times are one, and why.
+KNOW_THE_TOLERANCE = {
+    "vidseq/data/visible.py": "the rule",
+    "vidseq/video/sampling.py": "which picture is on screen when",
+    "vidseq/inference/stream.py": "takes a sample of the picture on screen",
+    "vidseq/training/clips.py": "draws times of queries that see a given sample",
+    "vidseq/explain/run.py": "finds a query by its time",
+}
+#: Comparisons of samples with a query's time, and searches among samples, which are for the rule alone.
+COMPARED = re.compile(r"pts_seconds\S* [<>]=? (\w+\.)?time\b|\btime [<>]=? \S*pts_seconds")
+SEARCHED = re.compile(r"\S*(searchsorted|bisect\w*)\(\S*pts_seconds")
+
+
+def test_nobody_else_has_a_rule():
+    root = Path(__file__).parents[2]
+    texts = {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in root.glob("vidseq/**/*.py")}
+    assert {name for name, text in texts.items() if "SAME_TIME_SECONDS" in text} == KNOW_THE_TOLERANCE.keys()
+    trees = {name: ast.parse(text) for name, text in texts.items() if "pts_seconds" in text}
+    nodes = [(name, node) for name, tree in trees.items() for node in ast.walk(tree)]
+    compared = {name for name, node in nodes if isinstance(node, ast.Compare) and COMPARED.search(ast.unparse(node))}
+    searched = {name for name, node in nodes if isinstance(node, ast.Call) and SEARCHED.match(ast.unparse(node))}
+    assert not (compared | searched) - {"vidseq/data/visible.py", "vidseq/video/sampling.py"}
+
+
 # ------------------------------------------------------------------------------------------------ all who follow it
 
 
@@ -239,6 +276,24 @@ def test_evidence_counts_only_what_is_seen(case):
     query = Query(video="v", time=case.time, kind="question", answer="red", evidence=((0.0, case.time),))
     past = past_of(case.features, case.times, case.time)
     assert indices(EvidenceOnly().change(past, query, lambda: past).features) == case.all_seen
+
+
+@search(cases(limited=False))
+def test_probes_see_what_the_rule_says(case):
+    """Evidence that begins where the query is asked is in the newest sample, also where it lies before both."""
+    at_end = Query(video="v", time=case.time, kind="question", answer="red", evidence=((case.time, case.time + 1),))
+    query_set = QuerySet(dataset_of(case), Store(case), "train", [at_end])
+    newest = np.float16(case.all_seen[-1])
+    assert newest_frames(query_set, [at_end])[0, 0, 0] == newest
+    assert evidence_frames(query_set, [at_end])[0, 0, 0] == newest
+
+
+@search(cases(limited=False))
+def test_labels_have_begun_with_the_samples_that_show_them(case):
+    """Each sample begins an action: baselines know the labels of the samples that a model sees."""
+    segments = [Segment(video="v", start=time, end=time + 1, label=str(k)) for k, time in enumerate(case.times)]
+    data = BaselineData([], [], (), {"v": segments}, lambda query: past_of(case.features, case.times, query.time))
+    assert data.labels_before(case.query) == [str(index) for index in case.all_seen]
 
 
 @search(cases(limited=False))

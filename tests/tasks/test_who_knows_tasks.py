@@ -19,9 +19,8 @@ FILES = sorted(
     if ROOT / "vidseq" / "tasks" not in path.parents
 )
 #: Classes of tasks and of their families.
-CLASSES = {
-    name for name, item in vars(vidseq.tasks).items() if isinstance(item, type) and issubclass(item, Task)
-}  # fmt: skip
+OFFERED = {name: getattr(vidseq.tasks, name) for name in vidseq.tasks.__all__}
+CLASSES = {name for name, item in OFFERED.items() if isinstance(item, type) and issubclass(item, Task)}
 
 FIELD = "the field `question` of queries, rows and files, which is no task"
 HEADER = "a data set's header, which names the tasks that it is meant for"

@@ -125,6 +125,12 @@ def test_a_long_video_is_cut_to_the_longest_clip(clip_dataset: ClipDataset) -> N
     assert all(clip.cuts for clip in clips)
 
 
+def test_the_longest_clip_shows_no_more_than_a_context_of_its_length(clip_dataset: ClipDataset) -> None:
+    """First and last frame are 5.75 s apart, so that a context of 5.75 s lacks the first."""
+    clips = [clip for _, clip in drawn(clip_dataset, full_context=1.0, max_clip_seconds=5.75)]
+    assert max(clip.stop - clip.start for clip in clips) == 23
+
+
 def test_one_seed_draws_one_epoch(clip_dataset: ClipDataset) -> None:
     def batch(seed: int, epoch: int, step: int, rank: int = 0) -> Batch:
         return ClipSampler(clip_dataset, TrainConfig(seed=seed), causal=True).batch([0, 1, 2], epoch, step, rank)

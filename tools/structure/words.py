@@ -19,6 +19,8 @@ WORDS = frozenset({
 IN_NAMES = WORDS | {"draws", "study"}
 #: Names that are private words as a whole, while their parts are ordinary.
 WHOLE_NAMES = frozenset({"Ask", "Mark", "asks", "marking", "reading", "verbs"})
+#: What an index is not called: these count from 1, or are what they say.
+NO_INDEX = frozenset({"number", "place"})
 #: How constants started that are called MAX_ and MIN_ now.
 OLD_STARTS = ("MOST_", "LEAST_")
 #: Words in docstrings, messages, comments and Markdown files.
@@ -43,7 +45,8 @@ def private_words(repository: Repository) -> list[str]:
 def private_names(module: Module) -> list[tuple[int, str]]:
     """Finds the private words in what a module defines: its own name, functions, classes, arguments, variables."""
     named = [(1, module.path.stem), *_defined_names(module.tree)]
-    return sorted({(line, name) for line, name in named if _is_private(name)})
+    found = {(line, name) for line, name in named if _is_private(name)}
+    return sorted(found | {(line, name) for line, name in _indices(module.tree) if name in NO_INDEX})
 
 
 def _is_private(name: str) -> bool:
@@ -61,6 +64,25 @@ def _defined_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.id
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             yield node.lineno, node.attr
+
+
+def _indices(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """The names that `enumerate` counts with from 0."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.For | ast.comprehension) and isinstance(node.target, ast.Tuple):
+            first = node.target.elts[0]
+            if isinstance(first, ast.Name) and _counts_from_zero(node.iter):
+                yield first.lineno, first.id
+
+
+def _counts_from_zero(called: ast.expr) -> bool:
+    return (
+        isinstance(called, ast.Call)
+        and isinstance(called.func, ast.Name)
+        and called.func.id == "enumerate"
+        and len(called.args) == 1
+        and not called.keywords
+    )
 
 
 def _texts(module: Module) -> Iterator[tuple[int, str]]:

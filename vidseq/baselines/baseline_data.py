@@ -1,6 +1,5 @@
 """What a baseline may use: the training split's queries with their answers, and the past of the queries to answer."""
 
-from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from vidseq.data.schema import Query, Segment
-from vidseq.data.visible import Past
+from vidseq.data.visible import Past, count_visible
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,12 @@ class BaselineData:
     """The group of each video; a video that is missing is a group of its own."""
 
     def labels_before(self, query: Query) -> list[str]:
-        """The labels of the actions that began up to the query's time, oldest first, the current one included."""
+        """The labels of the actions that began up to the query's time, oldest first, the current one included.
+
+        An action has begun if the query sees a sample at its start.
+        """
         starts, labels = self._actions_in_order.get(query.video, ([], []))
-        return labels[: bisect_right(starts, query.time)]
+        return labels[: count_visible(starts, query.time)]
 
     def class_indices(self) -> dict[str, int]:
         """The column of each class."""

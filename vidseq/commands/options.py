@@ -97,7 +97,7 @@ class Command:
     @functools.cached_property
     def __signature__(self) -> inspect.Signature:
         order = [OPTIONS, *getattr(self.function, "titles", {}).values(), *(option.title for option in self.options)]
-        groups = {title: Group(title, sort_key=place) for place, title in enumerate(dict.fromkeys(order))}
+        groups = {title: Group(title, sort_key=position) for position, title in enumerate(dict.fromkeys(order))}
         parameters = [self._cli_parameter(option, groups[option.title]) for option in self.options]
         return inspect.Signature(sorted(parameters, key=lambda parameter: parameter.kind))
 

@@ -30,7 +30,7 @@ from vidseq.features.store import FeatureStore
 from vidseq.inference.predictor import Predictor
 from vidseq.processes import all_values, run_jobs
 from vidseq.progress import progress
-from vidseq.video.sampling import SAME_TIME_SECONDS
+from vidseq.video.sampling import count_intervals
 
 _FILE, _PARTS = "segments.parquet", "segment_parts"
 
@@ -86,7 +86,7 @@ def segments_by_context(
 
 def _labelled_frames(times: np.ndarray, every_seconds: float) -> list[int]:
     """The first frame, and those that are on screen each so many seconds later."""
-    wanted = np.arange(times[0], times[-1] + SAME_TIME_SECONDS, every_seconds)
+    wanted = times[0] + every_seconds * np.arange(count_intervals(times[0], times[-1], every_seconds) + 1)
     return sorted({count_visible(times, time) - 1 for time in wanted.tolist()})
 
 
@@ -119,8 +119,8 @@ def sweep_segments(
         return pd.read_parquet(out / _FILE)
     folder = out / _PARTS
     parts = [
-        _Part(model, video, tuple(contexts), folder / f"{number:05d}.parquet")
-        for number, (model, video) in enumerate(itertools.product(sweep.models, videos))
+        _Part(model, video, tuple(contexts), folder / f"{index:05d}.parquet")
+        for index, (model, video) in enumerate(itertools.product(sweep.models, videos))
     ]
     jobs = {f"{part.model.name}, {part.video}": part for part in parts if not part.file.is_file()}
     results = run_jobs(functools.partial(_score_part, sweep), jobs, workers)

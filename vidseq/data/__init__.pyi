@@ -5,6 +5,7 @@ from .dataset import read_dataset as read_dataset
 from .dataset import write_dataset as write_dataset
 from .examples import Example as Example
 from .examples import Examples as Examples
+from .examples import frame_classes_of as frame_classes_of
 from .features import extract_dataset_features as extract_dataset_features
 from .features import import_dataset_features as import_dataset_features
 from .held_out import hold_out as hold_out

@@ -195,18 +195,18 @@ def _rows(video: Video, segments: Sequence[Segment], label_indices: Mapping[str,
 
 
 def stack(spans: Iterable[tuple[float, float]]) -> list[int]:
-    """Finds a place for each interval, counted from 0, so that none hides another.
+    """Finds a layer for each interval, counted from 0, so that none hides another in its layer.
 
     Args:
         spans: starts and ends, by start.
     """
     ends: list[float] = []
-    places = []
+    layers = []
     for start, end in spans:
-        place = next((index for index, before in enumerate(ends) if before <= start), len(ends))
-        ends[place : place + 1] = [end]
-        places.append(place)
-    return places
+        layer = next((index for index, before in enumerate(ends) if before <= start), len(ends))
+        ends[layer : layer + 1] = [end]
+        layers.append(layer)
+    return layers
 
 
 def _bar(item: Segment, top: float, video: Video, label_indices: Mapping[str, int]) -> Bar:

@@ -273,9 +273,9 @@ def _counts_of_groups(
     if len(thresholds) > _NUM_THRESHOLDS:
         wanted = np.linspace(0, 1, _NUM_THRESHOLDS)
         thresholds = np.unique(np.quantile(scores[positives], wanted, method="nearest"))
-    place = len(thresholds) - np.searchsorted(thresholds, scores, side="right")
-    num_places = len(thresholds) + 1  # the last one is below all positives
-    cell, size = group * num_places + place, num_groups * num_places
+    step = len(thresholds) - np.searchsorted(thresholds, scores, side="right")
+    num_steps = len(thresholds) + 1  # the last one is below all positives
+    cell, size = group * num_steps + step, num_groups * num_steps
     found, false = (np.bincount(cell, weights=part, minlength=size) for part in (positives, ~positives))
     return found.reshape(num_groups, -1), false.reshape(num_groups, -1)
 

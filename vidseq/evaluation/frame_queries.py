@@ -11,7 +11,7 @@ from vidseq.data.visible import count_visible
 from vidseq.errors import UserError
 from vidseq.features.store import FeatureStore
 from vidseq.tasks import DenseTask
-from vidseq.video.sampling import SAME_TIME_SECONDS
+from vidseq.video.sampling import count_intervals
 
 
 def frame_label_queries(
@@ -43,7 +43,7 @@ def frame_label_queries(
         if video not in store:
             continue
         times = store.read(video).pts_seconds
-        wanted = np.arange(times[0] + every_seconds, times[-1] + SAME_TIME_SECONDS, every_seconds)
+        wanted = times[0] + every_seconds * np.arange(1, count_intervals(times[0], times[-1], every_seconds) + 1)
         frames = [count_visible(times, time) - 1 for time in wanted]
         classes = task.targets(dataset, video, times, labels).numpy()
         queries += [

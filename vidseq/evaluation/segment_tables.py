@@ -135,25 +135,25 @@ def _bootstrap(rows: pd.DataFrame, labels: Sequence[str]) -> np.ndarray:
         num_true = times @ np.bincount([group_of[item.video] for item in true], minlength=len(names))
         ordered, right = match_segments(scored, true, np.array(OVERLAPS))
         group = np.array([group_of[item.video] for _, item in ordered], int)
-        place = _places(np.array([score for score, _ in ordered]))
+        rank = _ranks(np.array([score for score, _ in ordered]))
         for position, found in enumerate(right):
-            values[position, :, column] = _precision(times, group, place, found, num_true)
+            values[position, :, column] = _precision(times, group, rank, found, num_true)
     return values
 
 
-def _places(scores: np.ndarray) -> np.ndarray:
-    """The place of each of falling scores among at most `_NUM_THRESHOLDS` thresholds."""
+def _ranks(scores: np.ndarray) -> np.ndarray:
+    """The rank of each of falling scores among at most `_NUM_THRESHOLDS` thresholds."""
     distinct = np.cumsum(np.append(0, scores[1:] != scores[:-1]))[: len(scores)]
     most = distinct[-1] + 1 if len(distinct) else 0
     return distinct if most <= _NUM_THRESHOLDS else distinct * _NUM_THRESHOLDS // most
 
 
 def _precision(
-    times: np.ndarray, group: np.ndarray, place: np.ndarray, right: np.ndarray, num_true: np.ndarray
+    times: np.ndarray, group: np.ndarray, rank: np.ndarray, right: np.ndarray, num_true: np.ndarray
 ) -> np.ndarray:
     """Average precision in each sample, (samples,), of detections in their order."""
-    shape = times.shape[1], int(place.max(initial=-1)) + 1
-    cell = group * shape[1] + place
+    shape = times.shape[1], int(rank.max(initial=-1)) + 1
+    cell = group * shape[1] + rank
     found, all_ = (
         (times @ np.bincount(cell, weights=part, minlength=shape[0] * shape[1]).reshape(shape)).cumsum(axis=1)
         for part in (right.astype(float), np.ones(len(right)))

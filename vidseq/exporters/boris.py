@@ -28,9 +28,9 @@ def write(content: ExportContent) -> Iterator[File]:
         "project_description": "",
         "project_format_version": "7.0",
         "subjects_conf": {
-            str(number): {"key": "", "name": track, "description": ""} for number, track in enumerate(content.tracks)
+            str(index): {"key": "", "name": track, "description": ""} for index, track in enumerate(content.tracks)
         },
-        "behaviors_conf": {str(number): _behavior(label, most[label]) for number, label in enumerate(content.labels)},
+        "behaviors_conf": {str(index): _behavior(label, most[label]) for index, label in enumerate(content.labels)},
         "observations": {video.video: _observation(video, observed[video.video]) for video in content.videos},
         "behavioral_categories": [],
         "independent_variables": {},

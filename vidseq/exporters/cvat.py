@@ -51,8 +51,8 @@ def _document(video: AnnotatedVideo, labels: Sequence[str], attributes: list[str
         add(task, tag, text)
     _add_labels(add(task, "labels"), labels, attributes)
     add(task, "source", PurePosixPath(video.media).name if video.media else video.video)
-    for number, item in enumerate(video.annotations):
-        _add_track(root, item, number, fps)
+    for index, item in enumerate(video.annotations):
+        _add_track(root, item, index, fps)
     return root
 
 
@@ -67,8 +67,8 @@ def _add_labels(parent: Element, labels: Sequence[str], attributes: list[str]) -
                 add(attribute, tag, text)
 
 
-def _add_track(root: Element, item: Annotation, number: int, fps: Fraction) -> None:
-    track = add(root, "track", id=str(number), label=item.label, source="manual" if item.score is None else "auto")
+def _add_track(root: Element, item: Annotation, index: int, fps: Fraction) -> None:
+    track = add(root, "track", id=str(index), label=item.label, source="manual" if item.score is None else "auto")
     values = {TRACK: item.track, TIMES: exact_text(item.start, item.end)}
     values |= {} if item.score is None else {"score": f"{item.score:.4f}"}
     for frame, outside in zip(frames_between(item.start, item.end, fps), "01"):

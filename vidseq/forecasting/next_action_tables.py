@@ -111,9 +111,9 @@ def _adjusted(
             query_set.split,
             adjusts,
             queries=query_set.queries,
-            run=Run(run=str(number)),
+            run=Run(run=str(index)),
         )
-        for number, predict in enumerate(runs)
+        for index, predict in enumerate(runs)
     ]
     return [concatenate(tables) for tables in zip(*of_run)]
 

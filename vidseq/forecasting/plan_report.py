@@ -12,6 +12,7 @@ import pandas as pd
 from vidseq.data.dataset import Dataset
 from vidseq.data.held_out import hold_out
 from vidseq.data.schema import FUTURE, Query
+from vidseq.data.visible import count_visible, is_visible
 from vidseq.errors import UserError
 from vidseq.evaluation.rows import Run, write_parquet
 from vidseq.features.store import FeatureStore
@@ -109,7 +110,7 @@ def _baselines(task: SequenceTask, dataset: Dataset, num_plans: int) -> dict[str
 
     def last(video: str, times: Sequence[float]) -> list[list[list[str]]]:
         labels, starts = _labels(dataset, video), _starts(dataset, video)
-        counts = [int((starts <= time).sum()) for time in times]
+        counts = [count_visible(starts, time) for time in times]
         return [[labels[count - 1 : count]] if count else frequent[:1] for count in counts]
 
     return {
@@ -139,7 +140,7 @@ def _chain(dataset: Dataset, num_plans: int, order: int, temperature: float) -> 
 
     def plan(video: str, times: Sequence[float]) -> list[list[list[str]]]:
         starts = _starts(dataset, video)
-        plans = drawn(video, [int((starts <= time).sum()) - 1 for time in times])
+        plans = drawn(video, [count_visible(starts, time) - 1 for time in times])
         return [[[*_going_on(dataset, video, time), *plan] for plan in of_time] for time, of_time in zip(times, plans)]
 
     return plan
@@ -154,4 +155,5 @@ def _starts(dataset: Dataset, video: str) -> np.ndarray:
 
 
 def _going_on(dataset: Dataset, video: str, time: float) -> list[str]:
-    return [item.label for item in dataset.segments_of(video) if item.start <= time < item.end][-1:]
+    begun = dataset.segments_of(video)[: count_visible(_starts(dataset, video), time)]
+    return [item.label for item in begun if not is_visible(item.end, time)][-1:]

@@ -95,8 +95,8 @@ def _take(row: Row, splits: Mapping[str, str], annotations: Annotations, finding
     actions = row.values.get("annotations")
     if not isinstance(actions, list):
         raise row.expect("annotations", 'a list such as [{"segment": [1.5, 7.2], "label": "jump"}]')
-    for number, action in enumerate(actions):
-        inner = Row(f"{row.where}: annotation {number} of '{video}'", action if isinstance(action, dict) else {})
+    for index, action in enumerate(actions):
+        inner = Row(f"{row.where}: annotation {index} of '{video}'", action if isinstance(action, dict) else {})
         try:
             annotations.add_segment(inner, _segment(inner, video))
         except DataError as problem:

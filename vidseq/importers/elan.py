@@ -195,7 +195,7 @@ class _Times:
             raise DataError(
                 f"{self._file}: a tier expects times of its first and last slot, got '{chain[0]}' without."
             )
-        known = {place: time for place, time in enumerate(times) if time is not None}
+        known = {index: time for index, time in enumerate(times) if time is not None}
         between = np.interp(np.arange(len(chain)), [*known], [*known.values()]) if known else np.zeros(0)
         filled = dict(zip(chain, between.tolist()))
         return [(filled[first], filled[last]) for first, last in pairs]

@@ -225,12 +225,12 @@ def _read_about(
 def _find_background(row: Row, classes: Sequence[str], given: str | None) -> int | None:
     if given == _NO_BACKGROUND and given not in classes:
         return None
-    named = [number for number, name in enumerate(classes) if name.lower() in _BACKGROUNDS]
+    named = [index for index, name in enumerate(classes) if name.lower() in _BACKGROUNDS]
     if given is not None:
-        named = [number for number, name in enumerate(classes) if name == given]
+        named = [index for index, name in enumerate(classes) if name == given]
     if len(named) != 1:
         raise row.error(
-            f"class_names expects one class that is no action, got {listing([classes[number] for number in named])} "
+            f"class_names expects one class that is no action, got {listing([classes[index] for index in named])} "
             f"among {listing(classes, 6)}. Name it as background, or give background none."
         )
     return named[0]

@@ -98,7 +98,7 @@ def _blocks(path: Path) -> Iterator[tuple[Row, Sequence[str]]]:
     if path.suffix.lower() == ".vtt":
         if not re.match(r"WEBVTT([ \t]|$)", lines[0]):
             raise DataError(f"{path.name}:1: expects WEBVTT in the first line, got '{lines[0][:60]}'.")
-        start = next((number for number, line in enumerate(lines) if not line), len(lines))
+        start = next((index for index, line in enumerate(lines) if not line), len(lines))
     block: list[str] = []
     for number, line in enumerate([*lines[start:], ""], start + 1):
         times = [place for place, other in enumerate(block) if _TIMES.match(other)]
@@ -116,16 +116,16 @@ def _blocks(path: Path) -> Iterator[tuple[Row, Sequence[str]]]:
 
 def _cue(row: Row, lines: Sequence[str], *, tags: bool) -> tuple[float, float, list[tuple[str, str]]]:
     """Reads start, end, and each track with its label; a name may stand before the times."""
-    place = next((number for number, line in enumerate(lines[:2]) if _ARROW in line), None)
-    if place is None:
+    position = next((position for position, line in enumerate(lines[:2]) if _ARROW in line), None)
+    if position is None:
         raise row.error(f"a cue expects times such as 00:01.500 --> 00:04.000, got '{lines[0][:60]}'.")
-    start, _, rest = lines[place].partition(_ARROW)
+    start, _, rest = lines[position].partition(_ARROW)
     # Settings such as "line:0" may stand after the end.
     times = Row(row.where, {"start": start, "end": (rest.split() or [""])[0]})
     start_seconds, end_seconds = (
         times.parsed(key, clock_seconds, "a time such as 00:01:23.500") for key in ("start", "end")
     )
-    text = "\n".join(lines[place + 1 :])
+    text = "\n".join(lines[position + 1 :])
     return start_seconds, end_seconds, _voices(text) if tags else _plain("", text)
 
 

@@ -22,15 +22,15 @@ class Latencies:
     def add(self, seconds: float) -> None:
         """Counts one."""
         self.longest = max(self.longest, seconds)
-        place = math.log(min(max(seconds, _SHORTEST), _LONGEST) / _SHORTEST, _STEP)
-        self._counts[round(place)] += 1
+        index = math.log(min(max(seconds, _SHORTEST), _LONGEST) / _SHORTEST, _STEP)
+        self._counts[round(index)] += 1
 
     def quantile(self, part: float) -> float:
         """The latency, in seconds, that a part of all do not exceed; 0 if there are none."""
         if not len(self):
             return 0.0
-        place = int(np.searchsorted(self._counts.cumsum(), max(1.0, part * len(self))))
-        return min(_SHORTEST * _STEP**place, self.longest)
+        index = int(np.searchsorted(self._counts.cumsum(), max(1.0, part * len(self))))
+        return min(_SHORTEST * _STEP**index, self.longest)
 
     def summary(self) -> str:
         """Median, 95% and longest, in words."""

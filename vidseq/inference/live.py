@@ -12,7 +12,7 @@ from vidseq.inference.predictions import Prediction
 from vidseq.inference.request import Agenda, PredictionRequest
 from vidseq.inference.stream import Stream
 from vidseq.model import VideoReasoner
-from vidseq.video.sampling import SAME_TIME_SECONDS
+from vidseq.video.sampling import count_intervals
 
 
 def stream_video(
@@ -119,7 +119,7 @@ class Session:
             return
         for agenda, text in self._standing:
             yield from self._answer(agenda, min(self._due, end) if at is None else at, text)
-        passed = 0 if at is None else int((at - self._first + SAME_TIME_SECONDS) / self._request.every)
+        passed = 0 if at is None else count_intervals(self._first, at, self._request.every)
         self._num_standing = max(self._num_standing + 1, passed)
 
     def _answer(self, agenda: Agenda, time: float, text: str | None) -> list[Prediction]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vidseq.data.visible import is_visible
 from vidseq.features.base import Backbone
 from vidseq.inference.latency import Latencies
 from vidseq.inference.live import Session
@@ -17,7 +18,6 @@ from vidseq.inference.stream import Stream
 from vidseq.model import VideoReasoner
 from vidseq.video.live import Gap, LivePicture, LiveReader, SourceLostError
 from vidseq.video.resizing import resize
-from vidseq.video.sampling import SAME_TIME_SECONDS
 
 if TYPE_CHECKING:
     from vidseq.inference.recording import LiveRecording
@@ -138,7 +138,7 @@ class _LiveSession(Session):
         self._read(picture)
         self.last = picture.pts_seconds
         yield from self.segments()
-        while min(self._timed_at, self._due) <= self.last + SAME_TIME_SECONDS:
+        while is_visible(min(self._timed_at, self._due), self.last):
             yield from self._answer_next(at=self.last)
 
     def answer_at_end(self) -> Iterator[Prediction]:

@@ -9,7 +9,7 @@ from vidseq.data.schema import Query
 from vidseq.data.visible import is_visible
 from vidseq.errors import DataError, UserError
 from vidseq.tasks import TASKS, DenseTask, Task, of_family
-from vidseq.video.sampling import SAME_TIME_SECONDS
+from vidseq.video.sampling import count_intervals
 
 MIN_EVERY_SECONDS = 0.01
 """Seconds from one standing query to the next at least: far below what lies between two sampled frames."""
@@ -193,5 +193,5 @@ class PredictionRequest:
 
     def _standing_times(self, first: float, end: float) -> list[float]:
         """Times of the regular queries: one interval apart after the first frame, at least one."""
-        count = int((end - first + SAME_TIME_SECONDS) / self.every)
+        count = count_intervals(first, end, self.every)
         return [min(first + self.every * (index + 1), end) for index in range(count)] or [end]

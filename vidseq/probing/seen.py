@@ -6,7 +6,7 @@ import numpy as np
 
 from vidseq.data.query_set import QuerySet
 from vidseq.data.schema import Query
-from vidseq.data.visible import within_intervals
+from vidseq.data.visible import count_visible, within_intervals
 
 #: Of more frames of evidence, so many are taken, evenly spread.
 MAX_EVIDENCE_FRAMES = 8
@@ -46,7 +46,7 @@ def _evidence_indices(times: np.ndarray, query: Query) -> np.ndarray:
     inside = within_intervals(times, query.evidence)
     for start, end in query.evidence:
         if not within_intervals(times, [(start, end)]).any():
-            inside[max(0, int(np.searchsorted(times, end, side="right")) - 1)] = True
+            inside[max(0, count_visible(times, end) - 1)] = True
     return np.flatnonzero(inside)
 
 

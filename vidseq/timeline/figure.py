@@ -16,7 +16,7 @@ from vidseq.reporting.figures import ALARM, GREY, PALE
 from vidseq.reporting.line_labels import short
 from vidseq.timeline.content import Bar, Line, TimelineVideo
 
-#: Inches of the figure's width, of a place of bars, of the strip of confidence, of a row of answers, between rows, of
+#: Inches of the figure's width, of a layer of bars, of the strip of confidence, of a row of answers, between rows, of
 #: the time axis, and of a line of the legend.
 WIDTH, _BAR, _STRIP, _MARKS, _GAP, _AXIS, _LEGEND = 7.2, 0.2, 0.08, 0.18, 0.08, 0.28, 0.158
 #: Labels in the legend at most, those that last longest; and letters of a name.
@@ -73,8 +73,8 @@ def timeline_figure(video: TimelineVideo, labels: Sequence[str], *, width: float
 
 
 def _line_row(line: Line) -> _Row:
-    places = max(stack((bar.start, bar.end) for bar in line.sorted_bars), default=0) + 1
-    return _Row(line.name, places * _BAR + (_STRIP if _has_confidence(line) else 0), line)
+    layers = max(stack((bar.start, bar.end) for bar in line.sorted_bars), default=0) + 1
+    return _Row(line.name, layers * _BAR + (_STRIP if _has_confidence(line) else 0), line)
 
 
 def _has_confidence(line: Line) -> bool:
@@ -109,12 +109,12 @@ def _draw_rows(axis: Axes, rows: Sequence[_Row], height: float, styles: Mapping[
 
 def _draw_line(axis: Axes, line: Line, bottom: float, height: float, styles: Mapping[str, LabelStyle]) -> None:
     bars = line.sorted_bars
-    places = stack((bar.start, bar.end) for bar in bars)
+    layers = stack((bar.start, bar.end) for bar in bars)
     top = bottom + height
     boxes: dict[tuple[LabelStyle, bool], list[np.ndarray]] = {}
     narrow = MIN_HATCHED * max((bar.end for bar in bars), default=0.0)
-    for bar, place in zip(bars, places):
-        low = top - (place + 1) * _BAR
+    for bar, layer in zip(bars, layers):
+        low = top - (layer + 1) * _BAR
         key = styles[bar.label], bar.end - bar.start < narrow
         boxes.setdefault(key, []).append(_box(bar, low + 0.01, low + _BAR - 0.01))
     for (style, plain), found in boxes.items():

@@ -106,14 +106,14 @@ def _video_json(video: TimelineVideo, index_of: dict[str, int], folder: Path) ->
 
 def _line_json(line: Line, index_of: dict[str, int]) -> dict[str, Any]:
     bars = line.sorted_bars
-    places = stack((bar.start, bar.end) for bar in bars)
+    layers = stack((bar.start, bar.end) for bar in bars)
     return {
         "name": line.name,
         "role": line.role,
-        "places": max(places, default=0) + 1,
+        "places": max(layers, default=0) + 1,
         "bars": [
-            [_seconds(bar.start), _seconds(bar.end), index_of[bar.label], _probability(bar.confidence), place]
-            for bar, place in zip(bars, places)
+            [_seconds(bar.start), _seconds(bar.end), index_of[bar.label], _probability(bar.confidence), layer]
+            for bar, layer in zip(bars, layers)
         ],
     }
 

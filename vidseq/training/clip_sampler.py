@@ -119,10 +119,15 @@ class ClipSampler:
         limit = self._config.max_clip_seconds
         pts_seconds = self._clip_dataset[video].pts_seconds
         start, stop = whole.start, whole.stop if self._clip_dataset.source is None else len(pts_seconds)
-        if limit is not None and pts_seconds[stop - 1] - pts_seconds[0] > limit:
+        if limit is not None and self._start_within(video, stop, limit) > 0:
             (stop,) = self._draw_ends(video, 1, rng)
-            start, _ = visible_span(pts_seconds[:stop], float(pts_seconds[stop - 1]), context_seconds=limit)
+            start = self._start_within(video, stop, limit)
         return self._clip(video, start, stop, rng)
+
+    def _start_within(self, video: int, stop: int, seconds: float) -> int:
+        """The first frame that a query at frame stop - 1 sees with a context of so many seconds."""
+        pts_seconds = self._clip_dataset[video].pts_seconds[:stop]
+        return visible_span(pts_seconds, float(pts_seconds[-1]), context_seconds=seconds)[0]
 
     def _fixed_clips(self, video: int, rng: np.random.Generator) -> list[Clip]:
         """Clips of a fixed context, each asked at its end alone, so that every query sees just that much past."""

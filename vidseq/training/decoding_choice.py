@@ -145,7 +145,7 @@ def _hold_out(
 def _spread(videos: Sequence[int], count: int) -> list[int]:
     """At most so many of the videos, at equal distances."""
     count = min(count, len(videos))
-    return [videos[place] for place in np.linspace(0, len(videos), count, endpoint=False).astype(int)]
+    return [videos[index] for index in np.linspace(0, len(videos), count, endpoint=False).astype(int)]
 
 
 def _group(clip_dataset: ClipDataset, index: int) -> str:

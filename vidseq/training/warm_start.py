@@ -59,11 +59,11 @@ def _word_rows(rows: Tensor, model: VideoReasoner, trained: VideoReasoner) -> Te
     known = trained.encoder.embedding.weight
     if known.shape[1] != rows.shape[1]:
         return None
-    place = {word: index for index, word in enumerate(trained.vocabulary.words, start=UNKNOWN + 1)}
+    known_index = {word: index for index, word in enumerate(trained.vocabulary.words, start=UNKNOWN + 1)}
     rows = rows.clone()
     with torch.no_grad():
         rows[UNKNOWN] = known[UNKNOWN]
         for index, word in enumerate(model.vocabulary.words, start=UNKNOWN + 1):
-            if word in place:
-                rows[index] = known[place[word]]
+            if word in known_index:
+                rows[index] = known[known_index[word]]
     return rows

@@ -29,6 +29,17 @@ def exact_rate(fps: float | Fraction) -> Fraction:
     return Fraction(fps).limit_denominator(100_000)
 
 
+def count_intervals(start: float, end: float, every_seconds: float) -> int:
+    """Counts the intervals of equal length that fit between two times; what ends at `end` fits.
+
+    Args:
+        start: when the first one begins, in seconds.
+        end: no interval ends after it, in seconds.
+        every_seconds: length of an interval, above 0.
+    """
+    return max(0, math.floor((end - start + SAME_TIME_SECONDS) / every_seconds))
+
+
 def sample_times(
     duration_seconds: float, fps: float | Fraction, start: float = 0.0, end: float | None = None
 ) -> np.ndarray:

@@ -69,10 +69,10 @@ def write_report(
     datasets = ", ".join(dict.fromkeys(group.dataset for group in groups))
     keys = dict.fromkeys((group.dataset, group.split, group.mode) for group in groups)
     sections = []
-    for number, key in enumerate(progress(list(keys), what="Drawing", unit="section")):
+    for index, key in enumerate(progress(list(keys), what="Drawing", unit="section")):
         of_key = [group for group in groups if (group.dataset, group.split, group.mode) == key]
-        more = more_tables if number == 0 else ()
-        sections.append(_section(f"{number + 1}_{key[2]}_", of_key, styles, more, several=len(keys) > 1))
+        more = more_tables if index == 0 else ()
+        sections.append(_section(f"{index + 1}_{key[2]}_", of_key, styles, more, several=len(keys) > 1))
     title = title or f"How much of the past is used: {datasets}"
     page = Page(title, what_was_asked(rows), command, sections, __version__)
     drawings = {}
@@ -123,8 +123,8 @@ def _section(
     main = _accuracy_pictures(f"{stem}all", "All families", everything, styles)
     main += _other_pictures(stem, everything, styles)
     of_families = [
-        _accuracy_pictures(f"{stem}family{number + 1}", group.family, group, styles)[0]
-        for number, group in enumerate(families)
+        _accuracy_pictures(f"{stem}family{index + 1}", group.family, group, styles)[0]
+        for index, group in enumerate(families)
     ]
     return Section(
         heading,

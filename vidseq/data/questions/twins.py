@@ -154,9 +154,9 @@ def match(candidates: Sequence[QuestionCandidate], rng: Random) -> list[Twins]:
     pairs: list[Twins] = []
     while left:
         one = left.pop()
-        place = next((place for place, other in enumerate(left) if _are_twins(one, other)), None)
-        if place is not None:
-            pairs.append((one, left.pop(place)))
+        position = next((position for position, other in enumerate(left) if _are_twins(one, other)), None)
+        if position is not None:
+            pairs.append((one, left.pop(position)))
     return pairs
 
 
