@@ -9,10 +9,10 @@ from .errors import UserError as UserError
 from .evaluation.evaluator import evaluate as evaluate
 from .features.registry import build_backbone as build_backbone
 from .features.store import FeatureStore as FeatureStore
-from .heads import HEADS as HEADS
-from .heads import make_head as make_head
 from .heads.base import TemporalHead as TemporalHead
 from .heads.config import HeadConfig as HeadConfig
+from .heads.registry import HEADS as HEADS
+from .heads.registry import make_head as make_head
 from .inference.predictor import Predictor as Predictor
 from .inference.stream import Stream as Stream
 from .model import ModelConfig as ModelConfig
