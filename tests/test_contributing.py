@@ -1,10 +1,14 @@
 """The parts that CONTRIBUTING.md adds work as it says, and its commands are there."""
 
 import ast
+import contextlib
+import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from heads import test_contract
 
 from vidseq.baselines import BASELINES
 from vidseq.features import BACKBONES
@@ -49,6 +53,21 @@ def test_a_file_of_a_part_needs_no_registry_and_is_typed_and_described(text: str
             assert node.returns is not None, node.name
             assert all(argument.annotation for argument in node.args.args if argument.arg not in ("self", "cls"))
             assert ast.get_docstring(node) or node.name == "__init__", node.name
+
+
+def test_the_head_passes_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: dict[str, Any] = {"__name__": "contributing"}
+    (text,) = [text for text in FILES if "TemporalHead" in text]
+    exec(compile(text, "CONTRIBUTING.md, head", "exec"), names)
+    monkeypatch.setitem(HEADS, "sum", names["Sum"])
+    checks = [check for name, check in vars(test_contract).items() if name.startswith("test_")]
+    checks = [check for check in checks if [*inspect.signature(check).parameters] == ["name"]]
+    assert len(checks) > 10
+    for check in checks:
+        with contextlib.suppress(pytest.skip.Exception):
+            check("sum")
+    test_contract.test_state_bytes_are_what_is_kept("sum", 1)
+    test_contract.test_stepping_equals_forward_in_outputs_and_gradients("sum", [5, 1, 9, 0, 2, 6])
 
 
 def test_there_is_a_file_of_each_part() -> None:

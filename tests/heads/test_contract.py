@@ -251,7 +251,7 @@ def test_state_is_neither_changed_nor_shared(name: str) -> None:
 @pytest.mark.parametrize("layers", [1, 2])
 def test_state_bytes_are_what_is_kept(name: str, layers: int) -> None:
     """And not what it was taken from."""
-    head = make(name, **{"layers": layers} if "layers" in SMALL[name] else {})
+    head = make(name, **{"layers": layers} if "layers" in SMALL.get(name, {}) else {})
     for batch, count in [(1, 1), (3, FRAMES)]:
         with torch.no_grad():
             _, state = head.step(frames(batch, count), head.init_state(batch))

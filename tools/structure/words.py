@@ -19,8 +19,8 @@ WORDS = frozenset({
 IN_NAMES = WORDS | {"draws", "study"}
 #: Names that are private words as a whole, while their parts are ordinary.
 WHOLE_NAMES = frozenset({"Ask", "Mark", "asks", "marking", "reading", "verbs"})
-#: What an index is not called: these count from 1, or are what they say.
-NO_INDEX = frozenset({"number", "place"})
+#: What an index, which counts from 0, is not called.
+NO_INDEX = frozenset({"number"})
 #: How constants started that are called MAX_ and MIN_ now.
 OLD_STARTS = ("MOST_", "LEAST_")
 #: Words in docstrings, messages, comments and Markdown files.
