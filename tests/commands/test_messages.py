@@ -145,6 +145,8 @@ def error_of(words: list[str]) -> str:
         (errno.EACCES, "out/x.txt: Permission denied. Change its permissions or those of its folder, "
                        "or name another place."),
         (errno.ENOTDIR, "out/x.txt: Not a directory. A part of this path is a file. Name another place."),
+        (errno.EEXIST, "out/x.txt cannot be made: File exists. Name another place."),
+        (errno.ELOOP, "out/x.txt cannot be made: Too many levels of symbolic links. Name another place."),
         (errno.ENOENT, "No such file or directory: out/x.txt"),
     ],
 )  # fmt: skip

@@ -167,3 +167,14 @@ def test_another_table(tmp_path: Path) -> None:
     (tmp_path / "events.csv").write_text("Time,Media file path,Subject\n1,a.mp4,Ann\n")
     with pytest.raises(DataError, match="column 'Observation id' is missing"):
         convert(tmp_path / "events.csv", tmp_path / "out")
+
+
+def test_an_observation_of_several_files_is_named(tmp_path: Path) -> None:
+    def two_files(values: dict[str, Any]) -> None:
+        observation = values["observations"]["day 1"]
+        observation["file"]["1"] = ["a.mp4", "b.mp4"]
+        observation["media_info"] = {"length": {"a.mp4": 40.0, "b.mp4": 50.0}}
+
+    report = convert(project(tmp_path, two_files), tmp_path / "out", point_seconds=1.0)
+    assert any("is of 2 files one after another: a video without a file" in note for note in report.notes)
+    assert Dataset.load(tmp_path / "out").videos["day 1"].duration == 90.0

@@ -56,6 +56,8 @@ def message(error: Exception, app: App) -> str:
             return f"{name}: {reason}. Change its permissions or those of its folder, or name another place."
         case OSError(errno=errno.ENOTDIR, strerror=reason, filename=str(name)):
             return f"{name}: {reason}. A part of this path is a file. Name another place."
+        case OSError(errno=errno.EEXIST | errno.ELOOP | errno.ENAMETOOLONG, strerror=reason, filename=str(name)):
+            return f"{name} cannot be made: {reason}. Name another place."
         case OSError(strerror=str(reason), filename=name) if name:
             return f"{reason}: {name}"
     return str(error)

@@ -127,6 +127,11 @@ class _Reader:
         if row.values.get("time offset"):
             self._found.findings.notes.append(f"{row.where} has a time offset, which is not applied.")
         media = _media(row)
+        if len(media) > 1:
+            self._found.findings.notes.append(
+                f"{row.where} is of {len(media)} files one after another: a video without a file, whose times run "
+                "through all of them."
+            )
         video = self._found.add_video(
             row,
             name,
