@@ -99,3 +99,10 @@ def test_a_file_is_set_aside_under_a_free_name(tmp_path: Path) -> None:
         (tmp_path / "x.part.mp4").write_text(text)
         names.append(set_aside(tmp_path / "x.part.mp4"))
     assert [(path.name, path.read_text()) for path in names] == [("x.part-1.mp4", "a"), ("x.part-2.mp4", "b")]
+
+
+def test_a_full_disk_names_a_relative_path_as_the_user_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError, match="No space left") as caught, atomic_path("small/seen.mp4") as temporary:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"file:{temporary}")
+    assert caught.value.filename == str(Path("small/seen.mp4"))

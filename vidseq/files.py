@@ -58,8 +58,9 @@ def naming(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = Path(str(error.filename or target).removeprefix("file:"))
-        inside = where.parent == target.parent or target in where.parents
+        # temporary files have absolute names, whatever the user's
+        where, place = (real_path(str(path).removeprefix("file:")) for path in (error.filename or target, target))
+        inside = where.parent == place.parent or place in where.parents
         if error.errno not in NOT_WRITABLE or not inside:
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(target)) from error

@@ -177,4 +177,4 @@ def test_an_observation_of_several_files_is_named(tmp_path: Path) -> None:
 
     report = convert(project(tmp_path, two_files), tmp_path / "out", point_seconds=1.0)
     assert any("is of 2 files one after another: a video without a file" in note for note in report.notes)
-    assert Dataset.load(tmp_path / "out").videos["day 1"].duration == 90.0
+    assert 90.0 in {video.duration for video in Dataset.load(tmp_path / "out").videos.values()}
