@@ -1,7 +1,7 @@
 """How often questions have an answer yet, so that training does not teach that late questions have one.
 
 Early in a video hardly anything has happened, and late nearly everything has. If each drawn question were asked, then
-the time alone would tell whether the answer is "unknown", and a model would learn the time instead of the events.
+the time alone would show whether the answer is "unknown", and a model would learn the time instead of the events.
 """
 
 from collections.abc import Mapping
