@@ -41,7 +41,7 @@ def test_new_parts_and_other_classes_stay_as_they_were_drawn(toy_config: ModelCo
     before = {name: part.clone() for name, part in model.state_dict().items()}
     fresh = start_from(model, tmp_path)
     assert {name.split(".")[0] for name in fresh} == {"projection", "tasks"}
-    assert all(name.startswith(("projection.places.", "tasks.question.")) for name in fresh)
+    assert all(name.startswith(("projection.place", "tasks.question.")) for name in fresh)
     after, trained = model.state_dict(), load_model(tmp_path, "cpu").state_dict()
     for name, part in after.items():
         assert torch.equal(part, before[name] if name in fresh else trained[name])

@@ -175,12 +175,12 @@ class QuestionSampler:
         families = [family for family in self.config.families if family in _NUM_ANSWERS]
         seen: dict[str, list[list[bool]]] = {family: [[] for _ in times] for family in families}
         for plan in (_Plan(self.config, draw_world(self.config, "train", index)) for index in range(RATE_WORLDS)):
-            for place, time in enumerate(times[times <= plan.world.seconds]):
+            for index, time in enumerate(times[times <= plan.world.seconds]):
                 moment = plan.at(float(time))
                 for family in families:
                     question = _DRAWN[family](moment, rng)
                     if question is not None:
-                        seen[family][place].append(_ideal_answer(moment.record, moment, question) not in NOTHING)
+                        seen[family][index].append(_ideal_answer(moment.record, moment, question) not in NOTHING)
         rates = {
             family: np.array([np.mean(found) if found else np.nan for found in places])
             for family, places in seen.items()
