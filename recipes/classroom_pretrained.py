@@ -1,7 +1,7 @@
 """Makes the models that ship with vidseq: `classroom` (attention) and `classroom_stream` (a state of constant size).
 
 Command:   python recipes/classroom_pretrained.py --out runs/pretrained
-           python recipes/classroom_pretrained.py --out runs/further --further true --training.epochs 17 \
+           python recipes/classroom_pretrained.py --out runs/further --further true --training.epochs 6 \
              --training.lr 1e-3 --world.train_videos 560
 Cost:      within 3 hours on 2 CPU cores, drawing and features included; an interrupted run resumes.
 Expected:  two folders below `OUT/models`, each with weights, config and a card that states
