@@ -35,12 +35,15 @@ def test_what_is_seen_now_is_what_is_drawn(index: int, time: float, seed: int) -
     scene = scene_at(world_of(CONFIG, video), time)
     colors = {thing.thing: thing.color for thing in scene.things}
     actions = {figure.shirt: figure.action for figure in scene.figures if not figure.adult}
+    holding = {figure.shirt: figure.holding for figure in scene.figures if not figure.adult}
     for query in draw(video, time, seed=seed):
         words = set(re.findall(r"\w+", query.question or ""))
         if query.family == "color_now":
             assert query.answer == colors[next(thing for thing in colors if thing in words)]
         if query.family == "doing":
             assert query.answer == actions[next(shirt for shirt in CONFIG.colors if shirt in words)]
+        if query.family == "holding":
+            assert query.answer == (holding[next(shirt for shirt in CONFIG.colors if shirt in words)] or UNKNOWN)
 
 
 @given(st.integers(0, 30), st.floats(0.0, 35.9), st.integers(0, 2**32))
@@ -86,7 +89,9 @@ def test_short_clips_are_asked_about_the_present_and_long_ones_about_the_past() 
     for since in (24.9, 0.0):
         queries = SAMPLER.draw("train_00003", 25.0, 300, np.random.default_rng(0), since=since)
         known = [query for query in queries if query.answer not in (UNKNOWN, "0")]
-        shares.append(sum(query.family in ("color_now", "doing", "next_action") for query in known) / len(known))
+        shares.append(
+            sum(query.family in ("color_now", "doing", "next_action", "holding") for query in known) / len(known)
+        )
     assert shares[0] > 0.9 > 0.6 > shares[1]
 
 

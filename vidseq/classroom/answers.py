@@ -110,6 +110,11 @@ def _holder(record: Record, question: Question, time: float, noise: float) -> st
     return _pick(list(record.find(holds[-1].entity, "name")), "last") if holds else None
 
 
+def _holding(record: Record, question: Question, time: float, noise: float) -> str | None:
+    child = wearer(record, question.subject, time)
+    return None if child is None else _pick(list(record.find(child, "holds", at=time)), "last")
+
+
 def _next(record: Record, question: Question, time: float, noise: float) -> str | None:
     child = wearer(record, question.subject, time)
     forecast = {} if child is None else ObservedHistory(record, noise).forecast(child, 0.0, time)
@@ -135,5 +140,6 @@ KINDS: dict[str, Callable[[Record, Question, float, float], str | None]] = {
     "first_hidden": _first_hidden,
     "first_held": _first_held,
     "holder": _holder,
+    "holding": _holding,
     "next": _next,
 }

@@ -39,7 +39,11 @@ NOTHING = (UNKNOWN, "0")
 
 #: How many turns families have, where it is not one: several things decide next actions, and few of the others can be
 #: asked at most times.
-TURNS = {NEXT_ACTION: 2 * len(set(DECIDED_BY)), "hidden": 2, "who_did": 2, "order": 4}
+TURNS = {NEXT_ACTION: 2 * len(set(DECIDED_BY)), "hidden": 2, "who_did": 2, "order": 4, "holding": 2}
+
+#: What is asked in training alone, where one of some families is asked. Who held something up, and what was held up
+#: first, must be seen when it happens, and no other question asks what a child holds up.
+ASKED_BESIDE = {"holding": ("who_did", "order")}
 
 #: Share of the questions about next actions that name the present action, or the card or programme.
 HINTED = 0.3
@@ -129,7 +133,8 @@ class QuestionSampler:
 
     def texts(self) -> list[str]:
         """All texts of all questions."""
-        questions = [question for family in self.config.families for question in _all_questions(family, self.config)]
+        families = dict.fromkeys(self._families)
+        questions = [question for family in families for question in _all_questions(family, self.config)]
         texts = [word_question(question, form) for question in questions for form in forms_of(question)]
         return texts + (_all_hints(self.config) if NEXT_ACTION in self.config.families else [])
 
@@ -156,7 +161,8 @@ class QuestionSampler:
 
     @cached_property
     def _families(self) -> list[str]:
-        return [family for family in self.config.families for _ in range(TURNS.get(family, 1))]
+        beside = [name for name, of in ASKED_BESIDE.items() if {*of} & {*self.config.families}]
+        return [family for family in (*self.config.families, *beside) for _ in range(TURNS.get(family, 1))]
 
     def _kept(self, moment: _Moment, family: str, question: Question, found: str) -> float:
         """The share of drawn questions with this answer that are kept."""
@@ -172,7 +178,7 @@ class QuestionSampler:
         """How often a drawn question has an answer, by family and time, in worlds of this configuration."""
         longest = self.config.seconds * (1 + self.config.seconds_spread)
         times, rng = np.linspace(0, longest, RATE_TIMES), Random(self.config.seed)
-        families = [family for family in self.config.families if family in _NUM_ANSWERS]
+        families = [family for family in dict.fromkeys(self._families) if family in _NUM_ANSWERS]
         seen: dict[str, list[list[bool]]] = {family: [[] for _ in times] for family in families}
         for plan in (_Plan(self.config, draw_world(self.config, "train", index)) for index in range(RATE_WORLDS)):
             for index, time in enumerate(times[times <= plan.world.seconds]):
@@ -360,6 +366,15 @@ def _who_did(moment: _Moment, rng: Random) -> Question:
     return Question("holder", rng.choice(GIFTS[: moment.config.num_gifts]))
 
 
+def _holding(moment: _Moment, rng: Random) -> Question | None:
+    """Of a child that holds something up, or of any one: most of the time none does."""
+    holders = {fact.entity for fact in moment.record.find(None, "holds", at=moment.time)}
+    shirts = tuple(child.shirt for child in moment.present if child.child in holders)
+    if shirts and rng.random() < 0.5:
+        return Question("holding", rng.choice(shirts))
+    return _of_a_child("holding", moment, rng)
+
+
 _DRAWN: dict[str, Callable[[_Moment, Random], Question | None]] = {
     NEXT_ACTION: _next,
     "color_now": _color_now,
@@ -371,6 +386,7 @@ _DRAWN: dict[str, Callable[[_Moment, Random], Question | None]] = {
     "count": _count,
     "order": _order,
     "who_did": _who_did,
+    "holding": _holding,
 }
 
 
@@ -383,6 +399,7 @@ _NUM_ANSWERS: dict[str, Callable[[ClassroomConfig], int]] = {
     "count": lambda config: MAX_COUNT,
     "order": lambda config: 2,
     "who_did": lambda config: config.num_names,
+    "holding": lambda config: config.num_gifts,
 }
 
 
@@ -415,4 +432,5 @@ def _all_questions(family: str, config: ClassroomConfig) -> list[Question]:
             *(Question("first_held", *pair) for pair in permutations(gifts, 2)),
         ],
         "who_did": [Question("holder", gift) for gift in gifts],
+        "holding": [Question("holding", shirt) for shirt in config.colors],
     }[family]

@@ -88,6 +88,11 @@ _FORMS: dict[tuple[str, str], tuple[str, ...]] = {
         "Which child held the {subject} up?",
         "What is the name of the child that held up the {subject}?",
     ),
+    ("holding", ""): (
+        "What does the child in the {subject} shirt hold up?",
+        "What is the child with the {subject} shirt holding up now?",
+        "The child in {subject}: what does it hold up?",
+    ),
     ("next", ""): (
         "What will the child in the {subject} shirt do next?",
         "What does the child with the {subject} shirt do next?",
@@ -115,6 +120,7 @@ _SENTENCES: dict[tuple[str, str], str] = {
     ("first_hidden", ""): "the {answer} was put away first",
     ("first_held", ""): "the {answer} was held up first",
     ("holder", ""): "{answer} held up the {subject}",
+    ("holding", ""): "the child in {subject} holds up the {answer}",
     ("next", ""): "the child in {subject} will be {doing}",
 }
 
