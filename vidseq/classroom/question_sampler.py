@@ -39,11 +39,15 @@ NOTHING = (UNKNOWN, "0")
 
 #: How many turns families have, where it is not one: several things decide next actions, and few of the others can be
 #: asked at most times.
-TURNS = {NEXT_ACTION: 2 * len(set(DECIDED_BY)), "hidden": 2, "who_did": 2, "order": 4, "holding": 2}
+TURNS = {NEXT_ACTION: 2 * len(set(DECIDED_BY)), "who": 2, "hidden": 2, "who_did": 4, "order": 4, "holding": 2}
 
 #: What is asked in training alone, where one of some families is asked. Who held something up, and what was held up
 #: first, must be seen when it happens, and no other question asks what a child holds up.
 ASKED_BESIDE = {"holding": ("who_did", "order")}
+
+#: Share of the questions about names that are kept where the names that were shown, one or none, are the answer: then
+#: nobody need know who wears which name, and none would learn it.
+LONE_NAME_KEPT = 0.2
 
 #: Share of the questions about next actions that name the present action, or the card or programme.
 HINTED = 0.3
@@ -80,6 +84,13 @@ class _Moment:
     def present(self) -> list[Child]:
         """The children in the room."""
         return [child for child in self.world.children if child.enters < self.time]
+
+    @cached_property
+    def names(self) -> set[str] | None:
+        """The names that the clip has shown; None: one is on view."""
+        if next(self.clip.find(None, "name", at=self.time), None) is not None:
+            return None
+        return {fact.value for fact in self.clip.find(None, "name")}
 
     def child(self, shirt: str) -> Child:
         """The child in the room with this shirt."""
@@ -168,10 +179,11 @@ class QuestionSampler:
         """The share of drawn questions with this answer that are kept."""
         if family == NEXT_ACTION:
             return 1 / DECIDED_BY.count(moment.decider(question.subject))
+        kept = LONE_NAME_KEPT if family in ("who", "who_did") and moment.names in ({found}, set()) else 1.0
         if found not in NOTHING:
-            return 1.0
+            return kept
         wanted = 1 / (1 + _NUM_ANSWERS[family](self.config))
-        return self.rates.unanswered_kept(family, wanted, moment.time, moment.time - moment.since)
+        return kept * self.rates.unanswered_kept(family, wanted, moment.time, moment.time - moment.since)
 
     @cached_property
     def rates(self) -> AnswerRates:
