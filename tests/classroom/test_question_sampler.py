@@ -122,8 +122,8 @@ def test_time_does_not_reveal_that_there_is_no_answer(family: str, wanted: float
         moments = [(f"train_{k % 150:05d}", rng.uniform(*span)) for k in range(600)]
         asked = [query.answer for video, time in moments for query in sampler.draw(video, time, 1, rng)]
         answers[early] = np.isin(asked, NOTHING).mean()
-    assert abs(answers[True] - answers[False]) < 0.12, answers
-    assert abs(answers[True] - wanted) < 0.12, answers
+    assert abs(answers[True] - answers[False]) < 0.18, answers
+    assert abs(answers[True] - wanted) < 0.18, answers
 
 
 @given(st.integers(0, 60), st.floats(2.0, 36.0), st.floats(0.1, 40.0), st.integers(0, 2**32))
