@@ -52,8 +52,8 @@ def predict(
         every: seconds from one next action to the following one.
         data: data set of the videos: its own queries are asked, and wrong answers stand beside the right ones.
         out: .jsonl, .csv or .srt file; if left out, a table on a terminal, else a JSON object a line.
-        save_video: video with the predictions drawn on it, and its sound; a folder if the source is a folder or glob;
-            of a camera or stream, a recording without sound.
+        save_video: video with the predictions drawn on it, and its sound; a folder if the source is one or a glob;
+            of a live source, a silent recording.
         html: page with the predictions beside the videos.
         stream: print each row as soon as it is known.
         context: seconds of the past that the model sees; all if left out.

@@ -1,7 +1,7 @@
 """Each answer is that of a slow observer, is proven by its evidence, and does not hang on an edge."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from question_observer import answer, inside, outside, seen_by
 
@@ -47,6 +47,7 @@ def drafts(moment: Moment, families: list[Family]) -> list[tuple[Family, Subject
     return [(family, subject, draft) for family, subject, draft in found if draft is not None]
 
 
+@example(make_moment({"Ann": [(0, 6, "B"), (0, 1, "B")], "Ben": [(4, 1, "A"), (0, 4, "A")]}, 8))
 @given(moments())
 def test_answers_are_those_of_an_observer_and_evidence_proves_them(moment: Moment) -> None:
     facts = seen_by(moment.actions.segments, moment.time)

@@ -21,10 +21,11 @@ def _pairs(moment: Moment) -> Iterable[Subject]:
 def _first(moment: Moment, subject: Subject, ages: AgeRanges) -> Draft | None:
     """Answers what was started first, once it has been done."""
     first, *others = moment.actions.segments
-    following = next((other for other in others if other.end > first.end), None)
+    later = [other for other in others if other.end > first.end]
+    next_seen = min((max(other.start, first.end) for other in later), default=first.end)
     if first.start == others[0].start or first.end > moment.done[-1].end:
         return None
-    if following is not None and following.label == first.label:
+    if any(other.label == first.label and max(other.start, first.end) == next_seen for other in later):
         return None  # without the first, the answer would be the same
     return draft_or_none(first.label, moment.done_labels, (span(first),))
 
