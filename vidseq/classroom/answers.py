@@ -117,9 +117,7 @@ def _holding(record: Record, question: Question, time: float, noise: float) -> s
 
 def _next(record: Record, question: Question, time: float, noise: float) -> str | None:
     child = wearer(record, question.subject, time)
-    forecast = {} if child is None else ObservedHistory(record, noise).forecast(child, 0.0, time)
-    best = max(forecast, key=lambda activity: forecast[activity], default=None)
-    return best if best is not None and forecast[best] > 0.5 else None
+    return None if child is None else ObservedHistory(record, noise).likeliest(child, 0.0, time)
 
 
 def wearer(record: Record, shirt: str, time: float) -> str | None:

@@ -140,6 +140,11 @@ class ObservedHistory:
             for activity in ACTIVITIES
         }
 
+    def likeliest(self, child: str, start: float, end: float) -> str | None:
+        """Returns the next activity that is likelier than all others together; None: none is. See `forecast`."""
+        forecast = self.forecast(child, start, end)
+        return next((activity for activity, probability in forecast.items() if probability > 0.5), None)
+
     def ceiling(self, child: str, time: float, context_seconds: float) -> float:
         """Computes the expected accuracy of the best forecast for a child from a context that ends at `time`."""
         forecast = self.forecast(child, time - context_seconds, time)

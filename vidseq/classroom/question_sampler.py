@@ -21,14 +21,13 @@ import numpy as np
 from vidseq.classroom.actions import DECIDED_BY, RING_OF
 from vidseq.classroom.answer_rates import AnswerRates
 from vidseq.classroom.answers import KINDS, MAX_COUNT, UNKNOWN, Question
-from vidseq.classroom.ceiling import ObservedHistory
 from vidseq.classroom.config import ClassroomConfig
+from vidseq.classroom.moment import Moment, VideoMoments
 from vidseq.classroom.palette import COLORED, GIFTS, PROGRAMMES, SIGNALS, SYMBOLS, TOYS, ZONE_WORDS
 from vidseq.classroom.plan import SPLITS, draw_world, twin
 from vidseq.classroom.record import Record
-from vidseq.classroom.scripts import decided_by
 from vidseq.classroom.wording import answer_sentence, forms_of, word_question
-from vidseq.classroom.world import Child, World
+from vidseq.classroom.world import World
 from vidseq.data.dataset import Dataset
 from vidseq.data.schema import NEXT_ACTION, QUESTION, Query
 from vidseq.errors import DataError
@@ -64,73 +63,6 @@ _SHOWING = ("card", "television")
 _WHICH = ("first", "last")
 
 
-@dataclass(frozen=True)
-class _Moment:
-    """A video at a time."""
-
-    config: ClassroomConfig
-    world: World
-    time: float
-    record: Record
-    """What was visible up to the time."""
-    clip: Record
-    """The part of it that a clip shows."""
-    since: float
-    """Where the clip begins, seconds."""
-    history: ObservedHistory
-    """What the whole video shows of how children go on."""
-
-    @cached_property
-    def present(self) -> list[Child]:
-        """The children in the room."""
-        return [child for child in self.world.children if child.enters < self.time]
-
-    @cached_property
-    def names(self) -> set[str] | None:
-        """The names that the clip has shown; None: one is on view."""
-        if next(self.clip.find(None, "name", at=self.time), None) is not None:
-            return None
-        return {fact.value for fact in self.clip.find(None, "name")}
-
-    def child(self, shirt: str) -> Child:
-        """The child in the room with this shirt."""
-        return next(child for child in self.present if child.shirt == shirt)
-
-    def clip_decides(self, child: Child) -> bool:
-        """Whether the clip shows as well as all of the past what the child does next."""
-        return self.since == 0 or _forecast(self, child, 0.0) == _forecast(self, child, self.since)
-
-    def decider(self, shirt: str) -> str:
-        """What decides what the child does after its present action, one of the rings."""
-        step = self.child(shirt).step_at(self.time)
-        assert step is not None, "next actions are asked during an action"
-        return decided_by(step.action)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """A video, and all that is seen in it."""
-
-    config: ClassroomConfig
-    world: World
-
-    @cached_property
-    def record(self) -> Record:
-        """All that is visible."""
-        return self.world.record()
-
-    @cached_property
-    def history(self) -> ObservedHistory:
-        """How children go on."""
-        return ObservedHistory(self.record, self.world.noise)
-
-    def at(self, time: float, since: float = -math.inf) -> _Moment:
-        """The video at a time, as a clip that begins at another one shows it, seconds."""
-        past, since = self.record.window(-1.0, time), max(0.0, since)
-        clip = past if since == 0 else past.window(since, time)
-        return _Moment(self.config, self.world, time, past, clip, since, self.history)
-
-
 @dataclass
 class QuestionSampler:
     """Asks the videos of one configuration; see `vidseq.data.question_source.QuestionSource`.
@@ -140,7 +72,7 @@ class QuestionSampler:
     """
 
     config: ClassroomConfig
-    _plans: dict[str, _Plan] = field(default_factory=dict)
+    _moments: dict[str, VideoMoments] = field(default_factory=dict)
 
     def texts(self) -> list[str]:
         """All texts of all questions."""
@@ -156,12 +88,12 @@ class QuestionSampler:
 
         A next action is asked where a clip shows, or the question says, what decides it.
         """
-        moment = self._plan(video).at(time, since)
+        moment = self._moments_of(video).at(time, since)
         fast = Random(int(rng.integers(2**62)))  # NumPy's generator takes several times as long for one number
         drawn = (self._draw_one(moment, fast) for _ in range(count))
         return [query for query in drawn if query is not None]
 
-    def _draw_one(self, moment: _Moment, rng: Random) -> Query | None:
+    def _draw_one(self, moment: Moment, rng: Random) -> Query | None:
         families = dict.fromkeys(rng.sample(self._families, min(FAMILIES_TRIED, len(self._families))))
         for family in families:
             drawn = _first_that_can_be_asked(moment, family, rng)
@@ -175,7 +107,7 @@ class QuestionSampler:
         beside = [name for name, of in ASKED_BESIDE.items() if {*of} & {*self.config.families}]
         return [family for family in (*self.config.families, *beside) for _ in range(TURNS.get(family, 1))]
 
-    def _kept(self, moment: _Moment, family: str, question: Question, found: str) -> float:
+    def _kept(self, moment: Moment, family: str, question: Question, found: str) -> float:
         """The share of drawn questions with this answer that are kept."""
         if family == NEXT_ACTION:
             return 1 / DECIDED_BY.count(moment.decider(question.subject))
@@ -192,9 +124,11 @@ class QuestionSampler:
         times, rng = np.linspace(0, longest, RATE_TIMES), Random(self.config.seed)
         families = [family for family in dict.fromkeys(self._families) if family in _NUM_ANSWERS]
         seen: dict[str, list[list[bool]]] = {family: [[] for _ in times] for family in families}
-        for plan in (_Plan(self.config, draw_world(self.config, "train", index)) for index in range(RATE_WORLDS)):
-            for index, time in enumerate(times[times <= plan.world.seconds]):
-                moment = plan.at(float(time))
+        for moments in (
+            VideoMoments(self.config, draw_world(self.config, "train", index)) for index in range(RATE_WORLDS)
+        ):
+            for index, time in enumerate(times[times <= moments.world.seconds]):
+                moment = moments.at(float(time))
                 for family in families:
                     question = _DRAWN[family](moment, rng)
                     if question is not None:
@@ -205,7 +139,7 @@ class QuestionSampler:
         }
         return AnswerRates(times, {family: _filled(rate) for family, rate in rates.items()})
 
-    def _query(self, moment: _Moment, family: str, question: Question, found: str, rng: Random) -> Query:
+    def _query(self, moment: Moment, family: str, question: Question, found: str, rng: Random) -> Query:
         forms, is_next = forms_of(question), family == NEXT_ACTION
         in_words = is_next or self.config.answers == "words"
         hints = _hints(moment, question.subject, rng) if is_next else []
@@ -218,10 +152,10 @@ class QuestionSampler:
             family=family,
         )
 
-    def _plan(self, video: str) -> _Plan:
-        if video not in self._plans:
-            self._plans[video] = _Plan(self.config, world_of(self.config, video))
-        return self._plans[video]
+    def _moments_of(self, video: str) -> VideoMoments:
+        if video not in self._moments:
+            self._moments[video] = VideoMoments(self.config, world_of(self.config, video))
+        return self._moments[video]
 
 
 def open_sampler(dataset: Dataset) -> QuestionSampler:
@@ -261,7 +195,7 @@ def _filled(rate: np.ndarray) -> np.ndarray:
     return np.interp(np.arange(len(rate)), known, rate[known]) if len(known) else np.zeros(len(rate))
 
 
-def _first_that_can_be_asked(moment: _Moment, family: str, rng: Random) -> tuple[Question, str] | None:
+def _first_that_can_be_asked(moment: Moment, family: str, rng: Random) -> tuple[Question, str] | None:
     """A question of a family and its answer; None: none of a few can be asked now."""
     for _ in range(ATTEMPTS):
         question = _DRAWN[family](moment, rng)
@@ -271,7 +205,7 @@ def _first_that_can_be_asked(moment: _Moment, family: str, rng: Random) -> tuple
     return None
 
 
-def _answer(moment: _Moment, family: str, question: Question) -> str | None:
+def _answer(moment: Moment, family: str, question: Question) -> str | None:
     """The answer; None: it cannot be asked now."""
     if family == NEXT_ACTION:
         return _next_action(moment, question.subject)
@@ -285,23 +219,23 @@ def _answer(moment: _Moment, family: str, question: Question) -> str | None:
     return None if family == "color_now" and found == UNKNOWN else found
 
 
-def _ideal_answer(record: Record, moment: _Moment, question: Question) -> str:
+def _ideal_answer(record: Record, moment: Moment, question: Question) -> str:
     return KINDS[question.kind](record, question, moment.time, moment.world.noise) or UNKNOWN
 
 
-def _next_action(moment: _Moment, shirt: str) -> str | None:
+def _next_action(moment: Moment, shirt: str) -> str | None:
     """What the child does after its present action; None: it has none of the rings, nothing follows or decides it."""
     child = moment.child(shirt)
     step = child.step_at(moment.time)
     if step is None or step.action not in RING_OF or moment.time <= step.arrives:
         return None
-    if _forecast(moment, child, 0.0) is None or not (moment.clip_decides(child) or moment.decider(shirt) in _SHOWING):
+    if moment.next_action(child) is None or not (moment.clip_decides(child) or moment.decider(shirt) in _SHOWING):
         return None
     following = [other.action for other in child.steps if other.start >= step.end]
     return following[0] if following else None
 
 
-def _hints(moment: _Moment, shirt: str, rng: Random) -> list[str]:
+def _hints(moment: Moment, shirt: str, rng: Random) -> list[str]:
     """Sentences that say what decides a next action: what the clip does not show, and a part of the rest.
 
     Card and action decide together: neither alone says anything, so that who does not know one learns nothing of the
@@ -309,41 +243,35 @@ def _hints(moment: _Moment, shirt: str, rng: Random) -> list[str]:
     """
     child, decider, said = moment.child(shirt), moment.decider(shirt), []
     if decider in _SHOWING and (rng.random() < HINTED or not moment.clip_decides(child)):
-        shown = [fact.value for fact in moment.record.find(None, decider)][-1]
-        said.append(answer_sentence(Question("shown", decider), shown))
+        shown = Question("shown", decider)
+        said.append(answer_sentence(shown, _ideal_answer(moment.record, moment, shown)))
     if rng.random() < HINTED:
-        action = moment.history.current_action(child.child, moment.time)
-        said.append(answer_sentence(Question("doing", shirt), str(action)))
+        doing = Question("doing", shirt)
+        said.append(answer_sentence(doing, _ideal_answer(moment.record, moment, doing)))
     return said
-
-
-def _forecast(moment: _Moment, child: Child, since: float) -> str | None:
-    """The next action that is likelier than all others together, by what is seen since a time; None: there is none."""
-    forecast = moment.history.forecast(child.child, since, moment.time)
-    return next((action for action, probability in forecast.items() if probability > 0.5), None)
 
 
 # -- drawing a question of a family; None: there is none to ask now
 
 
-def _color_now(moment: _Moment, rng: Random) -> Question:
+def _color_now(moment: Moment, rng: Random) -> Question:
     return Question("color_now", rng.choice(COLORED))
 
 
-def _doing(moment: _Moment, rng: Random) -> Question | None:
+def _doing(moment: Moment, rng: Random) -> Question | None:
     return _of_a_child("doing", moment, rng)
 
 
-def _next(moment: _Moment, rng: Random) -> Question | None:
+def _next(moment: Moment, rng: Random) -> Question | None:
     return _of_a_child("next", moment, rng)
 
 
-def _of_a_child(kind: str, moment: _Moment, rng: Random) -> Question | None:
+def _of_a_child(kind: str, moment: Moment, rng: Random) -> Question | None:
     shirts = tuple(child.shirt for child in moment.present)
     return Question(kind, rng.choice(shirts)) if shirts else None
 
 
-def _who(moment: _Moment, rng: Random) -> Question | None:
+def _who(moment: Moment, rng: Random) -> Question | None:
     zones = [fact.value for fact in moment.record.find(None, "zone", at=moment.time)]
     alone = tuple(zone for zone in zones if zone in ZONE_WORDS and zones.count(zone) == 1)
     if alone and rng.random() < 0.5:
@@ -351,34 +279,34 @@ def _who(moment: _Moment, rng: Random) -> Question | None:
     return _of_a_child("name_of", moment, rng)
 
 
-def _color_then(moment: _Moment, rng: Random) -> Question:
+def _color_then(moment: Moment, rng: Random) -> Question:
     return Question("color_then", "chair", rng.choice(_WHICH))
 
 
-def _first_last(moment: _Moment, rng: Random) -> Question:
+def _first_last(moment: Moment, rng: Random) -> Question:
     return Question("shown", rng.choice(_SHOWING), rng.choice(_WHICH))
 
 
-def _hidden(moment: _Moment, rng: Random) -> Question:
+def _hidden(moment: Moment, rng: Random) -> Question:
     return Question("box_of", rng.choice(TOYS[: moment.config.num_toys]), rng.choice(_WHICH))
 
 
-def _count(moment: _Moment, rng: Random) -> Question:
+def _count(moment: Moment, rng: Random) -> Question:
     return Question("times", rng.choice(SIGNALS))
 
 
-def _order(moment: _Moment, rng: Random) -> Question:
+def _order(moment: Moment, rng: Random) -> Question:
     config = moment.config
     if rng.random() < 0.5:
         return Question("first_hidden", *rng.sample(TOYS[: config.num_toys], 2))
     return Question("first_held", *rng.sample(GIFTS[: config.num_gifts], 2))
 
 
-def _who_did(moment: _Moment, rng: Random) -> Question:
+def _who_did(moment: Moment, rng: Random) -> Question:
     return Question("holder", rng.choice(GIFTS[: moment.config.num_gifts]))
 
 
-def _holding(moment: _Moment, rng: Random) -> Question | None:
+def _holding(moment: Moment, rng: Random) -> Question | None:
     """Of a child that holds something up, or of any one: most of the time none does."""
     holders = {fact.entity for fact in moment.record.find(None, "holds", at=moment.time)}
     shirts = tuple(child.shirt for child in moment.present if child.child in holders)
@@ -387,7 +315,7 @@ def _holding(moment: _Moment, rng: Random) -> Question | None:
     return _of_a_child("holding", moment, rng)
 
 
-_DRAWN: dict[str, Callable[[_Moment, Random], Question | None]] = {
+_DRAWN: dict[str, Callable[[Moment, Random], Question | None]] = {
     NEXT_ACTION: _next,
     "color_now": _color_now,
     "doing": _doing,
@@ -417,7 +345,7 @@ _NUM_ANSWERS: dict[str, Callable[[ClassroomConfig], int]] = {
 
 def _all_hints(config: ClassroomConfig) -> list[str]:
     """All sentences that may stand before a question."""
-    shows = (("card", SYMBOLS), ("television", PROGRAMMES))
+    shows = zip(_SHOWING, (SYMBOLS, PROGRAMMES))
     return [
         *(answer_sentence(Question("doing", shirt), action) for shirt in config.colors for action in RING_OF),
         *(answer_sentence(Question("shown", subject), value) for subject, values in shows for value in values),
