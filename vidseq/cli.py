@@ -77,15 +77,15 @@ def layout_first(words: Sequence[str]) -> list[str]:
         words: a command line, with or without these words.
     """
     words = list(words)
-    convert = next((place for place in range(len(words)) if words[place : place + 2] == ["data", "convert"]), None)
+    convert = next((index for index in range(len(words)) if words[index : index + 2] == ["data", "convert"]), None)
     if convert is None:
         return words
     before, behind = words[: convert + 2], words[convert + 2 :]
-    for place, word in enumerate(behind):
+    for index, word in enumerate(behind):
         option, equals, layout = word.partition("=")
-        if option == "--from" and (equals or place + 1 < len(behind)):
-            named = [layout] if equals else behind[place + 1 : place + 2]
-            return [*before, "--from", *named, *behind[:place], *behind[place + (1 if equals else 2) :]]
+        if option == "--from" and (equals or index + 1 < len(behind)):
+            named = [layout] if equals else behind[index + 1 : index + 2]
+            return [*before, "--from", *named, *behind[:index], *behind[index + (1 if equals else 2) :]]
     return words
 
 

@@ -33,13 +33,13 @@ def tell(folder: Path, kind: str, order: tuple[int, ...] = (3, 1, 2, 0)) -> Data
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> dict[str, Dataset]:
+def annotated(tmp_path: Path) -> dict[str, Dataset]:
     return {kind: tell(tmp_path, kind) for kind in LABELS}
 
 
-def test_an_action_a_second(told: dict[str, Dataset], tmp_path: Path) -> None:
+def test_an_action_a_second(annotated: dict[str, Dataset], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    dataset = write_action_steps(out, told["action"], [told["verb"], told["noun"]], {"val": "test"})
+    dataset = write_action_steps(out, annotated["action"], [annotated["verb"], annotated["noun"]], {"val": "test"})
     assert check_dataset(out) == [] and dataset.info.observations == "symbolic"
     assert [(item.start, item.end, item.label) for item in dataset.segments] == [
         (0.0, 1.0, "take cup"),
@@ -58,8 +58,8 @@ def test_an_action_a_second(told: dict[str, Dataset], tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.pts_seconds, [0, 1, 2, 3])
 
 
-def test_a_next_action_is_told_from_those_before_it_alone(told: dict[str, Dataset], tmp_path: Path) -> None:
-    dataset = write_action_steps(tmp_path / "out", told["action"], [told["verb"]])
+def test_a_next_action_is_told_from_those_before_it_alone(annotated: dict[str, Dataset], tmp_path: Path) -> None:
+    dataset = write_action_steps(tmp_path / "out", annotated["action"], [annotated["verb"]])
     found = FeatureStore.open_in(tmp_path / "out").read("a")
     queries = dataset.next_action_queries(1.0)
     assert [query.answer for query in queries] == ["put cup", "take plate", "wash cup"]
@@ -72,35 +72,35 @@ def test_the_order_of_rows_counts_only_where_times_do_not(
     tmp_path_factory: pytest.TempPathFactory, order: list[int]
 ) -> None:
     folder = tmp_path_factory.mktemp("steps")
-    told = {kind: tell(folder, kind, tuple(order)) for kind in LABELS}
-    dataset = write_action_steps(folder / "out", told["action"], [told["verb"], told["noun"]])
+    annotated = {kind: tell(folder, kind, tuple(order)) for kind in LABELS}
+    dataset = write_action_steps(folder / "out", annotated["action"], [annotated["verb"], annotated["noun"]])
     second, third = sorted((1, 2), key=order.index)
     assert [item.label for item in dataset.segments] == [LABELS["action"][n] for n in (0, second, third, 3)]
     features = FeatureStore.open_in(folder / "out").read("a").features
     np.testing.assert_array_equal(features[:, 3:5].argmax(axis=1), [[0, 0, 1, 0][n] for n in (0, second, third, 3)])
 
 
-def test_without_tellings_no_features_are_written(told: dict[str, Dataset], tmp_path: Path) -> None:
-    write_action_steps(tmp_path / "out", told["verb"], [])
+def test_without_tellings_no_features_are_written(annotated: dict[str, Dataset], tmp_path: Path) -> None:
+    write_action_steps(tmp_path / "out", annotated["verb"], [])
     assert not (tmp_path / "out" / "features").exists()
 
 
-def test_what_does_not_fit(told: dict[str, Dataset], tmp_path: Path) -> None:
-    fewer = replace(told["verb"], segments=told["verb"].segments[:-1])
+def test_what_does_not_fit(annotated: dict[str, Dataset], tmp_path: Path) -> None:
+    fewer = replace(annotated["verb"], segments=annotated["verb"].segments[:-1])
     with pytest.raises(DataError, match=r"Action steps expect the actions of 'kitchen' in every input, got others in"):
-        write_action_steps(tmp_path / "out", told["action"], [fewer])
+        write_action_steps(tmp_path / "out", annotated["action"], [fewer])
     with pytest.raises(DataError, match=r"expects actions in every video, got none in 'a'"):
-        write_action_steps(tmp_path / "out", replace(told["action"], segments=[]), [])
+        write_action_steps(tmp_path / "out", replace(annotated["action"], segments=[]), [])
 
 
-def test_the_background_is_no_action(told: dict[str, Dataset], tmp_path: Path) -> None:
-    verb = replace(told["verb"], info=replace(told["verb"].info, background="wash"))
+def test_the_background_is_no_action(annotated: dict[str, Dataset], tmp_path: Path) -> None:
+    verb = replace(annotated["verb"], info=replace(annotated["verb"].info, background="wash"))
     dataset = write_action_steps(tmp_path / "out", verb, [verb])
     assert [item.label for item in dataset.segments] == ["take", "put", "take"]
 
 
-def test_plans_begin_with_the_action_that_is_not_seen_yet(told: dict[str, Dataset], tmp_path: Path) -> None:
-    steps = write_action_steps(tmp_path / "out", told["verb"], [told["verb"]])
+def test_plans_begin_with_the_action_that_is_not_seen_yet(annotated: dict[str, Dataset], tmp_path: Path) -> None:
+    steps = write_action_steps(tmp_path / "out", annotated["verb"], [annotated["verb"]])
     plans = ask_for_plans(steps, 1)
     verbs = [item.label for item in steps.segments]
     assert [[label for label, _ in read_future(query.answer)] for query in plans.queries] == [verbs[1:3], verbs[2:4]]
@@ -111,9 +111,9 @@ def test_plans_begin_with_the_action_that_is_not_seen_yet(told: dict[str, Datase
 
 
 def test_the_command_makes_steps_of_any_data_set(
-    told: dict[str, Dataset], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    annotated: dict[str, Dataset], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for dataset in told.values():
+    for dataset in annotated.values():
         idle = Video(video="idle", split="train", duration=3.0)
         replace(dataset, videos={**dataset.videos, "idle": idle}).save()
     data, out = (str(tmp_path / name) for name in ("action", "out"))
@@ -127,7 +127,7 @@ def test_the_command_makes_steps_of_any_data_set(
     assert FeatureStore.open_in(tmp_path / "own").dim == 4 + NUM_TIMES
     assert main(["data", "steps", data, "--out", out]) == 2
     assert "A data set of action steps expects" in capsys.readouterr().err
-    empty = replace(told["action"], segments=[])
+    empty = replace(annotated["action"], segments=[])
     empty.save()
     assert main(["data", "steps", data, "--out", str(tmp_path / "none")]) == 2
     assert "expects segments, got none in 'kitchen'" in capsys.readouterr().err

@@ -1,10 +1,15 @@
-"""Numbers in words, for people."""
+"""Numbers and labels in words, for people."""
 
 
 def count(number: int, thing: str) -> str:
     """Counts things: "1 query", "2 queries"."""
     many = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
     return f"{number:,} {thing if number == 1 else many}"
+
+
+def label_in_words(label: str) -> str:
+    """Writes a label: "cut cheese" for "cut_cheese"."""
+    return label.replace("_", " ")
 
 
 def clock(seconds: float, step: float = 1.0) -> str:

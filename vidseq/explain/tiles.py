@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vidseq.data.visible import Past
+from vidseq.data.words import label_in_words
 from vidseq.explain.figure import DrawTiles, Tile
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _symbols(dataset: "Dataset", video: str, past: Past, indices: Sequence[int])
     for index in indices:
         time = float(past.pts_seconds[index])
         labels = sorted({item.label for item in segments if item.start <= time < item.end})
-        caption = "\n".join(_short(label.replace("_", " ")) for label in labels[:3])
+        caption = "\n".join(_short(label_in_words(label)) for label in labels[:3])
         tiles.append(Tile(_grid((features[index] - low) / spread), caption))
     return tiles
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from vidseq.data.dataset import Dataset
 from vidseq.data.held_out import hold_out
-from vidseq.data.schema import FUTURE, Query
+from vidseq.data.schema import FUTURE, Query, Segment
 from vidseq.data.visible import count_visible, is_visible
 from vidseq.errors import UserError
 from vidseq.evaluation.rows import Run, write_parquet
@@ -140,8 +140,10 @@ def _chain(dataset: Dataset, num_plans: int, order: int, temperature: float) -> 
 
     def plan(video: str, times: Sequence[float]) -> list[list[list[str]]]:
         starts = _starts(dataset, video)
-        plans = drawn(video, [count_visible(starts, time) - 1 for time in times])
-        return [[[*_going_on(dataset, video, time), *plan] for plan in of_time] for time, of_time in zip(times, plans)]
+        begun = [count_visible(starts, time) for time in times]
+        plans = drawn(video, [count - 1 for count in begun])
+        going_on = [_going_on(dataset.segments_of(video)[:count], time) for count, time in zip(begun, times)]
+        return [[[*now, *plan] for plan in of_time] for now, of_time in zip(going_on, plans)]
 
     return plan
 
@@ -154,6 +156,5 @@ def _starts(dataset: Dataset, video: str) -> np.ndarray:
     return np.array([item.start for item in dataset.segments_of(video)])
 
 
-def _going_on(dataset: Dataset, video: str, time: float) -> list[str]:
-    begun = dataset.segments_of(video)[: count_visible(_starts(dataset, video), time)]
+def _going_on(begun: Sequence[Segment], time: float) -> list[str]:
     return [item.label for item in begun if not is_visible(item.end, time)][-1:]

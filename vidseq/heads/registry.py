@@ -73,8 +73,7 @@ def head_names(text: str) -> list[str]:
     """
     names = list(HEADS) if text == "all" else text.split(",")
     for name in names:
-        if name not in HEADS:
-            raise unknown_name("head", name, HEADS)
+        find_head(name)
     return names
 
 

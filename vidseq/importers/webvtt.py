@@ -101,7 +101,7 @@ def _blocks(path: Path) -> Iterator[tuple[Row, Sequence[str]]]:
         start = next((index for index, line in enumerate(lines) if not line), len(lines))
     block: list[str] = []
     for number, line in enumerate([*lines[start:], ""], start + 1):
-        times = [place for place, other in enumerate(block) if _TIMES.match(other)]
+        times = [index for index, other in enumerate(block) if _TIMES.match(other)]
         if times and _TIMES.match(line):  # no empty line stands before the next cue
             named = len(block) - (len(block) - 1 > times[0] and block[-1].strip().isdecimal())
             yield Row(f"{path.name}:{number - len(block)}", {}), block[:named]

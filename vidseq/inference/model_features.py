@@ -28,15 +28,15 @@ def open_features(
 
     Observed labels are no files: models of them get a store without videos, see `vidseq.data.moments`.
     """
-    for fingerprint in map(_needed, models if features in (None, OBSERVED_LABELS) else ()):
+    wanted = [(model, _needed(model)) for model in models] if features in (None, OBSERVED_LABELS) else []
+    for _, fingerprint in wanted:
         if fingerprint is not None and shows_observed_labels(fingerprint):
             return MemoryFeatures(fingerprint)
     made = [store for store in FeatureStore.all_in(dataset_folder) if len(store)]
     if features is not None or len(made) < 2:
         return FeatureStore.open_in(dataset_folder, features)
     fitting, needed = made, None
-    for model in models:
-        fingerprint = _needed(model)
+    for model, fingerprint in wanted:
         if fingerprint is None:
             continue
         if not any(fingerprint.matches(store.fingerprint) for store in made):

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from torch import Tensor
 
 from vidseq.data.schema import Query
+from vidseq.data.words import label_in_words
 
 #: The most probable answers with their probabilities, best first.
 Ranking = tuple[tuple[str, float], ...]
@@ -44,10 +45,10 @@ class Prediction:
 
     def as_text(self) -> str:
         """The row as a sentence."""
-        answer = f"{_words(self.answer)} ({self.probability:.0%})"
+        answer = f"{label_in_words(self.answer)} ({self.probability:.0%})"
         if self.end is not None:
             return answer
-        correction = f"; right: {_words(self.truth or '')}" if self.is_wrong else ""
+        correction = f"; right: {label_in_words(self.truth or '')}" if self.is_wrong else ""
         return f"{self.question or 'What happens next?'} {answer}{correction}"
 
 
@@ -77,7 +78,3 @@ def rank_classes(probabilities: Tensor, labels: tuple[str, ...], top: int) -> li
     values, order = probabilities.sort(dim=-1, descending=True, stable=True)
     rows = zip(values[:, :top].tolist(), order[:, :top].tolist())
     return [tuple((labels[index], value) for value, index in zip(*row)) for row in rows]
-
-
-def _words(label: str) -> str:
-    return label.replace("_", " ")

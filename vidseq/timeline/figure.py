@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from vidseq.data.timeline import DARK_TEXT, HATCHES, LabelStyle, label_style, stack, tick_step
-from vidseq.data.words import clock
+from vidseq.data.words import clock, label_in_words
 from vidseq.reporting.figures import ALARM, GREY, PALE
 from vidseq.reporting.line_labels import short
 from vidseq.timeline.content import Bar, Line, TimelineVideo
@@ -164,7 +164,7 @@ def _legend(video: TimelineVideo, styles: Mapping[str, LabelStyle]) -> list[Patc
             lasting[bar.label] = lasting.get(bar.label, 0.0) + bar.end - bar.start
     kept = sorted(lasting, key=lambda label: -lasting[label])[:MAX_LEGEND]
     return [
-        Patch(label=short(label.replace("_", " "), _LETTERS).lstrip("_"), linewidth=0, **_paint(style))
+        Patch(label=short(label_in_words(label), _LETTERS).lstrip("_"), linewidth=0, **_paint(style))
         for label, style in styles.items()
         if label in kept
     ]

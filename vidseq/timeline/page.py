@@ -12,7 +12,7 @@ from jinja2.utils import htmlsafe_json_dumps
 
 from vidseq.data.fields import TIME_DECIMALS
 from vidseq.data.timeline import DARK_TEXT, label_style, stack
-from vidseq.data.words import clock, count
+from vidseq.data.words import clock, count, label_in_words
 from vidseq.errors import UserError
 from vidseq.files import atomic_write, real_path
 from vidseq.reporting.pages import render_page
@@ -54,7 +54,7 @@ def render_timeline(timeline: Timeline, folder: Path) -> str:
         raise UserError("A timeline expects at least one video, got none.")
     labels = timeline.all_labels
     used = _used_labels(timeline)
-    legend = [(label.replace("_", " "), label_style(index)) for index, label in enumerate(labels) if label in used]
+    legend = [(label_in_words(label), label_style(index)) for index, label in enumerate(labels) if label in used]
     return render_page(
         "timeline_page.html",
         title=timeline.title,
