@@ -7,12 +7,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from library_source import LIBRARY
 from measure_structure import FINDINGS, largest_share, main, report
 from structure.functions import body_lengths
 from structure.source import Repository
 
 ROOT = Path(__file__).parents[1]
-LIBRARY = Repository(ROOT)
 
 #: The most findings of each kind. The last two only ever go down.
 LIMITS = {

@@ -3,10 +3,10 @@
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from functools import cached_property
-from pathlib import Path
+from functools import cache, cached_property
 
 import pytest
+from library_source import LIBRARY
 from structure.imports import reachable
 from structure.source import Module, Repository
 
@@ -14,7 +14,6 @@ from vidseq.cli import COMMANDS
 from vidseq.commands.options import Command
 from vidseq.importers import IMPORTERS
 
-LIBRARY = Repository(Path(__file__).parents[2])
 #: These offer an option only to callers that say `overwrite=...`, so it is those that offer it.
 OFFER_OVERWRITE = {"vidseq.claims.claim_folder", "vidseq.claims.refuse_existing"}
 #: `vidseq info` lists importers and calls none.
@@ -53,6 +52,16 @@ class Definition:
         hidden |= {id(node.value) for node in ast.walk(self.node) if isinstance(node, ast.Expr)}
         texts = (_text(node) for node in ast.walk(self.node) if id(node) not in hidden)
         return [text for text in texts if text]
+
+    @cached_property
+    def offers_overwrite(self) -> bool:
+        """Whether it calls what offers `--overwrite` and says that it has that option."""
+        calls = (node for node in ast.walk(self.node) if isinstance(node, ast.Call))
+        return any(
+            f"vidseq.claims.{_dotted(call.func)}" in OFFER_OVERWRITE
+            and any(word.arg == "overwrite" and not isinstance(word.value, ast.Constant) for word in call.keywords)
+            for call in calls
+        )
 
 
 def _text(node: ast.AST) -> str:
@@ -111,18 +120,16 @@ def references(repository: Repository, known: Mapping[str, Definition]) -> dict[
     return {name: {to for use in item.uses for to in resolve(use)} - {name} for name, item in known.items()}
 
 
-def offers_overwrite(item: Definition) -> bool:
-    """Whether a definition calls what offers `--overwrite` and says that it has that option."""
-    calls = (node for node in ast.walk(item.node) if isinstance(node, ast.Call))
-    return any(
-        f"vidseq.claims.{_dotted(call.func)}" in OFFER_OVERWRITE
-        and any(word.arg == "overwrite" and not isinstance(word.value, ast.Constant) for word in call.keywords)
-        for call in calls
-    )
+@cache
+def all_definitions() -> dict[str, Definition]:
+    """The definitions of the library."""
+    return definitions(LIBRARY)
 
 
-KNOWN = definitions(LIBRARY)
-GRAPH = references(LIBRARY, KNOWN)
+@cache
+def all_references() -> dict[str, set[str]]:
+    """Which of them refers to which."""
+    return references(LIBRARY, all_definitions())
 
 
 def options_of(words: str) -> set[str] | None:
@@ -165,13 +172,14 @@ def named_commands(message: str) -> Iterator[tuple[str, set[str]]]:
         yield command, {option.replace("_", "-") for option in OPTION.findall(quoted)}
 
 
+@cache
 def own_options(message: str) -> set[str]:
     """The options that a message names of no command: they are meant of the one that prints it."""
     return {option.replace("_", "-") for option in OPTION.findall(QUOTED.sub("", message))}
 
 
 def test_commands_and_their_options_that_messages_name_exist() -> None:
-    for item in KNOWN.values():
+    for item in all_definitions().values():
         for message in item.messages:
             for command, options in named_commands(message):
                 has = options_of(command)
@@ -184,13 +192,15 @@ def test_commands_and_their_options_that_messages_name_exist() -> None:
 @pytest.mark.parametrize("command", ROOTS)
 def test_a_message_names_options_of_the_command_that_prints_it(command: str) -> None:
     root, options = ROOTS[command]
-    reached = reachable([root], GRAPH | {LISTED.get(command, ""): set()}) - {LISTED.get(command)}
+    reached = reachable([root], all_references() | {LISTED.get(command, ""): set()}) - {LISTED.get(command)}
     offered = [
         (name, message, own_options(message))
         for name in sorted(reached - OFFER_OVERWRITE)
-        for message in KNOWN[name].messages
+        for message in all_definitions()[name].messages
     ]
-    offered += [(name, "use --overwrite", {"overwrite"}) for name in reached if offers_overwrite(KNOWN[name])]
+    offered += [
+        (name, "use --overwrite", {"overwrite"}) for name in reached if all_definitions()[name].offers_overwrite
+    ]
     wrong = [
         f"{name}: {sorted(missing)} in: {message}"
         for name, message, named in offered

@@ -91,9 +91,10 @@ def _texts(module: Module) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             for offset, text in enumerate(node.value.splitlines()):
                 yield node.lineno + offset, text
-    for token in tokenize.generate_tokens(io.StringIO(module.text).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string
+    if _private_in(module.text):  # else no comment holds one, and taking a file apart takes long
+        for token in tokenize.generate_tokens(io.StringIO(module.text).readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
 
 
 def _private_in(text: str) -> list[str]:
