@@ -1,13 +1,16 @@
 """A toy world: features that show a colour early and an action now, and queries about both."""
 
+import gc
 import os
+import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from vidseq.data.dataset import Dataset, write_dataset
 from vidseq.data.schema import DatasetInfo, Query, Segment, Video
@@ -15,14 +18,24 @@ from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.store import FeatureStore
 from vidseq.model import ModelConfig, VideoReasoner
 
-settings.register_profile("vidseq", deadline=None)  # the machine may be busy
+# The machine may be busy: no time is too long.
+settings.register_profile("vidseq", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("vidseq"), max_examples=25)  # of `make test`
 settings.load_profile("vidseq")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process a core: more threads would only wait for one another
     torch.set_num_threads(1)
-os.environ["VIDSEQ_CACHE"] = ""  # each test compiles its networks itself
+    gc.disable()  # until all tests are imported
+os.environ["VIDSEQ_CACHE"] = ""  # not the folder of whoever runs the tests
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background; but tests send it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: the garbage collector need not look through it again and again."""
+    gc.freeze()
+    gc.enable()
+
 
 TOY_FPS = 4
 TOY_COLORS = ("red", "green", "blue")
@@ -66,6 +79,15 @@ def make_toy_world(folder: Path, *, videos: dict[str, int], seed: int = 0) -> tu
                 queries.append(Query(video=name, time=time, kind="question", question=text, answer=TOY_COLORS[color]))
     info = DatasetInfo(name="toy", labels={"action": TOY_ACTIONS, "answer": TOY_COLORS}, observations="features")
     return write_dataset(folder, info, rows, segments, queries), store
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_networks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests, and the processes that they start, compile each network once."""
+    folder = tmp_path_factory.mktemp("compiled")
+    os.environ["VIDSEQ_CACHE"] = str(folder)
+    yield
+    shutil.rmtree(folder)  # pytest would keep hundreds of megabytes of the last three runs
 
 
 @pytest.fixture(scope="session")

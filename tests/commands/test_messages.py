@@ -13,7 +13,7 @@ from pathlib import Path
 import cyclopts
 import pytest
 from cyclopts import App
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vidseq.cli import COMMANDS, main
@@ -101,7 +101,6 @@ def misspelt(name: str, place: int, letter: str, how: str) -> str:
     return name[:place] + letter + name[place + (how == "replaced") :]
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     words=st.sampled_from([words for words, runs in COMMANDS.items() if callable(runs)]),
     data=st.data(),

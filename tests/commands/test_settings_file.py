@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vidseq.cli import main
@@ -61,7 +61,6 @@ trees = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(trees)
 def test_mappings_keep_their_types_in_files_and_on_the_line(tree: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as printed:

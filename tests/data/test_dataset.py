@@ -425,7 +425,7 @@ def test_any_data_set_survives_writing(tmp_path_factory: pytest.TempPathFactory,
     assert Dataset.load(folder) == dataset
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2 * settings.default.max_examples, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["dataset.json", "videos.jsonl", "segments.csv", "queries.jsonl"]),
     st.integers(0, 600),

@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vidseq.data.schema import Query, Segment, Video
@@ -57,7 +57,6 @@ def test_text_is_escaped() -> None:
     assert "<script>" not in svg and "<b>" not in svg
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     st.floats(0.05, 20_000),
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.text(max_size=9), st.sampled_from(["", "x", "y"]))),

@@ -112,7 +112,7 @@ def cases(draw, *, limited=True):
 
 def search(given_cases):
     """Many cases; fixtures are the same for all of them, which is fine: nothing changes them."""
-    few = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    few = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     return lambda test: given(given_cases)(few(test))
 
 

@@ -26,7 +26,6 @@ def stretches(draw, most_frames=60, widest=60):
     return num_frames, start, draw(st.integers(start + 1, min(num_frames, start + widest)))
 
 
-@settings(max_examples=40, deadline=None)
 @given(stretches(), st.sampled_from(["remove", "mean"]))
 def test_frames_that_are_all_needed_are_found_exactly(stretch, deletion):
     num_frames, start, stop = stretch
@@ -40,7 +39,6 @@ def test_frames_that_are_all_needed_are_found_exactly(stretch, deletion):
     assert set(np.flatnonzero(finest > 0.5)) == needed
 
 
-@settings(max_examples=100, deadline=None)
 @given(stretches(widest=60) | stretches(widest=4))
 def test_a_fact_seen_in_many_frames_is_found_though_no_single_frame_matters(stretch):
     num_frames, start, stop = stretch
@@ -65,7 +63,6 @@ def test_two_hops_need_both_intervals(data):
     assert found.intervals(found.sufficient) == ends
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 9), st.integers(0, 2**32 - 1))
 def test_what_suffices_cannot_spare_a_frame_even_for_a_model_without_sense(num_frames, seed):
     random = np.random.default_rng(seed)

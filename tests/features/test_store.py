@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -38,7 +38,6 @@ def some_features(num_frames=5, dim=3, seed=0):
     return np.random.default_rng(seed).normal(size=(num_frames, dim)).astype(np.float32)
 
 
-@settings(max_examples=40)
 @given(
     features=hnp.arrays(
         st.sampled_from([np.float16, np.float32, np.float64]),

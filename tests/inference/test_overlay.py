@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vidseq.errors import UserError
@@ -145,7 +145,6 @@ def test_a_higher_probability_has_a_longer_bar() -> None:
     assert lengths[0] < 0.5 * lengths[1] < 0.25 * lengths[2]
 
 
-@settings(max_examples=60)
 @given(st.text(max_size=200), st.integers(1, 300), st.integers(1, 4), st.integers(8, 40))
 def test_wrapping_keeps_to_its_rows(text: str, width: int, rows: int, size: int) -> None:
     wrapped = wrap(text, width, rows, size)

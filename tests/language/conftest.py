@@ -28,9 +28,16 @@ class Tables:
 
     def __init__(self, num_tokens: int, seed: int = 0, sharpness: float = 1.5) -> None:
         self.num_tokens, self._seed, self._sharpness = num_tokens, seed, sharpness
+        self._drawn: dict[tuple[int, ...], np.ndarray] = {}
 
     def probabilities(self, row: int, prefix: tuple[int, ...]) -> np.ndarray:
         """(V,), zero for the beginning."""
+        key = (row, *prefix)
+        if key not in self._drawn:
+            self._drawn[key] = self._draw(row, prefix)
+        return self._drawn[key]
+
+    def _draw(self, row: int, prefix: tuple[int, ...]) -> np.ndarray:
         rng = np.random.default_rng([self._seed, row, *prefix])
         weights = np.exp(self._sharpness * rng.normal(size=self.num_tokens))
         weights[BEGIN] = 0

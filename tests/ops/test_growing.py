@@ -1,11 +1,10 @@
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vidseq.ops.growing import append_frames
 
 
-@settings(max_examples=50, deadline=None)
 @given(takes=st.lists(st.tuples(*[st.integers(0, 4)] * 3), max_size=6))
 def test_each_row_holds_its_frames_in_order_and_zeros_behind_them(takes: list[tuple[int, ...]]) -> None:
     store, count, rows = torch.zeros(3, 2, 0), torch.zeros(3, dtype=torch.int64), [[], [], []]

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
@@ -70,7 +70,6 @@ def test_more_frames_a_second_give_the_same_segments(decoding):
     assert (slow == test).mean() > (scores.argmax(axis=1) == test).mean() + 0.1
 
 
-@settings(max_examples=50)
 @given(st.integers(0, 10**6), st.integers(1, 7), st.integers(1, 60))
 def test_edges_move_at_most_a_step_and_keep_the_segments(seed, stride, frames):
     rng = np.random.default_rng(seed)

@@ -59,7 +59,7 @@ def test_both_decoders_give_the_same_pictures(name: str, coded_video: Make) -> N
 
 
 @given(wanted=st.lists(st.integers(0, 59), min_size=1, max_size=20, unique=True), open_groups=st.booleans())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_leaving_packets_out_changes_no_pixel(
     wanted: list[int], open_groups: bool, groups: Path, coded_video: Make
 ) -> None:

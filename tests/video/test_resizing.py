@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from torchvision.transforms import v2
@@ -66,7 +66,6 @@ def test_sides_of_the_whole_frame(height: int, width: int, sides: tuple[int, int
 
 
 @given(height=st.integers(16, 700), width=st.integers(16, 700), pixels=st.sampled_from([96, 160, 224, 300]))
-@settings(max_examples=40)
 def test_nothing_is_squashed(height: int, width: int, pixels: int) -> None:
     """A frame with a square in the middle has a square in the middle afterwards."""
     if max(height, width) > 3 * min(height, width):
