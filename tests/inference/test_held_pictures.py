@@ -83,7 +83,8 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Dataset, Feat
         folder = tmp_path_factory.mktemp("variable" if variable else "constant")
         dataset = make_dataset(folder / "data", variable=variable)
         words = ["features", str(dataset.folder), "--backbone", "mobilenet_v3_small", "--weights", "random"]
-        assert main([*words, "--engine", "torch", "--input-size", "32", "--fps", RATE, "--device", "cpu"]) == 0
+        words += ["--engine", "torch", "--input-size", "32", "--fps", RATE, "--device", "cpu", "--workers", "1"]
+        assert main(words) == 0
         made.append((dataset, FeatureStore.open_in(dataset.folder)))
     return made
 

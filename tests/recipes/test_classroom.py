@@ -26,15 +26,16 @@ TINY = [
     ),
     *("--training.epochs", "1", "--training.dim", "16"),
 ]
+ALONE = ("--workers", "1")  # each process imports torch
 
 
-def run(out: Path) -> str:
-    command = [sys.executable, str(RECIPE), "--out", str(out), *TINY]
+def run(out: Path, *options: str) -> str:
+    command = [sys.executable, str(RECIPE), "--out", str(out), *TINY, *options]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=280).stdout
 
 
 def test_the_demo_makes_what_it_promises(tmp_path: Path) -> None:
-    said = run(tmp_path)
+    said = run(tmp_path, *ALONE)
     assert "color_now, last_frame" in said and "| conv" in said and "lstm" in said
     rows = pd.read_parquet(tmp_path / "report" / "rows.parquet")
     assert set(rows["head"]) == {"conv", "lstm"} and {"blind", "last_frame", "majority"} <= set(rows["control"])

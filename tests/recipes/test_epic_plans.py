@@ -18,8 +18,9 @@ def recipe():
     return module
 
 
-def test_everything(recipe, kitchens, tmp_path, capsys):
-    options = {"kinds": "verb", "epochs": 80, "dim": 32}
+@pytest.mark.parametrize("epochs", [2, pytest.param(80, marks=pytest.mark.slow)])
+def test_everything(recipe, kitchens, tmp_path, capsys, epochs):
+    options = {"kinds": "verb", "epochs": epochs, "dim": 32}
     recipe.main(kitchens, tmp_path, **options, seeds="0,1")
     rows = pd.read_csv(tmp_path / "verb.csv")
     assert len(rows) == 4 * 2 * 3 * (5 + 2 * 2)  # people, videos, moments; floors and two seeds of the model
@@ -27,7 +28,7 @@ def test_everything(recipe, kitchens, tmp_path, capsys):
     distance = rows.groupby("run")["distance"].mean()
     # Take, wash and put come in turn, 20 of them: a chain knows, one label told on and on is right in a third.
     assert distance["chain, likeliest"] == 0.0
-    assert distance["gru, likeliest"] < 0.2 and distance["gru, drawn"] < 0.2
+    assert epochs < 80 or max(distance["gru, likeliest"], distance["gru, drawn"]) < 0.2
     assert distance["most frequent"] == pytest.approx((20 - 20 // 3) / 20, abs=0.05)
     printed = capsys.readouterr().out
     assert "verb, on held-out participants: Choice(temperature=" in printed

@@ -45,20 +45,21 @@ def salads(tmp_path_factory):
     return folder
 
 
-def test_frames(salads, tmp_path, capsys):
+@pytest.mark.parametrize("heads", ["conv", pytest.param("conv,memory", marks=pytest.mark.slow)])
+def test_frames(salads, tmp_path, capsys, heads):
     frames = recipe("salads_frames")
     training = dataclasses.replace(frames.SETTINGS, epochs=8)
-    options = {"splits": "1", "heads": "conv,memory", "seeds": "0,1", "training": training}
+    options = {"splits": "1", "heads": heads, "seeds": "0,1", "training": training}
     frames.main(salads, tmp_path, **options)
     rows = pd.read_csv(tmp_path / "rows.csv")
-    assert set(zip(rows["head"], rows["form"])) == set(product(("conv", "memory"), ("causal", "offline")))
-    assert (
-        len(rows) == 4 * 3 * 4 * 4
-    )  # two models and their mean, three ways to decode and the chosen one, four videos
+    forms = set(product(heads.split(","), ("causal", "offline")))
+    assert set(zip(rows["head"], rows["form"])) == forms
+    # two models and their mean, three ways to decode and the chosen one, four videos
+    assert len(rows) == len(forms) * 3 * 4 * 4
     assert rows["group"].nunique() == 2
     assert rows["accuracy"].mean() > 0.5
     table = pd.read_csv(tmp_path / "table.csv").set_index(["head", "form", "models", "decoding"])
-    assert len(table) == 4 * 2 * 4
+    assert len(table) == len(forms) * 2 * 4
     both = rows[(rows["head"] == "conv") & (rows["form"] == "causal") & (rows["run"] == "mean of 2")]
     edit = both.loc[both["decoding"] == "segments", "edit"]
     assert len(edit) == 4

@@ -58,6 +58,7 @@ def salads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_anticipation_stands_beside_its_floors(
     salads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -117,6 +117,7 @@ def test_a_live_frame_is_compared_with_the_peer(report: ModuleType) -> None:
     assert (line["microseconds"], line["peer"], line["times faster"]) == (50.0, 250.0, 5.0)
 
 
+@pytest.mark.slow
 def test_a_window_of_many_frames_is_compared_with_reading_them_again(tmp_path: Path) -> None:
     done = run(tmp_path, "--heads", "window, 4,096 frames", "--frames", "8", "--allocators", "glibc")
     assert done.returncode == 0, done.stderr

@@ -1,10 +1,10 @@
 """Scripts that run a command of `vidseq`, and the READMEs' command lines of scripts that take options as it does."""
 
-import runpy
 import shlex
 from pathlib import Path
 
 import pytest
+from script_runs import run_file
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = {
@@ -17,20 +17,11 @@ COMMANDS = {
 }
 
 
-def run(script: Path, *words: str) -> int:
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
-        patch.setattr("sys.argv", [str(script), *words])
-        patch.syspath_prepend(str(script.parent))
-        runpy.run_path(str(script), run_name="__main__")
-    assert isinstance(end.value.code, int)
-    return end.value.code
-
-
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_tool_runs_its_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(ROOT / "tools" / f"{name}.py", "--help") == 0
+    assert run_file(ROOT / "tools" / f"{name}.py", "--help") == 0
     assert capsys.readouterr().out.startswith(f"Usage: vidseq {COMMANDS[name]} ")
-    assert run(ROOT / "tools" / f"{name}.py", "--nothing") == 2
+    assert run_file(ROOT / "tools" / f"{name}.py", "--nothing") == 2
 
 
 def command_lines() -> list[list[str]]:
@@ -47,5 +38,5 @@ def test_a_command_line_of_a_script_is_understood(
     words: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(ROOT / words[0], *words[1:], "--print_config") == 0, capsys.readouterr().err
+    assert run_file(ROOT / words[0], *words[1:], "--print_config") == 0, capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -30,12 +30,15 @@ def classroom(tmp_path_factory: pytest.TempPathFactory) -> World:
     return dataset, FeatureStore.open_in(dataset.folder)
 
 
-def clips_of(world: World, config: TrainConfig, *, step: int = 0) -> list[tuple[int, Clip]]:
+def clips_of(world: World, config: TrainConfig, *steps: int) -> list[tuple[int, Clip]]:
+    """The clips of three videos at some steps of the first epoch."""
     source = open_question_source(world[0])
     clip_dataset = make_clip_dataset(*world, "train", build_model(*world, config, source), source)
     found: list[tuple[int, Clip]] = []
     clip_dataset.batch = lambda clips: found.extend(clips)  # type: ignore[method-assign, assignment]
-    ClipSampler(clip_dataset, config, causal=True).batch([0, 1, 2], 0, step)
+    sampler = ClipSampler(clip_dataset, config, causal=True)
+    for step in steps:
+        sampler.batch([0, 1, 2], 0, step)
     return found
 
 
@@ -44,7 +47,7 @@ def test_drawn_queries_see_what_their_times_allow(classroom: World, options: dic
     dataset, store = classroom
     config = dataclasses.replace(CONFIG, **options)
     listed, new = set(dataset.queries), 0
-    for index, clip in [item for step in range(6) for item in clips_of(classroom, config, step=step)]:
+    for index, clip in clips_of(classroom, config, *range(6)):
         video = dataset.split("train")[index].video
         times = store.read(video).pts_seconds
         for cut, query in clip.asked:
@@ -58,7 +61,7 @@ def test_drawn_queries_see_what_their_times_allow(classroom: World, options: dic
 
 def test_clips_grow_in_the_warm_up(classroom: World) -> None:
     source = open_question_source(classroom[0])
-    config = dataclasses.replace(CONFIG, epochs=10, context_warmup=0.5, full_context=1.0)
+    config = dataclasses.replace(CONFIG, epochs=10, context_warmup=0.5, full_context=1.0, drawn_questions=0)
     clip_dataset = make_clip_dataset(*classroom, "train", build_model(*classroom, config, source), source)
     sampler, shares = ClipSampler(clip_dataset, config, causal=True), []
     length = max(len(clip_dataset[index]) for index in clip_dataset.videos)
@@ -100,13 +103,13 @@ def test_glances_add_their_loss_and_no_frame_labels(classroom: World) -> None:
 
 
 def test_a_step_draws_the_same_again_and_another_step_does_not(classroom: World) -> None:
-    assert clips_of(classroom, CONFIG) == clips_of(classroom, CONFIG) != clips_of(classroom, CONFIG, step=1)
+    assert clips_of(classroom, CONFIG, 0) == clips_of(classroom, CONFIG, 0) != clips_of(classroom, CONFIG, 1)
 
 
 def test_without_drawing_listed_queries_remain(classroom: World) -> None:
     config = dataclasses.replace(CONFIG, drawn_questions=0)
     listed = set(classroom[0].queries)
-    assert all(query in listed for _, clip in clips_of(classroom, config) for _, query in clip.asked)
+    assert all(query in listed for _, clip in clips_of(classroom, config, 0) for _, query in clip.asked)
 
 
 def test_a_video_without_listed_queries_teaches(classroom: World, tmp_path: Path) -> None:
