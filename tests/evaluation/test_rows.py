@@ -8,7 +8,17 @@ import pandas as pd
 import pytest
 
 from vidseq.errors import DataError, UserError
-from vidseq.evaluation.rows import COLUMNS, Row, check_rows, concatenate, make_rows, read_rows, rows_from, write_rows
+from vidseq.evaluation.rows import (
+    COLUMNS,
+    Row,
+    check_rows,
+    concatenate,
+    lines_apart,
+    make_rows,
+    read_rows,
+    rows_from,
+    write_rows,
+)
 
 ROW = Row(
     run="lstm-1", seed=1, video="kitchen_01", group="anna", time=12.5, kind="question", family="colour",
@@ -81,6 +91,16 @@ def test_a_row_comes_once():
     with pytest.raises(UserError, match="at least one table"):
         concatenate([])
     assert len(concatenate([table(), table(control="blind")])) == 2
+
+
+def test_runs_of_one_head_and_seed_are_lines_of_their_own():
+    """Tables average over a head: two runs that differ in their options are not two seeds of one thing."""
+    runs = [table(run=run, seed=seed) for run, seed in (("a", 0), ("b", 0), ("c", 1))]
+    apart = lines_apart(concatenate(runs))
+    assert apart["head"].unique().tolist() == ["lstm (a)", "lstm (b)", "lstm"]
+    assert lines_apart(apart).equals(apart)
+    seeds_and_splits = concatenate([runs[0], runs[2], table(run="d", split="val")])
+    assert lines_apart(seeds_and_splits).equals(seeds_and_splits)
 
 
 def test_a_column_is_missing():

@@ -247,7 +247,8 @@ def test_the_command_writes_rows_and_a_recording_and_says_how_it_ended(
     model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serving(MjpegHandler, [Scene(count=40), Scene(count=10)]) as (address, _):
-        assert main([*words_for(address, model_folder, tmp_path), "--reconnect", "1.2"]) == 1
+        secret = address.replace("http://", "http://anna:secret@")
+        assert main([*words_for(secret, model_folder, tmp_path), "--reconnect", "1.2"]) == 1
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     times = [row["time"] for row in rows if row["kind"] == "next_action"]
     assert len(times) >= 2 and times == sorted(set(times)) and {row["video"] for row in rows} == {address}
@@ -256,6 +257,7 @@ def test_the_command_writes_rows_and_a_recording_and_says_how_it_ended(
     text = capsys.readouterr().err
     assert "is back after a gap of" in text and "did not come back in 1.2 s" in text
     assert "answers, from picture to answer: median" in text and "Traceback" not in text
+    assert "secret" not in text + (tmp_path / "rows.jsonl").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["live.mp4", "rows.jsonl"]
 
 

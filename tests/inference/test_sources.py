@@ -10,7 +10,7 @@ import pytest
 
 from vidseq.errors import UserError
 from vidseq.inference.sources import find_sources
-from vidseq.video.addresses import is_remote_file
+from vidseq.video.addresses import is_live, is_remote_file
 
 
 @pytest.fixture
@@ -109,3 +109,39 @@ def test_an_address_with_a_length_is_a_file(address: str) -> None:
 )
 def test_an_address_that_ends_in_a_suffix_is_a_file(source: str, wanted: bool) -> None:
     assert is_remote_file(source) == wanted
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("file:///videos/clip.mp4", r"^--source expects a path, got 'file:///videos/clip\.mp4'\. Write what follows"),
+        ("s3://bucket/clip.mp4", r"a file on this machine or a stream \(rtsp, .*\), got 's3://bucket/clip\.mp4'\. Copy"),
+        ("/dev/video12", r"the number of a camera, got '/dev/video12'\. Write 12\.$"),
+        ("http://[bad/live", r"^--source expects an address, got 'http://\[bad/live' \("),
+        ("https://anna:secret@nowhere.invalid/clip.mp4?token=secret", r"`curl -LO https://nowhere\.invalid/clip\.mp4"),
+    ],
+)
+def test_addresses_that_are_no_streams_are_named(source: str, words: str) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        find_sources(source)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["rtsps", "rtmps", "SRT", "tcp"])
+def test_every_kind_of_stream_is_one(scheme: str) -> None:
+    source = f"{scheme}://nowhere.invalid:9/live"
+    assert [video.path for video in find_sources(source).videos] == [source] and is_live(source)
+
+
+def test_a_folder_whose_name_is_a_number_is_no_camera(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Recordings lie in folders of years; the camera of that number would be asked in silence."""
+    (folder / "cam1").rename(folder / "2024")
+    (folder / "3").write_text("x")
+    monkeypatch.chdir(folder)
+    with pytest.raises(UserError, match=r"got '2024', which is the number of a camera and also lies in this folder"):
+        find_sources("2024")
+    assert [video.name for video in find_sources("./2024").videos] == ["clip"]
+    assert not any(is_live(video.path) for source in ("./2024", "./3") for video in find_sources(source).videos)
+    assert not is_live("²") and not is_live("٣")

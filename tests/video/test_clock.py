@@ -93,6 +93,41 @@ def test_a_clock_that_starts_anew_goes_on_where_it_stopped(
         np.testing.assert_allclose(times[50:], 2 + np.arange(50) / 20, atol=2e-2)
 
 
+def video_packets(stream: bytes) -> list[int]:
+    """Where the 188-byte packets of the pictures lie in a transport stream (FFmpeg numbers the first part 256)."""
+    return [at for at in range(0, len(stream), 188) if int.from_bytes(stream[at + 1 : at + 3], "big") & 0x1FFF == 256]
+
+
+@pytest.fixture(name="going_on")
+def two_parts(coded_video: Make) -> list[bytes]:
+    """Two transport streams, of which the second begins when the first has ended."""
+    parts = [
+        coded_video(f"on_{first}.ts", count=20, fps=25, first=first, times=[40 * (first + n) for n in range(20)])
+        for first in (0, 20)
+    ]
+    return [part.read_bytes() for part in parts]
+
+
+def test_joined_streams_whose_times_go_on_are_whole(going_on: list[bytes], tmp_path: Path, codes: Codes) -> None:
+    """As the parts of a stream that is sent in pieces; their packets are numbered anew, as if some had been lost."""
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(going_on))
+    with VideoReader(path) as reader:
+        assert reader.info.damage == ""
+        images, times = zip(*reader)
+        assert codes(images) == list(range(40))
+        np.testing.assert_allclose(times, np.arange(40) / 25, atol=2e-3)
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_loss_before_a_joint_is_damage(going_on: list[bytes], tmp_path: Path, lost: int) -> None:
+    first = going_on[0]
+    at = video_packets(first)[-lost]
+    path = tmp_path / "lossy.ts"
+    path.write_bytes(first[:at] + first[at + 188 :] + going_on[1])
+    assert probe(path).damage != ""
+
+
 @pytest.mark.parametrize("decoder", ["auto", "pyav"])
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts"])
 def test_a_stream_that_starts_late_counts_from_its_first_picture(

@@ -277,6 +277,10 @@ def test_passwords_are_not_shown() -> None:
     assert "secret" not in str(caught.value) and "anna" not in str(caught.value)
     assert without_password("rtsp://a:b@host:1/x?y=1") == "rtsp://host:1/x?y=1"
     assert without_password("http://host/a@b") == "http://host/a@b"
+    assert without_password("//share/a@b/clip.mp4") == "//share/a@b/clip.mp4"
+    asked = "http://cam/video.cgi?user=anna&{}=secret&channel=1"
+    for name in ("pwd", "password", "access_token", "apikey"):
+        assert without_password(asked.format(name)) == asked.format(name).replace("secret", "***")
 
 
 HANDLERS = (MjpegHandler, TsHandler, RtspHandler)

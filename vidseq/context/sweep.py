@@ -30,8 +30,8 @@ from vidseq.evaluation.controls import find_baseline
 from vidseq.evaluation.evaluator import answer_baselines, ask_model, choose_controls_for, queries_of_split
 from vidseq.evaluation.frame_queries import frame_label_queries
 from vidseq.evaluation.models import queries_for
-from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate, read_rows, write_rows
-from vidseq.evaluation.run_description import describe_run, trained_seconds
+from vidseq.evaluation.rows import UNNAMED_RUN, Run, concatenate, lines_apart, read_rows, write_rows
+from vidseq.evaluation.run_description import check_names, describe_run, trained_seconds
 from vidseq.features.store import FeatureStore
 from vidseq.inference.model_features import open_features
 from vidseq.inference.predictor import Predictor
@@ -154,7 +154,7 @@ def _run_sweep(sweep: Sweep, loaded: "_OpenSweep", out: Path, workers: int, over
     _answer_all(sweep, {part: file for part in parts if not (file := files[part.name]).is_file()}, workers)
     tables = [read_rows(file) for file in files.values()]
     tables += loaded.baselines(lines, out / _PARTS)
-    rows = concatenate(tables)
+    rows = lines_apart(concatenate(tables))
     write_rows(rows, out / _ROWS_FILE)
     shutil.rmtree(out / _PARTS)
     return rows
@@ -164,6 +164,7 @@ class _OpenSweep:
     """A sweep with its data set and models loaded."""
 
     def __init__(self, sweep: Sweep) -> None:
+        check_names(sweep.models, "A sweep")
         self.sweep = sweep
         self.dataset, self.store = opened(sweep)
         self.models = [predictor_of(folder, sweep) for folder in sweep.models]
@@ -178,7 +179,6 @@ class _OpenSweep:
         if len(self.contexts) < 2:
             raise UserError(f"A sweep expects two contexts or more, got '{sweep.contexts}'. Use 1f,1s,2s,...,full.")
         self.controls = [choose_controls_for(query_set, sweep.controls) for query_set in self.query_sets]
-        self._check_names()
 
     def plan(self) -> dict[str, Any]:
         """Returns everything that the rows depend on."""
@@ -291,12 +291,6 @@ class _OpenSweep:
 
     def _index_of(self, run: Run) -> int:
         return [known.run for known in self.runs].index(run.run)
-
-    def _check_names(self) -> None:
-        names = [run.run for run in self.runs]
-        for name in names:
-            if names.count(name) > 1:
-                raise UserError(f"A sweep expects runs of different names, got '{name}' twice. Rename one's folder.")
 
 
 def _remove_results(out: Path) -> None:

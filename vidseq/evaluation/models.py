@@ -18,8 +18,8 @@ from vidseq.evaluation.evaluator import evaluate
 from vidseq.evaluation.intervals import FEW_GROUPS, rough_text
 from vidseq.evaluation.labelled_frames import LabelledFrames, frame_texts, label_frames, write_frames
 from vidseq.evaluation.metrics import word_summary
-from vidseq.evaluation.rows import Run, concatenate, write_rows
-from vidseq.evaluation.run_description import describe_run
+from vidseq.evaluation.rows import Run, concatenate, lines_apart, write_rows
+from vidseq.evaluation.run_description import check_names, describe_run
 from vidseq.evaluation.tables import accuracy_table, pivot_accuracy
 from vidseq.evaluation.timeline import add_rows
 from vidseq.features.store import FeatureStore
@@ -127,6 +127,7 @@ def measure_models(
     ensemble: bool = False,
 ) -> Measured:
     """Asks trained models the queries of a split, and labels its frames; see `evaluate_models`."""
+    check_names(models, "Evaluation")
     dataset, store = Dataset.load(data), open_features(data, models, features)
     answered: list[pd.DataFrame] = []
     labelled: dict[str, list[LabelledFrames]] = {}
@@ -185,7 +186,7 @@ def _report(
 ) -> str:
     parts, calibrated = [], {}
     if answered:
-        rows = concatenate(answered)
+        rows = lines_apart(concatenate(answered))
         parts.append(_accuracy_text(rows))
         if "answer_tokens" in rows:
             parts.append(_words_text(rows))
@@ -199,7 +200,7 @@ def _report(
             write_frames(task, tables, out)
         frames = pd.concat([part.frames for part in tables], ignore_index=True)
         if len(frames):
-            calibrated[f"{task}_calibration"] = frames
+            calibrated[f"{task}_calibration"] = lines_apart(frames)
     if calibrated:
         parts.append(_calibration(calibrated, out, dataset))
     return "\n".join(parts)

@@ -213,6 +213,22 @@ def concatenate(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return check_rows(pd.concat(tables, ignore_index=True), "Rows")
 
 
+def lines_apart(frame: pd.DataFrame) -> pd.DataFrame:
+    """Gives runs of one head that are no seeds of each other a line each: tables and figures average over a head.
+
+    Two runs of one head and one seed on one split differ in something else, such as their options. Each then has its
+    name beside the head: "gru (run7)".
+
+    Args:
+        frame: rows, or other tables with the columns run, head and seed.
+    """
+    own = frame[frame["control"] == ""] if "control" in frame else frame
+    same = [name for name in ("dataset", "split", "head", "seed", "mode") if name in frame]
+    several = own.groupby(same, dropna=False)["run"].transform("nunique") > 1
+    apart = frame["run"].isin(set(own.loc[several, "run"]))
+    return frame.assign(head=frame["head"].where(~apart, frame["head"] + " (" + frame["run"] + ")"))
+
+
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     more = [name for name in frame.columns if name not in COLUMNS]
     typed = frame[list(COLUMNS) + more].astype(COLUMNS)

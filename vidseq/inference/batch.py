@@ -8,7 +8,7 @@ from vidseq.inference.predictions import Prediction
 from vidseq.inference.row_file import FinishedVideo, RowFile
 from vidseq.inference.sources import Source, Sources
 from vidseq.progress import progress
-from vidseq.video.addresses import is_live
+from vidseq.video.addresses import is_live, without_password
 from vidseq.video.live import SourceLostError
 
 
@@ -99,10 +99,11 @@ class Batch:
             if self._rows is not None and self._rows.num_rows:
                 self._rows.finish()
             raise error
-        reason = None if error is None else _reason(video.path, error)
+        shown = without_password(video.path)
+        reason = None if error is None else _reason(shown, error)
         if reason is not None:
             print(f"vidseq: {reason}", file=sys.stderr)
-        self._end(FinishedVideo(source=video.path, failure=reason, num_known=count.known, num_right=count.right))
+        self._end(FinishedVideo(source=shown, failure=reason, num_known=count.known, num_right=count.right))
 
     def _take(self, rows: Sequence[Prediction]) -> None:
         if self._rows is not None:

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,14 @@ from vidseq.errors import UserError
 from vidseq.features.base import Backbone
 from vidseq.features.rebuild import backbone_like
 from vidseq.model import VideoReasoner
-from vidseq.video.addresses import is_live, is_remote_file, without_password
+from vidseq.video.addresses import (
+    STREAM_SCHEMES,
+    is_camera,
+    is_live,
+    is_remote_file,
+    scheme_of,
+    without_password,
+)
 from vidseq.video.folder import is_video, list_videos, video_names
 
 
@@ -48,16 +56,14 @@ def find_sources(source: str, *, apart_from: Path | None = None) -> Sources:
 
     Raises:
         FileNotFoundError: nothing is found.
-        UserError: the address of a file, which is neither a file here nor a camera.
+        UserError: the address of a file, which is neither a file here nor a camera, or another that is no stream.
     """
-    if is_live(source):
-        if is_remote_file(source):
-            raise UserError(
-                f"--source expects a file on this machine or the stream of a camera, got '{source}', which is a file "
-                f"elsewhere. Download it first, for example with `curl -LO {source}`."
-            )
-        return Sources((Source(source, without_password(source)),), several=False)
     path = Path(source)
+    if is_live(source):
+        _check_live(source)
+        return Sources((Source(source, without_password(source)),), several=False)
+    if not path.exists():
+        _refuse_other_sources(source)
     found = _Found(apart_from)
     root, several = path, True
     if not source.strip():  # Path("") would be the current folder
@@ -77,8 +83,53 @@ def find_sources(source: str, *, apart_from: Path | None = None) -> Sources:
             + (" The videos there are left out, since --save-video names their folder." if found.num_results else "")
         )
     names = video_names([path.relative_to(root) for path in found.paths])
-    videos = (Source(str(path), names[path.relative_to(root)]) for path in found.paths)
+    videos = (Source(_file_path(path), names[path.relative_to(root)]) for path in found.paths)
     return Sources(tuple(videos), several, tuple(found.notes()))
+
+
+def _check_live(source: str) -> None:
+    """Refuses what is no camera or stream in spite of its name.
+
+    Raises:
+        UserError: it is a file elsewhere, a folder or file here, or no address.
+    """
+    if is_camera(source) and Path(source).exists():
+        raise UserError(
+            f"--source expects one thing, got '{source}', which is the number of a camera and also lies in this "
+            f"folder. Write '.{os.sep}{source}' for what lies here, or run the command elsewhere for the camera."
+        )
+    try:
+        shown = without_password(source)
+    except ValueError as error:
+        raise UserError(f"--source expects an address, got '{source}' ({error}). Correct it.") from None
+    if is_remote_file(source):
+        raise UserError(
+            f"--source expects a file on this machine or the stream of a camera, got '{shown}', which is a file "
+            f"elsewhere. Download it first, for example with `curl -LO {shown}`."
+        )
+
+
+def _refuse_other_sources(source: str) -> None:
+    """Refuses addresses that are no streams, and names of cameras that are no numbers.
+
+    Raises:
+        UserError: it is one.
+    """
+    scheme, camera = scheme_of(source), re.fullmatch(r"/dev/video(\d+)", source)
+    if scheme == "file":
+        raise UserError(f"--source expects a path, got '{source}'. Write what follows 'file://'.")
+    if scheme:
+        raise UserError(
+            f"--source expects a file on this machine or a stream ({', '.join(STREAM_SCHEMES)}), got "
+            f"'{without_password(source)}'. Copy it to this machine first."
+        )
+    if camera:
+        raise UserError(f"--source expects the number of a camera, got '{source}'. Write {camera[1]}.")
+
+
+def _file_path(path: Path) -> str:
+    """The path of a file, never to be taken for the number of a camera."""
+    return f".{os.sep}{path}" if is_live(str(path)) else str(path)
 
 
 class _Found:

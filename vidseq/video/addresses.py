@@ -1,5 +1,6 @@
 """Distinguishes cameras and streams from files, by their names alone where that is enough."""
 
+import re
 import urllib.request
 from http.client import HTTPException
 from pathlib import PurePosixPath
@@ -13,11 +14,22 @@ _ANSWER_SECONDS = 5.0
 _STREAMED_SUFFIXES = (".ts", ".flv", ".gif")
 #: Lists of the pieces of a stream have a length, too; these are their suffixes and the words in their types.
 _LIST_SUFFIXES, _LIST_TYPES = (".m3u8", ".m3u", ".mpd"), ("mpegurl", "dash+xml")
+#: How cameras and servers send streams.
+STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "srt", "udp", "rtp", "tcp")
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+#: What passwords are called in an address, before their value.
+_SECRET = re.compile(r"(?<=[?&;])([^=&;]*(?:pass|pw|token|key|auth|secret|sig)[^=&;]*=)[^&;]+", re.IGNORECASE)
 
 
 def is_live(source: str) -> bool:
     """Whether a source is a camera number or a stream address rather than a file."""
-    return is_camera(source) or source.lower().startswith(("rtsp://", "rtmp://", "http://", "https://", "udp://"))
+    return is_camera(source) or scheme_of(source) in STREAM_SCHEMES
+
+
+def scheme_of(source: str) -> str:
+    """What stands before :// in an address, in small letters; empty if a source is none."""
+    found = _ADDRESS.match(source)
+    return found[1].lower() if found else ""
 
 
 def is_remote_file(source: str) -> bool:
@@ -39,11 +51,14 @@ def is_remote_file(source: str) -> bool:
 
 def is_camera(source: str) -> bool:
     """Whether a source is the number of a camera of this machine."""
-    return source.isdigit()
+    return source.isascii() and source.isdigit()
 
 
 def without_password(source: str) -> str:
     """A source as it is shown and written: the name and password of an address are left out."""
+    if not scheme_of(source):
+        return source
+    source = _SECRET.sub(r"\1***", source)
     parts = urlsplit(source)
     if "@" not in parts.netloc:
         return source

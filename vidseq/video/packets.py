@@ -47,6 +47,8 @@ class PacketIndex:
         times: presentation time of each packet in ticks of `time_base`; meaningless if `counted`. (P,)
         starts_group: True if decoding can start at the packet without earlier ones. (P,)
         corrupt: True if the file marks the packet as damaged. (P,)
+        before_joint: True for the last two packets before a keyframe that follows in time: files may be joined there.
+            (P,)
         undecodable: True for packets before the first keyframe, in the file or in time. (P,)
         key_group: index of the keyframe that a packet follows, in the file and in time. (P,)
         order: the packet of each shown frame, in display order. (N,)
@@ -68,6 +70,7 @@ class PacketIndex:
     times: np.ndarray
     starts_group: np.ndarray
     corrupt: np.ndarray
+    before_joint: np.ndarray
     undecodable: np.ndarray
     key_group: np.ndarray
     order: np.ndarray
@@ -185,6 +188,7 @@ def _build(
         times=times,
         starts_group=starts,
         corrupt=corrupt,
+        before_joint=_before_joint(key, dts),
         undecodable=undecodable,
         key_group=np.cumsum(key) - leading,
         order=order,
@@ -235,6 +239,18 @@ def _falls(dts: list[int | None], time_base: Fraction) -> np.ndarray:
     for (index, tick), (_, following) in pairwise(known):
         falls[index] = max(0.0, float((tick - following) * time_base))
     return falls
+
+
+def _before_joint(key: np.ndarray, dts: list[int | None]) -> np.ndarray:
+    """The last two packets before each keyframe whose decoding time follows those before by a usual step."""
+    found = np.zeros(len(key), dtype=bool)
+    if len(dts) < 2 or None in dts:
+        return found
+    steps = np.diff(np.array(dts, dtype=np.int64))
+    follows = np.append(False, key[1:] & (steps > 0) & (steps < 2 * np.median(steps)))
+    found[:-1] |= follows[1:]
+    found[:-2] |= follows[2:]
+    return found
 
 
 def _counted_times(dts: list[int | None], durations: list[int], time_base: Fraction, rate: Fraction) -> np.ndarray:

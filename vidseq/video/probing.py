@@ -14,6 +14,7 @@ from vidseq.errors import UserError, VideoError
 from vidseq.video import decord_decoder
 from vidseq.video.container import open_video, packets_of
 from vidseq.video.geometry import Canvas, Orientation
+from vidseq.video.joints import without_joints
 from vidseq.video.length import promised_bytes
 from vidseq.video.packets import INTERLACED, PacketIndex, read_packet_index
 
@@ -128,8 +129,9 @@ def probe(path: Path | str, *, stream: int | None = None, decoder: str = "auto")
         index, codec, name = chosen.index, chosen.codec_context.codec.canonical_name, container.format.name
         doubts, aspect = _stream_doubts(container, chosen), chosen.sample_aspect_ratio
         player_seconds = _after_start(container, packets)
-    damage = _damage(path, packets)
     orientation, height, width = _first_frame(path, index)
+    packets = without_joints(path, index, orientation, packets)
+    damage = _damage(path, packets)
     if damage:
         doubts.append("the file is damaged")
     if decoder != "pyav" and not doubts and decord_decoder.is_installed():
