@@ -38,7 +38,7 @@ COMMANDS: dict[str, str] = {
     "features by 2": "features world --backbone mobilenet_v3_small --weights random --engine torch "
     "--input_size 32 --fps 2 --device cpu --workers 2",
     "train": "train {in}/symbolic run --head lstm --dim 16 --epochs 8 --device cpu --resume",
-    "predict": "predict {in}/world/videos {in}/model --out rows.jsonl --device cpu",
+    "predict": "predict {in}/world/videos {in}/model --data {in}/world --out rows.jsonl --device cpu",
     "context": "context --data {in}/symbolic --model {in}/run --out out --contexts 1f,2s,full --controls blind "
     "--device cpu",
     "compare": "compare {in}/symbolic out --heads lstm,gru --seeds 0 --dim 16 --epochs 2 --contexts 1f,full "

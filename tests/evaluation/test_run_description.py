@@ -2,22 +2,23 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from vidseq.errors import DataError
 from vidseq.evaluation.run_description import describe_run, training_of
+from vidseq.model import VideoReasoner
 
 
-def test_a_shipped_model_has_the_name_that_it_is_asked_for_by(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shipped_model_has_the_name_that_it_is_asked_for_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables have a column a head: who asks for "classroom" looks for that, not for "window"."""
     monkeypatch.chdir(tmp_path)
-    model = SimpleNamespace(config=SimpleNamespace(head="window"))
-    assert (describe_run(Path("classroom"), model).run, describe_run(Path("classroom"), model).head) == ("classroom",) * 2  # type: ignore[arg-type]
-    (tmp_path / "classroom").mkdir()
-    assert describe_run(Path("classroom"), model).head == "window"  # type: ignore[arg-type] # a folder comes first
+    model = cast(VideoReasoner, SimpleNamespace(config=SimpleNamespace(head="window")))
+    described = describe_run(Path("classroom"), model)
+    assert described.run == described.head == "classroom"
+    (tmp_path / "classroom").mkdir()  # a folder comes first
+    assert describe_run(Path("classroom"), model).head == "window"
 
 
 def test_the_training_of_a_run(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_an_address_that_ends_in_a_suffix_is_a_file(source: str, wanted: bool) -
     ("source", "words"),
     [
         ("file:///videos/clip.mp4", r"^--source expects a path, got 'file:///videos/clip\.mp4'\. Write what follows"),
-        ("s3://bucket/clip.mp4", r"a file on this machine or a stream \(rtsp, .*\), got 's3://bucket/clip\.mp4'\. Copy"),
+        ("s3://bucket/clip.mp4", r"a stream \(rtsp, .*\), got 's3://bucket/clip\.mp4'\. Copy it"),
         ("/dev/video12", r"the number of a camera, got '/dev/video12'\. Write 12\.$"),
         ("http://[bad/live", r"^--source expects an address, got 'http://\[bad/live' \("),
         ("https://anna:secret@nowhere.invalid/clip.mp4?token=secret", r"`curl -LO https://nowhere\.invalid/clip\.mp4"),

@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import json
 
 import numpy as np
@@ -49,6 +50,17 @@ def test_a_database_is_written_whole_or_not_at_all(world, tmp_path, monkeypatch)
     monkeypatch.setattr("vidseq.retrieval.database.atomic_write", full)
     with pytest.raises(OSError, match="no space"):
         build_database(dataset, store, tmp_path / "db", chunk=3)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_disk_without_room_is_named_as_the_user_named_it(world, tmp_path, monkeypatch) -> None:
+    def no_room(path, shape, dtype):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("vidseq.retrieval.database.open_mapped", no_room)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        build_database(*world, tmp_path / "db", chunk=3)
+    assert caught.value.filename == str(tmp_path / "db")
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 

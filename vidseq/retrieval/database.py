@@ -24,9 +24,10 @@ import numpy as np
 from vidseq.claims import refuse_existing
 from vidseq.data.dataset import Dataset
 from vidseq.errors import DataError, FingerprintError, UserError
+from vidseq.features.disk import open_mapped, save_array
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.store import FeatureStore
-from vidseq.files import NO_ARRAY, atomic_write, parse_json
+from vidseq.files import NO_ARRAY, NOT_WRITABLE, atomic_write, parse_json
 
 HEADER = "database.json"
 FORMAT, FORMAT_VERSION = "vidseq database", 1
@@ -139,6 +140,7 @@ def build_database(
     Raises:
         UserError: `out` exists, or `chunk` is below 1.
         DataError: the split is unknown, features are missing, or no video has two chunks.
+        OSError: the disk is full or the folder cannot be written; nothing is left there.
     """
     out = Path(out)
     if chunk < 1:
@@ -168,6 +170,10 @@ def build_database(
         atomic_write(temporary / HEADER, json.dumps(header, indent=1, ensure_ascii=False) + "\n")
         temporary.chmod(0o755)
         temporary.rename(out)
+    except OSError as error:
+        if error.errno not in NOT_WRITABLE:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno or 0), str(out)) from error  # not a file for a while
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return Database.open(out)
@@ -177,7 +183,7 @@ def _write_arrays(store: FeatureStore, counts: dict[str, int], chunk: int, folde
     """Writes the arrays; frames go directly to disk, because they may exceed the memory."""
     lengths = {name: (count + 1) * chunk if count else 0 for name, count in counts.items()}
     shape = (sum(lengths.values()), *store.frame_shape)
-    frames = np.lib.format.open_memmap(folder / "frames.npy", mode="w+", dtype=np.float16, shape=shape)
+    frames = open_mapped(folder / "frames.npy", shape, np.float16)
     keys, rows, seconds, start = [], [], [], 0
     for name, count in counts.items():
         if count:
@@ -190,10 +196,7 @@ def _write_arrays(store: FeatureStore, counts: dict[str, int], chunk: int, folde
             start += length
     frames.flush()
     for array, parts in (("keys", keys), ("rows", rows), ("seconds", seconds)):
-        with (folder / f"{array}.npy").open("wb") as file:
-            np.save(file, np.concatenate(parts), allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
+        save_array(folder / f"{array}.npy", np.concatenate(parts))
 
 
 def open_database(folder: Path, fingerprint: Fingerprint | None) -> Database:

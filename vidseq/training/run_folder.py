@@ -19,7 +19,7 @@ from vidseq.checkpoint import save_model
 from vidseq.claims import refuse_difference
 from vidseq.data.format import INFO_FILE
 from vidseq.errors import ModelError, UserError
-from vidseq.files import atomic_path, atomic_write, remove_leftovers
+from vidseq.files import atomic_write, remove_leftovers
 from vidseq.model import VideoReasoner
 from vidseq.training.config import TrainConfig
 
@@ -131,8 +131,10 @@ class RunFolder:
             save_model(model, self.best)
         save_model(model, self.last)
         # One file holds weights and optimizer, so that a kill cannot leave two files of different steps.
-        with atomic_path(self.progress_file) as temporary:
-            torch.save({"model": model.state_dict(), **progress}, temporary)
+        # Its bytes are written here, because torch does not say that a disk is full.
+        content = io.BytesIO()
+        torch.save({"model": model.state_dict(), **progress}, content)
+        atomic_write(self.progress_file, content.getvalue())
 
     def load_progress(self) -> dict[str, Any] | None:
         """Reads the state that resuming needs; None if the folder holds no run.
