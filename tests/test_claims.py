@@ -1,6 +1,8 @@
 """A new or empty folder is claimed; the same work goes on in its folder; every other folder is refused."""
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidseq.claims import claim_folder, flat_fields, held, refuse_existing
+from vidseq.claims import claim_folder, flat_fields, held, refuse_existing, scratch_folder
 from vidseq.errors import UserError
 
 PLAN = {"dataset": "toy", "seeds": (0, 1), "training": {"lr": 0.1, "options": {}}}
@@ -159,3 +161,24 @@ def test_two_processes_never_write_one_folder(tmp_path: Path, killed: bool) -> N
         other.communicate("")
     with held(folder, "Training"), held(folder, "Training"):  # no lock stays behind; what this process calls may
         assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no locks")
+def test_scratch_folders_of_killed_processes_go_and_others_stay(tmp_path: Path) -> None:
+    for name in (".db-abcd1234", ".db-notes", "db-abcd1234", ".db2-abcd1234"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "frames.npy").write_text("x")
+    with scratch_folder(tmp_path, ".db") as first, scratch_folder(tmp_path, ".db") as second:
+        assert first != second and first.is_dir() and second.is_dir()
+        assert not (tmp_path / ".db-abcd1234").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".db-notes", ".db2-abcd1234", "db-abcd1234"]
+
+
+@pytest.mark.parametrize("renamed", [True, False])
+def test_a_scratch_folder_ends_with_its_block(tmp_path: Path, renamed: bool) -> None:
+    with contextlib.suppress(KeyError), scratch_folder(tmp_path, ".db") as folder:
+        if renamed:
+            folder.rename(tmp_path / "db")
+        else:
+            raise KeyError
+    assert [path.name for path in tmp_path.iterdir()] == (["db"] if renamed else [])

@@ -1,6 +1,6 @@
 import errno
 import os
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -39,7 +39,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
     def refuse(*_: object, **__: object) -> NoReturn:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path / ".temporary-1"))
 
-    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(OSError, match="Read-only") as error:
         atomic_write(tmp_path / "x.txt", "text")
     assert error.value.filename == str(tmp_path / "x.txt")
@@ -91,6 +91,43 @@ def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path: Path) 
     left.write_text(copy)  # as after a kill
     remove_leftovers(tmp_path)
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no locks")
+def test_what_a_killed_process_left_goes_when_the_same_file_is_written(tmp_path: Path) -> None:
+    """A half-written video of gigabytes must not stay beside the whole one."""
+    with atomic_path(tmp_path / "clip.mp4") as temporary:
+        temporary.write_text("x")
+    temporary.write_text("half")  # as after a kill
+    with atomic_path(tmp_path / "clip.mp4") as again:
+        assert again == temporary and again.read_bytes() == b""
+        again.write_text("whole")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("clip.mp4", "whole")]
+
+
+def test_two_that_write_one_file_at_the_same_time_share_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    with atomic_path(target) as first:
+        first.write_text("first")
+        with atomic_path(target) as second:
+            second.write_text("second")
+            assert first != second
+        assert target.read_text() == "second"
+    assert target.read_text() == "first" and list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no such links")
+@pytest.mark.parametrize("plant", [os.symlink, os.link])
+def test_a_link_in_place_of_the_temporary_file_is_not_followed(
+    tmp_path: Path, plant: Callable[[Path, Path], None]
+) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    with atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.write_text("x")
+    plant(precious, temporary)
+    atomic_write(tmp_path / "a.txt", "y")
+    assert precious.read_text() == "mine" and (tmp_path / "a.txt").read_text() == "y"
 
 
 def test_a_file_is_set_aside_under_a_free_name(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 import contextlib
 import json
 import os
+import re
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -107,6 +110,51 @@ def held(folder: Path, who: str) -> Iterator[None]:
         yield
     finally:
         _held.discard(key)
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Makes a folder that is there for a while; those that killed processes left under the same name go.
+
+    Args:
+        parent: where; must exist.
+        name: the beginning of its name.
+    """
+    for left in _entries(parent):
+        if re.fullmatch(re.escape(name) + r"-[a-z0-9_]{8}", left.name):
+            with contextlib.suppress(OSError), _locked(left):
+                shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent))
+    try:
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):  # Windows opens no folders
+                stack.enter_context(_locked(folder))
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:  # it can be written, and not read
+        return []
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Locks a folder.
+
+    Raises:
+        OSError: another process has it, or it cannot be opened.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        if not lock(descriptor):
+            raise BlockingIOError(str(folder))
+        yield
+    finally:
         os.close(descriptor)
 
 

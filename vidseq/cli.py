@@ -21,7 +21,7 @@ from cyclopts import App, CycloptsError, Parameter
 from vidseq import __version__
 from vidseq.commands import data, evaluation, features, prediction, training
 from vidseq.commands.help_page import COMMON, HelpPage
-from vidseq.commands.messages import message
+from vidseq.commands.messages import is_lack_of_memory, message
 from vidseq.commands.options import Command
 from vidseq.commands.settings_file import SettingsFile
 
@@ -171,8 +171,8 @@ def _run(make: Callable[[bool], App], words: list[str]) -> int:
         with contextlib.suppress(OSError, ValueError, AttributeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except (CycloptsError, ValueError, OSError) as error:
-        if debug:
+    except (CycloptsError, ValueError, OSError, MemoryError, RuntimeError) as error:
+        if debug or (isinstance(error, RuntimeError) and not is_lack_of_memory(error)):
             raise
         print(f"vidseq: {message(error, app)}", file=sys.stderr)
         return 2

@@ -8,11 +8,17 @@ import itertools
 import json
 import os
 import re
+import stat
 import tempfile
 import tokenize
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 #: The errors of writing that lie with the place, not with what is written.
 NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -20,6 +26,8 @@ NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, 
 
 #: A name that `atomic_path` gives a file for a while.
 _TEMPORARY = re.compile(r"\..+-[a-z0-9_]{8}(\.\w+)?")
+#: The end of such a name, if no other process has it at the same time.
+_UNFINISHED = "halfdone"
 
 
 @contextlib.contextmanager
@@ -27,7 +35,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yields a temporary path in the folder of `path`; renames it to `path` after the block, or removes it on an
     error.
 
-    The file is flushed to disk before the rename, so that a crash leaves the old file or the new one.
+    The file is flushed to disk before the rename, so that a crash leaves the old file or the new one. What a killed
+    process left under the temporary name goes when the same file is written again.
 
     Args:
         path: path of the finished file; its folder is created if it is missing.
@@ -38,18 +47,57 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     target = Path(path)
     with naming(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}-", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-        temporary = Path(name)
+        handle, temporary = _open_temporary(target)
+        if fcntl is None:  # Windows renames no open file
+            os.close(handle)
         try:
             yield temporary
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(target)
-        finally:
+        except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+            raise
+        finally:
+            if fcntl is not None:
+                os.close(handle)
+
+
+def _open_temporary(target: Path) -> tuple[int, Path]:
+    """Opens an empty file beside a target, locked until it is closed.
+
+    Its name is always the same, so that what a killed process left is overwritten; random if another process writes
+    there, or if what lies there is no plain file.
+    """
+    prefix = f".{target.stem[:40]}-"
+    usual = target.with_name(f"{prefix}{_UNFINISHED}{target.suffix}")
+    handle = None if fcntl is None else _take(usual)
+    if handle is not None:
+        return handle, usual
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=target.suffix, dir=target.parent)
+    return handle, Path(name)
+
+
+def _take(path: Path) -> int | None:
+    """Opens, empties and locks a file that no other process has; None: it cannot be had."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        status = os.fstat(handle)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and os.path.samestat(status, path.lstat()):
+            os.ftruncate(handle, 0)
+            return handle
+    except (BlockingIOError, FileNotFoundError):  # another process has it, or has just renamed it
+        pass
+    except OSError:  # a file system without locks
+        path.unlink(missing_ok=True)
+    os.close(handle)
+    return None
 
 
 @contextlib.contextmanager

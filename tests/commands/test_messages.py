@@ -183,3 +183,34 @@ def test_a_file_that_begins_with_a_dash_has_a_way_in(
     assert capsys.readouterr().err == line
     assert main(["info", "./-clip.mp4"]) == 2
     assert "not a video" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "is_known"),
+    [
+        (MemoryError(), True),
+        (MemoryError("Unable to allocate 7.28 TiB for an array"), True),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried"),
+            True,
+        ),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore advice"), True),
+        (RuntimeError("shapes differ"), False),
+    ],
+)
+def test_a_lack_of_memory_is_one_line(
+    error: Exception, is_known: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is no mistake of a user still ends with a traceback."""
+
+    def fail(path: Path | None) -> str:
+        raise error
+
+    monkeypatch.setattr("vidseq.commands.describe.describe", fail)
+    if not is_known:
+        with pytest.raises(RuntimeError, match="shapes differ"):
+            main(["info"])
+        return
+    assert main(["info"]) == 2
+    text = capsys.readouterr().err
+    assert text.startswith("vidseq: There is not enough memory: ") and text.count("\n") == 1

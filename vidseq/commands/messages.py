@@ -60,7 +60,16 @@ def message(error: Exception, app: App) -> str:
             return f"{name} cannot be made: {reason}. Name another place."
         case OSError(strerror=str(reason), filename=name) if name:
             return f"{reason}: {name}"
+    if is_lack_of_memory(error):
+        reason = " ".join(str(error).split())[:200] or "it is used up"
+        return f"There is not enough memory: {reason}. Close other programs, or work on less at once."
     return str(error)
+
+
+def is_lack_of_memory(error: Exception) -> bool:
+    """Whether there is not enough memory, which torch says in words alone."""
+    words = ("can't allocate memory", "out of memory", "not enough memory")
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in words))
 
 
 def _unknown_option(error: CycloptsError, app: App, token: Token, options: Iterable[Argument]) -> str:

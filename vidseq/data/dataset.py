@@ -1,15 +1,15 @@
 """A data set: a folder of text files. Reading checks every row; writing replaces all files or none."""
 
+import contextlib
 import dataclasses
 import os
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from vidseq.claims import refuse_existing
+from vidseq.claims import refuse_existing, scratch_folder
 from vidseq.data import consistency, tables
 from vidseq.data import format as text
 from vidseq.data.fields import Row, nearest
@@ -245,12 +245,10 @@ def write_dataset(
         DataError: `load` would refuse a row; nothing is written.
     """
     folder = Path(folder)
-    with naming(folder):
+    with naming(folder), contextlib.ExitStack() as stack:
         folder.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(prefix=".writing-", dir=folder)
-    with scratch as name, naming(folder):
         # Reads the new files before they replace the old ones, so that `load` accepts what is written.
-        finished = Path(name)
+        finished = stack.enter_context(scratch_folder(folder, ".writing"))
         atomic_write(finished / text.INFO_FILE, text.info_json(info))
         atomic_write(finished / text.VIDEOS_FILE, "".join(text.video_json(video) + "\n" for video in videos))
         atomic_write(finished / text.SEGMENTS_FILE, text.segments_csv(segments))

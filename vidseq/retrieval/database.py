@@ -12,8 +12,6 @@
 
 import json
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from vidseq.claims import refuse_existing
+from vidseq.claims import refuse_existing, scratch_folder
 from vidseq.data.dataset import Dataset
 from vidseq.errors import DataError, FingerprintError, UserError
 from vidseq.features.disk import open_mapped, save_array
@@ -154,28 +152,26 @@ def build_database(
             f"got none in split '{split}' of '{dataset.info.name}'. Use a smaller chunk, or another split."
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        _write_arrays(store, counts, chunk, temporary)
-        videos = [{"video": name, "group": dataset.group_of(name), "chunks": counts[name]} for name in names]
-        header = {
-            "format": FORMAT,
-            "version": FORMAT_VERSION,
-            "dataset": dataset.info.name,
-            "split": split,
-            "chunk": chunk,
-            "fingerprint": json.loads(store.fingerprint.to_json()),
-            "videos": videos,
-        }
-        atomic_write(temporary / HEADER, json.dumps(header, indent=1, ensure_ascii=False) + "\n")
-        temporary.chmod(0o755)
-        temporary.rename(out)
+        with scratch_folder(out.parent, f".{out.name}") as temporary:
+            _write_arrays(store, counts, chunk, temporary)
+            videos = [{"video": name, "group": dataset.group_of(name), "chunks": counts[name]} for name in names]
+            header = {
+                "format": FORMAT,
+                "version": FORMAT_VERSION,
+                "dataset": dataset.info.name,
+                "split": split,
+                "chunk": chunk,
+                "fingerprint": json.loads(store.fingerprint.to_json()),
+                "videos": videos,
+            }
+            atomic_write(temporary / HEADER, json.dumps(header, indent=1, ensure_ascii=False) + "\n")
+            temporary.chmod(0o755)
+            temporary.rename(out)
     except OSError as error:
         if error.errno not in NOT_WRITABLE:
             raise
         raise OSError(error.errno, os.strerror(error.errno or 0), str(out)) from error  # not a file for a while
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return Database.open(out)
 
 
