@@ -46,6 +46,13 @@ def test_a_glob_names_videos_once_by_their_paths(folder: Path, pattern: str, wan
     assert find_sources(str(folder / pattern)).several
 
 
+def test_brackets_in_the_name_of_a_folder_are_no_wildcards(folder: Path) -> None:
+    """As in "Season [1]", and in the names that downloads have."""
+    (folder / "cam1").rename(folder / "cam [1]")
+    assert names(folder / "cam [1]/*.mp4") == names(folder / "cam [1]") == ["clip"]
+    assert names(folder / "cam[2]/*.mp4") == ["cam2__clip"]  # still a wildcard where there is no such folder
+
+
 def test_what_a_glob_leaves_out_is_named(folder: Path) -> None:
     assert find_sources(str(folder / "cam*/*")).notes == ("2 files are no videos: .raw, .txt.",)
 

@@ -76,6 +76,10 @@ def find_sources(source: str, *, apart_from: Path | None = None) -> Sources:
     else:
         root = _folder_of(path)
         found.add_matches(source)
+        literal = next((parent for parent in path.parents if parent.is_dir()), root)
+        if not found.paths and literal != root:  # brackets in the name of a folder are no wildcards
+            root = literal
+            found.add_matches(str(Path(glob.escape(str(root))) / path.relative_to(root)))
     if not found.paths:
         raise FileNotFoundError(
             f"--source expects a video file, folder, glob, camera number or stream address, got nothing at '{source}'."
