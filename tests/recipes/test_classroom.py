@@ -40,7 +40,7 @@ def test_the_demo_makes_what_it_promises(tmp_path: Path) -> None:
     rows = pd.read_parquet(tmp_path / "report" / "rows.parquet")
     assert set(rows["head"]) == {"conv", "lstm"} and {"blind", "last_frame", "majority"} <= set(rows["control"])
     shipped = pd.read_parquet(tmp_path / "new_report" / "rows.parquet")
-    assert set(shipped["head"]) == {"window", "memory"} and set(shipped["control"]) == {"", "blind"}
+    assert set(shipped["head"]) == {"classroom", "classroom_stream"} and set(shipped["control"]) == {"", "blind"}
     assert (tmp_path / "report" / "context.png").stat().st_size > 10_000
     assert (tmp_path / "browse.html").stat().st_size > 10_000
     assert "Who forgets when" in (tmp_path / "forgetting" / "index.html").read_text(encoding="utf-8")
