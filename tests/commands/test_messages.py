@@ -166,7 +166,7 @@ def test_a_data_set_in_a_folder_that_cannot_be_written_names_that_folder(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path / "data" / ".writing-abc"))
 
-    monkeypatch.setattr(tempfile, "TemporaryDirectory", refuse)
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
     words = ["data", "convert", "kinetics", str(tmp_path / "val_list.txt"), str(tmp_path / "data"), "--fps", "30"]
     assert main([*words, "--fps", "30"]) == 2
     line = f"vidseq: {tmp_path / 'data'} cannot be written: Read-only file system. Name another place for it.\n"
