@@ -30,7 +30,7 @@ class _Bytes:
         self.write = file.write
 
 
-def open_mapped(path: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
+def open_mapped(path: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> np.memmap:
     """Makes an array file to be written through memory, with all of its room.
 
     Without that, the process would be killed where the disk is full.
