@@ -229,6 +229,71 @@ def test_features_of_another_token_axis_are_named(token_model: VideoReasoner, sh
         token_model(torch.randn(shape))
 
 
+# -- standing questions
+
+
+@pytest.fixture
+def standing_model(toy_config: ModelConfig) -> VideoReasoner:
+    """A model that asks two questions at every frame."""
+    questions = ("what was it", "what colour")
+    config = dataclasses.replace(toy_config, tokens=5, token_dim=6, token_queries=3, standing_questions=questions)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = VideoReasoner(config).eval()
+        assert model.standing is not None
+        torch.nn.init.normal_(model.standing.keep.weight)
+        return model
+
+
+def test_memory_keeps_what_each_standing_question_sees_of_a_frame(standing_model: VideoReasoner) -> None:
+    model, features = standing_model, torch.randn(1, 2, 5, 6)
+    standing, look, encoder = model.standing, model.look, model.encoder
+    assert standing is not None
+    assert look is not None
+    assert encoder is not None
+    x, tokens = model.split(model.project(features))
+    for frame in range(2):
+        kept = []
+        for text in ("what was it", "what colour"):
+            asked = encoder(torch.tensor([model.vocabulary.encode(text)]))
+            look.out, out = torch.nn.Identity(), look.out  # type: ignore[assignment]
+            kept.append(standing.narrow.weight @ look(asked, tokens[0, frame])[0])
+            look.out = out
+        added = standing.keep.weight @ torch.cat(kept) / 2**0.5
+        torch.testing.assert_close(x[0, frame], model.projection(features).x[0, frame] + added)
+
+
+def test_prepared_standing_questions_are_those_of_now(standing_model: VideoReasoner) -> None:
+    model, features = standing_model, torch.randn(1, 4, 5, 6)
+    before = model(features)
+    model.prepare()
+    with torch.no_grad():
+        torch.testing.assert_close(model(features), before)
+        torch.testing.assert_close(in_steps(model, features, torch.ones(1, 4, dtype=torch.bool))[0], before)
+        assert model.encoder is not None
+        model.encoder.embedding.weight.mul_(3)
+        model.prepare()
+        changed = model(features)
+    assert (changed - before).abs().max() > 1e-3
+    torch.testing.assert_close(model(features), changed)
+    assert "standing.vectors" not in model.state_dict()
+
+
+def test_standing_questions_drop_nothing_in_training(standing_model: VideoReasoner) -> None:
+    assert standing_model.encoder is not None
+    standing_model.encoder.train()
+    standing_model.encoder.dropout, standing_model.encoder.word_dropout = 0.5, 0.5
+    features = torch.randn(1, 2, 5, 6)
+    torch.testing.assert_close(standing_model(features), standing_model(features))
+
+
+def test_standing_questions_add_nothing_at_first(toy_config: ModelConfig) -> None:
+    config = dataclasses.replace(toy_config, tokens=5, token_dim=6, standing_questions=("what was it",))
+    model, features = VideoReasoner(config).eval(), torch.randn(1, 2, 5, 6)
+    torch.testing.assert_close(model.split(model.project(features)).x, model.projection(features).x)
+    assert VideoReasoner(dataclasses.replace(config, tokens=0)).standing is None  # nothing to look at
+
+
 def test_in_training_some_questions_do_not_look(toy_config: ModelConfig) -> None:
     config = dataclasses.replace(toy_config, tokens=5, token_dim=6, token_queries=3, look_dropout=0.5)
     model = VideoReasoner(config).train()

@@ -13,9 +13,18 @@ from vidseq.errors import UserError, unknown_name
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.projection import FeatureProjection
 from vidseq.heads import make_head
-from vidseq.language.question import QuestionEncoder
+from vidseq.language.question import QuestionEncoder, pad_tokens
 from vidseq.language.vocabulary import Vocabulary
-from vidseq.projection import FrameProjection, Look, Projected, Projection, TokenProjection, level_videos, pool_frames
+from vidseq.projection import (
+    FrameProjection,
+    Look,
+    Projected,
+    Projection,
+    StandingQuestions,
+    TokenProjection,
+    level_videos,
+    pool_frames,
+)
 from vidseq.tasks import TASKS, DenseTask, QueryTask, Task, find_task, names_of_family, of_family
 
 SomeTask = TypeVar("SomeTask", bound=Task)
@@ -41,6 +50,8 @@ class ModelConfig:
     """Learned queries that sum up the tokens of a frame."""
     place_dim: int = 0
     """Numbers of each place that reach the head, place by place, beside what the learned queries sum up; 0: none."""
+    standing_questions: tuple[str, ...] = ()
+    """Questions that are asked at every frame, where features have a token axis; memory keeps what they see."""
     head: str = "lstm"
     head_options: Mapping[str, Any] = field(default_factory=dict)
     causal: bool = True
@@ -84,7 +95,8 @@ class ModelConfig:
         values = dict(values)
         values["labels"] = {kind: tuple(names) for kind, names in values["labels"].items()}
         values["vocabulary"] = tuple(values["vocabulary"])
-        values["asked_in_words"] = tuple(values.get("asked_in_words", ()))
+        for name in ("asked_in_words", "standing_questions"):
+            values[name] = tuple(values.get(name, ()))
         if values["fingerprint"] is not None:
             values["fingerprint"] = Fingerprint(**values["fingerprint"])
         wrong = [value for value in values.get("temperatures", {}).values() if not 0 < value < math.inf]
@@ -139,6 +151,7 @@ class VideoReasoner(nn.Module):
         self.head = make_head(config.head, config.dim, config.head_options, config.causal)
         self.tasks = nn.ModuleDict({name: self._make_task(name) for name in config.tasks})
         self.encoder = self._make_encoder()
+        self.standing = self._make_standing()
 
     def _make_projection(self) -> Projection:
         config = self.config
@@ -177,6 +190,13 @@ class VideoReasoner(nn.Module):
         return QuestionEncoder(
             len(self.vocabulary), config.dim, dropout=config.dropout, word_dropout=config.word_dropout
         )
+
+    def _make_standing(self) -> StandingQuestions | None:
+        config = self.config
+        if not config.tokens or not config.standing_questions or self.encoder is None:
+            return None
+        texts = [self.vocabulary.encode(text) for text in config.standing_questions]
+        return StandingQuestions(pad_tokens(texts), config.dim, config.token_dim)
 
     # -- reading
 
@@ -234,9 +254,16 @@ class VideoReasoner(nn.Module):
         self._check_shape(features)
         if mask is not None:  # before anything is computed: NaN in padding must not reach a gradient
             features = features.masked_fill(~mask.view(*mask.shape, *[1] * len(self.frame_shape)), 0)
-        x, tokens = self.projection(features)
+        x, tokens = self._read_frames(features)
         both = torch.cat([x, tokens.flatten(2)], dim=-1) if self.config.tokens else x
         return both if mask is None else both.masked_fill(~mask[..., None], 0)
+
+    def _read_frames(self, features: Tensor) -> Projected:
+        """Features of frames as the model reads them, with what its standing questions see of each."""
+        x, tokens = self.projection(features)
+        if self.standing is not None and self.encoder is not None and self.look is not None:
+            x = x + self.standing(self.encoder, self.look, tokens)
+        return Projected(x, tokens)
 
     def _check_shape(self, features: Tensor) -> None:
         if features.ndim != 2 + len(self.frame_shape) or features.shape[2:] != self.frame_shape:
@@ -250,15 +277,18 @@ class VideoReasoner(nn.Module):
 
     @torch.no_grad()
     def prepare(self) -> None:
-        """Makes the head ready, where it keeps features of other videos; to be called after weights have changed.
+        """Makes ready what reads from the weights once: standing questions, and a head that keeps features of other
+        videos. To be called after weights have changed.
 
         Raises:
             FingerprintError: those features were made in another way; the message names the field.
         """
-        training = self.projection.training
-        projection = self.projection.eval()
-        self.head.prepare(lambda features: projection(features).x, self.config.fingerprint)
-        self.projection.train(training)
+        training = self.training
+        self.eval()
+        if self.standing is not None and self.encoder is not None:
+            self.standing.prepare(self.encoder)
+        self.head.prepare(lambda features: self._read_frames(features).x, self.config.fingerprint)
+        self.train(training)
 
     def init_state(self, batch_size: int, videos: Sequence[str] | None = None) -> ModelState:
         """The state before the first frame of B streams; a head with a database does not retrieve the videos named."""

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vidseq.language.question import QuestionEncoder
+
 #: Share of the numbers of places that memory does without in training, each for a whole clip: they are many, and are
 #: easily learnt by heart.
 PLACE_DROPOUT = 0.3
@@ -214,6 +216,57 @@ class Look(nn.Module):
         q = self.query(queries).unflatten(-1, (self.heads, -1)).flatten(-3, -2)  # (..., Q heads, E)
         weights = (q @ tokens.transpose(-1, -2) / math.sqrt(q.shape[-1])).softmax(dim=-1)
         return self.out((weights @ tokens).unflatten(-2, (-1, self.heads)).flatten(-2))
+
+    def read(self, queries: Tensor, tokens: Tensor) -> Tensor:
+        """What the same queries see of many frames.
+
+        Args:
+            queries: (Q, D).
+            tokens: (..., N, E).
+
+        Returns:
+            (..., Q, heads E): what each head sees, before they are mixed.
+        """
+        q = self.query(queries).unflatten(-1, (self.heads, -1)).flatten(0, 1)  # (Q heads, E)
+        weights = (tokens @ q.transpose(0, 1) / math.sqrt(q.shape[-1])).softmax(dim=-2)
+        return (weights.transpose(-1, -2) @ tokens).unflatten(-2, (-1, self.heads)).flatten(-2)
+
+
+class StandingQuestions(nn.Module):
+    """Questions that are asked at every frame, whatever a user asks later; memory keeps what they see.
+
+    A question finds what it asks for, such as the name on the tag of the child in red. Sums over places that are made
+    before any question is known lose such pairs, and what they lose never reaches memory.
+
+    Source: queries that stand while data come, Terry et al., Continuous queries over append-only databases, 1992.
+
+    Args:
+        texts: the questions' word indices, long (Q, W), 0 behind the last word.
+        dim: width D of the head.
+        token_dim: width E of the tokens.
+        heads: attention heads of the look.
+    """
+
+    def __init__(self, texts: Tensor, dim: int, token_dim: int, heads: int = 4) -> None:
+        super().__init__()
+        self.narrow = nn.Linear(heads * token_dim, token_dim, bias=False)
+        self.keep = nn.Linear(len(texts) * token_dim, dim, bias=False)
+        nn.init.zeros_(self.keep.weight)
+        self.scale = 1 / math.sqrt(len(texts))
+        self.register_buffer("texts", texts, persistent=False)
+        self.texts: Tensor
+        self.register_buffer("vectors", None, persistent=False)
+        self.vectors: Tensor | None
+
+    def prepare(self, encoder: QuestionEncoder) -> None:
+        """Encodes the questions once, for frames that are read without gradients."""
+        self.vectors = encoder(self.texts, steady=True)
+
+    def forward(self, encoder: QuestionEncoder, look: Look, tokens: Tensor) -> Tensor:
+        """Tokens of frames (..., N, E) to what is added to the head's input, (..., D)."""
+        known = None if self.training or torch.is_grad_enabled() else self.vectors
+        seen = look.read(encoder(self.texts, steady=True) if known is None else known, tokens)
+        return self.keep(self.narrow(seen).flatten(-2) * self.scale)
 
 
 class ClipDropout(nn.Module):

@@ -38,7 +38,15 @@ NOTHING = (UNKNOWN, "0")
 
 #: How many turns families have, where it is not one: several things decide next actions, and few of the others can be
 #: asked at most times.
-TURNS = {NEXT_ACTION: 2 * len(set(DECIDED_BY)), "who": 2, "hidden": 2, "who_did": 4, "order": 4, "holding": 2}
+TURNS = {
+    NEXT_ACTION: 2 * len(set(DECIDED_BY)),
+    "who": 8,
+    "hidden": 2,
+    "who_did": 6,
+    "order": 8,
+    "holding": 2,
+    "count": 4,
+}
 
 #: What is asked in training alone, where one of some families is asked. Who held something up, and what was held up
 #: first, must be seen when it happens, and no other question asks what a child holds up.
@@ -58,6 +66,9 @@ FAMILIES_TRIED = 6
 #: `answer_rates` come from so many worlds, each at so many times.
 RATE_WORLDS = 200
 RATE_TIMES = 16
+
+#: Families that no single frame answers.
+_OF_SEVERAL_FRAMES = (NEXT_ACTION, "order")
 
 _SHOWING = ("card", "television")
 _WHICH = ("first", "last")
@@ -80,6 +91,17 @@ class QuestionSampler:
         questions = [question for family in families for question in _all_questions(family, self.config)]
         texts = [word_question(question, form) for question in questions for form in forms_of(question)]
         return texts + (_all_hints(self.config) if NEXT_ACTION in self.config.families else [])
+
+    def standing(self) -> list[str]:
+        """A question for each thing that a frame may show; see `QuestionSource.standing`."""
+        families = dict.fromkeys(family for family in self._families if family not in _OF_SEVERAL_FRAMES)
+        things = {
+            (question.kind, question.subject): question
+            for family in families
+            for question in _all_questions(family, self.config)
+            if question.kind != "name_at"  # the name of each child says it
+        }
+        return [word_question(question, forms_of(question)[0]) for question in things.values()]
 
     def draw(
         self, video: str, time: float, count: int, rng: np.random.Generator, *, since: float = -math.inf

@@ -13,7 +13,8 @@ OPTIMISATION = "epochs batch_size lr dropout patience monitor"
 CLIPS = "clips_per_video queries_per_clip drawn_questions full_context context_seconds context_frames max_clip_seconds"
 HARDWARE = "device devices precision"
 RARE = (
-    "start token_dim place_dim glances look_dropout context_warmup max_steps warmup weight_decay gradient_clip "
+    "start frozen token_dim place_dim standing_questions glances look_dropout context_warmup max_steps warmup "
+    "weight_decay gradient_clip "
     "feature_dropout feature_noise feature_drift drift_seconds level_videos frames_per_step word_dropout strategy"
 )
 
@@ -45,7 +46,7 @@ def train(data: Path, out: Path, config: TrainConfig, *, features: str | None = 
     if features == OBSERVED_LABELS:
         dataset, store = moments_to_learn(dataset, config)
     else:
-        store = open_features(data, [config.start] if config.start else [], features)
+        store = open_features(data, config.start, features)
     print(fit(dataset, store, config, out, resume=resume, report=on_standard_error))
 
 

@@ -18,6 +18,9 @@ class QuestionSource(Protocol):
     def texts(self) -> Iterable[str]:
         """The texts that its questions may have, at least one for each word."""
 
+    def standing(self) -> Iterable[str]:
+        """A question in one wording for each thing that a frame may show, so that memory asks it at every frame."""
+
     def draw(
         self, video: str, time: float, count: int, rng: np.random.Generator, *, since: float = -math.inf
     ) -> list[Query]:

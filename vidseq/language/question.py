@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from vidseq.language.vocabulary import PADDING, UNKNOWN
@@ -52,13 +53,14 @@ class QuestionEncoder(nn.Module):
         self.embedding = nn.Embedding(vocab_size, dim, padding_idx=PADDING)
         self.reader = nn.LSTM(dim, dim // 2, batch_first=True, bidirectional=True)
         self.words = nn.Linear(dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, *, steady: bool = False) -> Tensor:
         """Encodes questions.
 
         Args:
             tokens: long (..., W), 0 behind the last word.
+            steady: nothing is dropped in training.
 
         Returns:
             (..., D).
@@ -68,17 +70,17 @@ class QuestionEncoder(nn.Module):
         vectors = self.embedding.weight.new_zeros(flat.shape[0], self.embedding.embedding_dim)
         if len(filled):
             texts, index = flat.index_select(0, filled).unique(dim=0, return_inverse=True)
-            encoded = self._encode(texts).index_select(0, index)
+            encoded = self._encode(texts, dropped=self.training and not steady).index_select(0, index)
             vectors = vectors.to(encoded.dtype).index_copy(0, filled, encoded)
         return vectors.reshape(*tokens.shape[:-1], vectors.shape[-1])
 
-    def _encode(self, tokens: Tensor) -> Tensor:
+    def _encode(self, tokens: Tensor, *, dropped: bool) -> Tensor:
         lengths = (tokens != PADDING).sum(dim=1)
-        if self.training and self.word_dropout > 0:
+        if dropped and self.word_dropout > 0:
             lost = torch.rand(tokens.shape, device=tokens.device) < self.word_dropout
             tokens = torch.where(lost & (tokens != PADDING), UNKNOWN, tokens)
-        words = self.dropout(self.embedding(tokens))
+        words = functional.dropout(self.embedding(tokens), self.dropout, dropped)
         packed = pack_padded_sequence(words, lengths.cpu(), batch_first=True, enforce_sorted=False)
         read, _ = pad_packed_sequence(self.reader(packed)[0], batch_first=True, padding_value=float("-inf"))
         unordered = words.sum(dim=1) / lengths[:, None].sqrt()  # padding's embedding is zero
-        return self.dropout(read.amax(dim=1) + self.words(unordered))
+        return functional.dropout(read.amax(dim=1) + self.words(unordered), self.dropout, dropped)

@@ -1,5 +1,6 @@
 """From a data set and a training config to the model to train: tasks, classes, vocabulary, standardisation."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,9 @@ from vidseq.model import ModelConfig, VideoReasoner
 from vidseq.tasks import TASKS, DenseTask, find_task, of_family
 from vidseq.training.clips import ClipDataset
 from vidseq.training.config import TrainConfig
+
+#: At most so many questions are asked at every frame: each costs time and weights.
+MOST_STANDING = 64
 
 
 def choose_tasks(dataset: Dataset, config: TrainConfig) -> dict[str, dict[str, Any]]:
@@ -58,7 +62,7 @@ def build_model(
     tasks, options = choose_tasks(dataset, config), config.resolved()
     train = {video.video for video in dataset.split("train")}
     texts = [query.question for query in dataset.queries if query.video in train and query.question]
-    texts += [] if source is None else source.texts()
+    drawn_texts = [] if source is None else [*source.texts()]
     labels = _labels(dataset, train, tasks)
     model_config = ModelConfig(
         feature_dim=store.dim,
@@ -68,12 +72,13 @@ def build_model(
         dim=options.dim,
         token_dim=options.token_dim,
         place_dim=options.place_dim,
+        standing_questions=_standing_questions(texts, source) if options.standing_questions else (),
         head=options.head,
         head_options=options.head_options,
         causal=options.causal,
         level_videos=options.level_videos,
         frames_per_step=options.frames_per_step,
-        vocabulary=Vocabulary.build(texts).words,
+        vocabulary=Vocabulary.build(texts + drawn_texts).words,
         fps=store.fingerprint.fps,
         fingerprint=store.fingerprint,
         dropout=options.dropout,
@@ -87,6 +92,12 @@ def build_model(
         model = VideoReasoner(model_config)
     model.feature_projection = store.projection
     return model
+
+
+def _standing_questions(texts: Iterable[str], source: QuestionSource | None) -> tuple[str, ...]:
+    """The questions to ask at every frame: those of the source, or else what is asked most often."""
+    most_frequent = [text for text, _ in Counter(texts).most_common(MOST_STANDING)]
+    return tuple(most_frequent if source is None else source.standing())[:MOST_STANDING]
 
 
 def _asked_in_words(dataset: Dataset, train: Collection[str], tasks: Iterable[str]) -> tuple[str, ...]:

@@ -34,6 +34,8 @@ class TrainConfig:
     """Width of a token, where features have a token axis."""
     place_dim: int = 64
     """Numbers of each place that reach memory, place by place; 0: only sums over places do."""
+    standing_questions: bool = True
+    """Ask some questions at every frame, so that memory keeps what they see; where features have a token axis."""
     causal: bool = True
     """See the past alone; off: the future, too.
 
@@ -41,8 +43,13 @@ class TrainConfig:
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Tasks with their options; those of the data set if left out."""
 
-    start: str | None = None
-    """Folder or name of a trained model to start from; its weights are taken where names and shapes agree."""
+    start: tuple[str, ...] = ()
+    """Folders or names of trained models to start from, such as classroom,runs/own.
+
+    Their weights are taken where names and shapes agree, those of a later model in place of an earlier one's."""
+
+    frozen: tuple[str, ...] = ()
+    """Parts of the model that stay as they are: projection, look, standing, head, encoder or tasks."""
 
     frames_per_step: int | None = None
     """Neighbouring frames that the head reads as one. By the labels, else 1.

@@ -9,6 +9,8 @@ from vidseq.training.config import TrainConfig
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     """Makes an AdamW whose weight decay leaves out vectors (biases, norms, standing queries) and word embeddings.
 
+    Frozen parameters are left out.
+
     Args:
         model: its parameters are on the device on which it trains.
         config: learning rate and weight decay.
@@ -17,6 +19,8 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     decayed: list[Tensor] = []
     free: list[Tensor] = []
     for parameter in model.parameters():
+        if not parameter.requires_grad:
+            continue
         (free if parameter.ndim < 2 or id(parameter) in embeddings else decayed).append(parameter)
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": free, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=config.lr)

@@ -34,7 +34,7 @@ from vidseq.training.rules import derive
 from vidseq.training.run_folder import EXPLAINED, RunFolder
 from vidseq.training.schedule import Schedule
 from vidseq.training.state import TrainingState
-from vidseq.training.warm_start import start_from
+from vidseq.training.warm_start import freeze, start_from
 
 #: How long a spawned process may take to end after Ctrl-C, before it is killed.
 SECONDS_TO_END = 10
@@ -82,7 +82,8 @@ def fit(
     config = derived.config
     source = open_question_source(dataset) if config.drawn_questions else None
     model = build_model(dataset, store, config, source)
-    fresh = start_from(model, config.start) if config.start else []
+    fresh = start_from(model, *config.start)
+    freeze(model, config.frozen)
     train = make_clip_dataset(dataset, store, "train", model, source)
     fit_statistics(model, train)
     _print_notes(model, train)

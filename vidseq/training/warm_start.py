@@ -1,34 +1,41 @@
 """Starts a model from the weights of a trained one: for one's own data, or for a model with a new part."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from vidseq.checkpoint import load_model
-from vidseq.errors import UserError
+from vidseq.errors import UserError, unknown_name
 from vidseq.language.vocabulary import UNKNOWN
 from vidseq.model import VideoReasoner
 
 _EMBEDDING = "encoder.embedding.weight"
 
 
-def start_from(model: VideoReasoner, folder: Path | str) -> list[str]:
-    """Copies the weights of a trained model where names and shapes agree.
+def start_from(model: VideoReasoner, *folders: Path | str) -> list[str]:
+    """Copies the weights of trained models where names and shapes agree, those of later models over earlier ones'.
 
     Words keep their vectors by name, whatever their order. A task is copied if both models have the same labels.
 
     Args:
         model: changed in place.
-        folder: the trained model; a run, a folder, or the name of a shipped one.
+        folders: the trained models; a run, a folder, or the name of a shipped one.
 
     Returns:
         the names of the weights that were not copied and stay as they were drawn.
 
     Raises:
-        ModelError: the folder holds no model.
-        UserError: nothing fits.
+        ModelError: a folder holds no model.
+        UserError: nothing of one fits.
     """
+    copied = {name for folder in folders for name in _copy(model, folder)}
+    return [name for name in model.state_dict() if name not in copied]
+
+
+def _copy(model: VideoReasoner, folder: Path | str) -> list[str]:
+    """Copies what fits; returns the names of the weights."""
     trained = load_model(folder, "cpu")
     own = model.state_dict()
     copied = {name: part for name, part in trained.state_dict().items() if _fits(name, part, own, model, trained)}
@@ -41,7 +48,7 @@ def start_from(model: VideoReasoner, folder: Path | str) -> list[str]:
             f"Set head and dim as there ({trained.config.head}, {trained.config.dim})."
         )
     model.load_state_dict({**own, **copied})
-    return [name for name in own if name not in copied]
+    return [*copied]
 
 
 def _fits(name: str, part: Tensor, own: dict[str, Tensor], model: VideoReasoner, trained: VideoReasoner) -> bool:
@@ -67,3 +74,22 @@ def _word_rows(rows: Tensor, model: VideoReasoner, trained: VideoReasoner) -> Te
             if word in known_index:
                 rows[index] = known[known_index[word]]
     return rows
+
+
+def freeze(model: VideoReasoner, parts: Sequence[str]) -> None:
+    """Keeps parts of a model, such as its head, as they are in training.
+
+    Args:
+        model: changed in place.
+        parts: names of its modules.
+
+    Raises:
+        UserError: the model has no such part, or none is left to train.
+    """
+    known = {name: module for name, module in model.named_children() if any(True for _ in module.parameters())}
+    for part in parts:
+        if part not in known:
+            raise unknown_name("part of this model", part, known)
+        known[part].requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise UserError(f"Training expects a part that is not frozen, got frozen={','.join(parts)}. Leave one out.")
