@@ -46,6 +46,16 @@ def test_what_is_seen_now_is_what_is_drawn(index: int, time: float, seed: int) -
             assert query.answer == (holding[next(shirt for shirt in CONFIG.colors if shirt in words)] or UNKNOWN)
 
 
+def test_standing_questions_ask_once_for_each_thing_that_a_frame_may_show() -> None:
+    standing = SAMPLER.standing()
+    assert set(standing) <= set(SAMPLER.texts())
+    for shirt in CONFIG.colors:  # of each child: what it does, its name, what it holds up
+        assert sum(f"the {shirt} shirt" in text for text in standing) == 3
+    things = ("rug", "table", "door", "chair", "card", "television", "bell", "lamp", "teddy", "kite")
+    assert [sum(re.search(rf"\b{thing}\b", text) is not None for text in standing) for thing in things] == [1] * 10
+    assert not any("next" in text or "earlier" in text for text in standing)
+
+
 @given(st.integers(0, 30), st.floats(0.0, 35.9), st.integers(0, 2**32))
 def test_what_was_and_comes_is_what_is_planned(index: int, time: float, seed: int) -> None:
     video = f"train_{index:05d}"

@@ -83,6 +83,13 @@ def test_it_learns_what_is_seen_where_and_when(data: Path, run: Path, tmp_path: 
     assert newest.groupby("family").correct.mean()[["now", "where"]].min() > 0.85
 
 
+def test_what_is_asked_most_stands_at_every_frame(data: Path, run: Path) -> None:
+    model = load_model(run, "cpu")
+    assert set(model.config.standing_questions) == {"What colour was it?", "What happens?", "Where?"}
+    assert model.standing is not None
+    assert bool(model.standing.keep.weight.any())  # it has learnt
+
+
 def test_a_live_stream_answers_as_offline(data: Path, run: Path) -> None:
     model, features = load_model(run, "cpu"), np.asarray(FeatureStore.open_in(data).read("test000").features)
     ends = []

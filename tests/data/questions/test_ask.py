@@ -156,6 +156,15 @@ def test_drawn_answers_are_right_and_words_are_known(kitchen: Kitchen) -> None:
             assert query.answer == (max(same, key=lambda s: s.end).track if same else "not yet")
 
 
+def test_each_label_and_each_who_acts_stands_as_a_question(kitchen: Kitchen) -> None:
+    source = SegmentQuestions(kitchen(8, 4, tracks=2), families=("who_did",))
+    vocabulary, standing = Vocabulary.build(source.texts()), source.standing()
+    assert not any(UNKNOWN in vocabulary.encode(text) for text in standing)
+    segments = [segment for name in ("v000", "v001") for segment in kitchen(8, 4, tracks=2).segments_of(name)]
+    named = {name.replace("_", " ") for s in segments for name in (s.label, s.track) if s.label != "rest"}
+    assert named <= set(standing) and len(standing) == len(set(standing))
+
+
 def test_tasks_that_a_data_set_lists_are_joined_by_questions(kitchen: Kitchen, tmp_path: Path) -> None:
     dataset = kitchen(8, 4)
     info = dataclasses.replace(dataset.info, tasks={"next_action": {"anticipation_seconds": 2.0}})

@@ -52,9 +52,8 @@ class SegmentQuestions:
         return subjects + [form for (name, _), forms in FORMS.items() if name in names for form in forms]
 
     def standing(self) -> list[str]:
-        """What is being done, by each who acts, and whether each action is; see `QuestionSource.standing`."""
-        now = [FORMS["now", 0][0], *(FORMS["now", 1][0].format(words(track)) for track in self._tracks)]
-        return now + [FORMS["done", 1][0].format(words(label)) for label in self._labels]
+        """Each label, and each who acts; see `QuestionSource.standing`."""
+        return [words(name) for name in (*self._labels, *self._tracks)]
 
     def draw(
         self, video: str, time: float, count: int, rng: np.random.Generator, *, since: float = -math.inf
