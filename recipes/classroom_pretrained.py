@@ -1,11 +1,14 @@
 """Makes the models that ship with vidseq: `classroom` (attention) and `classroom_stream` (a state of constant size).
 
 Command:   python recipes/classroom_pretrained.py --out runs/pretrained
-           python recipes/classroom_pretrained.py --out runs/further --further true --training.epochs 6 \
-             --training.lr 1e-3 --world.train_videos 560
+           python recipes/classroom_pretrained.py --out runs/further --further true --world.train_videos 560
 Cost:      within 3 hours on 2 CPU cores, drawing and features included; an interrupted run resumes.
 Expected:  two folders below `OUT/models`, each with weights, config and a card that states
            what the model was trained on and its accuracy on fresh classrooms; copy them to `vidseq/pretrained`.
+
+Training has three stages. Reasoning comes first, from classrooms without pictures: what is visible, as a vector a
+frame. They cost next to nothing, so there are thousands, and none can be learnt by heart. Then sight is fitted to that
+reasoning, which stays frozen: pictures must become what it can read. Last, all parts are trained together.
 
 The second command goes on from the models that ship, as was done for those of 2026-12-01. Training asks new questions
 at every step, and never draws a world of seed 1,000,000 or above: those are for tests.
@@ -13,6 +16,7 @@ at every step, and never draws a world of seed 1,000,000 or above: those are for
 
 import dataclasses
 import shutil
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -44,24 +48,43 @@ WORLD = ClassroomConfig(
     feature_fps=FPS,
     seed=100,
 )
+#: Classrooms without pictures, for reasoning.
+SYMBOLS = dataclasses.replace(WORLD, observations="symbolic", train_videos=5000, val_videos=60, seed=500)
 #: Fresh classrooms as `vidseq classroom` draws them, with looks of children that no training video has.
 TEST = ClassroomConfig(train_videos=0, val_videos=0, test_videos=100, feature_fps=FPS, seed=FIRST_TEST_SEED)
 #: An earlier layer of the CNN than the last: it keeps the colours of shirts, and what small hands hold.
 BACKBONE = BackboneConfig(input_size=320, resize="whole", pooling="9x10", tokens=True, layer="stride16")
-#: Half of the questions do not look at the present, so that single frames teach what a memory must hold.
-TRAINING = ResolvedConfig(
-    epochs=22,
+#: Reasoning: many classrooms, each seen a few times.
+REASONING = ResolvedConfig(
+    epochs=8,
+    dim=256,
+    batch_size=16,
+    lr=1.5e-3,
+    feature_dropout=0.0,
+    glances=2,
+    queries_per_clip=8,
+    drawn_questions=6,
+    full_context=0.6,
+    precision="auto",
+    patience=None,
+)
+#: Sight: half of the questions do not look at the present, so that memory is given what a look would see.
+SIGHT = ResolvedConfig(
+    epochs=4,
     dim=256,
     batch_size=8,
     lr=2e-3,
     dropout=0.2,
     feature_dropout=0.2,
     look_dropout=0.5,
-    glances=16,
+    queries_per_clip=8,
     full_context=0.6,
     precision="auto",
     patience=None,
+    frozen=("head", "encoder", "tasks"),
 )
+#: All parts together, at a low rate, so that reasoning does not learn the videos by heart.
+TRAINING = dataclasses.replace(SIGHT, epochs=4, lr=3e-4, glances=16, frozen=())
 #: The head of each model, and its options.
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "classroom": ("window", {"window": 256, "layers": 2}),
@@ -76,7 +99,10 @@ def main(
     out: Path = Path("runs/pretrained"),
     models: str = ",".join(MODELS),
     world: ClassroomConfig = WORLD,
+    symbols: ClassroomConfig = SYMBOLS,
     test: ClassroomConfig = TEST,
+    reasoning: ResolvedConfig = REASONING,
+    sight: ResolvedConfig = SIGHT,
     training: ResolvedConfig = TRAINING,
     further: bool = False,
     workers: int = 2,
@@ -87,21 +113,29 @@ def main(
         out: folder for all output.
         models: names of the models to make.
         world: options of the classroom to learn from.
+        symbols: options of the classroom without pictures.
         test: options of the fresh classroom to score on.
-        training: training config; each of `models` replaces its head.
+        reasoning: training config of the first stage; each of `models` replaces its head.
+        sight: of the second stage.
+        training: of the last stage.
         further: start from the weights of the models that ship.
         workers: number of processes.
     """
-    if world.seed >= FIRST_TEST_SEED:
-        raise UserError(f"Training expects a seed below {FIRST_TEST_SEED}, the first for tests, got {world.seed}.")
-    jobs = {name: config_of(name, training, further=further) for name in models.split(",")}
+    if max(world.seed, symbols.seed) >= FIRST_TEST_SEED:
+        seed = max(world.seed, symbols.seed)
+        raise UserError(f"Training expects a seed below {FIRST_TEST_SEED}, the first for tests, got {seed}.")
+    names = models.split(",")
+    before = {name: (name,) if further else () for name in names}
+    first = {name: config_of(name, reasoning, *before[name]) for name in names}
+    thoughts = train_each(draw(out / "symbols", symbols, workers), out / "reasoning", first, workers)
     data, fresh = draw(out / "data", world, workers), draw(out / "test", test, workers)
     look(data, workers)
     look(fresh, workers)
-    runs = all_values(
-        run_jobs(partial(train, data.folder, out / "runs"), jobs, workers, threads=1, isolated=True), "The recipe"
-    )
-    folders = {name: copy_model(runs[name], out / "models" / name) for name in jobs}
+    second = {name: config_of(name, sight, *before[name], str(thoughts[name])) for name in names}
+    sights = train_each(data, out / "sight", second, workers)
+    last = {name: config_of(name, training, str(sights[name])) for name in names}
+    runs = train_each(data, out / "runs", last, workers)
+    folders = {name: copy_model(runs[name], out / "models" / name) for name in names}
     report = out / "report"
     shutil.rmtree(report, ignore_errors=True)
     print(
@@ -110,12 +144,13 @@ def main(
     )
     rows = read_rows(report / "rows.parquet")
     for name, folder in folders.items():  # the card comes last, for it marks a model as complete
-        atomic_write(folder / "card.md", card(name, jobs[name], runs[name], rows, data, world, test))
+        stages = [thoughts[name], sights[name], runs[name]]
+        atomic_write(folder / "card.md", card(name, last[name], stages, rows, data, world, symbols, test))
         print(f"{name}: {folder}")
 
 
-def config_of(name: str, training: ResolvedConfig, *, further: bool = False) -> ResolvedConfig:
-    """The training config of a model; it starts from the weights of the one that ships, or from none.
+def config_of(name: str, training: ResolvedConfig, *start: str) -> ResolvedConfig:
+    """The training config of a model, which starts from trained ones.
 
     Raises:
         UserError: there is no such model.
@@ -123,7 +158,7 @@ def config_of(name: str, training: ResolvedConfig, *, further: bool = False) -> 
     if name not in MODELS:
         raise unknown_name("model", name, MODELS)
     head, options = MODELS[name]
-    return dataclasses.replace(training, head=head, head_options=options, start=name if further else training.start)
+    return dataclasses.replace(training, head=head, head_options=options, start=start)
 
 
 def draw(folder: Path, world: ClassroomConfig, workers: int) -> Dataset:
@@ -137,6 +172,12 @@ def look(dataset: Dataset, workers: int) -> None:
     print(report.summary(), flush=True)
     if report.failed:
         raise SystemExit(1)
+
+
+def train_each(dataset: Dataset, runs: Path, configs: Mapping[str, ResolvedConfig], workers: int) -> dict[str, Path]:
+    """Trains each model, or resumes its training, side by side; returns their runs."""
+    work = partial(train, dataset.folder, runs)
+    return all_values(run_jobs(work, dict(configs), workers, threads=1, isolated=True), "The recipe")
 
 
 def train(data: Path, runs: Path, config: ResolvedConfig) -> Path:
@@ -154,25 +195,28 @@ def copy_model(run: Path, folder: Path) -> Path:
 def card(
     name: str,
     config: ResolvedConfig,
-    run: Path,
+    stages: Sequence[Path],
     rows: pd.DataFrame,
     dataset: Dataset,
     world: ClassroomConfig,
+    symbols: ClassroomConfig,
     test: ClassroomConfig,
 ) -> str:
     """The card of a model, as Markdown."""
-    epochs = pd.read_csv(run / "metrics.csv")
+    epochs = [pd.read_csv(run / "metrics.csv") for run in stages]
+    steps = ", ".join(str(stage["step"].max()) for stage in epochs)
+    hours = sum(stage["seconds"].sum() for stage in epochs) / 3600
+    train, val = (len(dataset.split(split)) for split in ("train", "val"))
     return f"""# {name}
 
 Answers questions about generated classrooms (`vidseq classroom`) and names the next action.
 
-* Head: `{config.head}` {config.head_options}. Training: {config.epochs} epochs, new questions at every step{
-        "" if config.start is None else ", from the weights of the model that shipped before"
-    }.
-* Data: {len(dataset.split("train"))} training and {len(dataset.split("val"))} validation videos of
-  {world.seconds:g} s, seed {world.seed}. Seeds from {FIRST_TEST_SEED} on were never trained on.
-* Command: `python recipes/classroom_pretrained.py`; training took {epochs["seconds"].sum() / 3600:.1f} hours on one of
-  2 CPU cores, {epochs["step"].max()} steps.
+* Head: `{config.head}` {config.head_options}. Training asked new questions at every step, in three stages: reasoning
+  without pictures, sight, all parts together; {steps} steps.
+* Data: {train} training and {val} validation videos of {world.seconds:g} s, seed {world.seed}; for reasoning
+  {symbols.train_videos} classrooms without pictures, seed {symbols.seed}.
+  Seeds from {FIRST_TEST_SEED} on were never trained on.
+* Command: `python recipes/classroom_pretrained.py`; training took {hours:.1f} hours on one of 2 CPU cores.
 * Limits: it knows this classroom alone: its room, {test.num_colors} colours, {test.num_names} names, its actions.
 * {LICENCE}
 
