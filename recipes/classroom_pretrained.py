@@ -127,13 +127,13 @@ def main(
     names = models.split(",")
     before = {name: (name,) if further else () for name in names}
     first = {name: config_of(name, reasoning, *before[name]) for name in names}
-    thoughts = train_each(draw(out / "symbols", symbols, workers), out / "reasoning", first, workers)
+    reasoning_runs = train_each(draw(out / "symbols", symbols, workers), out / "reasoning", first, workers)
     data, fresh = draw(out / "data", world, workers), draw(out / "test", test, workers)
     look(data, workers)
     look(fresh, workers)
-    second = {name: config_of(name, sight, *before[name], str(thoughts[name])) for name in names}
-    sights = train_each(data, out / "sight", second, workers)
-    last = {name: config_of(name, training, str(sights[name])) for name in names}
+    second = {name: config_of(name, sight, *before[name], str(reasoning_runs[name])) for name in names}
+    sight_runs = train_each(data, out / "sight", second, workers)
+    last = {name: config_of(name, training, str(sight_runs[name])) for name in names}
     runs = train_each(data, out / "runs", last, workers)
     folders = {name: copy_model(runs[name], out / "models" / name) for name in names}
     report = out / "report"
@@ -144,7 +144,7 @@ def main(
     )
     rows = read_rows(report / "rows.parquet")
     for name, folder in folders.items():  # the card comes last, for it marks a model as complete
-        stages = [thoughts[name], sights[name], runs[name]]
+        stages = [reasoning_runs[name], sight_runs[name], runs[name]]
         atomic_write(folder / "card.md", card(name, last[name], stages, rows, data, world, symbols, test))
         print(f"{name}: {folder}")
 

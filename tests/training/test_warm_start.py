@@ -54,10 +54,10 @@ def test_later_starts_go_over_earlier_ones(toy_config: ModelConfig, tmp_path: Pa
         save_model(model, tmp_path / name)
     model = VideoReasoner(tokens)
     assert start_from(model, tmp_path / "first", tmp_path / "second") == []
-    after, sights, memory = model.state_dict(), first.state_dict(), second.state_dict()
+    after, seen, memory = model.state_dict(), first.state_dict(), second.state_dict()
     for name, part in after.items():
         is_sight = name.startswith(("projection.", "look."))
-        assert torch.equal(part, (sights if is_sight else memory)[name]), name
+        assert torch.equal(part, (seen if is_sight else memory)[name]), name
 
 
 def test_frozen_parts_stay_as_they_are(toy_world: tuple[Dataset, FeatureStore], tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from vidseq.training.clips import ClipDataset
 from vidseq.training.config import TrainConfig
 
 #: At most so many questions are asked at every frame: each costs time and weights.
-MOST_STANDING = 64
+MAX_STANDING_QUESTIONS = 64
 
 
 def choose_tasks(dataset: Dataset, config: TrainConfig) -> dict[str, dict[str, Any]]:
@@ -96,8 +96,8 @@ def build_model(
 
 def _standing_questions(texts: Iterable[str], source: QuestionSource | None) -> tuple[str, ...]:
     """The questions to ask at every frame: those of the source, or else what is asked most often."""
-    most_frequent = [text for text, _ in Counter(texts).most_common(MOST_STANDING)]
-    return tuple(most_frequent if source is None else source.standing())[:MOST_STANDING]
+    most_frequent = [text for text, _ in Counter(texts).most_common(MAX_STANDING_QUESTIONS)]
+    return tuple(most_frequent if source is None else source.standing())[:MAX_STANDING_QUESTIONS]
 
 
 def _asked_in_words(dataset: Dataset, train: Collection[str], tasks: Iterable[str]) -> tuple[str, ...]:
