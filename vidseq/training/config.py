@@ -46,7 +46,8 @@ class TrainConfig:
     start: tuple[str, ...] = ()
     """Folders or names of trained models to start from, such as classroom,runs/own.
 
-    Their weights are taken where names and shapes agree, those of a later model in place of an earlier one's."""
+    Their weights are taken where names and shapes agree, those of a later model in place of an earlier one's. Of
+    several kinds of features, those of the first are read."""
 
     frozen: tuple[str, ...] = ()
     """Parts of the model that stay as they are: projection, look, standing, head, encoder or tasks."""
