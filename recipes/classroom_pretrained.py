@@ -7,8 +7,8 @@ Expected:  two folders below `OUT/models`, each with weights, config and a card 
            what the model was trained on and its accuracy on fresh classrooms; copy them to `vidseq/pretrained`.
 
 Training has three stages. Reasoning comes first, from classrooms without pictures: what is visible, as a vector a
-frame. They cost next to nothing, so there are thousands, and none can be learnt by heart. Then sight is fitted to that
-reasoning, which stays frozen: pictures must become what it can read. Last, all parts are trained together.
+frame. They cost next to nothing, so there are thousands, and none can be learnt by heart. Then perception is fitted to
+that reasoning, frame by frame: a picture must become for the head what its vector is. Last, questions train both.
 
 The second command goes on from the models that ship, as was done for those of 2026-12-01. Training asks new questions
 at every step, and never draws a world of seed 1,000,000 or above: those are for tests.
@@ -22,10 +22,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from vidseq import load_model, save_model
-from vidseq.classroom import ClassroomConfig, generate
+from vidseq.classroom import ClassroomConfig, SymbolicEncoder, generate, open_sampler, world_of
 from vidseq.cli import run_script
 from vidseq.data import Dataset, extract_dataset_features
 from vidseq.errors import UserError, unknown_name
@@ -34,7 +35,7 @@ from vidseq.features import BackboneConfig, FeatureStore, make_backbone
 from vidseq.files import atomic_write
 from vidseq.processes import all_values, run_jobs
 from vidseq.reporting import to_markdown
-from vidseq.training import ResolvedConfig, fit
+from vidseq.training import ResolvedConfig, fit, make_perceiving
 
 #: Worlds of this seed and above are kept for tests.
 FIRST_TEST_SEED = 1_000_000
@@ -68,12 +69,13 @@ REASONING = ResolvedConfig(
     precision="auto",
     patience=None,
 )
-#: Sight: half of the questions do not look at the present, so that memory is given what a look would see.
-SIGHT = ResolvedConfig(
-    epochs=4,
+#: All parts together, at a low rate, so that reasoning does not learn the videos by heart. Half of the questions do
+#: not look at the present, so that memory is given what a look would see.
+TRAINING = ResolvedConfig(
+    epochs=3,
     dim=256,
     batch_size=8,
-    lr=2e-3,
+    lr=3e-4,
     dropout=0.2,
     feature_dropout=0.2,
     look_dropout=0.5,
@@ -81,10 +83,9 @@ SIGHT = ResolvedConfig(
     full_context=0.6,
     precision="auto",
     patience=None,
-    frozen=("head", "encoder", "tasks"),
 )
-#: All parts together, at a low rate, so that reasoning does not learn the videos by heart.
-TRAINING = dataclasses.replace(SIGHT, epochs=4, lr=3e-4, glances=16, frozen=())
+#: Steps that fit perception to reasoning.
+PERCEPTION_STEPS = 1000
 #: The head of each model, and its options.
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "classroom": ("window", {"window": 256, "layers": 2}),
@@ -102,7 +103,7 @@ def main(
     symbols: ClassroomConfig = SYMBOLS,
     test: ClassroomConfig = TEST,
     reasoning: ResolvedConfig = REASONING,
-    sight: ResolvedConfig = SIGHT,
+    perception_steps: int = PERCEPTION_STEPS,
     training: ResolvedConfig = TRAINING,
     further: bool = False,
     workers: int = 2,
@@ -116,7 +117,7 @@ def main(
         symbols: options of the classroom without pictures.
         test: options of the fresh classroom to score on.
         reasoning: training config of the first stage; each of `models` replaces its head.
-        sight: of the second stage.
+        perception_steps: steps of the second stage.
         training: of the last stage.
         further: start from the weights of the models that ship.
         workers: number of processes.
@@ -131,9 +132,10 @@ def main(
     data, fresh = draw(out / "data", world, workers), draw(out / "test", test, workers)
     look(data, workers)
     look(fresh, workers)
-    second = {name: config_of(name, sight, *before[name], str(reasoning_runs[name])) for name in names}
-    sight_runs = train_each(data, out / "sight", second, workers)
-    last = {name: config_of(name, training, str(sight_runs[name])) for name in names}
+    perceive = partial(make_perception, data.folder, out / "perception", training, perception_steps)
+    jobs = {name: (name, (*before[name], str(run))) for name, run in reasoning_runs.items()}
+    perceiving = all_values(run_jobs(perceive, jobs, workers, threads=1, isolated=True), "The recipe")
+    last = {name: config_of(name, training, str(perceiving[name])) for name in names}
     runs = train_each(data, out / "runs", last, workers)
     folders = {name: copy_model(runs[name], out / "models" / name) for name in names}
     report = out / "report"
@@ -144,7 +146,7 @@ def main(
     )
     rows = read_rows(report / "rows.parquet")
     for name, folder in folders.items():  # the card comes last, for it marks a model as complete
-        stages = [reasoning_runs[name], sight_runs[name], runs[name]]
+        stages = [reasoning_runs[name], runs[name]]
         atomic_write(folder / "card.md", card(name, last[name], stages, rows, data, world, symbols, test))
         print(f"{name}: {folder}")
 
@@ -185,6 +187,25 @@ def train(data: Path, runs: Path, config: ResolvedConfig) -> Path:
     return fit(Dataset.load(data), FeatureStore.open_in(data), config, runs / config.head, resume=True)
 
 
+def make_perception(
+    data: Path, folder: Path, training: ResolvedConfig, steps: int, job: tuple[str, tuple[str, ...]]
+) -> Path:
+    """Makes a model that reads pictures from one that reasons, the last of those that it starts from."""
+    (name, start), dataset = job, Dataset.load(data)
+    made = folder / name
+    if (made / "model.safetensors").is_file():  # it is written last
+        return made
+    world_config = open_sampler(dataset).config
+    encoder, store = SymbolicEncoder(world_config), FeatureStore.open_in(data)
+    symbols = {}
+    for video in (video.video for video in dataset.split("train")):
+        world = world_of(world_config, video)
+        symbols[video] = np.stack([encoder.frame(world, float(time)) for time in store.read(video).pts_seconds])
+    config = config_of(name, training, *start)
+    save_model(make_perceiving(dataset, store, config, symbols, steps=steps, report=print), made)
+    return made
+
+
 def copy_model(run: Path, folder: Path) -> Path:
     """Copies the best model of a run with compact weights, a quarter of the size."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -212,7 +233,7 @@ def card(
 Answers questions about generated classrooms (`vidseq classroom`) and names the next action.
 
 * Head: `{config.head}` {config.head_options}. Training asked new questions at every step, in three stages: reasoning
-  without pictures, sight, all parts together; {steps} steps.
+  without pictures, perception, all parts together; {steps} steps.
 * Data: {train} training and {val} validation videos of {world.seconds:g} s, seed {world.seed}; for reasoning
   {symbols.train_videos} classrooms without pictures, seed {symbols.seed}.
   Seeds from {FIRST_TEST_SEED} on were never trained on.
