@@ -60,11 +60,10 @@ def test_frames_become_what_the_head_reads_and_nothing_else_changes(seeing: Vide
 def test_each_thing_is_drawn_as_often_as_any_other(rows: list[list[bool]]) -> None:
     present = np.array(rows)
     weights = even_weights(present)
-    for thing in range(3):
-        own = sum(1 / present[:, thing].sum() for frame in present if frame[thing])
-        assert own == pytest.approx(float(present[:, thing].any()))
-    assert weights.sum() == pytest.approx(present.any(axis=0).sum())
-    assert all((weights > 0) == present.any(axis=1))
+    for frame, weight in zip(present, weights):
+        things = sum(1 / present[:, thing].sum() for thing in range(3) if frame[thing])
+        assert weight == pytest.approx(1 / len(present) + things)
+    assert weights.sum() == pytest.approx(1 + present.any(axis=0).sum())
 
 
 def test_a_model_perceives_what_another_reasons_about(
@@ -81,7 +80,7 @@ def test_a_model_perceives_what_another_reasons_about(
     frames = torch.tensor(store.read("test03").features)[None].float()
     with torch.no_grad():
         own, other = model(frames), reasoning(frames @ torch.as_tensor(mixed))
-    assert (own - other).square().mean() < 0.1 * other.var()
+    assert (own - other).square().mean() < 0.3 * other.var()
     for start, shown, said in (((), symbols, "start to name"), (config.start, {}, "none of 'train00'")):
         with pytest.raises(UserError, match=said):
             make_perceiving(dataset, store, dataclasses.replace(config, start=start), shown, steps=1)

@@ -28,7 +28,7 @@ PRESENT = 0.5
 
 @dataclass(frozen=True)
 class FramePairs:
-    """Frames, each with the head's input that it shall become."""
+    """Frames, each with the head's input that it is to become."""
 
     features: Sequence[np.ndarray]
     """Of each video, (T, ...)."""
@@ -140,10 +140,12 @@ def fit_perception(
 def even_weights(present: np.ndarray) -> np.ndarray:
     """Weights of frames with which each thing is seen as often as any other, however rare it is.
 
+    A frame that shows nothing is drawn, too: a picture counts as one more thing, which all frames show.
+
     Args:
         present: which things each frame shows, bool (frames, things).
     """
-    return present @ (1 / np.maximum(present.sum(axis=0), 1))
+    return present @ (1 / np.maximum(present.sum(axis=0), 1)) + 1 / len(present)
 
 
 def _rate(step: int, steps: int) -> float:
