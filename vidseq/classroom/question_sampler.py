@@ -40,8 +40,9 @@ NOTHING = (UNKNOWN, "0")
 #: asked at most times.
 TURNS = {
     NEXT_ACTION: 2 * len(set(DECIDED_BY)),
+    "color_then": 4,
     "who": 8,
-    "hidden": 2,
+    "hidden": 4,
     "who_did": 6,
     "order": 8,
     "holding": 2,
