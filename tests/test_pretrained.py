@@ -76,7 +76,7 @@ def test_a_shipped_model_sees_colours_in_a_video_that_nobody_has_seen(name: str,
     dataset = Dataset.load(generate(tmp_path / "data", config))
     path, rows = dataset.video_path("test_00000"), tmp_path / "rows.jsonl"
     sampler, rng = QuestionSampler(config), np.random.default_rng(0)
-    drawn = [query for time in np.arange(3.0, 28.0, 1.0) for query in sampler.draw("test_00000", time, 8, rng)]
+    drawn = [query for time in np.arange(3.0, 28.0, 1.0) for query in sampler.draw("test_00000", time, 24, rng)]
     asked = [query for query in drawn if query.family == "color_now"]
     request = PredictionRequest(
         questions=tuple(query.question or "" for query in asked), at=tuple(query.time for query in asked)
