@@ -36,17 +36,20 @@ from vidseq.files import parse_json
 #: What a question is answered with where nothing that was seen answers it.
 NOTHING = (UNKNOWN, "0")
 
-#: How many turns families have, where it is not one: several things decide next actions, and few of the others can be
-#: asked at most times.
+#: How many turns families have: several things decide next actions, few of the others can be asked at most times, and
+#: what must be joined from several moments is learnt last.
 TURNS = {
     NEXT_ACTION: 2 * len(set(DECIDED_BY)),
-    "color_then": 4,
-    "who": 8,
+    "color_now": 2,
+    "doing": 3,
+    "color_then": 3,
+    "who": 6,
+    "first_last": 2,
     "hidden": 4,
-    "who_did": 6,
-    "order": 8,
-    "holding": 2,
     "count": 4,
+    "order": 6,
+    "who_did": 6,
+    "holding": 2,
 }
 
 #: What is asked in training alone, where one of some families is asked. Who held something up, and what was held up
@@ -128,7 +131,7 @@ class QuestionSampler:
     @cached_property
     def _families(self) -> list[str]:
         beside = [name for name, of in ASKED_BESIDE.items() if {*of} & {*self.config.families}]
-        return [family for family in (*self.config.families, *beside) for _ in range(TURNS.get(family, 1))]
+        return [family for family in (*self.config.families, *beside) for _ in range(TURNS[family])]
 
     def _kept(self, moment: Moment, family: str, question: Question, found: str) -> float:
         """The share of drawn questions with this answer that are kept."""
