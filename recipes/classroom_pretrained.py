@@ -160,7 +160,7 @@ def config_of(name: str, training: ResolvedConfig, *start: str) -> ResolvedConfi
     if name not in MODELS:
         raise unknown_name("model", name, MODELS)
     head, options = MODELS[name]
-    return dataclasses.replace(training, head=head, head_options=options, start=start)
+    return dataclasses.replace(training, head=head, head_options=options, start=",".join(start) or None)
 
 
 def draw(folder: Path, world: ClassroomConfig, workers: int) -> Dataset:

@@ -31,7 +31,7 @@ ALONE = ("--workers", "1")  # each process imports torch
 
 def run(out: Path, *options: str) -> str:
     command = [sys.executable, str(RECIPE), "--out", str(out), *TINY, *options]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=280).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=560).stdout
 
 
 def test_the_demo_makes_what_it_promises(tmp_path: Path) -> None:

@@ -75,13 +75,13 @@ def test_a_model_perceives_what_another_reasons_about(
     reasoning = VideoReasoner(dataclasses.replace(toy_config, feature_dim=4)).eval()
     save_model(reasoning, tmp_path / "reasoning")
     symbols = {video.video: store.read(video.video).features @ mixed for video in dataset.split("train")}
-    config = TrainConfig(dim=8, start=(str(tmp_path / "reasoning"),))
+    config = TrainConfig(dim=8, start=str(tmp_path / "reasoning"))
     model = make_perceiving(dataset, store, config, symbols, steps=300)
     frames = torch.tensor(store.read("test03").features)[None].float()
     with torch.no_grad():
         own, other = model(frames), reasoning(frames @ torch.as_tensor(mixed))
     assert (own - other).square().mean() < 0.3 * other.var()
-    for start, shown, said in (((), symbols, "start to name"), (config.start, {}, "none of 'train00'")):
+    for start, shown, said in ((None, symbols, "start to name"), (config.start, {}, "none of 'train00'")):
         with pytest.raises(UserError, match=said):
             make_perceiving(dataset, store, dataclasses.replace(config, start=start), shown, steps=1)
 

@@ -63,7 +63,7 @@ def test_later_starts_go_over_earlier_ones(toy_config: ModelConfig, tmp_path: Pa
 def test_frozen_parts_stay_as_they_are(toy_world: tuple[Dataset, FeatureStore], tmp_path: Path) -> None:
     config = TrainConfig(dim=8, epochs=1, batch_size=16, device="cpu")
     first = fit(*toy_world, config, tmp_path / "first")
-    frozen = dataclasses.replace(config, start=(str(first),), frozen=("head", "encoder"))
+    frozen = dataclasses.replace(config, start=str(first), frozen="head,encoder")
     second = fit(*toy_world, frozen, tmp_path / "second")
     assert fit(*toy_world, frozen, tmp_path / "second", resume=True) == second
     one, two = (load_model(run / "checkpoints" / "last", "cpu").state_dict() for run in (first, second))
@@ -93,7 +93,7 @@ def test_a_model_of_another_width_is_refused(toy_config: ModelConfig, tmp_path: 
 def test_training_starts_where_the_other_run_ended(toy_world: tuple[Dataset, FeatureStore], tmp_path: Path) -> None:
     config = TrainConfig(dim=8, epochs=1, batch_size=16, device="cpu")
     first = fit(*toy_world, config, tmp_path / "first")
-    second = fit(*toy_world, dataclasses.replace(config, start=(str(first),), lr=1e-9), tmp_path / "second")
+    second = fit(*toy_world, dataclasses.replace(config, start=str(first), lr=1e-9), tmp_path / "second")
     one, two = (load_model(run / "checkpoints" / "last", "cpu").state_dict() for run in (first, second))
     for name in one:
         torch.testing.assert_close(one[name], two[name], atol=1e-5, rtol=1e-4)

@@ -46,7 +46,7 @@ def train(data: Path, out: Path, config: TrainConfig, *, features: str | None = 
     if features == OBSERVED_LABELS:
         dataset, store = moments_to_learn(dataset, config)
     else:
-        store = open_features(data, config.start[:1], features)
+        store = open_features(data, config.starts[:1], features)
     print(fit(dataset, store, config, out, resume=resume, report=on_standard_error))
 
 

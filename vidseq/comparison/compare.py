@@ -100,7 +100,7 @@ def compare_heads(
     if workers < 1:
         raise UserError(f"Comparison expects at least 1 worker, got {workers}.")
     check_controls(controls)
-    dataset, store = Dataset.load(data), open_features(data, training.start[:1], features)
+    dataset, store = Dataset.load(data), open_features(data, training.starts[:1], features)
     queries = check_questions(dataset, store, training, split)
     longest = max(query.time for query in queries)
     parse_contexts(contexts, longest)

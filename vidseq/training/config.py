@@ -43,14 +43,16 @@ class TrainConfig:
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Tasks with their options; those of the data set if left out."""
 
-    start: tuple[str, ...] = ()
+    start: str | None = None
     """Folders or names of trained models to start from, such as classroom,runs/own.
 
     Their weights are taken where names and shapes agree, those of a later model in place of an earlier one's. Of
     several kinds of features, those of the first are read."""
 
-    frozen: tuple[str, ...] = ()
-    """Parts of the model that stay as they are: projection, look, standing, head, encoder or tasks."""
+    frozen: str | None = None
+    """Parts of the model that stay as they are, such as head,encoder.
+
+    There are projection, look, standing, head, encoder and tasks."""
 
     frames_per_step: int | None = None
     """Neighbouring frames that the head reads as one. By the labels, else 1.
@@ -179,6 +181,16 @@ class TrainConfig:
         self._check("monitor", self.monitor in MONITORS, f"one of {', '.join(MONITORS)}")
 
     @property
+    def starts(self) -> tuple[str, ...]:
+        """The models to start from."""
+        return _comma_words(self.start)
+
+    @property
+    def frozen_parts(self) -> tuple[str, ...]:
+        """The parts that stay as they are."""
+        return _comma_words(self.frozen)
+
+    @property
     def fixed_context(self) -> bool:
         """Whether every query of training and validation sees one context length."""
         return self.context_seconds is not None or self.context_frames is not None
@@ -221,6 +233,10 @@ def _names(config: type[TrainConfig]) -> list[str]:
 
 #: Options whose None means that a value is still to be found.
 GAPS = frozenset(name for name in _names(TrainConfig) if name in ResolvedConfig.__annotations__)
+
+
+def _comma_words(text: str | None) -> tuple[str, ...]:
+    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
 
 
 def _or_one(value: float | None) -> float:

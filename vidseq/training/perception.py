@@ -62,7 +62,7 @@ def make_perceiving(
     Raises:
         UserError: there is no model to start from, a video has no symbols, or as `fit_perception`.
     """
-    if not config.start:
+    if not config.starts:
         raise UserError("Perception expects start to name the model that reasons, got none.")
     videos = [video.video for video in dataset.split("train")]
     missing = [video for video in videos if video not in symbols]
@@ -70,11 +70,11 @@ def make_perceiving(
         raise UserError(f"Perception expects symbols of each training video, got none of '{missing[0]}'.")
     source = open_question_source(dataset) if config.drawn_questions else None
     model = build_model(dataset, store, config, source)
-    start_from(model, *config.start)
+    start_from(model, *config.starts)
     fit_statistics(model, make_clip_dataset(dataset, store, "train", model, source))
     shown = np.concatenate([symbols[video] for video in videos])
     with torch.no_grad():
-        reasoning = load_model(config.start[-1], "cpu")
+        reasoning = load_model(config.starts[-1], "cpu")
         targets = reasoning.split(reasoning.project(torch.as_tensor(shown, dtype=torch.float32)[None])).x[0]
     features = [np.asarray(store.read(video).features) for video in videos]
     fit_perception(

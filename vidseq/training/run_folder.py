@@ -105,7 +105,7 @@ class RunFolder:
                 f"such as '{self.path / 'runs' / 'first'}'."
             )
         remove_leftovers(self.path)
-        written = yaml.safe_load(yaml.safe_dump({"training": dataclasses.asdict(config), **about}))
+        written = {"training": dataclasses.asdict(config), **about}
         file = self.path / "config.yaml"
         if file.is_file() and self.progress_file.is_file():
             if not resume:

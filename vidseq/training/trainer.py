@@ -82,8 +82,8 @@ def fit(
     config = derived.config
     source = open_question_source(dataset) if config.drawn_questions else None
     model = build_model(dataset, store, config, source)
-    fresh = start_from(model, *config.start)
-    freeze(model, config.frozen)
+    fresh = start_from(model, *config.starts)
+    freeze(model, config.frozen_parts)
     train = make_clip_dataset(dataset, store, "train", model, source)
     fit_statistics(model, train)
     _print_notes(model, train)
