@@ -55,20 +55,6 @@ SYMBOLS = dataclasses.replace(WORLD, observations="symbolic", train_videos=5000,
 TEST = ClassroomConfig(train_videos=0, val_videos=0, test_videos=100, feature_fps=FPS, seed=FIRST_TEST_SEED)
 #: An earlier layer of the CNN than the last: it keeps the colours of shirts, and what small hands hold.
 BACKBONE = BackboneConfig(input_size=320, resize="whole", pooling="9x10", tokens=True, layer="stride16")
-#: Reasoning: many classrooms, each seen a few times.
-REASONING = ResolvedConfig(
-    epochs=8,
-    dim=256,
-    batch_size=16,
-    lr=1.5e-3,
-    feature_dropout=0.0,
-    glances=2,
-    queries_per_clip=8,
-    drawn_questions=6,
-    full_context=0.6,
-    precision="auto",
-    patience=None,
-)
 #: All parts together, at a low rate, so that reasoning does not learn the videos by heart. Half of the questions do
 #: not look at the present, so that memory is given what a look would see.
 TRAINING = ResolvedConfig(
@@ -83,6 +69,18 @@ TRAINING = ResolvedConfig(
     full_context=0.6,
     precision="auto",
     patience=None,
+)
+#: Reasoning: many classrooms, each seen a few times.
+REASONING = dataclasses.replace(
+    TRAINING,
+    epochs=8,
+    batch_size=16,
+    lr=1.5e-3,
+    dropout=0.1,
+    feature_dropout=0.0,
+    look_dropout=0.0,
+    glances=2,
+    drawn_questions=6,
 )
 #: Steps that fit perception to reasoning.
 PERCEPTION_STEPS = 1000
@@ -122,8 +120,8 @@ def main(
         further: start from the weights of the models that ship.
         workers: number of processes.
     """
-    if max(world.seed, symbols.seed) >= FIRST_TEST_SEED:
-        seed = max(world.seed, symbols.seed)
+    seed = max(world.seed, symbols.seed)
+    if seed >= FIRST_TEST_SEED:
         raise UserError(f"Training expects a seed below {FIRST_TEST_SEED}, the first for tests, got {seed}.")
     names = models.split(",")
     before = {name: (name,) if further else () for name in names}
@@ -147,7 +145,7 @@ def main(
     rows = read_rows(report / "rows.parquet")
     for name, folder in folders.items():  # the card comes last, for it marks a model as complete
         stages = [reasoning_runs[name], runs[name]]
-        atomic_write(folder / "card.md", card(name, last[name], stages, rows, data, world, symbols, test))
+        atomic_write(folder / "card.md", card(name, first[name], stages, rows, data, world, symbols, test))
         print(f"{name}: {folder}")
 
 
@@ -233,7 +231,9 @@ def card(
 Answers questions about generated classrooms (`vidseq classroom`) and names the next action.
 
 * Head: `{config.head}` {config.head_options}. Training asked new questions at every step, in three stages: reasoning
-  without pictures, perception, all parts together; {steps} steps.
+  without pictures, perception, all parts together; {steps} steps{
+        "" if config.start is None else ", from the weights of the model that shipped before"
+    }.
 * Data: {train} training and {val} validation videos of {world.seconds:g} s, seed {world.seed}; for reasoning
   {symbols.train_videos} classrooms without pictures, seed {symbols.seed}.
   Seeds from {FIRST_TEST_SEED} on were never trained on.

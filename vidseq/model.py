@@ -193,10 +193,10 @@ class VideoReasoner(nn.Module):
 
     def _make_standing(self) -> StandingQuestions | None:
         config = self.config
-        if not config.tokens or not config.standing_questions or self.encoder is None:
+        if self.look is None or not config.standing_questions or self.encoder is None:
             return None
         texts = [self.vocabulary.encode(text) for text in config.standing_questions]
-        return StandingQuestions(pad_tokens(texts), config.dim, config.token_dim)
+        return StandingQuestions(pad_tokens(texts), config.dim, config.token_dim, self.look.heads)
 
     # -- reading
 

@@ -213,22 +213,20 @@ class Look(nn.Module):
         Returns:
             (..., Q, D); zero where there is no frame.
         """
-        q = self.query(queries).unflatten(-1, (self.heads, -1)).flatten(-3, -2)  # (..., Q heads, E)
-        weights = (q @ tokens.transpose(-1, -2) / math.sqrt(q.shape[-1])).softmax(dim=-1)
-        return self.out((weights @ tokens).unflatten(-2, (-1, self.heads)).flatten(-2))
+        return self.out(self.read(queries, tokens))
 
     def read(self, queries: Tensor, tokens: Tensor) -> Tensor:
-        """What the same queries see of many frames.
+        """What each head sees, before they are mixed.
 
         Args:
-            queries: (Q, D).
+            queries: (..., Q, D), or (Q, D), which all frames share.
             tokens: (..., N, E).
 
         Returns:
-            (..., Q, heads E): what each head sees, before they are mixed.
+            (..., Q, heads E).
         """
-        q = self.query(queries).unflatten(-1, (self.heads, -1)).flatten(0, 1)  # (Q heads, E)
-        weights = (tokens @ q.transpose(0, 1) / math.sqrt(q.shape[-1])).softmax(dim=-2)
+        q = self.query(queries).unflatten(-1, (self.heads, -1)).flatten(-3, -2)  # (..., Q heads, E)
+        weights = (tokens @ q.transpose(-1, -2) / math.sqrt(q.shape[-1])).softmax(dim=-2)
         return (weights.transpose(-1, -2) @ tokens).unflatten(-2, (-1, self.heads)).flatten(-2)
 
 
@@ -247,7 +245,7 @@ class StandingQuestions(nn.Module):
         heads: attention heads of the look.
     """
 
-    def __init__(self, texts: Tensor, dim: int, token_dim: int, heads: int = 4) -> None:
+    def __init__(self, texts: Tensor, dim: int, token_dim: int, heads: int) -> None:
         super().__init__()
         self.narrow = nn.Linear(heads * token_dim, token_dim, bias=False)
         self.keep = nn.Linear(len(texts) * token_dim, dim, bias=False)

@@ -17,7 +17,8 @@ def test_each_model_has_a_card(tmp_path: Path) -> None:
     tiny = ("--world.train_videos", "2", "--world.val_videos", "1", "--world.seconds", "40", "--world.fps", "2")
     fresh = ("--test.test_videos", "1", "--test.seconds", "30", "--test.fps", "2")
     command = [sys.executable, str(RECIPE), "--out", str(tmp_path), *tiny, *fresh]
-    command += ["--training.epochs", "1", "--training.dim", "16"]
+    command += ["--training.epochs", "1", "--training.dim", "16", "--reasoning.epochs", "1", "--reasoning.dim", "16"]
+    command += ["--symbols.train_videos", "2", "--symbols.val_videos", "1", "--perception_steps", "2"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert ran.returncode == 0, ran.stderr
     for name, head in (("classroom", "window"), ("classroom_stream", "memory")):

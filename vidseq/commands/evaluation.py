@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from vidseq.commands.values import comma_words
+from vidseq.data.words import comma_words
 from vidseq.errors import UserError
 
 

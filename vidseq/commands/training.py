@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vidseq.commands.options import option_groups
-from vidseq.commands.values import comma_words
+from vidseq.data.words import comma_words
 from vidseq.training.config import TrainConfig
 
 MODEL = "dim causal tasks"

@@ -80,11 +80,6 @@ def item_of(hint: Any) -> Any:
     return typing.get_args(hint)[0] if inner is None else item_of(inner)
 
 
-def comma_words(*texts: str) -> tuple[str, ...]:
-    """The words of texts that are lists with commas; without empty ones and the word "none"."""
-    return tuple(word.strip() for text in texts for word in text.split(",") if word.strip() not in ("", "none"))
-
-
 def to_bool(_: Any, tokens: Sequence[Token]) -> bool:
     """Reads true or false."""
     words = {"true": True, "false": False}

@@ -1,4 +1,4 @@
-"""Numbers and labels in words, for people."""
+"""Numbers and labels in words, for people, and lists of words from them."""
 
 
 def count(number: int, thing: str) -> str:
@@ -24,3 +24,8 @@ def clock(seconds: float, step: float = 1.0) -> str:
 def percent(fraction: float, *, signed: bool = False) -> str:
     """Writes a share in percent without its sign: "72.1", with `signed` "+72.1", and a dash for NaN."""
     return "–" if fraction != fraction else f"{100 * fraction:{'+' if signed else ''}.1f}"
+
+
+def comma_words(*texts: str) -> tuple[str, ...]:
+    """The words of texts that are lists with commas; without empty ones and the word "none"."""
+    return tuple(word.strip() for text in texts for word in text.split(",") if word.strip() not in ("", "none"))

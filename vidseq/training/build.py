@@ -96,8 +96,8 @@ def build_model(
 
 def _standing_questions(texts: Iterable[str], source: QuestionSource | None) -> tuple[str, ...]:
     """The questions to ask at every frame: those of the source, or else what is asked most often."""
-    most_frequent = [text for text, _ in Counter(texts).most_common(MAX_STANDING_QUESTIONS)]
-    return tuple(most_frequent if source is None else source.standing())[:MAX_STANDING_QUESTIONS]
+    listed = [text for text, _ in Counter(texts).most_common()] if source is None else source.standing()
+    return tuple(listed)[:MAX_STANDING_QUESTIONS]
 
 
 def _asked_in_words(dataset: Dataset, train: Collection[str], tasks: Iterable[str]) -> tuple[str, ...]:

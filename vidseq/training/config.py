@@ -2,8 +2,10 @@
 
 import dataclasses
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from vidseq.data.words import comma_words
 from vidseq.errors import UserError
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
@@ -183,12 +185,14 @@ class TrainConfig:
     @property
     def starts(self) -> tuple[str, ...]:
         """The models to start from."""
-        return _comma_words(self.start)
+        if self.start is not None and Path(self.start).exists():  # a name may hold commas
+            return (self.start,)
+        return comma_words(self.start or "")
 
     @property
     def frozen_parts(self) -> tuple[str, ...]:
         """The parts that stay as they are."""
-        return _comma_words(self.frozen)
+        return comma_words(self.frozen or "")
 
     @property
     def fixed_context(self) -> bool:
@@ -233,10 +237,6 @@ def _names(config: type[TrainConfig]) -> list[str]:
 
 #: Options whose None means that a value is still to be found.
 GAPS = frozenset(name for name in _names(TrainConfig) if name in ResolvedConfig.__annotations__)
-
-
-def _comma_words(text: str | None) -> tuple[str, ...]:
-    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
 
 
 def _or_one(value: float | None) -> float:

@@ -1,6 +1,5 @@
 """Gives perception to a model that reasons already: frames become what its head is known to read."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,11 +16,13 @@ from vidseq.projection import ClipDropout
 from vidseq.training.build import build_model, fit_statistics
 from vidseq.training.clips import make_clip_dataset
 from vidseq.training.config import TrainConfig
+from vidseq.training.optimizer import set_learning_rate
 from vidseq.training.question_sources import open_question_source
+from vidseq.training.schedule import learning_rate_share
 from vidseq.training.warm_start import start_from
 
-#: Frames of a step, its highest learning rate, the share of all steps in which it rises, and what it ends at.
-BATCH_SIZE, LEARNING_RATE, WARMUP, FINAL_LR_SHARE = 128, 2e-3, 0.05, 0.01
+#: Frames of a step, its highest learning rate, and the share of all steps in which it rises.
+BATCH_SIZE, LEARNING_RATE, WARMUP = 128, 2e-3, 0.05
 #: A frame shows what its symbols hold above this.
 PRESENT = 0.5
 
@@ -126,7 +127,7 @@ def fit_perception(
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.param_groups[0]["lr"] = LEARNING_RATE * _rate(step, steps)
+        set_learning_rate(optimizer, LEARNING_RATE * learning_rate_share(step, steps, WARMUP))
         optimizer.step()
         errors.append(float(loss.detach()))
         if report is not None and (step + 1) % 100 == 0:
@@ -146,13 +147,6 @@ def even_weights(present: np.ndarray) -> np.ndarray:
         present: which things each frame shows, bool (frames, things).
     """
     return present @ (1 / np.maximum(present.sum(axis=0), 1)) + 1 / len(present)
-
-
-def _rate(step: int, steps: int) -> float:
-    """The learning rate of a step as a share of the highest: a linear rise, then a cosine."""
-    rise = max(1, math.ceil(WARMUP * steps))
-    falling = FINAL_LR_SHARE + (1 - FINAL_LR_SHARE) * (1 + math.cos(math.pi * step / steps)) / 2
-    return min(1.0, (step + 1) / rise) * falling
 
 
 def _check(model: VideoReasoner, pairs: FramePairs, steps: int) -> None:

@@ -12,6 +12,21 @@ from vidseq.training.state import TrainingState
 FINAL_LR_SHARE = 0.01
 
 
+def learning_rate_share(step: int, total_steps: int, warmup: float) -> float:
+    """The learning rate of a step, counted from 0, as a share of the highest.
+
+    Args:
+        step: from 0.
+        total_steps: of the whole training.
+        warmup: share of all steps in which it rises linearly; then it falls by a cosine to `FINAL_LR_SHARE`.
+    """
+    rise = math.ceil(warmup * total_steps)
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    done = (step - rise) / max(1, total_steps - rise)
+    return FINAL_LR_SHARE + (1 - FINAL_LR_SHARE) * (1 + math.cos(math.pi * done)) / 2
+
+
 @dataclass(frozen=True)
 class Schedule:
     """The steps of a training run.
@@ -51,11 +66,7 @@ class Schedule:
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0: a linear warm-up, then a cosine down to `FINAL_LR_SHARE`."""
-        warmup = math.ceil(self.config.warmup * self.total_steps)
-        if step < warmup:
-            return self.config.lr * (step + 1) / (warmup + 1)
-        done = (step - warmup) / max(1, self.total_steps - warmup)
-        return self.config.lr * (FINAL_LR_SHARE + (1 - FINAL_LR_SHARE) * (1 + math.cos(math.pi * done)) / 2)
+        return self.config.lr * learning_rate_share(step, self.total_steps, self.config.warmup)
 
     def videos_of_step(self, order: Sequence[int], step: int, rank: int) -> list[int]:
         """Selects the videos that one process reads in one step.
