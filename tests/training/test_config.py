@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +35,11 @@ def test_listing_the_options_needs_no_torch() -> None:
 def test_wrong_values_are_refused(name: str, value: object, what: str) -> None:
     with pytest.raises(UserError, match=rf"Training expects {name} as {what}.*, got {value!r}\."):
         TrainConfig(**{name: value})  # type: ignore[arg-type]
+
+
+def test_models_to_start_from_stand_with_commas_unless_one_is_called_so(tmp_path: Path) -> None:
+    assert TrainConfig().starts == ()
+    assert TrainConfig(start="classroom, runs/own", frozen="head,encoder").starts == ("classroom", "runs/own")
+    assert TrainConfig(frozen="head, encoder").frozen_parts == ("head", "encoder")
+    (tmp_path / "wide,deep").mkdir()
+    assert TrainConfig(start=str(tmp_path / "wide,deep")).starts == (str(tmp_path / "wide,deep"),)
