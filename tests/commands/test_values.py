@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from vidseq.cli import main
-from vidseq.commands.values import comma_words
+from vidseq.data.words import comma_words
 from vidseq.errors import UserError
 
 
