@@ -65,6 +65,7 @@ class At:
     what: int | Exception | None
     hangs: bool = False
     """Whether the call never returns."""
+    size: tuple[int, int] = (48, 64)
 
 
 class FakeCapture(Capture):
@@ -90,7 +91,7 @@ class FakeCapture(Capture):
             raise step.what
         number = step.what
         self._num_pictures += 1
-        return lambda: numbered(number), (self._num_pictures - 1) / 10
+        return lambda: numbered(number, *step.size), (self._num_pictures - 1) / 10
 
     def close(self) -> None:
         self.closed.set()
@@ -202,6 +203,19 @@ def test_a_silence_is_a_gap_even_if_the_connection_lasts_and_the_taker_is_slow()
     assert number_of(after.image) == 5, "the newest, but the gap before it is still known"
     assert after.gap is not None and (after.gap.start, after.gap.end) == pytest.approx((0.1, 4.1))
     assert said == ["camera 0 sent no picture from 0.1 to 4.1 s."]
+
+
+def test_each_new_size_is_said_once() -> None:
+    capture = FakeCapture()
+    reader, said = reader_of(capture)
+    pictures = reader.sample(10)
+    for number, size in enumerate([(48, 64), (48, 64), (64, 48), (48, 64), (64, 48), (96, 128)]):
+        capture.steps.put(At(number / 2, number, size=size))
+        assert next(pictures).image.shape == (48, 64, 3)
+    assert said == [
+        f"camera 0 sends pictures of {size} from {time} s on; they are scaled to fit into 64 x 48, the size of the first."
+        for size, time in (("48 x 64", "1.0"), ("128 x 96", "2.5"))
+    ]
 
 
 def test_a_source_with_few_pictures_has_no_gaps() -> None:

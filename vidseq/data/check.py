@@ -16,6 +16,7 @@ from vidseq.data.check_rows import (
 from vidseq.data.dataset import Dataset, read_dataset
 from vidseq.data.fields import TIME_TOLERANCE, listing
 from vidseq.data.format import VIDEOS_FILE
+from vidseq.data.table_files import table_of
 from vidseq.data.tables import read_jsonl
 from vidseq.data.visible import count_visible
 from vidseq.errors import DataError, UserError
@@ -67,7 +68,7 @@ def check_dataset(folder: Path | str, *, videos: bool = True, features: bool = T
 
 def _video_rows(dataset: Dataset) -> dict[str, str]:
     """Returns the file and line of each video's row."""
-    rows = read_jsonl(dataset.folder / VIDEOS_FILE, lambda row: row.file_name("video"), lambda problem: None)
+    rows = read_jsonl(table_of(dataset.folder, VIDEOS_FILE), lambda row: row.file_name("video"), lambda problem: None)
     return {video: where for where, video in reversed(list(rows))}
 
 

@@ -20,6 +20,7 @@ from vidseq.data.format import (
     round_seconds,
 )
 from vidseq.data.schema import NEXT_ACTION, QUESTION, Query, Segment
+from vidseq.data.table_files import table_of
 from vidseq.data.tables import read_csv, read_json, read_jsonl
 from vidseq.errors import DataError
 
@@ -36,8 +37,8 @@ def missing_rows(dataset: Dataset) -> Iterator[str]:
 def repeated_rows(dataset: Dataset) -> Iterator[str]:
     """Yields a problem for each row that its table holds before, to the millisecond."""
     tables: dict[str, Iterator[tuple[str, Segment | Query]]] = {
-        SEGMENTS_FILE: _segments(dataset.folder / SEGMENTS_FILE),
-        QUERIES_FILE: _queries(dataset.folder / QUERIES_FILE),
+        SEGMENTS_FILE: _segments(table_of(dataset.folder, SEGMENTS_FILE)),
+        QUERIES_FILE: _queries(table_of(dataset.folder, QUERIES_FILE)),
     }
     for name, rows in tables.items():
         first: dict[Segment | Query, str] = {}
@@ -60,13 +61,13 @@ def names_that_differ_in_case(dataset: Dataset) -> Iterator[str]:
     case are one file on some systems, and a group is one person however it is written.
     """
     listed_actions = dataset.info.labels.get("action")
-    labels = ((where, item.label) for where, item in _segments(dataset.folder / SEGMENTS_FILE))
+    labels = ((where, item.label) for where, item in _segments(table_of(dataset.folder, SEGMENTS_FILE)))
     yield from _case_twins(SEGMENTS_FILE, "label", "labels.action", listed_actions, labels)
-    queries = list(_queries(dataset.folder / QUERIES_FILE))
+    queries = list(_queries(table_of(dataset.folder, QUERIES_FILE)))
     for kind, listed in ((QUESTION, "answer"), (NEXT_ACTION, "action")):
         answers = ((where, query.answer) for where, query in queries if query.kind == kind and not query.choices)
         yield from _case_twins(QUERIES_FILE, "answer", f"labels.{listed}", dataset.info.labels.get(listed), answers)
-    videos = list(read_jsonl(dataset.folder / VIDEOS_FILE, parse_video, _skip))
+    videos = list(read_jsonl(table_of(dataset.folder, VIDEOS_FILE), parse_video, _skip))
     yield from _case_twins(VIDEOS_FILE, "video", None, None, ((where, video.video) for where, video in videos))
     groups = ((where, video.group) for where, video in videos if video.group is not None)
     yield from _case_twins(VIDEOS_FILE, "group", None, None, groups)
@@ -91,7 +92,7 @@ def _case_twins(
 
 def questions_asked_twice(dataset: Dataset) -> Iterator[str]:
     """Yields a problem for each question that evaluation refuses; copies of a whole row are `repeated_rows`."""
-    rows = list(_queries(dataset.folder / QUERIES_FILE))
+    rows = list(_queries(table_of(dataset.folder, QUERIES_FILE)))
     for indices in repeated_questions([query for _, query in rows]):
         group = [rows[index] for index in indices]
         if len({query for _, query in group}) == 1:
@@ -121,13 +122,14 @@ def names_out_of_form(dataset: Dataset) -> Iterator[str]:
 
 def _names(folder: Path) -> Iterator[tuple[str, str, str]]:
     """Yields file and line, field, and text of every name, as it is written."""
-    labels = read_json(folder / INFO_FILE).get("labels")
+    labels = read_json(table_of(folder, INFO_FILE)).get("labels")
     for kind, names in labels.items() if isinstance(labels, dict) else ():
         for name in names if isinstance(names, list) else ():
             yield INFO_FILE, f"labels.{kind}", str(name)
     for file, read in ((SEGMENTS_FILE, _segment_rows), (QUERIES_FILE, _query_rows)):
-        if (folder / file).is_file():
-            for where, values in read(folder / file):
+        table = table_of(folder, file)
+        if table.is_file():
+            for where, values in read(table):
                 for field, value in values.items():
                     if field in NO_NAMES:
                         continue

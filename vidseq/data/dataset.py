@@ -15,6 +15,7 @@ from vidseq.data import format as text
 from vidseq.data.fields import Row, nearest
 from vidseq.data.next_actions import derive_next_actions
 from vidseq.data.schema import NEXT_ACTION, QUESTION, DatasetInfo, Query, Segment, Video
+from vidseq.data.table_files import replace_tables, settle_tables, table_of
 from vidseq.errors import DataError, UserError
 from vidseq.files import atomic_write, naming
 
@@ -166,13 +167,14 @@ def read_dataset(folder: Path | str, report: tables.Report = tables.raise_it) ->
         FileNotFoundError: the folder is not a data set.
     """
     folder = Path(folder)
+    settle_tables(folder)
     for name in (text.INFO_FILE, text.VIDEOS_FILE):
-        if not (folder / name).is_file():
+        if not table_of(folder, name).is_file():
             raise FileNotFoundError(
                 f"A data set expects a folder with the file {name}, got {folder}, which {_lack(folder)}. "
                 "Make one with `vidseq data init` (a folder of videos) or `vidseq data convert` (a known layout)."
             )
-    info = text.parse_info(Row(text.INFO_FILE, tables.read_json(folder / text.INFO_FILE)))
+    info = text.parse_info(Row(text.INFO_FILE, tables.read_json(table_of(folder, text.INFO_FILE))))
     reader = _Reader(folder, info, report)
     return Dataset(folder, info, reader.videos(), reader.segments(), reader.queries())
 
@@ -203,7 +205,7 @@ def refuse_tables(folder: Path, *, overwrite: bool = False) -> None:
         UserError: such a file is there.
     """
     for name in text.DATASET_FILES:
-        refuse_existing(folder / name, "A data set", overwrite=overwrite)
+        refuse_existing(table_of(folder, name), "A data set", overwrite=overwrite)
 
 
 def refuse_table(path: Path, option: str) -> None:
@@ -254,8 +256,7 @@ def write_dataset(
         atomic_write(finished / text.SEGMENTS_FILE, text.segments_csv(segments))
         atomic_write(finished / text.QUERIES_FILE, "".join(text.query_json(query) + "\n" for query in queries))
         dataset = read_dataset(finished)
-        for file in finished.iterdir():
-            file.replace(folder / file.name)
+        replace_tables(finished, folder)
     return dataclasses.replace(dataset, folder=folder)
 
 
@@ -272,23 +273,26 @@ class _Reader:
         self._labels = {kind: dict.fromkeys(names) for kind, names in info.labels.items()}
 
     def videos(self) -> dict[str, Video]:
-        for where, video in tables.read_jsonl(self._folder / text.VIDEOS_FILE, self._video, self._report):
+        for where, video in tables.read_jsonl(self._table(text.VIDEOS_FILE), self._video, self._report):
             self._videos[video.video] = video
             self._where[video.video] = where
         return self._videos
 
     def segments(self) -> list[Segment]:
-        path = self._folder / text.SEGMENTS_FILE
+        path = self._table(text.SEGMENTS_FILE)
         if not _is_there(path):
             return []
         rows = tables.read_csv(path, self._segment, self._report, required=text.SEGMENT_FIELDS, optional=("track",))
         return [segment for _, segment in rows]
 
     def queries(self) -> list[Query]:
-        path = self._folder / text.QUERIES_FILE
+        path = self._table(text.QUERIES_FILE)
         if not _is_there(path):
             return []
         return [query for _, query in tables.read_jsonl(path, self._query, self._report)]
+
+    def _table(self, name: str) -> Path:
+        return table_of(self._folder, name)
 
     def _video(self, row: Row) -> Video:
         video = text.parse_video(row)

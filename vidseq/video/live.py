@@ -76,7 +76,8 @@ class LiveReader:
 
     A thread reads all pictures and keeps the newest, so that whoever takes pictures slowly gets fewer, never old ones.
     Times are seconds since the first picture came, by this machine's clock, because a live source has no other clock.
-    A source that ends, or that is silent for long, is opened again, and each try is said in one line.
+    A source that ends, or that is silent for long, is opened again, and each try is said in one line; so is each size of
+    pictures that is not the first one's, to which they are scaled.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class LiveReader:
         self._say = say or _to_error_stream
         self._times = SampleTimes(Fraction(1))
         self._canvas: Canvas | None = None
+        self._sizes: set[tuple[int, ...]] = set()
         self._wait = limits.wait
         self._lost: tuple[float, str] | None = None
         """When the last picture came before the source was lost, by the clock, and why it was."""
@@ -189,6 +191,7 @@ class LiveReader:
             self.gaps.append(gap)
         image = arrived.picture()
         self._canvas = self._canvas or Canvas(*image.shape[:2])
+        self._say_size(image.shape[:2], arrived.arrived)
         return LivePicture(
             image=self._canvas.show(image),
             pts_seconds=self._since_first(arrived.arrived),
@@ -196,6 +199,16 @@ class LiveReader:
             gap=gap,
             arrived=arrived.arrived,
         )
+
+    def _say_size(self, size: tuple[int, ...], arrived: float) -> None:
+        """Says that pictures have a size that none had before, once each."""
+        assert self._canvas is not None
+        if self._sizes and size not in self._sizes:
+            self._say(
+                f"{self.name} sends pictures of {size[1]} x {size[0]} from {self._since_first(arrived):.1f} s on; they "
+                f"are scaled to fit into {self._canvas.width} x {self._canvas.height}, the size of the first."
+            )
+        self._sizes.add(size)
 
     def _reconnect(self, reason: str, end: float) -> None:
         """Waits and opens the source again.
