@@ -108,7 +108,7 @@ def test_links_to_files_of_others_are_left_alone(tmp_path: Path) -> None:
     write(theirs, "theirs")
     (theirs / ".written").symlink_to(mine)
     assert labels_of(theirs) == {"theirs"} and files_of(mine) == sorted(DATASET_FILES)
-    with pytest.raises(UserError, match="got something else. Remove it"):
+    with pytest.raises(UserError, match=r"got something else\. Remove it"):
         write(theirs, "new")
     assert labels_of(theirs) == {"theirs"} and labels_of(mine) == {"mine"}
 

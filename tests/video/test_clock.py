@@ -119,6 +119,24 @@ def test_joined_streams_whose_times_go_on_are_whole(going_on: list[bytes], tmp_p
         np.testing.assert_allclose(times, np.arange(40) / 25, atol=2e-3)
 
 
+@pytest.mark.parametrize("overlap", [130, 410, 600])
+def test_the_pictures_of_parts_that_overlap_keep_their_order(
+    overlap: int, coded_video: Make, tmp_path: Path, codes: Codes
+) -> None:
+    starts = {0: 0, 20: 2000 - overlap}
+    parts = [
+        coded_video(f"o_{first}.ts", count=20, fps=10, first=first, times=[start + 100 * n for n in range(20)])
+        for first, start in starts.items()
+    ]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with VideoReader(path, skip_bad=overlap == 130) as reader:
+        images, times = zip(*reader)
+        shown = codes(images)
+        assert shown == sorted(shown) and len(shown) == (40 if overlap > 300 else reader.info.num_frames)
+        assert list(times) == sorted(times)
+
+
 @pytest.mark.parametrize("lost", [1, 2])
 def test_a_loss_before_a_joint_is_damage(going_on: list[bytes], tmp_path: Path, lost: int) -> None:
     first = going_on[0]

@@ -213,7 +213,8 @@ def test_each_new_size_is_said_once() -> None:
         capture.steps.put(At(number / 2, number, size=size))
         assert next(pictures).image.shape == (48, 64, 3)
     assert said == [
-        f"camera 0 sends pictures of {size} from {time} s on; they are scaled to fit into 64 x 48, the size of the first."
+        f"camera 0 sends pictures of {size} from {time} s on; they are scaled to fit into 64 x 48, the size of the "
+        "first."
         for size, time in (("48 x 64", "1.0"), ("128 x 96", "2.5"))
     ]
 

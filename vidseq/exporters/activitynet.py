@@ -11,7 +11,7 @@ _VERSION = "VERSION 1.3"
 _SUBSETS = {"train": "training", "val": "validation", "test": "testing"}
 
 
-@exporter("activitynet")
+@exporter("activitynet", plays=False)
 def write(content: ExportContent) -> Iterator[File]:
     """Writes one JSON file in the form of ActivityNet; predictions in the form of its results, with scores."""
     if content.tracks:

@@ -17,10 +17,11 @@ class Exporter:
     Args:
         name: of the layout, as `vidseq data export --layout` takes it; the same as that of its importer.
         write: yields name and text of each file.
+        plays: whether the tool shows times of a player, which counts from the first sound or picture of a file.
     """
 
-    def __init__(self, name: str, write: Write) -> None:
-        self.name = name
+    def __init__(self, name: str, write: Write, *, plays: bool = True) -> None:
+        self.name, self.plays = name, plays
         self._write = write
         functools.update_wrapper(self, write)
 
@@ -34,10 +35,11 @@ class Exporter:
         return (inspect.getdoc(self._write) or "").partition("\n")[0]
 
 
-def exporter(name: str) -> Callable[[Write], Exporter]:
+def exporter(name: str, *, plays: bool = True) -> Callable[[Write], Exporter]:
     """Makes a function the exporter of a layout.
 
     Args:
         name: of the layout, as `vidseq data export --layout` takes it.
+        plays: see `Exporter`.
     """
-    return functools.partial(Exporter, name)
+    return functools.partial(Exporter, name, plays=plays)

@@ -1,11 +1,13 @@
 """What an exporter writes: videos with their annotations."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from vidseq.data.fields import listing
 from vidseq.data.format import round_seconds
 from vidseq.errors import DataError
+from vidseq.video.probing import player_seconds
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -31,6 +33,17 @@ class AnnotatedVideo:
     media: str | None
     """Absolute path of its file; None if there is none."""
     annotations: Sequence[Annotation]
+
+    def for_player(self) -> "AnnotatedVideo":
+        """The same with the times at which players show them, which count from the first sound or picture."""
+        late = 0.0 if self.media is None else player_seconds(self.media)
+        if not late:
+            return self
+        moved = [
+            replace(item, start=round_seconds(item.start + late), end=round_seconds(item.end + late))
+            for item in self.annotations
+        ]
+        return replace(self, duration=round_seconds(self.duration + late), annotations=moved)
 
     def frame_rate(self, layout: str) -> Fraction:
         """The rate of the file, for a tool that counts frames.
@@ -59,6 +72,17 @@ class ExportContent:
     """Whether a model made the annotations."""
     notes: list[str] = field(default_factory=list)
     """What an exporter has to say to the user."""
+
+    def for_players(self) -> "ExportContent":
+        """The same with the times at which players show them; a note names the videos where they differ."""
+        videos = [video.for_player() for video in self.videos]
+        late = [video.video for before, video in zip(self.videos, videos) if video is not before]
+        if late:
+            self.notes.append(
+                f"{len(late)} videos begin with sound before their first picture ({listing(late, 3)}): the times are "
+                "those of players, which count from the sound. `vidseq data convert --like` takes that into account."
+            )
+        return replace(self, videos=videos)
 
     @property
     def tracks(self) -> list[str]:

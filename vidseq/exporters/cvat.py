@@ -18,7 +18,7 @@ _ATTRIBUTE = {"mutable": "False", "input_type": "text", "default_value": "", "va
 _BOX = {"xtl": "0.00", "ytl": "0.00", "xbr": "32.00", "ybr": "32.00"}
 
 
-@exporter("cvat")
+@exporter("cvat", plays=False)
 def write(content: ExportContent) -> Iterator[File]:
     """Writes <video>.xml ("CVAT for video 1.1") for each video, and labels.json for the tasks.
 

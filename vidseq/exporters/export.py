@@ -71,7 +71,8 @@ def export_dataset(
     out = Path(out)
     refuse_existing(out, "An export", overwrite=overwrite)
     content = _content(dataset, None if predictions is None else Path(predictions), splits)
-    files = dict(EXPORTERS[layout](content))
+    write = EXPORTERS[layout]
+    files = dict(write(content.for_players() if write.plays else content))
     for name, text in files.items():
         atomic_write(out / name, text)
     return ExportReport(

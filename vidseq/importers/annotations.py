@@ -25,6 +25,8 @@ class VideoFile:
     """Its path, as the data set writes it."""
     duration: float
     fps: Fraction
+    player_seconds: float
+    """When players show its first picture."""
 
 
 class VideoFiles:
@@ -61,7 +63,10 @@ class VideoFiles:
             raise DataError(f"expects one video file '{names[0]}' in {self._folder}, got {got}.")
         info = probe_whole(found[0])
         return VideoFile(
-            path=relative_path(found[0], self._out), duration=round_seconds(info.duration_seconds), fps=info.fps
+            path=relative_path(found[0], self._out),
+            duration=round_seconds(info.duration_seconds),
+            fps=info.fps,
+            player_seconds=round_seconds(info.player_seconds),
         )
 
     def _find(self, name: str) -> list[Path]:

@@ -63,7 +63,9 @@ def convert(
         DataError: names the file and the track.
         FileNotFoundError: there are no such files.
     """
-    found = ToolVideos("cvat", source, out, (".xml",), like=like, videos=videos, split=split, skip_bad=skip_bad)
+    found = ToolVideos(
+        "cvat", source, out, (".xml",), like=like, videos=videos, split=split, skip_bad=skip_bad, plays=False
+    )
     rate = None if fps is None else parse_fps(fps)
     found.read_files(lambda path: _read(path, found, rate))
     return found.report(name, "CVAT")

@@ -111,7 +111,7 @@ class _Reader:
         media = about.text(self._key)
         names = [about.optional_text("name") or "", media_name(media), _UPLOAD.sub("", media_name(media))]
         results = self._results(row)
-        video = self._found.add_video(about, *names)
+        video = self._found.add_video(about, *names, media=media)
         rate = self._fps or file_rate(about, "fps")
         for number, result in enumerate(results, 1):
             inner = Row(f"{row.where}, result {number}", result if isinstance(result, dict) else {})

@@ -1,14 +1,14 @@
 """Collects what an annotation tool has marked in videos, as a data set of its own or as new segments of another."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from vidseq.data.dataset import Dataset, write_dataset
-from vidseq.data.fields import Row, nearest
+from vidseq.data.fields import Row, listing, nearest
 from vidseq.data.schema import FRAME_LABEL, NEXT_ACTION, DatasetInfo, Segment, Video
 from vidseq.data.splits import assign_splits
 from vidseq.errors import DataError, UserError
@@ -16,6 +16,7 @@ from vidseq.importers.annotations import UNKNOWN, Annotations, VideoFiles
 from vidseq.importers.conversion import ConversionReport, Findings
 from vidseq.importers.init import PROPORTIONS, SPLITS, relative_path
 from vidseq.video.folder import VIDEO_SUFFIXES, plain_name
+from vidseq.video.probing import player_seconds
 
 _LINE_BREAKS = re.compile(r"\s*[\r\n]+\s*")
 
@@ -32,6 +33,8 @@ class ToolVideos:
         videos: the folder of the video files.
         split: the split of all videos; None: that of `like`, or drawn.
         skip_bad: leave bad rows out; otherwise the first raises.
+        plays: whether the tool's times are those of a player, which counts from the first sound or picture of a file;
+            with the file at hand they become times since its first picture.
 
     Raises:
         DataError: `like` is no sound data set, or the folder has no videos.
@@ -50,6 +53,7 @@ class ToolVideos:
         videos: Path | None,
         split: str | None,
         skip_bad: bool,
+        plays: bool = True,
     ) -> None:
         self._source, out = Path(source), Path(out)
         self._tool_files = _tool_files(layout, self._source, suffixes)
@@ -65,7 +69,10 @@ class ToolVideos:
         self._files = VideoFiles(videos, out) if videos else None
         self._found = Annotations(self.findings)
         self._videos: dict[str, Video] = {}
+        self._plays, self._late, self._early = plays, dict[str, float](), 0
         self._other_rates: dict[str, str] = {}
+        self._media: dict[tuple[str, str], str] = {}
+        self._renamed: dict[str, None] = {}
 
     def read_files(self, read: Callable[[Path], None]) -> None:
         """Reads every file of the tool; what is wrong with a whole file goes to `findings`."""
@@ -88,7 +95,8 @@ class ToolVideos:
             names: what the tool calls it, the best name first.
             duration: in seconds, if the tool knows it.
             fps: frame rate of the file, if the tool knows it.
-            media: path or address of its file, if the tool knows it.
+            media: path or address of its file, if the tool knows it. Files of other folders are other videos, if one
+                file of the tool names both.
 
         Returns:
             the video, with all that is known of it.
@@ -96,14 +104,19 @@ class ToolVideos:
         Raises:
             DataError: `like` has no such video, or the folder has no such file.
         """
-        names = tuple(dict.fromkeys(name for name in (*names, media_name(media or "")) if name))
+        media = media or ""
+        names = tuple(dict.fromkeys(name for name in (*names, media_name(media)) if name))
+        named_by_media = names[0] == media_name(media)
         if self._like is not None:
-            video = self._video_of_like(row, names)
+            folders = [*folder_names(media)][::-1] if named_by_media else []
+            video = self._video_of_like(row, (*folders, *names))
+            if video.video not in self._late:
+                path = self._like.video_path(video.video)
+                self._late[video.video] = 0.0 if path is None or not self._plays else player_seconds(path)
         else:
-            video = Video(
-                video=plain_name(names[0]), split=self._split or "train", duration=duration or UNKNOWN, fps=fps
-            )
-            video = self._videos.get(video.video) or self._with_file(row, video, names)
+            name = self._own_name(row, names[0], media) if named_by_media else plain_name(names[0])
+            video = Video(video=name, split=self._split or "train", duration=duration or UNKNOWN, fps=fps)
+            video = self._videos.get(name) or self._with_file(row, video, (*names, _path(media) or names[0]))
         self._videos[video.video] = video
         self._found.add_video(row, video)
         return video
@@ -116,17 +129,39 @@ class ToolVideos:
     def add_segment(self, row: Row, video: Video, start: float, end: float, label: str, track: str = "") -> None:
         """Adds a segment; line breaks in names become spaces, and spaces around names are dropped.
 
+        Args:
+            row: its row.
+            video: of `add_video`.
+            start: in seconds, by the clock of the tool.
+            end: in seconds, by the clock of the tool.
+            label: its action.
+            track: who acts; empty: nobody in particular.
+
         Raises:
-            DataError: the label is empty, or the segment does not start before it ends.
+            DataError: the label is empty, or the segment does not start before it ends or ends before the first
+                picture.
         """
         label, track = one_line(label), one_line(track)
         if not label:
             raise row.error(f"an action expects a label, got none at {start:.3f} s.")
         times = Row(row.where, {"start": start, "end": end})
-        segment = Segment(
-            video=video.video, start=times.seconds("start"), end=times.seconds("end"), label=label, track=track
-        )
-        self._found.add_segment(row, segment)
+        start, end = self._since_picture(row, video, times.seconds("start"), times.seconds("end"))
+        self._found.add_segment(row, Segment(video=video.video, start=start, end=end, label=label, track=track))
+
+    def _since_picture(self, row: Row, video: Video, start: float, end: float) -> tuple[float, float]:
+        """Turns times of a player into times since the first picture.
+
+        Raises:
+            DataError: the interval ends before that.
+        """
+        late = self._late.get(video.video, 0.0)
+        if late and start < end <= late:
+            raise row.error(
+                f"an action expects to end after the first picture of '{video.video}', which players show at "
+                f"{late:.3f} s, got {start:.3f} s to {end:.3f} s."
+            )
+        self._early += start < late
+        return max(0.0, start - late), max(0.0, end - late)
 
     def report(self, name: str, tool: str) -> ConversionReport:
         """Writes the data set.
@@ -145,11 +180,29 @@ class ToolVideos:
                 f"{len(self._other_rates)} videos have another frame rate than the tool counted with, such as "
                 f"{first}: times follow the tool."
             )
+        self._note_clock()
+        if self._renamed:
+            self.findings.notes.append(
+                f"{len(self._renamed)} videos have the file names of others in other folders, and are named with "
+                f"them: {listing(self._renamed, 3)}."
+            )
         if self._like is not None:
             dataset = self._updated(self._like, videos, segments)
         else:
             dataset = self._new(name, f"{self._source.name}, {tool}", list(videos.values()), segments)
         return self.findings.report(dataset)
+
+    def _note_clock(self) -> None:
+        late = [video for video, seconds in self._late.items() if seconds]
+        if late:
+            self.findings.notes.append(
+                f"{len(late)} videos begin with sound before their first picture ({listing(late, 3)}): times of the "
+                "tool count from the sound, those of the data set from the picture."
+            )
+        if self._early:
+            self.findings.notes.append(
+                f"{self._early} actions begin before the first picture of their video: they were cut to it."
+            )
 
     def _video_of_like(self, row: Row, names: Sequence[str]) -> Video:
         assert self._like is not None
@@ -162,6 +215,16 @@ class ToolVideos:
             )
         return known[found]
 
+    def _own_name(self, row: Row, name: str, media: str) -> str:
+        """A name that no file of another folder has, of those that one file of the tool names."""
+        source = row.where.partition(":")[0]
+        for candidate in map(plain_name, (name, *folder_names(media))):
+            if self._media.setdefault((source, candidate), media) == media:
+                if candidate != plain_name(name):
+                    self._renamed[candidate] = None
+                return candidate
+        raise row.error(f"expects a video of its own name, got '{media}' beside another of that name. Rename one.")
+
     def _with_file(self, row: Row, video: Video, names: Sequence[str]) -> Video:
         if self._files is None:
             return video
@@ -169,6 +232,7 @@ class ToolVideos:
             file = self._files.look_up(*names[::-1], video.video)
         except ValueError as problem:
             raise row.error(str(problem)) from None
+        self._late[video.video] = file.player_seconds if self._plays else 0.0
         return replace(video, path=file.path, duration=file.duration, fps=file.fps)
 
     def _new(self, name: str, source: str, videos: Sequence[Video], segments: Sequence[Segment]) -> Dataset:
@@ -227,6 +291,19 @@ def media_name(address: str) -> str:
     name = unquote(name) if "://" in address or address.startswith("/") else name
     stem, dot, suffix = name.rpartition(".")
     return stem if stem and dot + suffix.lower() in VIDEO_SUFFIXES else name
+
+
+def folder_names(address: str) -> Iterator[str]:
+    """Yields names of a media file with one folder, two folders and so on: of x/cam1/clip.mp4 cam1__clip first."""
+    folders = [part for part in PurePosixPath(_path(address)).parent.parts if part.strip("/.")]
+    for first in range(len(folders) - 1, -1, -1):
+        yield "__".join([*folders[first:], media_name(address)])
+
+
+def _path(address: str) -> str:
+    """The path of a media file, with slashes, from its path or address."""
+    path = unquote(address.partition("?")[0]) if "://" in address else address
+    return path.replace("\\", "/")
 
 
 def _tool_files(layout: str, source: Path, suffixes: Sequence[str]) -> list[Path]:

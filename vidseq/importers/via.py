@@ -85,11 +85,17 @@ class _Reader:
     def read(self, path: Path) -> None:
         document = _Document(path)
         label, track = document.attributes(self._attribute, self._found.findings.notes)
+        local: dict[str, str] = {}
         for row in document.rows("view"):
             with self._found.findings.row():
                 row_of_file = document.file_of(row)
                 fname = row_of_file.text("fname")
-                video = self._found.add_video(row_of_file, media_name(fname), fname)
+                source = str(row_of_file.values.get("src") or "")
+                if not source and local.setdefault(fname, row_of_file.where) != row_of_file.where:
+                    raise row_of_file.error(
+                        f"expects files of different names, got '{fname}' as in {local[fname]}. Rename one, here too."
+                    )
+                video = self._found.add_video(row_of_file, media_name(fname), fname, media=source or fname)
                 for entry in document.entries_of(str(row.values["id"])):
                     with self._found.findings.row():
                         self._entry(entry, video, label, track)

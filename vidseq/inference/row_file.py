@@ -15,7 +15,7 @@ from vidseq.errors import UserError
 from vidseq.files import atomic_write, parse_json, set_aside
 from vidseq.inference.predictions import Prediction, formatter, in_order, later, to_bytes
 from vidseq.video.addresses import is_live
-from vidseq.video.probing import probe
+from vidseq.video.probing import player_seconds
 
 
 class RowFileError(UserError):
@@ -121,8 +121,7 @@ class RowFile:
         """Takes the clock of the next video, whose first picture players may show late: subtitles follow players."""
         self._first_seconds = 0.0
         if self._by_time and not is_live(source):
-            with contextlib.suppress(UserError, OSError):  # what reads the video says why it cannot
-                self._first_seconds = probe(source).player_seconds
+            self._first_seconds = player_seconds(source)
 
     def write(self, rows: Iterable[Prediction]) -> None:
         """Writes rows of one video.

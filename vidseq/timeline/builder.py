@@ -9,6 +9,7 @@ from vidseq.data.schema import Query
 from vidseq.data.video_names import videos_by_name
 from vidseq.errors import DataError
 from vidseq.timeline.content import FORECAST, TRUTH, Answer, Bar, Line, Timeline, TimelineQuery, TimelineVideo
+from vidseq.video.probing import player_seconds
 
 #: Videos of a page, unless others are named.
 MAX_VIDEOS = 50
@@ -109,10 +110,12 @@ class TimelineBuilder:
     def _video(self, name: str) -> TimelineVideo:
         collected = self._videos[name]
         if self._dataset is None:
+            media = self._files.get(name)
             return TimelineVideo(
                 name=name,
                 duration=collected.duration,
-                media=self._files.get(name),
+                media=media,
+                player_seconds=0.0 if media is None else player_seconds(media),
                 lines=collected.lines,
                 queries=collected.queries,
             )
@@ -121,6 +124,7 @@ class TimelineBuilder:
             name=name,
             duration=self._dataset.videos[name].duration,
             media=path if path is not None and path.is_file() else None,
+            player_seconds=0.0 if path is None else player_seconds(path),
             lines=[*true_lines(self._dataset, name), *collected.lines],
             queries=collected.queries,
         )

@@ -70,6 +70,8 @@ class TimelineVideo:
     duration: float
     media: Path | None = None
     """Its file; None: there is none."""
+    player_seconds: float = 0.0
+    """When players show the first picture of the file, which is at 0 s of all other times."""
     lines: list[Line] = field(default_factory=list)
     queries: list[TimelineQuery] = field(default_factory=list)
 

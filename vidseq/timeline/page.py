@@ -98,6 +98,7 @@ def _video_json(video: TimelineVideo, index_of: dict[str, int], folder: Path) ->
         "name": video.name,
         "duration": _seconds(video.duration),
         "file": None if video.media is None else _link(video.media, folder),
+        "first": _seconds(video.player_seconds),
         "lines": [_line_json(line, index_of) for line in video.lines],
         "models": models,
         "queries": [_query_json(query, models) for query in sorted(video.queries, key=lambda query: query.time)],

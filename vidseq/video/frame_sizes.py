@@ -11,8 +11,8 @@ SIZE_AFTER: dict[str, tuple[bytes, int]] = {
     "vp8": (b"\x9d\x01\x2a", 4),
     "mjpeg": (b"\xff\xc0", 7),
     "png": (b"IHDR", 8),
-    "mpeg1video": (b"\0\0\1\xb3", 3),
-    "mpeg2video": (b"\0\0\1\xb3", 3),
+    "mpeg1video": (b"\0\0\1\xb3", 4),  # with the shape of pixels
+    "mpeg2video": (b"\0\0\1\xb3", 4),
     "mpeg4": (b"\0\0\1\x20", 12),
 }
 #: Where a mark is searched, in bytes from the start of a packet.

@@ -76,8 +76,8 @@ class LiveReader:
 
     A thread reads all pictures and keeps the newest, so that whoever takes pictures slowly gets fewer, never old ones.
     Times are seconds since the first picture came, by this machine's clock, because a live source has no other clock.
-    A source that ends, or that is silent for long, is opened again, and each try is said in one line; so is each size of
-    pictures that is not the first one's, to which they are scaled.
+    A source that ends, or that is silent for long, is opened again, and each try is said in one line; so is each new
+    size of pictures, which are scaled to that of the first.
     """
 
     def __init__(
@@ -205,8 +205,8 @@ class LiveReader:
         assert self._canvas is not None
         if self._sizes and size not in self._sizes:
             self._say(
-                f"{self.name} sends pictures of {size[1]} x {size[0]} from {self._since_first(arrived):.1f} s on; they "
-                f"are scaled to fit into {self._canvas.width} x {self._canvas.height}, the size of the first."
+                f"{self.name} sends pictures of {size[1]} x {size[0]} from {self._since_first(arrived):.1f} s on; "
+                f"they are scaled to fit into {self._canvas.width} x {self._canvas.height}, the size of the first."
             )
         self._sizes.add(size)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 from av.container import InputContainer
@@ -22,7 +22,9 @@ INTERLACED = frozenset({2, 3, 4, 5})  # FFmpeg's numbers for orders of fields
 #: How long one picture may stay. A longer hold is a clock that jumped: its samples would cost more than the video.
 MAX_HOLD_SECONDS = 3600
 #: Decoding times that fall by more than this belong to a clock that started anew, as in files that were joined.
-RESTART_SECONDS = 1
+RESTART_SECONDS = 1.0
+#: The same in transport streams, in frames: their parts may overlap, and their times fall nowhere else.
+RESTART_TS_FRAMES = 3
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,13 @@ class PacketIndex:
         return any(bad <= position and self.key_group[bad] == self.key_group[position] for bad in bad_positions)
 
 
-def read_packet_index(container: InputContainer, stream: VideoStream) -> PacketIndex:
-    """Reads all packets of a stream without decoding them.
+def read_packet_index(container: InputContainer, stream: VideoStream, most: int | None = None) -> PacketIndex:
+    """Reads the packets of a stream without decoding them.
 
     Args:
         container: the open file, at its start.
         stream: the video stream to read.
+        most: read no more packets; None: all.
     """
     codec = stream.codec_context.codec.canonical_name
     extradata = stream.codec_context.extradata
@@ -131,7 +134,7 @@ def read_packet_index(container: InputContainer, stream: VideoStream) -> PacketI
     dts: list[int | None] = []
     flags: list[tuple[bool, bool, bool, bool, bool]] = []
     durations: list[int] = []
-    for packet in packets_of(container, stream):
+    for packet in islice(packets_of(container, stream), most):
         pts.append(packet.pts)
         dts.append(packet.dts)
         durations.append(packet.duration or 0)
@@ -159,13 +162,14 @@ def _build(
     time_base = stream.time_base or Fraction(1, 1000)
     untimed = not pts or None in pts or len(set(pts)) < len(pts)
     falls = _falls(dts, time_base)
-    keeps_clock = not untimed and falls.max(initial=0) <= RESTART_SECONDS
+    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+    restart = min(RESTART_SECONDS, float(RESTART_TS_FRAMES / rate if container.format.name == "mpegts" else 1))
+    keeps_clock = not untimed and falls.max(initial=0) <= restart
     # where files were joined, packets of the transport are numbered anew, and one of the last two before seems damaged
     corrupt = corrupt & (falls == 0) & (np.append(falls[1:], 0)[: len(falls)] == 0)
     counted = not keeps_clock or container.format.name in COUNTED_CONTAINERS
-    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     if counted:
-        times = _counted_times(dts, durations, time_base, rate)
+        times = _counted_times(dts, durations, time_base, rate, restart)
     else:
         times = np.array(pts, dtype=np.int64)
     leading = np.zeros(len(times), dtype=bool)
@@ -253,7 +257,9 @@ def _before_joint(key: np.ndarray, dts: list[int | None]) -> np.ndarray:
     return found
 
 
-def _counted_times(dts: list[int | None], durations: list[int], time_base: Fraction, rate: Fraction) -> np.ndarray:
+def _counted_times(
+    dts: list[int | None], durations: list[int], time_base: Fraction, rate: Fraction, restart_seconds: float
+) -> np.ndarray:
     """Returns times of frames that are shown in order: decoding times if they ascend, else one after another.
 
     Without times, as in a stream without a container, each frame stays as long as its packet says; if none says, as
@@ -265,7 +271,7 @@ def _counted_times(dts: list[int | None], durations: list[int], time_base: Fract
     known = np.array([tick for tick in dts if tick is not None], dtype=np.int64)
     if len(known) and len(known) == len(dts):
         steps = np.diff(known)
-        steps[-steps * float(time_base) > RESTART_SECONDS] = max(1, round(step))
+        steps[-steps * float(time_base) > restart_seconds] = max(1, round(step))
         if (steps > 0).all():
             return known[0] + np.concatenate([[0], np.cumsum(steps)])
     if dts and not len(known) and all(durations):

@@ -21,6 +21,8 @@ from vidseq.video.packets import INTERLACED, PacketIndex, read_packet_index
 DECODERS = ("auto", "decord", "pyav")
 #: decord is installed with vidseq wherever it has a wheel.
 NO_DECORD_FIX = "It has wheels for Linux (x86-64) and Windows (AMD64) alone. Use decoder 'auto' or 'pyav'."
+#: Packets among which the first shown picture of a file is.
+_FIRST_PACKETS = 300
 PICTURE_CODECS = frozenset({"mjpeg", "png", "bmp", "webp", "gif"})
 
 
@@ -156,6 +158,20 @@ def probe(path: Path | str, *, stream: int | None = None, decoder: str = "auto")
         tick_seconds=float(packets.time_base),
         packets=packets,
     )
+
+
+def player_seconds(path: Path | str) -> float:
+    """When players show the first picture of a file: they count from its first sound or picture.
+
+    It reads the beginning alone. Where the file cannot be read, or no picture is late, it is 0.
+
+    Returns:
+        seconds, to the millisecond.
+    """
+    with contextlib.suppress(UserError, OSError), open_video(Path(path)) as container:
+        packets = read_packet_index(container, _choose_stream(container, Path(path), None), _FIRST_PACKETS)
+        return round(_after_start(container, packets), 3) if len(packets.order) else 0.0
+    return 0.0
 
 
 def _after_start(container: InputContainer, packets: PacketIndex) -> float:

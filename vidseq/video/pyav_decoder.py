@@ -13,6 +13,8 @@ from vidseq.errors import VideoError
 from vidseq.video.container import open_video, packets_of
 from vidseq.video.geometry import Orientation
 from vidseq.video.packets import INTERLACED, PacketIndex
+from vidseq.video.pixel_aspects import AspectWatch
+from vidseq.video.resizing import scale
 
 # Only H.264 reliably marks pictures that no other picture refers to (nal_ref_idc = 0). HEVC's mark holds for one
 # temporal layer only, and FFmpeg uses no mark of other codecs.
@@ -43,6 +45,7 @@ class PyavDecoder:
         self._packets = packets
         self._skip_bad = skip_bad
         self.bad_packets: set[int] = set()
+        self._aspects: AspectWatch | None = None
 
     def decode(self, wanted: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Decodes the wanted frames in order.
@@ -51,7 +54,8 @@ class PyavDecoder:
             wanted: frame indices, ascending, without repetition. (N,)
 
         Yields:
-            the index of a frame, and its picture, uint8 (H, W, 3) RGB, of its own size. With `skip_bad`, damaged
+            the index of a frame, and its picture, uint8 (H, W, 3) RGB, of its own size, with pixels of the shape that
+            the stream's first ones have. With `skip_bad`, damaged
             frames are left out.
 
         Raises:
@@ -120,6 +124,7 @@ class PyavDecoder:
             stream = container.streams[self._stream]
             assert isinstance(stream, VideoStream)
             context = stream.codec_context
+            self._aspects = AspectWatch(container.format.name, context)
             context.thread_count = 1  # so that an error belongs to the newest packet
             skips = context.codec.canonical_name in SKIPS_UNREFERENCED and context.field_order not in INTERLACED
             last = int(np.flatnonzero(feed)[-1])
@@ -134,7 +139,9 @@ class PyavDecoder:
                     context.flush_buffers()
                 context.skip_frame = "NONREF" if skips and not own[position] else "DEFAULT"
                 try:
-                    yield from context.decode(packet)
+                    frames = context.decode(packet)
+                    self._aspects.see(int(self._packets.times[position]))
+                    yield from frames
                 except av.error.FFmpegError:
                     self._note(position, "a packet cannot be decoded")
                     if self._packets.counted:
@@ -163,4 +170,9 @@ class PyavDecoder:
         )
 
     def _upright(self, frame: VideoFrame) -> np.ndarray:
-        return self._orientation.upright(frame.to_ndarray(format="rgb24", threads=1))
+        image = frame.to_ndarray(format="rgb24", threads=1)
+        stretch = self._aspects.stretch(None if self._packets.counted else frame.pts) if self._aspects else 1
+        if stretch != 1:  # the longer side becomes several, so that no detail is lost
+            height, width = round(frame.height / min(stretch, 1)), round(frame.width * max(stretch, 1))
+            image = scale(image[None], height, width)[0]
+        return self._orientation.upright(image)

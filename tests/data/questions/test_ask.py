@@ -97,6 +97,33 @@ def test_the_new_data_set_finds_features_and_videos(kitchen: Kitchen, tmp_path: 
     assert {query.answer for query in made.queries} <= set(made.answer_labels)
 
 
+def test_where_no_link_can_be_made_one_line_says_what_to_copy(
+    kitchen: Kitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = kitchen(8, 4)
+
+    def refuse(*args: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    made = ask_questions(dataset, tmp_path / "asked")
+    assert made.queries and Dataset.load(made.folder).queries == made.queries
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f"(Operation not permitted). Copy the folder '{dataset.folder / 'features'}' there.")
+
+
+def test_a_stop_leaves_no_data_set_that_lacks_its_features(
+    kitchen: Kitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vidseq.data.questions.ask.write_dataset", stop)
+    with pytest.raises(KeyboardInterrupt):
+        ask_questions(kitchen(8, 4), tmp_path / "asked")
+    assert sorted(path.name for path in (tmp_path / "asked").iterdir()) == ["features", "questions.json"]
+
+
 def test_mistakes_are_one_line(kitchen: Kitchen, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dataset, out = kitchen(8, 4), tmp_path / "asked"
     with pytest.raises(UserError, match=r"Unknown family 'dnoe'\. Did you mean 'done'\? Known families: after"):

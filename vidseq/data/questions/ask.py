@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,9 +71,10 @@ def ask_questions(
         queries += TwinQuestions(here, durations, chosen, ages, per_video, rng).ask(split)
     _check_found(dataset, chosen if families else (), queries)
     answers = possible_answers(dataset.action_labels, actions.values(), ages)
-    made = _write(dataset, Path(out), queries, answers)
-    write_settings(made.folder, QuestionSettings(tuple(family.name for family in chosen), tuple(leave_out)))
-    return made
+    # what makes the folder a data set comes last, so that a stop leaves none that lacks the rest
+    write_settings(Path(out), QuestionSettings(tuple(family.name for family in chosen), tuple(leave_out)))
+    _link_features(dataset.folder, Path(out))
+    return _write(dataset, Path(out), queries, answers)
 
 
 def question_counts(dataset: Dataset, families: Sequence[str] = ()) -> str:
@@ -112,10 +114,23 @@ def _write(dataset: Dataset, out: Path, queries: Sequence[Query], answers: tuple
     labels = {"action": dataset.action_labels, "answer": answers}
     tasks = dataset.info.tasks and {**dataset.info.tasks, QUESTION: {}}  # none listed: all that fit are trained
     info = dataclasses.replace(dataset.info, labels=labels, tasks=tasks, question_source=SOURCE)
-    made = write_dataset(out, info, videos, dataset.segments, queries)
-    if (dataset.folder / FOLDER).is_dir():
-        (out / FOLDER).symlink_to(os.path.relpath(real_path(dataset.folder / FOLDER), real_path(out)))
-    return made
+    return write_dataset(out, info, videos, dataset.segments, queries)
+
+
+def _link_features(data: Path, out: Path) -> None:
+    """Links the features of a data set; where no links can be made, one line on the error stream says so."""
+    features = data / FOLDER
+    if not features.is_dir():
+        return
+    try:
+        (out / FOLDER).symlink_to(os.path.relpath(real_path(features), real_path(out)))
+    except (OSError, ValueError) as error:  # a file system without links, or another drive
+        reason = getattr(error, "strerror", None) or error
+        print(
+            f"vidseq: the features of '{data}' cannot be linked from '{out}' ({reason}). Copy the folder '{features}' "
+            "there.",
+            file=sys.stderr,
+        )
 
 
 def _moved(video: Video, folder: Path, out: Path) -> Video:

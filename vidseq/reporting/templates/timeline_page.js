@@ -51,9 +51,12 @@ function placeCursor() {
   line.style.left = `${x}px`;
 }
 
+// Seconds since the first picture, which players show late where the sound begins before it.
+const played = () => player.currentTime - shown.first;
+
 function setCursor(seconds, follow = true) {
   cursor = Math.min(Math.max(0, seconds), shown.duration);
-  if (follow && hasFile && Math.abs(player.currentTime - cursor) > 0.001) player.currentTime = cursor;
+  if (follow && hasFile && Math.abs(played() - cursor) > 0.001) player.currentTime = cursor + shown.first;
   const span = view[1] - view[0];
   if (cursor < view[0] || cursor > view[1]) setView(cursor - (cursor < view[0] ? 0.9 : 0.1) * span, span);
   placeCursor(); showNow();
@@ -193,7 +196,7 @@ function setScreen(here, note) {
 player.addEventListener('error', () => {
   if (shown && hasFile) setScreen(false, `The video ${decodeURI(shown.file)} cannot be shown: it is not there, or the browser cannot play it.`);
 });
-player.addEventListener('timeupdate', () => { if (playing === null) setCursor(player.currentTime, false); });
+player.addEventListener('timeupdate', () => { if (playing === null) setCursor(played(), false); });
 player.addEventListener('play', () => start());
 player.addEventListener('pause', () => stop());
 
@@ -204,7 +207,7 @@ function start() {
   if (hasFile && player.paused) player.play().catch(() => stop());
   if (!hasFile && cursor >= shown.duration) setCursor(0);
   const tick = now => {
-    setCursor(hasFile ? player.currentTime : cursor + (now - before) / 1000, false);
+    setCursor(hasFile ? played() : cursor + (now - before) / 1000, false);
     before = now;
     if (!hasFile && cursor >= shown.duration) stop(); else playing = requestAnimationFrame(tick);
   };
