@@ -43,6 +43,13 @@ def test_everything_arrives(tmp_path: Path) -> None:
     assert "1 results are no labelled intervals and are left out." in report.notes
 
 
+def test_a_box_that_the_tool_lists_as_an_interval_too_is_left_out(tmp_path: Path) -> None:
+    box = {"type": "timelinelabels", "value": {"sequence": [{"frame": 1}], "timelinelabels": ["Still"]}}
+    report = convert(tasks(tmp_path, lambda task: results(task).append(box)), tmp_path / "out")
+    assert rows(tmp_path / "out") == [(0, 1, "Movement"), (1.5, 2.5, "Still"), (3.25, 4.5, "Speech")]
+    assert "2 results are no labelled intervals and are left out." in report.notes
+
+
 @pytest.mark.parametrize(
     ("change", "options"),
     [(lambda task: None, {"fps": 12}), (lambda task: task["data"].update(fps="12.0"), {})],

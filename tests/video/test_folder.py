@@ -1,6 +1,7 @@
 """One list of what counts as a video, and one way to name videos, whoever asks."""
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,12 @@ def test_names_are_unique_plain_and_follow_the_order(parts: list[tuple[str, str,
     assert list(names) == paths
     assert len({name.casefold() for name in names.values()}) == len(paths)
     assert all(plain_name(name) == name and len(f"{name}.mp4".encode()) < 200 for name in names.values())
+
+
+@pytest.mark.parametrize("name", ["देवनागरी", "की", "ที่นี่", "café", "مُدَرِّس", "台所"])
+def test_marks_of_letters_stay_so_that_other_words_are_other_names(name: str) -> None:
+    assert plain_name(unicodedata.normalize("NFD", name)) == plain_name(name) == unicodedata.normalize("NFC", name)
+    assert plain_name(f"{name} / 2") == f"{plain_name(name)}_2"
 
 
 def test_equal_names_in_several_folders() -> None:

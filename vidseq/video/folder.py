@@ -16,7 +16,7 @@ VIDEO_SUFFIXES = frozenset(
     )
 )
 
-_UNSAFE = re.compile(r"[^\w.-]+")
+_UNSAFE = re.compile(r"[^\w.-]")
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,13 @@ def video_names(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def plain_name(name: str) -> str:
-    """Makes a name safe as a file name."""
+    """Makes a name safe as a file name: letters with their marks, such as vowels of Devanagari, digits, "-" and "."
+    stay; "_" stands for what is between them.
+    """
+    name = unicodedata.normalize("NFC", name)
+    safe = _UNSAFE.sub(lambda found: found[0] if unicodedata.category(found[0]).startswith("M") else "\0", name)
     # cut by bytes, which file systems count; a part of a character that is left over is dropped
-    short = _UNSAFE.sub("_", name).encode()[:150].decode(errors="ignore")
+    short = re.sub("\0+", "_", safe).encode(errors="replace")[:150].decode(errors="ignore")
     return short.strip("._") or "video"
 
 

@@ -23,8 +23,6 @@ INTERLACED = frozenset({2, 3, 4, 5})  # FFmpeg's numbers for orders of fields
 MAX_HOLD_SECONDS = 3600
 #: Decoding times that fall by more than this belong to a clock that started anew, as in files that were joined.
 RESTART_SECONDS = 1.0
-#: The same in transport streams, in frames: their parts may overlap, and their times fall nowhere else.
-RESTART_TS_FRAMES = 3
 
 
 @dataclass(frozen=True)
@@ -163,13 +161,15 @@ def _build(
     untimed = not pts or None in pts or len(set(pts)) < len(pts)
     falls = _falls(dts, time_base)
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-    restart = min(RESTART_SECONDS, float(RESTART_TS_FRAMES / rate if container.format.name == "mpegts" else 1))
-    keeps_clock = not untimed and falls.max(initial=0) <= restart
+    restarts = falls > RESTART_SECONDS
+    if container.format.name == "mpegts":  # parts that overlap; within a part no time falls
+        restarts |= (falls > 0) & np.append(key[1:], False)[: len(falls)]
+    keeps_clock = not untimed and not restarts.any()
     # where files were joined, packets of the transport are numbered anew, and one of the last two before seems damaged
     corrupt = corrupt & (falls == 0) & (np.append(falls[1:], 0)[: len(falls)] == 0)
     counted = not keeps_clock or container.format.name in COUNTED_CONTAINERS
     if counted:
-        times = _counted_times(dts, durations, time_base, rate, restart)
+        times = _counted_times(dts, durations, time_base, rate, restarts)
     else:
         times = np.array(pts, dtype=np.int64)
     leading = np.zeros(len(times), dtype=bool)
@@ -258,20 +258,21 @@ def _before_joint(key: np.ndarray, dts: list[int | None]) -> np.ndarray:
 
 
 def _counted_times(
-    dts: list[int | None], durations: list[int], time_base: Fraction, rate: Fraction, restart_seconds: float
+    dts: list[int | None], durations: list[int], time_base: Fraction, rate: Fraction, restarts: np.ndarray
 ) -> np.ndarray:
     """Returns times of frames that are shown in order: decoding times if they ascend, else one after another.
 
     Without times, as in a stream without a container, each frame stays as long as its packet says; if none says, as
     the rate.
 
-    Where a clock starts anew, its times continue those before, a frame later.
+    Where a clock starts anew, which `restarts` says of the packet before, its times continue those before, a frame
+    later.
     """
     step = 1 / (rate * time_base)
     known = np.array([tick for tick in dts if tick is not None], dtype=np.int64)
     if len(known) and len(known) == len(dts):
         steps = np.diff(known)
-        steps[-steps * float(time_base) > restart_seconds] = max(1, round(step))
+        steps[restarts[:-1]] = max(1, round(step))
         if (steps > 0).all():
             return known[0] + np.concatenate([[0], np.cumsum(steps)])
     if dts and not len(known) and all(durations):

@@ -22,13 +22,13 @@ class AspectWatch:
         self._changes: list[tuple[int, Fraction]] = []
 
     def see(self, time: int) -> None:
-        """Looks at the decoder after a packet of this presentation time."""
+        """Looks at the decoder after a packet of this presentation time, in any unit."""
         aspect = self._context.sample_aspect_ratio
         if self._first and aspect and aspect != self._newest:
             self._newest = aspect
             self._changes.append((time, aspect / self._first))
 
-    def stretch(self, time: int | None) -> Fraction:
-        """How much wider pixels of the frame of a time are than those of the first; None: of the newest frame."""
-        known = (factor for at, factor in reversed(self._changes) if time is None or at <= time)
+    def stretch(self, time: int) -> Fraction:
+        """How much wider pixels of the frame of a time are than those of the first."""
+        known = (factor for at, factor in reversed(self._changes) if at <= time)
         return next(known, Fraction(1))

@@ -69,7 +69,7 @@ class PyavDecoder:
                     continue  # damaged streams may show a frame again
                 if index != wanted[done] and not (self.bad_packets if fast else self._skip_bad):
                     break
-                yield index, self._upright(frame)
+                yield index, self._upright(index, frame)
                 done = int(np.searchsorted(wanted, index)) + 1
                 if done == len(wanted):
                     return
@@ -140,7 +140,7 @@ class PyavDecoder:
                 context.skip_frame = "NONREF" if skips and not own[position] else "DEFAULT"
                 try:
                     frames = context.decode(packet)
-                    self._aspects.see(int(self._packets.times[position]))
+                    self._aspects.see(position if self._packets.counted else int(self._packets.times[position]))
                     yield from frames
                 except av.error.FFmpegError:
                     self._note(position, "a packet cannot be decoded")
@@ -169,9 +169,10 @@ class PyavDecoder:
             f"{self._path}: damaged at {seconds:.2f} s of {packets.end_seconds:.2f} s: {what}. {WITHOUT_DAMAGE}"
         )
 
-    def _upright(self, frame: VideoFrame) -> np.ndarray:
+    def _upright(self, index: int, frame: VideoFrame) -> np.ndarray:
         image = frame.to_ndarray(format="rgb24", threads=1)
-        stretch = self._aspects.stretch(None if self._packets.counted else frame.pts) if self._aspects else 1
+        counted = self._packets.counted  # then packets and frames are in one order, and have no other times
+        stretch = self._aspects.stretch(index if counted else frame.pts or 0) if self._aspects else 1
         if stretch != 1:  # the longer side becomes several, so that no detail is lost
             height, width = round(frame.height / min(stretch, 1)), round(frame.width * max(stretch, 1))
             image = scale(image[None], height, width)[0]
