@@ -134,7 +134,9 @@ class _Reader:
     def _result(self, row: Row, video: Video, rate: Fraction | None) -> None:
         value = row.values.get("value")
         kind = str(row.values.get("type"))
-        is_box = isinstance(value, dict) and "sequence" in value and "ranges" not in value  # listed as both by the tool
+        is_box = (
+            isinstance(value, dict) and "sequence" in value and "ranges" not in value
+        )  # listed as both by the tool
         if not isinstance(value, dict) or is_box or kind not in ("timelinelabels", "labels"):
             self._others += 1
             return

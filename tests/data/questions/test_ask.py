@@ -115,13 +115,19 @@ def test_where_no_link_can_be_made_one_line_says_what_to_copy(
 def test_a_stop_leaves_no_data_set_that_lacks_its_features(
     kitchen: Kitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The same call goes on."""
+
     def stop(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vidseq.data.questions.ask.write_dataset", stop)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as stopping, pytest.raises(KeyboardInterrupt):
+        stopping.setattr("vidseq.data.questions.ask.write_dataset", stop)
         ask_questions(kitchen(8, 4), tmp_path / "asked")
     assert sorted(path.name for path in (tmp_path / "asked").iterdir()) == ["features", "questions.json"]
+    made = ask_questions(kitchen(8, 4), tmp_path / "asked")
+    assert FeatureStore.open_in(made.folder).videos() and made.queries
+    with pytest.raises(UserError, match="got one that exists"):
+        ask_questions(kitchen(8, 4), tmp_path / "asked")
 
 
 def test_mistakes_are_one_line(kitchen: Kitchen, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

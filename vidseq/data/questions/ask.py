@@ -12,6 +12,7 @@ from vidseq.claims import refuse_existing
 from vidseq.data.dataset import Dataset, write_dataset
 from vidseq.data.questions.families import choose_families, possible_answers
 from vidseq.data.questions.family import Family
+from vidseq.data.questions.settings import FILE as SETTINGS
 from vidseq.data.questions.settings import QuestionSettings, write_settings
 from vidseq.data.questions.twins import TwinQuestions
 from vidseq.data.questions.video_actions import actions_of, ages_of
@@ -61,7 +62,8 @@ def ask_questions(
     chosen = choose_families(families)
     if per_video < 1:
         raise UserError(f"Questions expect per_video of at least 1, got {per_video}.")
-    refuse_existing(Path(out), "A data set of questions")
+    if not _was_stopped(Path(out)):
+        refuse_existing(Path(out), "A data set of questions")
     actions = actions_of(dataset, leave_out)
     ages, rng = ages_of(dataset, actions), Random(seed)
     queries = []
@@ -117,12 +119,21 @@ def _write(dataset: Dataset, out: Path, queries: Sequence[Query], answers: tuple
     return write_dataset(out, info, videos, dataset.segments, queries)
 
 
+def _was_stopped(out: Path) -> bool:
+    """Whether a folder holds no more than what is written before the data set."""
+    if not out.is_dir() or ((out / FOLDER).is_dir() and not (out / FOLDER).is_symlink()):
+        return False
+    names = {path.name for path in out.iterdir() if not path.name.startswith(".")}
+    return bool(names) and names <= {SETTINGS, FOLDER}
+
+
 def _link_features(data: Path, out: Path) -> None:
     """Links the features of a data set; where no links can be made, one line on the error stream says so."""
     features = data / FOLDER
     if not features.is_dir():
         return
     try:
+        (out / FOLDER).unlink(missing_ok=True)
         (out / FOLDER).symlink_to(os.path.relpath(real_path(features), real_path(out)))
     except (OSError, ValueError) as error:  # a file system without links, or another drive
         reason = getattr(error, "strerror", None) or error
