@@ -37,6 +37,8 @@ class Work:
             raise RuntimeError
         if job == "full":
             raise UserError("No space.")
+        if job == "no room":
+            raise OSError(28, "No space left on device", "a/b.npy")
         if job == "die":
             os._exit(7)
         if job == "killed":
@@ -63,6 +65,11 @@ def test_all_jobs_are_done(workers):
     results = list(run_jobs(Work(), named("a", "b", "c"), workers))
     assert sorted((result.name, result.value) for result in results) == [("a 0", "a"), ("b 1", "b"), ("c 2", "c")]
     assert all(result == JobResult(result.name, result.value) for result in results)
+
+
+def test_a_full_disk_is_a_line_with_a_way_out():
+    line = "a/b.npy cannot be written: No space left on device. Make room, or name another place for it."
+    assert errors(run_jobs(Work(), {"one": "no room"}, 1)) == {"one": line}
 
 
 @pytest.mark.parametrize("workers", IN_PROCESSES)

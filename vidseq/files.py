@@ -114,6 +114,21 @@ def naming(target: Path) -> Iterator[None]:
         raise OSError(error.errno, os.strerror(error.errno), str(target)) from error
 
 
+def why_not_written(error: OSError) -> str | None:
+    """The line about a place that cannot be written, with a way out; None: the error is another."""
+    name, reason = error.filename or "A file", error.strerror
+    match error.errno:
+        case errno.EFBIG:
+            return f"{name} cannot be written: {reason} for this disk or account. Name another place for it."
+        case errno.ENOSPC | errno.EDQUOT:
+            return f"{name} cannot be written: {reason}. Make room, or name another place for it."
+        case errno.EROFS if error.filename:
+            return f"{name} cannot be written: {reason}. Name another place for it."
+        case errno.EACCES | errno.EPERM if error.filename:
+            return f"{name}: {reason}. Change its permissions or those of its folder, or name another place."
+    return None
+
+
 def remove_leftovers(folder: Path) -> None:
     """Removes the temporary files of `atomic_path` that killed processes left in a folder and those below."""
     for path in folder.rglob(".*"):

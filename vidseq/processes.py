@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar, cast
 
 from vidseq.errors import UserError
+from vidseq.files import why_not_written
 from vidseq.watch import send_progress_to
 
 Job = TypeVar("Job")
@@ -315,6 +316,8 @@ def _run(
 def _failed(name: str, error: Exception) -> JobResult[Any]:
     text = str(error).strip()
     line = text.splitlines()[0] if text else ""
+    if isinstance(error, OSError):
+        line = why_not_written(error) or line
     if not isinstance(error, (ValueError, OSError)):  # whose texts say by themselves what is wrong
         line = f"{type(error).__name__}: {line}" if line else type(error).__name__
     return JobResult(name, error=line or type(error).__name__, details=traceback.format_exc())

@@ -1,6 +1,7 @@
 import csv
 import io
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,20 @@ def test_a_terminal_shows_steps_and_loss(tmp_path: Path, monkeypatch: pytest.Mon
     assert "train:" in terminal.getvalue()
     assert "5/6" in terminal.getvalue()
     assert "loss=0.123" in terminal.getvalue()
+
+
+def test_a_full_disk_is_one_error_that_names_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = TrainingLog(RunFolder(tmp_path / "run"), total_steps=6, steps_done=0)
+
+    def fill(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tensorboard.summary.writer.record_writer.RecordWriter.write", fill)
+    hook = threading.excepthook
+    with pytest.raises(OSError, match="No space left") as caught:
+        log.add_epoch(ROW)
+    assert caught.value.filename == str(tmp_path / "run")
+    log.close()
+    assert "Traceback" not in capsys.readouterr().err and threading.excepthook != hook

@@ -20,6 +20,7 @@ from cyclopts import (
 
 from vidseq.commands.values import expected
 from vidseq.errors import unknown_name
+from vidseq.files import why_not_written
 
 
 def message(error: Exception, app: App) -> str:
@@ -44,16 +45,8 @@ def message(error: Exception, app: App) -> str:
             return f"After {first.name}, '{error.token}' needs a name, too. Write {error.argument.name} {error.token}."
         case CycloptsError():
             return " ".join(str(error).split())
-        case OSError(errno=errno.EFBIG, strerror=reason, filename=name):
-            return (
-                f"{name or 'A file'} cannot be written: {reason} for this disk or account. Name another place for it."
-            )
-        case OSError(errno=errno.ENOSPC | errno.EDQUOT, strerror=reason, filename=name):
-            return f"{name or 'A file'} cannot be written: {reason}. Make room, or name another place for it."
-        case OSError(errno=errno.EROFS, strerror=reason, filename=str(name)):
-            return f"{name} cannot be written: {reason}. Name another place for it."
-        case OSError(errno=errno.EACCES | errno.EPERM, strerror=reason, filename=str(name)):
-            return f"{name}: {reason}. Change its permissions or those of its folder, or name another place."
+        case OSError() if reason := why_not_written(error):
+            return reason
         case OSError(errno=errno.ENOTDIR, strerror=reason, filename=str(name)):
             return f"{name}: {reason}. A part of this path is a file. Name another place."
         case OSError(errno=errno.EEXIST | errno.ELOOP | errno.ENAMETOOLONG, strerror=reason, filename=str(name)):

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from vidseq.errors import UserError
+from vidseq.files import why_not_written
 from vidseq.inference.predictions import Prediction
 from vidseq.inference.row_file import FinishedVideo, RowFile
 from vidseq.inference.sources import Source, Sources
@@ -174,5 +175,7 @@ class _Count:
 def _reason(path: str, error: Exception) -> str:
     """Why a video failed, in one line that names it."""
     text = str(error) if isinstance(error, UserError | OSError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError):
+        text = why_not_written(error) or text
     line, name = " ".join(text.split()), " ".join(path.split())
     return line if name in line else f"{name}: {line}"

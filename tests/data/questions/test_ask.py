@@ -117,17 +117,19 @@ def test_a_stop_leaves_no_data_set_that_lacks_its_features(
 ) -> None:
     """The same call goes on."""
 
+    dataset = kitchen(8, 4)
+
     def stop(*args: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as stopping, pytest.raises(KeyboardInterrupt):
         stopping.setattr("vidseq.data.questions.ask.write_dataset", stop)
-        ask_questions(kitchen(8, 4), tmp_path / "asked")
+        ask_questions(dataset, tmp_path / "asked")
     assert sorted(path.name for path in (tmp_path / "asked").iterdir()) == ["features", "questions.json"]
-    made = ask_questions(kitchen(8, 4), tmp_path / "asked")
+    made = ask_questions(dataset, tmp_path / "asked")
     assert FeatureStore.open_in(made.folder).videos() and made.queries
     with pytest.raises(UserError, match="got one that exists"):
-        ask_questions(kitchen(8, 4), tmp_path / "asked")
+        ask_questions(dataset, tmp_path / "asked")
 
 
 def test_mistakes_are_one_line(kitchen: Kitchen, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
