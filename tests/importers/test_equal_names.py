@@ -62,8 +62,9 @@ def test_files_of_two_folders_are_two_videos(layout: str, project: Project, tmp_
     source.write_text(json.dumps(project(["/films/cam1/clip.mp4", "/films/cam2/clip.mp4"])))
     report = IMPORTERS[layout](source, tmp_path / "out")
     assert labels_of(tmp_path / "out") == {"clip": ["wave"], "cam2__clip": ["jump"]}
-    assert "1 videos have the file names of others in other folders, and are named with them: cam2__clip." in (
-        report.summary()
+    assert (
+        "1 videos have the names of others, of other folders or but for signs, and got names of their own: cam2"
+        in (report.summary())
     )
 
 
@@ -82,6 +83,23 @@ def test_each_finds_its_own_file(layout: str, project: Project, tmp_path: Path) 
     like = write_dataset(tmp_path / "like", DatasetInfo(name="d"), videos, [old])
     IMPORTERS[layout](source, tmp_path / "new", like=like.folder)
     assert labels_of(tmp_path / "new") == {"cam1__clip": ["jump"], "cam2__clip": ["wave"]}
+
+
+def test_names_that_differ_by_a_sign_alone_are_two_videos(tmp_path: Path) -> None:
+    folder = tmp_path / "cues"
+    folder.mkdir()
+    for name, label in (("cam 1", "wave"), ("cam_1", "jump"), ("cam_1-2", "sit")):
+        (folder / f"{name}.vtt").write_text(f"WEBVTT\n\n00:00.000 --> 00:01.000\n{label}\n")
+    report = IMPORTERS["webvtt"](folder, tmp_path / "out")
+    assert labels_of(tmp_path / "out") == {"cam_1": ["wave"], "cam_1-2": ["jump"], "cam_1-2-2": ["sit"]}
+    assert "got names of their own: cam_1-2, cam_1-2-2." in report.summary()
+    videos = [
+        Video(video=name, split="train", duration=3, path=f"films/{stem}.mp4")
+        for name, stem in (("cam_1", "cam_1"), ("cam_1-2", "cam 1"), ("cam_1-3", "cam_1-2"))
+    ]
+    like = write_dataset(tmp_path / "like", DatasetInfo(name="d"), videos)
+    IMPORTERS["webvtt"](folder / "cam 1.vtt", tmp_path / "new", like=like.folder)
+    assert labels_of(tmp_path / "new") == {"cam_1": [], "cam_1-2": ["wave"], "cam_1-3": []}
 
 
 def test_files_of_one_name_without_folders_are_refused(tmp_path: Path) -> None:

@@ -151,6 +151,16 @@ def test_a_moment_has_one_picture_and_others_are_not_missed() -> None:
     assert reader.counts.num_late == 0, "the picture at 0.6 s gave way to a newer one of its moment"
 
 
+def test_pictures_that_come_before_the_rate_is_known_count_by_it() -> None:
+    capture = FakeCapture(At(0, 0), At(1.2, 1))
+    reader, _ = reader_of(capture)
+    wait_for_pictures(reader, 2)
+    pictures = reader.sample(4)
+    assert (one := next(pictures)).index == 4 and one.pts_seconds == pytest.approx(1.2)
+    capture.steps.put(At(1.3, 2))
+    assert next(pictures).index == 5
+
+
 def test_a_source_that_ends_is_opened_again_and_the_gap_is_named() -> None:
     first, second = FakeCapture(At(0, 1)), FakeCapture(At(5, 2))
     reader, said = reader_of(first, VideoError("Connection refused"), second)

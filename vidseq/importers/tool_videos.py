@@ -1,6 +1,8 @@
 """Collects what an annotation tool has marked in videos, as a data set of its own or as new segments of another."""
 
+import itertools
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -11,6 +13,7 @@ from vidseq.data.dataset import Dataset, write_dataset
 from vidseq.data.fields import Row, listing, nearest
 from vidseq.data.schema import FRAME_LABEL, NEXT_ACTION, DatasetInfo, Segment, Video
 from vidseq.data.splits import assign_splits
+from vidseq.data.video_names import videos_by_name
 from vidseq.errors import DataError, UserError
 from vidseq.importers.annotations import UNKNOWN, Annotations, VideoFiles
 from vidseq.importers.conversion import ConversionReport, Findings
@@ -66,12 +69,14 @@ class ToolVideos:
         self.findings = Findings(skip_bad)
         self._out, self._split = out, split
         self._like = None if like is None else Dataset.load(like)
+        self._like_files = None if self._like is None else videos_by_name(self._like)
         self._files = VideoFiles(videos, out) if videos else None
         self._found = Annotations(self.findings)
         self._videos: dict[str, Video] = {}
         self._plays, self._late, self._early = plays, dict[str, float](), 0
         self._other_rates: dict[str, str] = {}
         self._media: dict[tuple[str, str], str] = {}
+        self._originals: dict[str, str] = {}
         self._renamed: dict[str, None] = {}
 
     def read_files(self, read: Callable[[Path], None]) -> None:
@@ -114,7 +119,7 @@ class ToolVideos:
                 path = self._like.video_path(video.video)
                 self._late[video.video] = 0.0 if path is None or not self._plays else player_seconds(path)
         else:
-            name = self._own_name(row, names[0], media) if named_by_media else plain_name(names[0])
+            name = self._own_name(row, names[0], media if named_by_media else "")
             video = Video(video=name, split=self._split or "train", duration=duration or UNKNOWN, fps=fps)
             video = self._videos.get(name) or self._with_file(row, video, (*names, _path(media) or names[0]))
         self._videos[video.video] = video
@@ -183,8 +188,8 @@ class ToolVideos:
         self._note_clock()
         if self._renamed:
             self.findings.notes.append(
-                f"{len(self._renamed)} videos have the file names of others in other folders, and are named with "
-                f"them: {listing(self._renamed, 3)}."
+                f"{len(self._renamed)} videos have the names of others, of other folders or but for signs: their own "
+                f"names are {listing(self._renamed, 3)}."
             )
         if self._like is not None:
             dataset = self._updated(self._like, videos, segments)
@@ -205,9 +210,10 @@ class ToolVideos:
             )
 
     def _video_of_like(self, row: Row, names: Sequence[str]) -> Video:
-        assert self._like is not None
+        assert self._like is not None and self._like_files is not None
         known = self._like.videos
-        found = next((name for name in (*names, *map(plain_name, names)) if name in known), None)
+        by_file = (videos[0].video for name in names if len(videos := self._like_files.get(name, ())) == 1)
+        found = next((name for name in (*names, *by_file, *map(plain_name, names)) if name in known), None)
         if found is None:
             raise row.error(
                 f"expects a video of the data set '{self._like.info.name}', got '{names[0]}'."
@@ -216,14 +222,20 @@ class ToolVideos:
         return known[found]
 
     def _own_name(self, row: Row, name: str, media: str) -> str:
-        """A name that no file of another folder has, of those that one file of the tool names."""
-        source = row.where.partition(":")[0]
-        for candidate in map(plain_name, (name, *folder_names(media))):
-            if self._media.setdefault((source, candidate), media) == media:
-                if candidate != plain_name(name):
-                    self._renamed[candidate] = None
-                return candidate
-        raise row.error(f"expects a video of its own name, got '{media}' beside another of that name. Rename one.")
+        """Makes the name of a video plain, and its own.
+
+        Other names stay other names, such as "cam 1" and "cam_1". Files of one name in two folders are two videos, if
+        one file of the tool names both.
+        """
+        source, original, first = row.where.partition(":")[0], unicodedata.normalize("NFC", name), plain_name(name)
+        numbered = (f"{first}-{number}" for number in itertools.count(2))
+        for candidate in itertools.chain([first], map(plain_name, folder_names(media)), numbered):
+            same_name = self._originals.setdefault(candidate, original) == original
+            if same_name and self._media.setdefault((source, candidate), media) == media:
+                break
+        if candidate != first:
+            self._renamed[candidate] = None
+        return candidate
 
     def _with_file(self, row: Row, video: Video, names: Sequence[str]) -> Video:
         if self._files is None:

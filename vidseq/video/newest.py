@@ -5,7 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from vidseq.errors import VideoError
@@ -144,6 +144,8 @@ class Connection:
                 self._clock.wait(self._changed, left)
             taken, self._newest = self._newest, None
             if taken is not None:
+                # it may have come before the rate of sampling was known
+                taken = replace(taken, index=self._times.index(taken.arrived))
                 self._times.taken = taken.index
             return taken
 
