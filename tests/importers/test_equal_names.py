@@ -62,10 +62,7 @@ def test_files_of_two_folders_are_two_videos(layout: str, project: Project, tmp_
     source.write_text(json.dumps(project(["/films/cam1/clip.mp4", "/films/cam2/clip.mp4"])))
     report = IMPORTERS[layout](source, tmp_path / "out")
     assert labels_of(tmp_path / "out") == {"clip": ["wave"], "cam2__clip": ["jump"]}
-    assert (
-        "1 videos have the names of others, of other folders or but for signs, and got names of their own: cam2"
-        in (report.summary())
-    )
+    assert "or but for signs: their own names are cam2__clip." in report.summary()
 
 
 @both
@@ -92,7 +89,7 @@ def test_names_that_differ_by_a_sign_alone_are_two_videos(tmp_path: Path) -> Non
         (folder / f"{name}.vtt").write_text(f"WEBVTT\n\n00:00.000 --> 00:01.000\n{label}\n")
     report = IMPORTERS["webvtt"](folder, tmp_path / "out")
     assert labels_of(tmp_path / "out") == {"cam_1": ["wave"], "cam_1-2": ["jump"], "cam_1-2-2": ["sit"]}
-    assert "got names of their own: cam_1-2, cam_1-2-2." in report.summary()
+    assert "their own names are cam_1-2, cam_1-2-2." in report.summary()
     videos = [
         Video(video=name, split="train", duration=3, path=f"films/{stem}.mp4")
         for name, stem in (("cam_1", "cam_1"), ("cam_1-2", "cam 1"), ("cam_1-3", "cam_1-2"))
