@@ -115,6 +115,20 @@ def _holding(record: Record, question: Question, time: float, noise: float) -> s
     return None if child is None else _pick(list(record.find(child, "holds", at=time)), "last")
 
 
+def _held_by(record: Record, question: Question, time: float, noise: float) -> str | None:
+    holds = [fact for fact in record.find(None, "holds") if fact.value == question.subject]
+    return _pick(list(record.find(holds[-1].entity, "shirt")), "last") if holds else None
+
+
+def _held(record: Record, question: Question, time: float, noise: float) -> str | None:
+    return _pick(list(record.find(None, "holds")), question.which)
+
+
+def _put_away(record: Record, question: Question, time: float, noise: float) -> str | None:
+    boxed = list(record.find(None, "box"))
+    return None if not boxed else boxed[0 if question.which == "first" else -1].entity
+
+
 def _next(record: Record, question: Question, time: float, noise: float) -> str | None:
     child = wearer(record, question.subject, time)
     return None if child is None else ObservedHistory(record, noise).likeliest(child, 0.0, time)
@@ -139,5 +153,8 @@ KINDS: dict[str, Callable[[Record, Question, float, float], str | None]] = {
     "first_held": _first_held,
     "holder": _holder,
     "holding": _holding,
+    "held_by": _held_by,
+    "held": _held,
+    "put_away": _put_away,
     "next": _next,
 }

@@ -42,7 +42,7 @@ TURNS = {
     NEXT_ACTION: 2 * len(set(DECIDED_BY)),
     "color_now": 2,
     "doing": 3,
-    "color_then": 3,
+    "color_then": 5,
     "who": 6,
     "first_last": 2,
     "hidden": 4,
@@ -50,11 +50,15 @@ TURNS = {
     "order": 6,
     "who_did": 6,
     "holding": 2,
+    "held_by": 4,
+    "held": 3,
+    "put_away": 2,
 }
 
-#: What is asked in training alone, where one of some families is asked. Who held something up, and what was held up
-#: first, must be seen when it happens, and no other question asks what a child holds up.
-ASKED_BESIDE = {"holding": ("who_did", "order")}
+#: What is asked in training alone, where one of some families is asked: the steps to answers that join several moments.
+#: Who held something up, and what was held up first, must be seen when it happens; then the shirt of who held it leads
+#: to the name, and what was first of all is often what was first of two. Without these steps, neither was learnt.
+ASKED_BESIDE = {"holding": ("who_did", "order"), "held_by": ("who_did",), "held": ("order",), "put_away": ("order",)}
 
 #: Share of the questions about names that are kept where the names that were shown, one or none, are the answer: then
 #: nobody need know who wears which name, and none would learn it.
@@ -341,6 +345,18 @@ def _holding(moment: Moment, rng: Random) -> Question | None:
     return _of_a_child("holding", moment, rng)
 
 
+def _held_by(moment: Moment, rng: Random) -> Question:
+    return Question("held_by", rng.choice(GIFTS[: moment.config.num_gifts]))
+
+
+def _held(moment: Moment, rng: Random) -> Question:
+    return Question("held", "gift", rng.choice(_WHICH))
+
+
+def _put_away(moment: Moment, rng: Random) -> Question:
+    return Question("put_away", "toy", rng.choice(_WHICH))
+
+
 _DRAWN: dict[str, Callable[[Moment, Random], Question | None]] = {
     NEXT_ACTION: _next,
     "color_now": _color_now,
@@ -353,6 +369,9 @@ _DRAWN: dict[str, Callable[[Moment, Random], Question | None]] = {
     "order": _order,
     "who_did": _who_did,
     "holding": _holding,
+    "held_by": _held_by,
+    "held": _held,
+    "put_away": _put_away,
 }
 
 
@@ -366,6 +385,9 @@ _NUM_ANSWERS: dict[str, Callable[[ClassroomConfig], int]] = {
     "order": lambda config: 2,
     "who_did": lambda config: config.num_names,
     "holding": lambda config: config.num_gifts,
+    "held_by": lambda config: config.num_colors,
+    "held": lambda config: config.num_gifts,
+    "put_away": lambda config: config.num_toys,
 }
 
 
@@ -399,4 +421,7 @@ def _all_questions(family: str, config: ClassroomConfig) -> list[Question]:
         ],
         "who_did": [Question("holder", gift) for gift in gifts],
         "holding": [Question("holding", shirt) for shirt in config.colors],
+        "held_by": [Question("held_by", gift) for gift in gifts],
+        "held": [Question("held", "gift", which) for which in _WHICH],
+        "put_away": [Question("put_away", "toy", which) for which in _WHICH],
     }[family]

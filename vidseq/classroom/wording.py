@@ -93,6 +93,31 @@ _FORMS: dict[tuple[str, str], tuple[str, ...]] = {
         "What is the child with the {subject} shirt holding up now?",
         "The child in {subject}: what does it hold up?",
     ),
+    ("held_by", ""): (
+        "What colour is the shirt of the child that held up the {subject}?",
+        "In which shirt was the child that held the {subject} up?",
+        "The child that held up the {subject}: which shirt does it have?",
+    ),
+    ("held", "last"): (
+        "What was held up last?",
+        "Which did a child hold up last?",
+        "What did a child hold up last?",
+    ),
+    ("put_away", "last"): (
+        "What was put into a box last?",
+        "What went into a box last?",
+        "Which was put away last?",
+    ),
+    ("held", "first"): (
+        "What was held up first?",
+        "Which did a child hold up first?",
+        "What did a child hold up first?",
+    ),
+    ("put_away", "first"): (
+        "What was put into a box first?",
+        "What went into a box first?",
+        "Which was put away first?",
+    ),
     ("next", ""): (
         "What will the child in the {subject} shirt do next?",
         "What does the child with the {subject} shirt do next?",
@@ -121,6 +146,11 @@ _SENTENCES: dict[tuple[str, str], str] = {
     ("first_held", ""): "the {answer} was held up first",
     ("holder", ""): "{answer} held up the {subject}",
     ("holding", ""): "the child in {subject} holds up the {answer}",
+    ("held_by", ""): "the child in {answer} held up the {subject}",
+    ("held", "last"): "the {answer} was held up last",
+    ("held", "first"): "the {answer} was held up first",
+    ("put_away", "last"): "the {answer} was put away last",
+    ("put_away", "first"): "the {answer} was put away first",
     ("next", ""): "the child in {subject} will be {doing}",
 }
 
