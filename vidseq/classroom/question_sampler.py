@@ -75,8 +75,8 @@ FAMILIES_TRIED = 6
 RATE_WORLDS = 200
 RATE_TIMES = 16
 
-#: Families that no single frame answers.
-_OF_SEVERAL_FRAMES = (NEXT_ACTION, "order")
+#: Families that no single frame answers, and those of which another family asks a frame.
+_NEVER_STANDING = (NEXT_ACTION, "order", "held_by", "held", "put_away")
 
 _SHOWING = ("card", "television")
 _WHICH = ("first", "last")
@@ -102,7 +102,7 @@ class QuestionSampler:
 
     def standing(self) -> list[str]:
         """A question for each thing that a frame may show; see `QuestionSource.standing`."""
-        families = dict.fromkeys(family for family in self._families if family not in _OF_SEVERAL_FRAMES)
+        families = dict.fromkeys(family for family in self._families if family not in _NEVER_STANDING)
         things = {
             (question.kind, question.subject): question
             for family in families
