@@ -114,6 +114,19 @@ def test_short_clips_are_asked_about_the_present_and_long_ones_about_the_past() 
     assert shares[0] > 0.9 > 0.6 > shares[1]
 
 
+def test_most_questions_about_the_first_or_last_of_several_need_their_order() -> None:
+    """What was seen once answers both; where it is on view, it is asked as often as ever, for a frame teaches it."""
+    rng, shares = np.random.default_rng(0), {True: [], False: []}
+    for k, time in enumerate(rng.uniform(12.0, 36.0, size=300)):
+        video = f"train_{k % 60:05d}"
+        colors = list(world_of(CONFIG, video).record().window(-1.0, time).find("chair", "color"))
+        asked = [query for query in SAMPLER.draw(video, time, 12, rng) if query.family == "color_then"]
+        if colors:
+            on_view = colors[-1].end >= time - 1e-6
+            shares[on_view] += [colors[0].value != colors[-1].value] * len(asked)
+    assert np.mean(shares[False]) > 0.6 > np.mean(shares[True])
+
+
 def test_one_state_of_the_generator_gives_one_draw() -> None:
     assert draw(seed=3) == draw(seed=3) != draw(seed=4)
 

@@ -64,6 +64,12 @@ ASKED_BESIDE = {"holding": ("who_did", "order"), "held_by": ("who_did",), "held"
 #: nobody need know who wears which name, and none would learn it.
 LONE_NAME_KEPT = 0.2
 
+#: Share of the questions about the first, or last, of several that are kept where first and last are the same, and on
+#: view no more: else most teach nothing of order, and the chair's colours were learnt without it.
+ONLY_ONE_KEPT = 0.3
+NOW_SECONDS = 0.01
+_OF_SEVERAL = ("color_then", "first_last", "held")
+
 #: Share of the questions about next actions that name the present action, or the card or programme.
 HINTED = 0.3
 
@@ -143,7 +149,7 @@ class QuestionSampler:
             return 1 / DECIDED_BY.count(moment.decider(question.subject))
         kept = LONE_NAME_KEPT if family in ("who", "who_did") and moment.names in ({found}, set()) else 1.0
         if found not in NOTHING:
-            return kept
+            return ONLY_ONE_KEPT if family in _OF_SEVERAL and _is_only_one(moment, question, found) else kept
         wanted = 1 / (1 + _NUM_ANSWERS[family](self.config))
         return kept * self.rates.unanswered_kept(family, wanted, moment.time, moment.time - moment.since)
 
@@ -247,6 +253,13 @@ def _answer(moment: Moment, family: str, question: Question) -> str | None:
     if family == "count":
         return found if int(found) <= MAX_COUNT else None
     return None if family == "color_now" and found == UNKNOWN else found
+
+
+def _is_only_one(moment: Moment, question: Question, found: str) -> bool:
+    """Whether the first and the last are the same, and on view no more."""
+    other = dataclasses.replace(question, which="last" if question.which == "first" else "first")
+    now = moment.record.window(moment.time - NOW_SECONDS, moment.time)
+    return _ideal_answer(moment.record, moment, other) == found and _ideal_answer(now, moment, question) == UNKNOWN
 
 
 def _ideal_answer(record: Record, moment: Moment, question: Question) -> str:
