@@ -49,9 +49,9 @@ TURNS = {
     "count": 4,
     "order": 6,
     "who_did": 6,
-    "holding": 2,
-    "held_by": 4,
-    "held": 3,
+    "holding": 4,
+    "held_by": 5,
+    "held": 5,
     "put_away": 2,
 }
 
