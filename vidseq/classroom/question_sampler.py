@@ -44,7 +44,7 @@ TURNS = {
     "doing": 3,
     "color_then": 5,
     "who": 6,
-    "first_last": 2,
+    "first_last": 4,
     "hidden": 4,
     "count": 4,
     "order": 6,
