@@ -43,7 +43,12 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, valid: Tensor) -> Tensor:
 
 
 def attend_independent_queries(
-    q: Tensor, k: Tensor, v: Tensor, past: Sequence[tuple[Tensor, Tensor]], valid: Tensor
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    past: Sequence[tuple[Tensor, Tensor]],
+    valid: Tensor,
+    added: Tensor | None = None,
 ) -> Tensor:
     """Softmax attention of every query to the past and to its own key; queries do not see each other.
 
@@ -53,12 +58,15 @@ def attend_independent_queries(
         v: their own values, like `q`.
         past: keys and values that all queries see, each (B, H, N, d), in parts, which may be separate tensors.
         valid: bool (B, N of all parts), or (B, Q, N) for each query; False for keys that must not be seen.
+        added: added to the scores of the past, (B, H, Q, N); None: nothing.
 
     Returns:
         (B, H, Q, d).
     """
     q = q * q.shape[-1] ** -0.5
     scores = torch.cat([*(q @ keys.transpose(2, 3) for keys, _ in past), (q * k).sum(dim=-1, keepdim=True)], dim=-1)
+    if added is not None:
+        scores = scores + F.pad(added, (0, 1))
     if not bool(valid.all()):
         seen = F.pad(valid, (0, 1), value=True)
         scores = scores.masked_fill(~(seen[:, None, None] if seen.ndim == 2 else seen[:, None]), -torch.inf)

@@ -170,6 +170,10 @@ class RowQueries(NamedTuple):
         visible = (frame < seen) & F.pad(in_past, (0, num_frames), value=True)[:, None]
         return visible if reach is None else visible & (frame >= seen - reach)
 
+    def ages(self, num_past: int, num_frames: int) -> Tensor:
+        """How many frames before each query the past and the new frames stand, int64 (B, Q, N + T)."""
+        return self.seen[..., None] - torch.arange(-num_past, num_frames, device=self.seen.device)
+
     def flatten(self, answers: Tensor) -> Tensor:
         """Puts answers (B, Q, D) into the order in which the queries were given, (N, D)."""
         return answers.flatten(0, 1).index_select(0, self.slots)
