@@ -55,7 +55,7 @@ TURNS = {
     "put_away": 2,
 }
 
-#: What is asked in training alone, where one of some families is asked: the steps to answers that join several moments.
+#: What is asked in training alone, where one of some families is asked: the steps to what joins several moments.
 #: Who held something up, and what was held up first, must be seen when it happens; then the shirt of who held it leads
 #: to the name, and what was first of all is often what was first of two. Without these steps, neither was learnt.
 ASKED_BESIDE = {"holding": ("who_did", "order"), "held_by": ("who_did",), "held": ("order",), "put_away": ("order",)}
