@@ -7,7 +7,15 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from vidseq.files import atomic_path, atomic_write, parse_json, remove_leftovers, set_aside, why_no_array
+from vidseq.files import (
+    atomic_path,
+    atomic_write,
+    parse_json,
+    refuse_unwritable,
+    remove_leftovers,
+    set_aside,
+    why_no_array,
+)
 
 
 def test_the_file_appears_whole_with_its_folders(tmp_path: Path) -> None:
@@ -33,6 +41,17 @@ def test_an_error_names_the_file_that_the_user_knows(tmp_path: Path, named: bool
     with pytest.raises(OSError, match="No space left on device") as error, atomic_path(target) as temporary:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"file:{temporary}" if named else None)
     assert error.value.filename == str(target)
+
+
+@pytest.mark.parametrize("place", ["new/deep/rows.csv", "new.html", "."])
+def test_a_place_that_cannot_be_written_is_refused_before_work(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_unwritable(tmp_path / place)
+    monkeypatch.setattr(os, "access", lambda folder, mode: Path(folder) != tmp_path)
+    with pytest.raises(OSError, match="Permission denied") as error:
+        refuse_unwritable(tmp_path / place)
+    assert error.value.filename == str(tmp_path / place) and not list(tmp_path.iterdir())
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

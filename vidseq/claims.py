@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vidseq.errors import UserError
-from vidseq.files import atomic_write, naming, parse_json, real_path
+from vidseq.files import atomic_write, naming, parse_json, real_path, refuse_unwritable
 
 try:
     import fcntl
@@ -211,6 +211,7 @@ def check_results_folder(out: Path) -> None:
 
     Raises:
         UserError: a file, or the folder of a run or model, is there.
+        OSError: it cannot be written.
     """
     if out.exists() and not out.is_dir():
         raise UserError(f"--out expects a folder, got the file '{out}'. Name another one.")
@@ -219,6 +220,7 @@ def check_results_folder(out: Path) -> None:
             f"--out expects a folder of its own, got '{out}', which holds a model. Name one in it, such as "
             f"'{out / 'evaluation'}'."
         )
+    refuse_unwritable(out)
 
 
 def check_page_name(out: Path | str, option: str) -> None:
@@ -230,12 +232,14 @@ def check_page_name(out: Path | str, option: str) -> None:
 
     Raises:
         UserError: another ending, or a folder.
+        OSError: it cannot be written.
     """
     out = Path(out)
     if out.is_dir():
         raise UserError(f"{option} expects a page, got the folder '{out}'. Name a file in it that ends in .html.")
     if out.suffix.lower() not in PAGE_SUFFIXES:
         raise UserError(f"{option} expects a page, a file that ends in .html, got '{out}'.")
+    refuse_unwritable(out)
 
 
 def _refuse_files(folder: Path, kind: str, fix: str) -> None:

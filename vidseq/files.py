@@ -129,6 +129,22 @@ def why_not_written(error: OSError) -> str | None:
     return None
 
 
+def refuse_unwritable(path: Path) -> None:
+    """Refuses a place for results that cannot be written, before long work rather than after it.
+
+    Args:
+        path: a file or folder to be; what is there of the folders above it counts.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    place = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+    if not os.access(place, os.W_OK):
+        read_only = hasattr(os, "statvfs") and os.statvfs(place).f_flag & os.ST_RDONLY
+        reason = errno.EROFS if read_only else errno.EACCES
+        raise OSError(reason, os.strerror(reason), str(path))
+
+
 def remove_leftovers(folder: Path) -> None:
     """Removes the temporary files of `atomic_path` that killed processes left in a folder and those below."""
     for path in folder.rglob(".*"):

@@ -70,6 +70,16 @@ def test_the_model_s_folder_is_known_by_its_run(toy_world, run):
     assert "| toy-lstm | lstm |" in text
 
 
+def test_a_disk_that_is_full_at_the_end_costs_no_table(toy_world, run, tmp_path, monkeypatch, capsys):
+    def fill(*args):
+        raise OSError(28, "No space left on device", str(tmp_path / "out"))
+
+    monkeypatch.setattr("vidseq.evaluation.models.timeline_page", fill)
+    with pytest.raises(OSError, match="No space left"):
+        evaluate_models(toy_world[0].folder, [run], limit=4, out=tmp_path / "out")
+    assert capsys.readouterr().out.strip() == evaluate_models(toy_world[0].folder, [run], limit=4).strip()
+
+
 def test_refusals(toy_world, toy_model, run, tmp_path):
     from dataclasses import replace
 

@@ -153,15 +153,17 @@ def probe(
     """
     from vidseq.data.dataset import Dataset, refuse_table
     from vidseq.features.store import FeatureStore
+    from vidseq.files import refuse_unwritable
     from vidseq.probing import probe_features
 
     if out is not None:
         refuse_table(out, "--out")
+        refuse_unwritable(out)
     found = probe_features(Dataset.load(data), FeatureStore.open_in(data, features), split=split,
                            anticipation_seconds=anticipation, limit=limit, steps=steps, seed=seed)  # fmt: skip
+    print(found.to_json() if json else found.table(questions=questions), flush=True)  # before the disk may be full
     if out is not None:
         found.write_csv(out)
-    print(found.to_json() if json else found.table(questions=questions))
 
 
 def database_build(

@@ -97,13 +97,24 @@ def evaluate_models(
     Raises:
         UserError: no model has a task of the data set, contexts or controls are wrong, or `out` holds a run.
         FingerprintError: a model was trained on other features.
+        OSError: `out` cannot be written; if the disk is full at the end, the tables are printed before.
     """
     if out is not None:
         check_results_folder(Path(out))
     measured = measure_models(data, models, split=split, contexts=contexts, controls=controls, features=features,
                               device=device, limit=limit, also=also, ensemble=ensemble)  # fmt: skip
-    folder, name = None if out is None else Path(out), measured.dataset.info.name
-    texts = []
+    if out is None:
+        return _tables(measured, None, split, also)
+    try:
+        return _tables(measured, Path(out), split, also)
+    except OSError:
+        print(_tables(measured, None, split, also), flush=True)
+        raise
+
+
+def _tables(measured: Measured, folder: Path | None, split: str, also: Sequence[ModelReport]) -> str:
+    """The tables as Markdown; writes all files to a folder."""
+    texts, name = [], measured.dataset.info.name
     if measured.answered or measured.labelled:
         texts.append(_report(measured.answered, measured.labelled, folder, name))
     if folder is not None:

@@ -27,7 +27,7 @@ from vidseq.explain.figure import count_frames, important_past_figure
 from vidseq.explain.find import ImportantPast, find_important_past
 from vidseq.explain.tiles import tiles_of
 from vidseq.features.store import FeatureStore
-from vidseq.files import atomic_write
+from vidseq.files import atomic_write, refuse_unwritable
 from vidseq.inference.model_features import open_features
 from vidseq.inference.predictor import Predictor
 from vidseq.progress import progress
@@ -118,7 +118,9 @@ def explain_prediction(
     Raises:
         UserError: there is no query at that time, or there are several; or the model writes its answers in words.
         DataError: the video does not exist.
+        OSError: `out` cannot be written.
     """
+    refuse_unwritable(Path(out))
     explainer = _open(data, model, deletion=deletion, features=features, device=device)
     query = find_query(explainer.queries, explainer.dataset, video, time, question, explainer.may_ask)
     found = explainer.find(query, max_blocks)
@@ -159,7 +161,9 @@ def explain_predictions(
 
     Raises:
         UserError: no query of the split has evidence, or the model answers none of those correctly.
+        OSError: `out` cannot be written.
     """
+    refuse_unwritable(Path(out))
     explainer = _open(data, model, deletion=deletion, features=features, device=device)
     videos = {video.video for video in explainer.dataset.split(split)}
     queries = [query for query in explainer.queries if query.video in videos and query.evidence]

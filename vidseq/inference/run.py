@@ -12,6 +12,7 @@ from vidseq.claims import check_page_name
 from vidseq.data.dataset import Dataset
 from vidseq.data.format import INFO_FILE, QUERIES_FILE, SEGMENTS_FILE, VIDEOS_FILE
 from vidseq.errors import UserError
+from vidseq.files import refuse_unwritable
 from vidseq.inference.batch import Batch
 from vidseq.inference.dataset_queries import DatasetQueries
 from vidseq.inference.predictions import Prediction, formatter, to_json
@@ -167,6 +168,7 @@ def _annotated_files(found: Sources, save_video: Path | None) -> Mapping[Source,
 
     Raises:
         UserError: a file is named for several videos, or a folder for a live source.
+        OSError: nothing can be written there.
     """
     if save_video is None:
         return {}
@@ -188,6 +190,7 @@ def _annotated_files(found: Sources, save_video: Path | None) -> Mapping[Source,
     for video, target in targets.items():
         if not is_live(video.path):
             refuse_source(video.path, target)
+    refuse_unwritable(save_video)
     return targets
 
 
