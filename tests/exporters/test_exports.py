@@ -1,6 +1,7 @@
 """What the files of exports hold: predictions with scores, rates, and what a tool needs beside."""
 
 import dataclasses
+import errno
 import json
 from collections.abc import Iterable
 from fractions import Fraction
@@ -112,6 +113,22 @@ def test_a_tool_that_counts_frames_needs_the_rate(layout: str, tmp_path: Path) -
     with pytest.raises(DataError, match=rf"The {layout} layout counts frames .* got none for 'b'\. Add fps"):
         export_dataset(dataset(tmp_path, videos), layout, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_leaves_no_part_of_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = dataset(tmp_path)
+
+    def fill(path: Path, text: str) -> None:
+        if path.name == "b.vtt":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        path.write_text(text)
+
+    with monkeypatch.context() as full, pytest.raises(OSError, match="No space left") as caught:
+        full.setattr("vidseq.exporters.export.atomic_write", fill)
+        export_dataset(made, "webvtt", tmp_path / "out")
+    assert caught.value.filename == str(tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert export_dataset(made, "webvtt", tmp_path / "out").files == ("a.vtt", "b.vtt")
 
 
 def test_xml_has_no_control_characters(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """Exports the segments of a data set, or predictions of them, to an annotation tool."""
 
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidseq.claims import refuse_existing
+from vidseq.claims import refuse_existing, scratch_folder
 from vidseq.data.dataset import Dataset
 from vidseq.data.fields import TIME_TOLERANCE, Row, nearest
 from vidseq.data.format import round_seconds
@@ -15,7 +16,7 @@ from vidseq.data.video_names import videos_by_name
 from vidseq.errors import DataError, unknown_name
 from vidseq.exporters.content import AnnotatedVideo, Annotation, ExportContent
 from vidseq.exporters.registry import EXPORTERS
-from vidseq.files import atomic_write, real_path
+from vidseq.files import NOT_WRITABLE, atomic_write, real_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +74,7 @@ def export_dataset(
     content = _content(dataset, None if predictions is None else Path(predictions), splits)
     write = EXPORTERS[layout]
     files = dict(write(content.for_players() if write.plays else content))
-    for name, text in files.items():
-        atomic_write(out / name, text)
+    _write(files, out)
     return ExportReport(
         folder=out,
         files=tuple(files),
@@ -82,6 +82,25 @@ def export_dataset(
         num_annotations=sum(len(video.annotations) for video in content.videos),
         notes=tuple(content.notes),
     )
+
+
+def _write(files: Mapping[str, str], out: Path) -> None:
+    """Writes all files of a new folder or none; in one that is there, each file is whole."""
+    if out.exists():
+        for name, text in files.items():
+            atomic_write(out / name, text)
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with scratch_folder(out.parent, f".{out.name}") as made:
+            for name, text in files.items():
+                atomic_write(made / name, text)
+            made.chmod(0o755)
+            made.rename(out)
+    except OSError as error:
+        if error.errno not in NOT_WRITABLE:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno or 0), str(out)) from error  # not a folder for a while
 
 
 def _content(dataset: Dataset, predictions: Path | None, splits: Sequence[str]) -> ExportContent:
