@@ -99,6 +99,20 @@ def test_names_that_differ_by_a_sign_alone_are_two_videos(tmp_path: Path) -> Non
     assert labels_of(tmp_path / "new") == {"cam_1": [], "cam_1-2": ["wave"], "cam_1-3": []}
 
 
+def test_subtitles_may_have_the_suffix_of_their_video_in_their_name(tmp_path: Path) -> None:
+    for suffix, seconds in (("mp4", 1), ("mkv", 2)):
+        with VideoWriter(tmp_path / "films" / f"clip.{suffix}", fps=2) as writer:
+            writer.write(_black(2 * seconds))
+    source = tmp_path / "clip.mkv.vtt"
+    source.write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nwave\n")
+    IMPORTERS["webvtt"](source, tmp_path / "out", videos=tmp_path / "films")
+    (video,) = Dataset.load(tmp_path / "out").videos.values()
+    assert video.path is not None and video.path.endswith("clip.mkv") and video.duration == 2
+    like = write_dataset(tmp_path / "like", DatasetInfo(name="d"), [Video(video="clip", split="train", duration=3)])
+    IMPORTERS["webvtt"](source, tmp_path / "new", like=like.folder)
+    assert labels_of(tmp_path / "new") == {"clip": ["wave"]}
+
+
 def test_files_of_one_name_without_folders_are_refused(tmp_path: Path) -> None:
     project = via(["clip.mp4", "clip.mp4"])
     assert isinstance(project, dict)

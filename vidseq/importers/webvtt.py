@@ -18,7 +18,7 @@ from vidseq.data.tables import read_text
 from vidseq.errors import DataError
 from vidseq.importers.base import importer
 from vidseq.importers.conversion import ConversionReport
-from vidseq.importers.tool_videos import ToolVideos, clock_seconds, one_line
+from vidseq.importers.tool_videos import ToolVideos, clock_seconds, media_name, one_line
 
 #: Blocks of WebVTT that are no cues.
 _NO_CUES = re.compile(r"(NOTE|STYLE|REGION)(\s|$)")
@@ -45,7 +45,7 @@ def convert(
     The text of a cue is the label, without tags. Cues without text are left out.
 
     Args:
-        source: a file, or a folder of files; a file has the name of its video.
+        source: a file, or a folder of files; a file has the name of its video, with or without its suffix.
         out: the new data set.
         like: a data set that has the videos; it gives splits, durations and rates, and keeps segments of other videos.
         videos: the folder of the video files; without it and like, a video ends with its last action.
@@ -78,7 +78,7 @@ class _Reader:
 
     def read(self, path: Path) -> None:
         blocks = list(_blocks(path))
-        video = self._found.add_video(Row(path.name, {}), path.stem)
+        video = self._found.add_video(Row(path.name, {}), path.stem, media_name(path.stem))
         for row, lines in blocks:
             with self._found.findings.row():
                 start, end, texts = _cue(row, lines, tags=path.suffix.lower() == ".vtt")
