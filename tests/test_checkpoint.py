@@ -10,6 +10,9 @@ from vidseq.checkpoint import WEIGHTS_FILE, load_model, save_model
 from vidseq.errors import FingerprintError, ModelError
 from vidseq.model import ModelConfig, VideoReasoner
 
+OPTIONS_OF_VERSION_1 = ["feature_dim", "labels", "tasks", "dim", "head", "head_options", "causal", "vocabulary"]
+OPTIONS_OF_VERSION_1 += ["fps", "fingerprint", "dropout", "feature_dropout", "word_dropout"]
+
 
 @pytest.fixture
 def folder(toy_model: VideoReasoner, tmp_path: Path) -> Path:
@@ -40,6 +43,29 @@ def test_a_model_from_before_places_had_statistics_of_their_own_answers_as_it_di
     save_file(weights, tmp_path / WEIGHTS_FILE)
     features = torch.randn(2, 5, 4, 6)
     assert torch.equal(load_model(tmp_path, "cpu")(features), model(features))
+
+
+def test_a_model_of_version_1_answers_as_it_did(toy_model: VideoReasoner, folder: Path) -> None:
+    """Version 1 read questions without the sum of their words, and its configs lack what came later."""
+    assert toy_model.encoder is not None
+    torch.nn.init.zeros_(toy_model.encoder.words.weight)
+    torch.nn.init.zeros_(toy_model.encoder.words.bias)
+    weights = load_file(folder / WEIGHTS_FILE)
+    for name in ("weight", "bias"):
+        del weights[f"encoder.words.{name}"]
+    save_file(weights, folder / WEIGHTS_FILE)
+    with pytest.raises(ModelError, match=r"it does not fit config\.json: encoder\.words\.bias"):
+        load_model(folder)
+    _change_config(folder, {"version": 1})
+    config = json.loads((folder / "config.json").read_text())
+    config["model"] = {name: config["model"][name] for name in OPTIONS_OF_VERSION_1}
+    (folder / "config.json").write_text(json.dumps(config))
+    loaded, tokens = load_model(folder, "cpu"), torch.tensor([[2, 3, 0], [3, 0, 0]])
+    assert loaded.encoder is not None
+    assert torch.equal(loaded.encoder(tokens), toy_model.eval().encoder(tokens))
+    save_model(loaded, folder)
+    load_model(folder, "cpu")
+    assert json.loads((folder / "config.json").read_text())["version"] == 2
 
 
 def test_loading_does_not_move_the_dice(folder: Path) -> None:

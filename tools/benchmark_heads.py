@@ -8,7 +8,7 @@ with more threads, wall-clock time. A ratio is the peer's time divided by the he
 Allocators: "glibc" as installed, and settings with which it returns less memory to the system and causes fewer page
     faults; the
 ratio "at best" lets head and peer each use their fastest setting. Measurements are kept in rows.jsonl, and another run
-resumes.
+resumes. With --before, heads of other checkouts take turns with those of this one.
 """
 
 import argparse
@@ -25,14 +25,15 @@ from typing import Any, NamedTuple
 
 import torch
 from benchmark_peers import BENCHMARKED_HEADS, STREAMED
-from benchmark_report import QUADRATIC, Row, read_rows, write_report
+from benchmark_report import BEFORE, QUADRATIC, Row, read_rows, write_report
 
 from vidseq import UserError
 from vidseq.errors import unknown_name
 from vidseq.files import atomic_write
 from vidseq.progress import progress
 
-WORKER = Path(__file__).with_name("benchmark_worker.py")
+WORKER = Path("tools/benchmark_worker.py")
+"""The worker's place in a checkout."""
 
 _KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": str(2**26)}
 ALLOCATORS: dict[str, dict[str, str]] = {
@@ -56,12 +57,13 @@ class Case(NamedTuple):
 
 
 class Worker:
-    """One head or peer in its own process."""
+    """One head or peer in its own process; the head of another checkout runs that one's code."""
 
     def __init__(self, subject: str, case: Case, options: argparse.Namespace) -> None:
         self.subject, self.timeout, self.error = subject, options.timeout, ""
+        checkout = checkouts(options).get(subject)
         spec = {
-            "subject": subject,
+            "subject": subject if checkout is None else case.head,
             "head": case.head,
             "dim": options.dim,
             "frames": case.frames,
@@ -69,8 +71,11 @@ class Worker:
             "limit_gb": options.limit_gb,
         }
         environment = os.environ | ALLOCATORS[case.allocator] | {"OMP_NUM_THREADS": str(case.threads)}
+        if checkout is not None:
+            environment["PYTHONPATH"] = str(checkout)
+        root = checkout or Path(__file__).parents[1]
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(WORKER), json.dumps(spec)],
+            [sys.executable, "-W", "ignore", str(root / WORKER), json.dumps(spec)],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -111,6 +116,11 @@ class Worker:
         answer: dict[str, Any] = json.loads(line)
         self.error = answer.get("error", "")
         return answer
+
+
+def checkouts(options: argparse.Namespace) -> dict[str, Path]:
+    """Returns the other checkouts by the names that their heads have in rows."""
+    return {BEFORE + folder.resolve().name: folder.resolve() for folder in options.before}
 
 
 def measure(workers: list[Worker], case: Case, options: argparse.Namespace) -> list[Row]:
@@ -172,6 +182,7 @@ def run_cases(todo: list[Case], options: argparse.Namespace) -> Iterator[list[Ro
                     subjects = [name for name in subjects if name in BENCHMARKED_HEADS or name in streamed]
                 if case.job == "train":
                     subjects = [case.head]
+                subjects += checkouts(options)
                 for name in subjects:
                     if name not in workers:
                         workers[name] = Worker(name, case, options)
@@ -195,6 +206,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--without-peers", action="store_true", help="measure only heads, for example for growth with T"
     )
+    parser.add_argument(
+        "--before", nargs="+", type=Path, default=[], metavar="CHECKOUT", help="other checkouts to compare heads with"
+    )
     parser.add_argument("--dim", type=int, default=256, help="width D")
     parser.add_argument("--runs", type=int, default=7, help="largest number of runs; the fastest counts")
     parser.add_argument("--seconds-a-job", type=float, default=20, help="start no further run after this time")
@@ -206,6 +220,9 @@ def parse() -> argparse.Namespace:
         for value in getattr(options, name):
             if value not in known:
                 raise unknown_name(name[:-1], value, known)
+    for folder in options.before:
+        if not (folder / WORKER).is_file():
+            raise UserError(f"--before expects checkouts of vidseq with {WORKER}, got none in '{folder}'.")
     return options
 
 

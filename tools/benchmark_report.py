@@ -1,5 +1,6 @@
 """Reports the rows of `benchmark_heads.py`: ratios to peers, targets, growth with T, a figure."""
 
+import itertools
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,10 @@ GROWTH = 1.15
 TRAINED_BYTES = 4e9
 """Target for the memory of training a head with default options at T = 16,384."""
 QUADRATIC = ("attention", "memory_network")
+COMPARED_JOBS = ("forward", "both", "step")
+"""The jobs that are compared with other checkouts."""
+BEFORE = "before: "
+"""Begins the name of a head of another checkout, which ends with the name of that checkout's folder."""
 MIB = 2**20
 
 
@@ -113,6 +118,19 @@ def ratio_table(times: Times) -> pd.DataFrame:
                     "failed": "; ".join(f"{job}: {error}" for job, error in errors.items() if error),
                 }
             )
+    return pd.DataFrame(lines)
+
+
+def checkout_table(times: Times) -> pd.DataFrame:
+    """Makes a line per head, T and other checkout: the factors by which the head is faster here than there."""
+    names = list(dict.fromkeys(key[4] for key in times.rows if key[4].startswith(BEFORE)))
+    lines = []
+    for setting, name in itertools.product(times.settings(), names):
+        jobs = [job for job in COMPARED_JOBS if times.rows_of(setting, job, name)]
+        ratios = {job: times.ratio(setting, job, name, None) for job in jobs}
+        failed = "; ".join(f"{job}: {error}" for job in jobs if (error := times.error(setting, job, name)))
+        line = {"head": setting[0], "T": setting[1], "threads": setting[2], "checkout": name.removeprefix(BEFORE)}
+        lines.append({**line, **{job: ratios.get(job, math.nan) for job in COMPARED_JOBS}, "failed": failed})
     return pd.DataFrame(lines)
 
 
@@ -253,6 +271,7 @@ def write_report(rows: Sequence[Row], folder: Path) -> str:
     write_table(pd.DataFrame(rows), folder / "rows.csv")
     parts = {
         "Times faster than a peer": ratio_table(times),
+        "Times faster than in another checkout": checkout_table(times),
         "A live frame": stream_table(times),
         "Training a head with default options": training_table(times),
         "Targets": targets(times),

@@ -31,6 +31,8 @@ WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 FORMAT = "vidseq model"
 #: Increased when a change of the format makes older folders unreadable for newer code, or newer ones for older code.
 FORMAT_VERSION = 2
+#: A model of version 1 lacks the sum of a question's words; it is read, and answers as it did.
+READ_VERSIONS = (1, FORMAT_VERSION)
 
 #: The model folders of a run; the first existing one is the default.
 RUN_CHECKPOINTS = ("checkpoints/best", "checkpoints/last")
@@ -169,7 +171,7 @@ def read_config(folder: Path) -> ModelConfig:
         raise _damaged(path, f"it is no JSON ({error})") from None
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise _damaged(path, f"it does not say format '{FORMAT}'")
-    if values.get("version") != FORMAT_VERSION:
+    if values.get("version") not in READ_VERSIONS:
         raise ModelError(
             f"This vidseq ({__version__}) expects a model of format version {FORMAT_VERSION}, got "
             f"{values.get('version')} in {path} (written by vidseq {values.get('vidseq', 'unknown')}). "
@@ -211,7 +213,7 @@ def _load_weights(model: VideoReasoner, path: Path) -> None:
         raise _damaged(path, str(error)) from None
     except (SafetensorError, OSError) as error:
         raise _damaged(path, f"it is truncated or no safetensors file ({error})") from None
-    weights = {**_place_statistics(model, weights), **weights}
+    weights = {**_place_statistics(model, weights), **_sum_of_words(model, path.parent), **weights}
     wanted = {name: tuple(part.shape) for name, part in model.state_dict().items()}
     got = {name: tuple(part.shape) for name, part in weights.items()}
     for name in sorted(wanted | got):
@@ -227,6 +229,14 @@ def _place_statistics(model: VideoReasoner, weights: Mapping[str, Tensor]) -> di
     if own in weights or own not in model.state_dict() or mean is None or mean.ndim != 2:
         return {}
     return {own: mean, "projection.place_share": torch.ones(len(mean), 1)}
+
+
+def _sum_of_words(model: VideoReasoner, folder: Path) -> dict[str, Tensor]:
+    """What a model of version 1 lacks, whose questions were read without the sum of their words: zeros."""
+    if parse_json((folder / CONFIG_FILE).read_text(encoding="utf-8"))["version"] > 1 or model.encoder is None:
+        return {}
+    zeros = {name: torch.zeros_like(part) for name, part in model.encoder.words.state_dict().items()}
+    return {f"encoder.words.{name}": part for name, part in zeros.items()}
 
 
 def _damaged(path: Path, reason: str) -> ModelError:

@@ -53,6 +53,32 @@ def test_measures_what_is_missing_and_writes_every_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_head_of_another_checkout_takes_turns(tmp_path: Path) -> None:
+    """The other checkout's worker says so by times that no head has."""
+    (tmp_path / "other" / "tools").mkdir(parents=True)
+    worker = "import sys\nprint('{}', flush=True)\nfor _ in sys.stdin:\n    print('{\"ms\": 1e9}', flush=True)\n"
+    (tmp_path / "other" / "tools" / "benchmark_worker.py").write_text(worker)
+    options = ("--heads", "min_gru", "--frames", "8", "--allocators", "glibc", "--jobs", "forward", "--without-peers")
+    done = run(tmp_path / "out", *options, "--before", str(tmp_path / "other"))
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "out" / "rows.jsonl").read_text().splitlines()]
+    assert [row["subject"] for row in rows] == ["min_gru", "before: other"]
+    assert rows[1]["ms"] == 1e9 and rows[0]["ms"] < 1e6
+    assert "## Times faster than in another checkout" in done.stdout
+
+
+def test_times_beside_another_checkout(report: ModuleType) -> None:
+    def row(job: str, subject: str, ms: float | None, error: str = ""):
+        return report.Row("gru", 8, 1, "glibc", job, subject, ms, None, error, 1e11, None)
+
+    rows = [row("forward", "gru", 4.0), row("forward", "before: old", 6.0)]
+    rows += [row("both", "gru", 4.0), row("both", "before: old", None, "killed")]
+    (line,) = report.checkout_table(report.Times(rows)).to_dict("records")
+    assert (line["checkout"], line["forward"], line["failed"]) == ("old", 1.5, "both: killed")
+    assert math.isnan(line["both"]) and math.isnan(line["step"])
+
+
+@pytest.mark.slow
 def test_what_runs_out_of_memory_is_a_row_and_no_end(tmp_path: Path) -> None:
     options = ("--heads", "lstm", "--frames", "400000", "--allocators", "glibc", "--jobs", "forward")
     done = run(tmp_path, *options, "--limit-gb", "0.01")
@@ -64,7 +90,11 @@ def test_what_runs_out_of_memory_is_a_row_and_no_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "options, message",
-    [(["--heads", "lstn"], "Did you mean 'lstm'"), (["--allocators", "x"], "Unknown allocator 'x'")],
+    [
+        (["--heads", "lstn"], "Did you mean 'lstm'"),
+        (["--allocators", "x"], "Unknown allocator 'x'"),
+        (["--before", "nowhere"], r"--before expects checkouts of vidseq with .*, got none in 'nowhere'"),
+    ],
 )
 def test_unknown_names_are_told(options: list[str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(TOOLS))
