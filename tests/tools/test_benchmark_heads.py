@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -52,19 +52,32 @@ def test_measures_what_is_missing_and_writes_every_file(tmp_path: Path) -> None:
     assert re.search(r"^\| lstm +\| +8 \| +1 \| nn.LSTM +\| +2.50 \|", done.stdout, re.MULTILINE)
 
 
-@pytest.mark.slow
-def test_the_head_of_another_checkout_takes_turns(tmp_path: Path) -> None:
-    """The other checkout's worker says so by times that no head has."""
-    (tmp_path / "other" / "tools").mkdir(parents=True)
-    worker = "import sys\nprint('{}', flush=True)\nfor _ in sys.stdin:\n    print('{\"ms\": 1e9}', flush=True)\n"
-    (tmp_path / "other" / "tools" / "benchmark_worker.py").write_text(worker)
-    options = ("--heads", "min_gru", "--frames", "8", "--allocators", "glibc", "--jobs", "forward", "--without-peers")
-    done = run(tmp_path / "out", *options, "--before", str(tmp_path / "other"))
-    assert done.returncode == 0, done.stderr
-    rows = [json.loads(line) for line in (tmp_path / "out" / "rows.jsonl").read_text().splitlines()]
-    assert [row["subject"] for row in rows] == ["min_gru", "before: other"]
-    assert rows[1]["ms"] == 1e9 and rows[0]["ms"] < 1e6
-    assert "## Times faster than in another checkout" in done.stdout
+#: A worker that says what it was asked, and whose code would be imported.
+ECHO = """import json, os, sys
+spec = json.loads(sys.argv[1])
+print("{}", flush=True)
+for job in sys.stdin:
+    print(json.dumps({"ms": 1.0, "subject": spec["subject"], "code": os.environ["PYTHONPATH"]}), flush=True)
+"""
+
+
+def test_the_head_of_another_checkout_runs_its_own_code_in_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: ModuleType
+) -> None:
+    import benchmark_heads
+
+    for name in ("one", "two"):
+        (tmp_path / name / "tools").mkdir(parents=True)
+        (tmp_path / name / "tools" / "benchmark_worker.py").write_text(ECHO)
+    folders = [str(tmp_path / name) for name in ("one", "two")]
+    monkeypatch.setattr(sys, "argv", ["benchmark_heads.py", "--without-peers", "--before", *folders])
+    options, case = benchmark_heads.parse(), benchmark_heads.Case("min_gru", 8, 1, "glibc", "forward")
+    worker = benchmark_heads.Worker("before: two", case, options)
+    assert worker.measure("forward") == {"ms": 1.0, "subject": "min_gru", "code": folders[1]}
+    worker.close()
+    monkeypatch.setattr(benchmark_heads, "Worker", lambda name, *_: SimpleNamespace(subject=name, close=list))
+    monkeypatch.setattr(benchmark_heads, "measure", lambda workers, *_: [one.subject for one in workers])
+    assert list(benchmark_heads.run_cases([case], options)) == [["min_gru", "before: one", "before: two"]]
 
 
 def test_times_beside_another_checkout(report: ModuleType) -> None:
