@@ -123,7 +123,7 @@ def ratio_table(times: Times) -> pd.DataFrame:
 
 def checkout_table(times: Times) -> pd.DataFrame:
     """Makes a line per head, T and other checkout: the factors by which the head is faster here than there."""
-    names = list(dict.fromkeys(key[4] for key in times.rows if key[4].startswith(BEFORE)))
+    names = list(dict.fromkeys(row.subject for row in times.rows.values() if row.subject.startswith(BEFORE)))
     lines = []
     for setting, name in itertools.product(times.settings(), names):
         jobs = [job for job in COMPARED_JOBS if times.rows_of(setting, job, name)]
