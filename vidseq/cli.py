@@ -48,6 +48,7 @@ COMMANDS: dict[str, Callable[..., int | None] | str] = {
     "context report": evaluation.report,
     "context audit": evaluation.audit,
     "predict": prediction.predict,
+    "export": prediction.export,
     "info": prediction.info,
 }
 

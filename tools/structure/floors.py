@@ -25,6 +25,7 @@ LAYERS: Sequence[Set[str]] = [
     {"model", "projection", "clip_reader", "checkpoint", "compact_weights"},
     {"training"},
     {"inference"},
+    {"onnx"},
     {"baselines"},
     {"evaluation"},
     {"analysis"},

@@ -1,10 +1,12 @@
 """Commands that use models, and describe things."""
 
+import re
 import sys
 from pathlib import Path
 
 from vidseq.commands.imports import collection_paused
 from vidseq.commands.options import option_groups
+from vidseq.errors import UserError
 from vidseq.watch import PATIENCE_SECONDS
 
 
@@ -87,6 +89,35 @@ def predict(
                              html=html, live=stream, weights=weights, device=device, skip_bad=skip_bad,
                              reconnect_seconds=reconnect, stall_seconds=stall, form=form, say=write_line)  # fmt: skip
     return 1 if failed else 0
+
+
+def export(
+    model: Path,
+    *,
+    onnx: Path,
+    frames: int = 1024,
+    picture: str = "640x480",
+    weights: str = "pretrained",
+) -> None:
+    """Writes a model as ONNX files, which run frame by frame without torch and without vidseq.
+
+    The folder has the CNN, a step with the state as named tensors, the answers to questions, and model.json, which
+    says how to use them. `tools/run_onnx.py` is an example.
+
+    Args:
+        model: folder of a run or model, or the name of a model that ships.
+        onnx: the new folder.
+        frames: what a head keeps whose state would grow without a limit; then the oldest frame goes.
+        picture: width and height of the videos, for models that read whole pictures.
+        weights: file with the backbone's weights, if not the pretrained ones.
+    """
+    size = re.fullmatch(r"(\d{1,5})x(\d{1,5})", picture)
+    if size is None:
+        raise UserError(f"--picture expects WIDTHxHEIGHT, got {picture!r}. Example: 640x480.")
+    from vidseq.onnx.export import export_onnx
+
+    made = export_onnx(model, onnx, frames=frames, picture=(int(size[1]), int(size[2])), weights=weights)
+    print(made.summary())
 
 
 def info(path: Path | None = None) -> None:

@@ -2,13 +2,16 @@
 
 import abc
 from fractions import Fraction
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from vidseq.features.backbone_config import BackboneConfig
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.video.resizing import Size
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Backbone(abc.ABC):
@@ -46,6 +49,10 @@ class Backbone(abc.ABC):
             fps: samples per second.
             decoder: how the decoder is chosen.
         """
+
+    def torch_network(self) -> "nn.Module | None":
+        """The network itself, from images uint8 (N, H, W, 3) to features, on the CPU; None: it is none of torch."""
+        return None
 
     def limit_threads(self, threads: int) -> None:  # noqa: B027 - most backbones have nothing to limit
         """Limits the CPU threads that it uses from now on, because several processes may share the machine."""

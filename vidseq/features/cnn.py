@@ -122,6 +122,10 @@ class CnnBackbone(Backbone):
         axes = (self.dim,) if self.tokens is None else (self.tokens, self.dim)
         return self.engine(images) if len(images) else np.zeros((0, *axes), np.float32)
 
+    def torch_network(self) -> nn.Module:
+        """The network that the engine runs; see `Backbone.torch_network`."""
+        return self.engine.network
+
     @property
     def side_by_side(self) -> int:  # type: ignore[override]
         """The number of calls, from as many threads, that it serves at the same time."""

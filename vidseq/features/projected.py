@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from vidseq.errors import UserError
 from vidseq.features.base import Backbone
@@ -44,6 +45,11 @@ class ProjectedBackbone(Backbone):
         """Returns the fingerprint of features that it makes of frames sampled at `fps`."""
         return dataclasses.replace(self.backbone.fingerprint(fps, decoder), projection=self.projection.hash)
 
+    def torch_network(self) -> nn.Module | None:
+        """The backbone's network and the projection; see `Backbone.torch_network`."""
+        network = self.backbone.torch_network()
+        return None if network is None else nn.Sequential(network, _Projection(self._components, self._offset))
+
     @property
     def side_by_side(self) -> int:  # type: ignore[override]
         """The number of calls, from as many threads, that the backbone serves at the same time."""
@@ -52,3 +58,16 @@ class ProjectedBackbone(Backbone):
     def limit_threads(self, threads: int) -> None:
         """Limits the CPU threads of the backbone; the projection uses those of torch."""
         self.backbone.limit_threads(threads)
+
+
+class _Projection(nn.Module):
+    components: Tensor
+    offset: Tensor
+
+    def __init__(self, components: Tensor, offset: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("components", components)
+        self.register_buffer("offset", offset)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features @ self.components - self.offset

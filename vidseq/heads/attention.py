@@ -75,6 +75,11 @@ class Attention(TemporalHead):
         """Makes a state without frames."""
         return self._state_after(batch_size, 0)
 
+    def fixed_state(self, frames: int) -> AttentionState:
+        """Makes a store of so many frames that holds none; see `TemporalHead.fixed_state`."""
+        state = self._state_after(1, frames)
+        return state._replace(position=torch.zeros_like(state.position))
+
     def _state_after(self, batch_size: int, frames: int) -> AttentionState:
         shape = (batch_size, self.config.layers, self.config.heads, frames, self._width)
         weight = self.last_norm.weight

@@ -60,6 +60,9 @@ class TemporalHead(nn.Module, abc.ABC):
     """Whether an output depends on the newest `context_frames` frames only, anywhere in a stream. All longer pasts
     then give the same output. False where a counter in the state decides, or where the context has no limit."""
 
+    exportable: ClassVar[bool] = True
+    """Whether a step for one frame can be traced, with a state whose shapes never change; see `fixed_state`."""
+
     asks_in_one_pass: bool = False
     """Whether the head has `scan_with_queries`. Others read frames in pieces, each up to the next place of a query."""
 
@@ -190,6 +193,17 @@ class TemporalHead(nn.Module, abc.ABC):
         small.
         """
         return None
+
+    def fixed_state(self, frames: int) -> Any:
+        """Makes the state before the first frame of one stream, in tensors whose shapes never change, for export.
+
+        Args:
+            frames: what a store that grows without a limit keeps: when it is full, the oldest frame goes.
+
+        Returns:
+            a NamedTuple as from `init_state`, as large as it ever gets.
+        """
+        return self.init_state(1)
 
     # -- what the base class derives
 

@@ -13,6 +13,7 @@ from vidseq.heads.layers.tokens import TokenLayer, TokenScan, TokenState, init_t
 from vidseq.heads.layers.transformer import check_heads
 from vidseq.ops.block_causal import append_to_block
 from vidseq.ops.block_sparse import Pattern, block_sparse_attention, block_sparse_parts
+from vidseq.ops.exported import all_true
 from vidseq.ops.merge import PartialAttention, partial_attention
 from vidseq.ops.periods import Periods
 from vidseq.ops.random_blocks import draw_blocks, reservoir_contents
@@ -182,7 +183,7 @@ class BigBird(TemporalHead):
         """Selects the keys or values (B, heads, blocks * b, width) that the state keeps after `position` frames."""
         size, window, block = self.config.capacity, self.config.window, self.config.block
         kept = (size + window) * block - 1
-        if bool(blocks.next.any()):
+        if not all_true(blocks.next == 0):
             held = reservoir[torch.arange(len(past), device=past.device), blocks.next]
             near = size + blocks.next[:, None] + torch.arange(window, device=past.device)
             index = torch.cat([held, near], dim=1).clamp(max=past.shape[2] // block - 1)[:, None, :, None, None]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.blocks import LayerState, LiveLayer, run_recurrent
 from vidseq.heads.stacked import StackedHead
+from vidseq.ops.exported import all_valid
 from vidseq.ops.linear_scan import linear_scan
 from vidseq.ops.live import CachedLayout
 
@@ -57,7 +58,7 @@ class LSTMLayer(LiveLayer):
             return run_recurrent(self.kernel, x, state, mask)
         new: LayerState = torch.lstm_cell(x[:, 0], state, *self.kernel.all_weights[0])
         y = new[0][:, None]
-        if not bool(mask.all()):
+        if not all_valid(mask):
             new = tuple(torch.where(mask, after, before) for after, before in zip(new, state))
         return y, new
 

@@ -71,6 +71,7 @@ class Memorizing(TemporalHead):
     """
 
     name = "memorizing"
+    exportable = False  # what it retrieves decides the shapes
     Config = MemorizingConfig
     config: MemorizingConfig
 

@@ -88,6 +88,11 @@ class MemoryNetwork(TemporalHead):
         """Makes an empty memory."""
         return self._state_after(batch_size, 0)
 
+    def fixed_state(self, frames: int) -> MemoryNetworkState:
+        """Makes a store of so many frames that holds none; see `TemporalHead.fixed_state`."""
+        state = self._state_after(1, frames)
+        return state._replace(position=torch.zeros_like(state.position))
+
     def _state_after(self, batch_size: int, frames: int) -> MemoryNetworkState:
         config, weight = self.config, self.out.weight
         size = config.capacity - 1 if config.capacity else frames

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.blocks import FramewiseLayer, LayerState
 from vidseq.heads.stacked import StackedHead
+from vidseq.ops.exported import all_valid
 from vidseq.ops.linear_scan import linear_scan
 
 
@@ -49,7 +50,7 @@ class MinGRULayer(FramewiseLayer):
         """Reads new frames; see `FramewiseLayer`."""
         gate, value, (hidden,) = self.gate(x), self.value(x), state
         exact = torch.promote_types(hidden.dtype, torch.float32)  # sums over hours need more than half precision
-        if not bool(mask.all()):
+        if not all_valid(mask):
             gate = gate.masked_fill(~mask[..., None], -torch.inf)  # then z is exactly 0, and h does not change
         with torch.autocast(x.device.type, enabled=False):
             gate, value = gate.to(exact), value.to(exact)

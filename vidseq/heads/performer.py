@@ -91,7 +91,7 @@ class Performer(TemporalHead):
 
     def scan(self, x: Tensor, state: PerformerState, mask: Tensor) -> tuple[Tensor, PerformerState]:
         """Reads new frames; see `TemporalHead.scan`."""
-        if not bool(state.position.any()):
+        if self.training and not bool(state.position.any()):
             self._begin()
         angles = self._angles(state.position[:, None] + torch.arange(x.shape[1], device=x.device))
         parts: list[Sums] = []

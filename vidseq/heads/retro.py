@@ -91,6 +91,7 @@ class Retro(TemporalHead):
     """
 
     name = "retro"
+    exportable = False  # what it retrieves decides the shapes
     Config = RetroConfig
     config: RetroConfig
 

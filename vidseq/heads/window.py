@@ -13,6 +13,7 @@ from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.transformer import TransformerBlock, check_heads
 from vidseq.ops.banded import banded_attention
 from vidseq.ops.dense import attend_independent_queries, causal_attention
+from vidseq.ops.exported import largest
 from vidseq.ops.places import PlacedQueries
 from vidseq.ops.recent import fits_page, last_frames, latest, page_frames, with_surroundings
 from vidseq.ops.rotary import rotary_angles
@@ -132,6 +133,11 @@ class Window(TemporalHead):
         """Makes an empty past."""
         return self._state_after(batch_size, 0)
 
+    def fixed_state(self, frames: int) -> WindowState:
+        """Makes a past of full length that holds no frame; see `TemporalHead.fixed_state`."""
+        state = self._state_after(1, self._past)
+        return state._replace(position=torch.zeros_like(state.position))
+
     def _state_after(self, batch_size: int, frames: int) -> WindowState:
         config, weight = self.config, self.last_norm.weight
         shape = (batch_size, config.layers, config.heads, min(frames, self._past), self._width)
@@ -191,7 +197,7 @@ class Window(TemporalHead):
             new = (torch.stack([parts[-1][:, :, -mask.shape[1] :] for parts in kind], dim=1) for kind in zip(*layers))
             page_k, page_v = (torch.cat([*both], dim=3) for both in zip((state.page_keys, state.page_values), new))
             return WindowState(state.keys, state.values, page_k, page_v, position)
-        size = min(self._past, int(position.max())) if len(position) else 0
+        size = min(self._past, largest(position, self._past))
         new_k, new_v = (
             torch.stack([latest(parts, mask, size, dim=2) for parts in kind], dim=1) for kind in zip(*layers)
         )

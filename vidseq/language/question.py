@@ -8,6 +8,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from vidseq.language.vocabulary import PADDING, UNKNOWN
+from vidseq.ops.exported import is_exporting
 
 
 def pad_tokens(texts: Sequence[Sequence[int]]) -> Tensor:
@@ -66,6 +67,8 @@ class QuestionEncoder(nn.Module):
             (..., D).
         """
         flat = tokens.flatten(0, -2)
+        if is_exporting():
+            return self._encode_plainly(flat).reshape(*tokens.shape[:-1], -1)
         filled = torch.nonzero((flat != PADDING).any(dim=1)).squeeze(1)
         vectors = self.embedding.weight.new_zeros(flat.shape[0], self.embedding.embedding_dim)
         if len(filled):
@@ -84,3 +87,43 @@ class QuestionEncoder(nn.Module):
         read, _ = pad_packed_sequence(self.reader(packed)[0], batch_first=True, padding_value=float("-inf"))
         unordered = words.sum(dim=1) / lengths[:, None].sqrt()  # padding's embedding is zero
         return functional.dropout(read.amax(dim=1) + self.words(unordered), self.dropout, dropped)
+
+    def _encode_plainly(self, tokens: Tensor) -> Tensor:
+        """Encodes texts (N, W) by operators that ONNX has, (N, D); W may be any number when it runs."""
+        known = tokens != PADDING
+        lengths = known.sum(dim=1)
+        words = self.embedding(tokens)
+        read = _onnx_lstm(self.reader, words.transpose(0, 1), lengths.int()).permute(2, 0, 1, 3).flatten(2)
+        strongest = read.masked_fill(~known[..., None], float("-inf")).amax(dim=1)
+        unordered = words.sum(dim=1) / lengths.clamp(min=1)[:, None].to(words.dtype).sqrt()
+        return torch.where(known.any(dim=1, keepdim=True), strongest + self.words(unordered), 0.0)
+
+
+def _onnx_lstm(kernel: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
+    """ONNX's operator of a recurrence in both directions, whose gates are in the order i, o, f, g.
+
+    Args:
+        kernel: one layer.
+        x: (W, N, D).
+        lengths: int32 (N,).
+
+    Returns:
+        (W, 2, N, H).
+    """
+
+    def ordered(part: Tensor) -> Tensor:
+        i, f, g, o = part.chunk(4)
+        return torch.cat([i, o, f, g])
+
+    both = [[ordered(part) for part in direction] for direction in kernel.all_weights]
+    inputs, hidden = (torch.stack([direction[index] for direction in both]) for index in (0, 1))
+    biases = torch.stack([torch.cat(direction[2:]) for direction in both])
+    width = kernel.hidden_size
+    return torch.onnx.ops.symbolic(
+        "LSTM",
+        [x, inputs, hidden, biases, lengths],
+        {"hidden_size": width, "direction": "bidirectional"},
+        dtype=x.dtype,
+        shape=(x.shape[0], 2, x.shape[1], width),
+        version=14,
+    )

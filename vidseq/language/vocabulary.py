@@ -18,7 +18,9 @@ _MARKS = "".join(chr(code) for code in range(0x300, 0x3100) if unicodedata.categ
 _JOINERS = "\u200c\u200d"
 _LETTER = rf"(?:[^\W{_UNSPACED}]|[{_MARKS}{_JOINERS}])"
 _NO_SPACE = re.compile(rf"(?<=[{_UNSPACED}]) (?=[{_UNSPACED}])| (?=[.,;:!?](?: |$))| (?=[。、，；：！？।])")
-_WORD = re.compile(rf"[{_UNSPACED}][{_MARKS}]*|{_LETTER}+(?:'{_LETTER}+)?|[^\w\s]")
+#: What `split_words` finds in a text of lower case, composed (NFC).
+WORD_PATTERN = rf"[{_UNSPACED}][{_MARKS}]*|{_LETTER}+(?:'{_LETTER}+)?|[^\w\s]"
+_WORD = re.compile(WORD_PATTERN)
 
 
 def split_words(text: str) -> list[str]:

@@ -6,6 +6,7 @@ from einops import rearrange
 from torch import Tensor
 
 from vidseq.ops.banded_blocks import attend_in_blocks
+from vidseq.ops.exported import all_true, is_exporting
 from vidseq.ops.merge import PartialAttention, merged_attention
 
 DENSE_FRAMES = 256
@@ -67,10 +68,10 @@ def _dense(
 ) -> Tensor:
     """Attends in one block: compares all keys with all queries, then masks."""
     unseen = 0  # leading keys that no query may see, such as the time before a video
-    if not bool(valid.all()):
+    if not is_exporting() and not bool(valid.all()):
         unseen = int(valid.any(dim=0).int().argmax())
         k, v, valid = k[:, :, unseen:], v[:, :, unseen:], valid[:, unseen:]
-    whole = bool(valid.all())
+    whole = all_true(valid)
     if whole and block == 1 and other is None:
         return F.scaled_dot_product_attention(q, k, v)
     mask = _band(block, reach, q.device)[:, unseen:]

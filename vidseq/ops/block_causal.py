@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
+from vidseq.ops.exported import all_true, is_exporting, largest
+
 
 class BlockSummaries(NamedTuple):
     """Rows that summarise complete blocks; block i sees the rows i * step to i * step + size."""
@@ -40,9 +42,9 @@ def append_to_block(kept: Tensor, new: Tensor, count: Tensor, dim: int) -> Tenso
     Returns:
         (B, ..., largest count + T, ...), undefined behind a row's new frames.
     """
-    longest = int(count.max()) if len(count) else kept.shape[dim]
+    longest = largest(count, kept.shape[dim])
     both = torch.cat([kept.narrow(dim, 0, longest), new], dim=dim)
-    if bool((count == longest).all()):
+    if all_true(count == longest):
         return both
     index = torch.arange(both.shape[dim], device=both.device)
     moved = index + (index >= count[:, None]) * (longest - count[:, None])
@@ -61,9 +63,10 @@ def slice_frames(x: Tensor, start: Tensor, length: int, dim: int) -> Tensor:
     Returns:
         (B, ..., length, ...), never a view; undefined beyond the end.
     """
-    first = int(start[0]) if len(start) else 0
-    if first + length <= x.shape[dim] and bool((start == first).all()):
-        return x.narrow(dim, first, length).clone()
+    if not is_exporting() and len(start):
+        first = int(start[0])
+        if first + length <= x.shape[dim] and bool((start == first).all()):
+            return x.narrow(dim, first, length).clone()
     index = start[:, None] + torch.arange(length, device=x.device)
     return _gather(x, index.clamp(max=max(x.shape[dim] - 1, 0)), dim)
 
@@ -142,7 +145,7 @@ def _slabs(rows: Tensor, past: BlockSummaries, num_blocks: int) -> Tensor:
 def _mask(pasts: Sequence[BlockSummaries], num_blocks: int, block: int, num_heads: int) -> Tensor:
     """Returns bool (block, keys) or (B * H, blocks, block, keys), True where a query may see a key."""
     causal = torch.ones(block, block, dtype=torch.bool, device=pasts[0].valid.device).tril()
-    if all(bool(past.valid.all()) for past in pasts):
+    if all(all_true(past.valid) for past in pasts):
         size = sum(past.size for past in pasts)
         return F.pad(causal, (size, 0), value=True)
     valid = torch.cat([past.valid.unfold(1, past.size, past.step)[:, :num_blocks] for past in pasts], dim=2)

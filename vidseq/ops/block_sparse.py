@@ -7,6 +7,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from vidseq.ops.exported import is_exporting
 from vidseq.ops.flash import flash_attention, flash_gradients
 from vidseq.ops.merge import EMPTY_LOGSUMEXP, PartialAttention, merge_gradients, merge_partial, partial_attention
 
@@ -58,7 +59,7 @@ def block_sparse_parts(
     dtype = parts[0].dtype
     k, v = (part.to(dtype).contiguous().unflatten(2, (-1, block)) for part in (k, v))
     counts = [q.shape[2] for q in parts]
-    if k.device.type != "cpu" or not all(q.numel() for q in parts):
+    if k.device.type != "cpu" or is_exporting() or not all(q.numel() for q in parts):
         tables, valid = (part.split(counts, dim=1) for part in pattern[:2])
         patterns = (Pattern(*both, pattern.order) for both in zip(tables, valid))
         return [

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidseq.ops.exported import all_true
+
 BLOCK = 512
 """Queries of a block, which bounds the mask of a long chunk."""
 
@@ -26,7 +28,7 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, valid: Tensor) -> Tensor:
         (B, H, T, d), zero for a query that may see no key.
     """
     num_queries, past = q.shape[2], k.shape[2] - q.shape[2]
-    whole = bool(valid.all())
+    whole = all_true(valid)
     if whole and past == 0:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
     if whole and num_queries == 1:
@@ -67,7 +69,7 @@ def attend_independent_queries(
     scores = torch.cat([*(q @ keys.transpose(2, 3) for keys, _ in past), (q * k).sum(dim=-1, keepdim=True)], dim=-1)
     if added is not None:
         scores = scores + F.pad(added, (0, 1))
-    if not bool(valid.all()):
+    if not all_true(valid):
         seen = F.pad(valid, (0, 1), value=True)
         scores = scores.masked_fill(~(seen[:, None, None] if seen.ndim == 2 else seen[:, None]), -torch.inf)
     *weights, own = scores.softmax(dim=-1).split([*(keys.shape[2] for keys, _ in past), 1], dim=-1)

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from vidseq.ops.exported import is_exporting
+
 
 def entity_scan(
     x: Tensor, matches: Tensor, news: Tensor, constant: Tensor, weight: Tensor, slope: Tensor, memory: Tensor
@@ -33,7 +35,22 @@ def entity_scan(
     Returns:
         the memories after each frame, (T, B, S, d).
     """
+    if is_exporting():
+        return _read_plainly(x, matches, news, constant, weight, slope, memory)
     return _EntityScan.apply(x, matches, news, constant, weight, slope, memory)
+
+
+def _read_plainly(
+    x: Tensor, matches: Tensor, news: Tensor, constant: Tensor, weight: Tensor, slope: Tensor, memory: Tensor
+) -> Tensor:
+    """Runs `entity_scan` by operators that can be exported."""
+    memories = []
+    for frame, match, new in zip(x, matches, news):
+        inner = memory @ weight.T + constant + new[:, None]
+        gate = (memory @ frame[..., None] + match[..., None]).sigmoid()
+        memory = F.normalize(memory + gate * torch.where(inner > 0, inner, slope * inner), dim=-1)
+        memories.append(memory)
+    return torch.stack(memories)
 
 
 class _EntityScan(torch.autograd.Function):

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from vidseq.ops.exported import all_valid
+
 CHUNK = 64
 """Frames that are compared with one another directly; earlier frames are in the sums."""
 SEGMENT = 4 * CHUNK
@@ -80,7 +82,7 @@ def _scan_segment(
     num_frames = q.shape[2]
     chunk = min(CHUNK, num_frames)
     v = F.pad(v, (0, 1), value=1)
-    if not bool(valid.all()):
+    if not all_valid(valid):
         v = v.masked_fill(~valid[:, None, :, None], 0)
     q, k, v = (F.pad(part, (0, 0, 0, -num_frames % chunk)).unflatten(2, (-1, chunk)) for part in (q, k, v))
     phi_q, _ = _Scaled.apply(log_features(q))  # its scale cancels
@@ -153,7 +155,7 @@ def _scaled(log_phi: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
     The log is the least number where a key is invalid.
     """
     phi, scale = _Scaled.apply(log_phi)
-    return phi, scale if bool(valid.all()) else scale.masked_fill(~valid[:, None], torch.finfo(scale.dtype).min)
+    return phi, scale if all_valid(valid) else scale.masked_fill(~valid[:, None], torch.finfo(scale.dtype).min)
 
 
 def _positive(weight: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from vidseq.ops.exported import is_exporting
+
 
 def is_live(x: Tensor) -> bool:
     """Whether x (B, T, D) has one frame per row and is read without gradients and without autocast."""
@@ -32,6 +34,8 @@ class CachedLayout:
 
     def __call__(self, *weights: Tensor) -> tuple[Tensor, ...]:
         """Returns the weights in the new layout."""
+        if is_exporting():  # what a traced step makes is no number yet, so that it must not be kept
+            return self._arrange(*weights)
         try:
             known = [(weight.data_ptr(), weight._version) for weight in weights]
         except RuntimeError:  # weights made in inference mode, whose writes are not counted

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from vidseq.ops.exported import is_exporting
 from vidseq.ops.flash import flash_attention, flash_gradients
 
 EMPTY_LOGSUMEXP = -1e30
@@ -37,7 +38,7 @@ def partial_attention(q: Tensor, k: Tensor, v: Tensor, valid: Tensor | None = No
     Returns:
         read (..., T, d) in the dtype of q and logsumexp (..., T); a query without keys reads zero.
     """
-    if valid is None and _suit_kernel(q, k, v) and not torch.is_grad_enabled():
+    if valid is None and _suit_kernel(q, k, v) and not torch.is_grad_enabled() and not is_exporting():
         return PartialAttention(*flash_attention(q, k, v))
     scale = q.shape[-1] ** -0.5  # scales queries or keys, whichever are fewer
     q, k = (q * scale, k) if q.shape[-2] < k.shape[-2] else (q, k * scale)

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidseq.ops.exported import largest
+
 
 def shift(x: Tensor, by: Tensor, size: int) -> Tensor:
     """Shifts each row's frames in time: frame t of row b goes to t + by[b], and zeros fill the gaps.
@@ -42,7 +44,7 @@ class Periods:
 
     def __init__(self, position: Tensor, mask: Tensor, period: int) -> None:
         self.num_frames, self._period, self.offset = mask.shape[1], period, position % period
-        furthest = int(self.offset.max()) + self.num_frames if len(mask) else self.num_frames
+        furthest = largest(self.offset, period - 1) + self.num_frames
         self.count = -(-furthest // period)
         """Number of periods that the chunk touches."""
         self.next = (self.offset + mask.sum(dim=1)) // period

@@ -13,6 +13,8 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from vidseq.ops.exported import all_true, is_exporting
+
 Own = TypeVar("Own")
 
 PAGE = 64
@@ -33,7 +35,7 @@ def fits_page(page: Tensor, mask: Tensor, max_frames: int, dim: int = 1) -> bool
         max_frames: largest page.
         dim: where frames are counted.
     """
-    return page.shape[dim] + mask.shape[1] <= max_frames and bool(mask.all())
+    return not is_exporting() and page.shape[dim] + mask.shape[1] <= max_frames and bool(mask.all())
 
 
 def last_frames(parts: Sequence[Tensor], count: int, dim: int = 1) -> list[Tensor]:
@@ -87,7 +89,7 @@ def latest(parts: Sequence[Tensor], mask: Tensor, max_frames: int, dim: int = 1)
         the latest frames up to each row's last valid one, a copy like `parts`. A row with fewer frames than the others
         starts with undefined ones.
     """
-    if bool(mask.all()):
+    if all_true(mask):
         return torch.cat(last_frames(parts, max_frames, dim), dim=dim)
     frames = torch.cat(list(parts), dim=dim)
     count = frames.shape[dim]

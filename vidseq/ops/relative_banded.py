@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidseq.ops.exported import all_true
+
 SEGMENT = 2048
 """Queries that are processed at a time, which bounds the workspace of a long video."""
 
@@ -42,7 +44,7 @@ def relative_banded_attention(
     for parts in zip(*(part.split(count, dim=2) for part in (q_content, q_position, k, v)), known.split(count, dim=1)):
         content, position, key, value, seen = parts
         bias = skew(position @ positions.mT[:, None]) * position.shape[-1] ** -0.5  # (B, H, blocks, block, slab)
-        if not bool(seen.all()):
+        if not all_true(seen):
             bias = bias.masked_fill(~seen[:, None, :, None], -torch.inf)
         content, key, value, bias = (part.flatten(0, 1) for part in (content, key, value, bias))
         reads.append(F.scaled_dot_product_attention(content, key, value, attn_mask=bias))

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from vidseq.ops.exported import is_exporting
+
 MAX_WAVE = 10_000.0
 """Frames per radian of the slowest rotation."""
 
@@ -24,7 +26,9 @@ def rotary_angles(positions: Tensor, dim: int) -> Tensor:
         radians in [0, 2 pi), (..., dim / 2), float64 where the device has it.
     """
     exact = positions.cpu() if positions.device.type == "mps" else positions  # hours of frames need float64
-    turns = exact[..., None] * _turns_per_frame(dim, exact.device)
+    # what a traced step makes is no number yet, so that it must not be kept
+    turns_of = _turns_per_frame.__wrapped__ if is_exporting() else _turns_per_frame
+    turns = exact[..., None] * turns_of(dim, exact.device)
     angles = turns.sub_(turns.floor()).mul_(2 * math.pi)
     return angles if exact is positions else angles.float().to(positions.device)
 

@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from vidseq.ops.exported import all_true, all_valid
 from vidseq.ops.live import is_live
 from vidseq.ops.places import PlacedQueries, Places
 from vidseq.ops.recent import latest
@@ -141,7 +142,7 @@ class ResidualStack(nn.Module):
 
     def _read_live(self, x: Tensor, state: LayerState, mask: Tensor) -> tuple[Tensor, LayerState]:
         """Reads one live frame per row; the mask is False for rows that have none."""
-        x, states, whole = x.squeeze(1), [], bool(mask.all())
+        x, states, whole = x.squeeze(1), [], all_valid(mask)
         layers = cast("list[LiveLayer]", self.layers)
         for norm, layer, old in zip(self.norms, layers, zip(*(part.unbind(1) for part in state))):
             new = layer.read_live(norm(x), old)
@@ -203,7 +204,7 @@ def run_recurrent(kernel: nn.RNNBase, x: Tensor, state: LayerState, mask: Tensor
     Returns:
         the hidden values (B, T, D), undefined where invalid, and the new state.
     """
-    if bool(mask.all()):
+    if all_valid(mask):
         y, after = kernel(x, _as_torch(tuple(part[None].contiguous() for part in state)))
         return y, tuple(part[0] for part in _as_tuple(after))
     lengths = mask.sum(dim=1)
@@ -239,7 +240,7 @@ def last_valid(y: Tensor, before: Tensor, mask: Tensor) -> Tensor:
     Returns:
         (B, ...). It may be a view that keeps all frames in memory, so copy it into the state.
     """
-    if bool(mask.all()):
+    if all_true(mask):
         return y[:, -1]
     length = mask.sum(dim=1)
     latest = y[torch.arange(len(y), device=y.device), (length - 1).clamp(min=0)]
