@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from vidseq.checkpoint import save_model
 from vidseq.cli import main
 from vidseq.errors import UserError
-from vidseq.features import build_backbone
+from vidseq.features import BACKBONES, build_backbone
+from vidseq.features.cnn import Cnn
 from vidseq.heads import HEADS
 from vidseq.model import ModelConfig, VideoReasoner
 from vidseq.onnx import export, export_onnx, files
@@ -34,6 +36,22 @@ SMALL = {
     "transformer_xl": {"memory": 16},
     "window": {"window": 9},
 }
+
+
+def one_layer() -> nn.Module:
+    """A CNN that is small enough to be exported in a second."""
+    return nn.Sequential(nn.Conv2d(3, 8, 32, stride=32), nn.ReLU())
+
+
+def all_layers(network: nn.Module) -> nn.Module:
+    return network
+
+
+def no_weights() -> Path:
+    return Path("nowhere")
+
+
+TINY = Cnn(name="tiny", dim=8, make=one_layer, layers=all_layers, pretrained=no_weights)
 EXPORTABLE = [name for name, head in HEADS.items() if head.exportable]
 
 
@@ -61,10 +79,6 @@ def difference(model: VideoReasoner, folder: Path, num_frames: int) -> float:
     return largest_difference(model, folder, asked, num_frames)
 
 
-def test_a_window_head_fills_its_past_and_goes_on(tmp_path: Path) -> None:
-    assert difference(make_model("window"), tmp_path, 30) < 1e-4
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("head", EXPORTABLE)
 def test_every_exportable_head_streams_1000_frames(head: str, tmp_path: Path) -> None:
@@ -81,7 +95,8 @@ def test_the_shipped_models_stream_1000_frames(name: str, tmp_path: Path, monkey
 def test_a_command_writes_files_that_answer_without_vidseq(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backbone = build_backbone("mobilenet_v3_small", weights="random", engine="torch", input_size=32, device="cpu")
+    monkeypatch.setitem(BACKBONES, "tiny", TINY)
+    backbone = build_backbone("tiny", weights="random", engine="torch", input_size=32, device="cpu")
     fingerprint, tasks = backbone.fingerprint(4), {"question": {}}
     model = make_model(feature_dim=backbone.dim, fingerprint=fingerprint, tasks=tasks, temperatures={"question": 2.0})
     model.projection.mean.normal_()
@@ -93,7 +108,7 @@ def test_a_command_writes_files_that_answer_without_vidseq(
     assert "differ from torch by at most" in capsys.readouterr().out
     content = json.loads((out / "model.json").read_text())
     assert content["fps"] == "4" and content["answers"]["question"]["temperature"] == 2.0
-    assert content["fingerprint"]["backbone"] == content["images"]["backbone"] == "mobilenet_v3_small"
+    assert content["fingerprint"]["backbone"] == content["images"]["backbone"] == "tiny"
     assert main(["predict", clip, str(tmp_path / "model"), "--question", question, "--device", "cpu"]) == 0
     wanted = dict(json.loads(capsys.readouterr().out.splitlines()[-1])["ranking"])
     monkeypatch.setattr(sys, "argv", [str(TOOL), str(out), clip, question])

@@ -87,7 +87,10 @@ def _scan_segment(
     q, k, v = (F.pad(part, (0, 0, 0, -num_frames % chunk)).unflatten(2, (-1, chunk)) for part in (q, k, v))
     phi_q, _ = _Scaled.apply(log_features(q))  # its scale cancels
     phi_k, scale = _scaled(log_features(k), F.pad(valid, (0, -num_frames % chunk)).unflatten(1, (-1, chunk)))
-    tops = torch.maximum(scale.detach().flatten(2).cummax(dim=2).values, top[..., None]).unflatten(2, (-1, chunk))
+    highest = scale.detach().flatten(2)
+    if highest.shape[2] > 1:  # ONNX has no maximum along frames
+        highest = highest.cummax(dim=2).values
+    tops = torch.maximum(highest, top[..., None]).unflatten(2, (-1, chunk))
     last = tops[..., -1]
     first = torch.cat([top[..., None], last[..., :-1]], dim=2)  # before each chunk
 

@@ -103,7 +103,7 @@ def _scan_segment(frames: SlotFrames, slot_keys: Tensor, memory: Tensor) -> tupl
     keep = F.pad(frames.keep, (0, 0, 0, padding), value=1).unflatten(1, (num_chunks, chunk))
 
     weights = _Weights.apply(write, keep)  # (B, n, t, S, j)
-    kept = keep.cumprod(dim=2)  # (B, n, t, S)
+    kept = keep if chunk == 1 else keep.cumprod(dim=2)  # (B, n, t, S); ONNX has no product along frames
 
     written = torch.einsum("bnsj,bnrjd->bnrsd", weights[:, :, -1], value)
     starts, memory = _contents_at_chunks(kept[:, :, -1], written, memory)  # (B, n, R, S, d)
