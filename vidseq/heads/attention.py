@@ -56,6 +56,7 @@ class Attention(TemporalHead):
     """
 
     name = "attention"
+    exportable = True
     Config = AttentionConfig
     supports_noncausal = True
     context_frames = None

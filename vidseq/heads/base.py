@@ -60,8 +60,8 @@ class TemporalHead(nn.Module, abc.ABC):
     """Whether an output depends on the newest `context_frames` frames only, anywhere in a stream. All longer pasts
     then give the same output. False where a counter in the state decides, or where the context has no limit."""
 
-    exportable: ClassVar[bool] = True
-    """Whether a step for one frame can be traced, with a state whose shapes never change; see `fixed_state`."""
+    exportable: ClassVar[bool] = False
+    """Whether a step for one frame can be exported, with a state whose shapes never change; see `fixed_state`."""
 
     asks_in_one_pass: bool = False
     """Whether the head has `scan_with_queries`. Others read frames in pieces, each up to the next place of a query."""

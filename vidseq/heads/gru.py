@@ -90,6 +90,7 @@ class GRU(StackedHead):
     """
 
     name = "gru"
+    exportable = True
     Config = GRUConfig
     State = GRUState
 

@@ -111,6 +111,7 @@ class LSTM(StackedHead):
     """
 
     name = "lstm"
+    exportable = True
     Config = LSTMConfig
     State = LSTMState
 

@@ -71,7 +71,6 @@ class Memorizing(TemporalHead):
     """
 
     name = "memorizing"
-    exportable = False  # what it retrieves decides the shapes
     Config = MemorizingConfig
     config: MemorizingConfig
 

@@ -91,7 +91,6 @@ class Retro(TemporalHead):
     """
 
     name = "retro"
-    exportable = False  # what it retrieves decides the shapes
     Config = RetroConfig
     config: RetroConfig
 

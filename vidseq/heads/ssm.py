@@ -112,6 +112,7 @@ class SSM(StackedHead):
     """
 
     name = "ssm"
+    exportable = True
     Config = SSMConfig
     State = SSMState
 

@@ -103,6 +103,7 @@ class Window(TemporalHead):
     """
 
     name = "window"
+    exportable = True
     Config = WindowConfig
     supports_noncausal = True
     fixed_context = True

@@ -42,7 +42,7 @@ def append_to_block(kept: Tensor, new: Tensor, count: Tensor, dim: int) -> Tenso
     Returns:
         (B, ..., largest count + T, ...), undefined behind a row's new frames.
     """
-    longest = largest(count, kept.shape[dim])
+    longest = largest(count, kept.shape[dim]) if len(count) else kept.shape[dim]
     both = torch.cat([kept.narrow(dim, 0, longest), new], dim=dim)
     if all_true(count == longest):
         return both
