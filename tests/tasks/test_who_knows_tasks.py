@@ -44,6 +44,7 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "recipes/*.py": (set(TASKS), "trains and scores particular tasks"),
     "tools/benchmark_context.py": ({"question", "next_action"}, "trains particular tasks"),
     "tools/benchmark_training.py": ({"question"}, "trains particular tasks"),
+    "tools/run_onnx.py": ({"question"}, "asks one task, unless another is named"),
     "tools/soak_stream.py": ({"next_action"}, "makes a model of a particular task"),
 }
 #: Recipes about one task may use its own methods.

@@ -137,6 +137,7 @@ class Memory(StackedHead):
     """
 
     name = "memory"
+    exportable = True
     Config = MemoryConfig
     State = MemoryState
     segment_frames = 2048
