@@ -75,6 +75,7 @@ class MinGRU(StackedHead):
     """
 
     name = "min_gru"
+    exportable = True
     Config = MinGRUConfig
     State = MinGRUState
 
