@@ -7,7 +7,6 @@ from references_blocks import network_reference
 from torch import Tensor, nn
 
 from vidseq.heads import make_head
-from vidseq.ops.places import PlacedQueries, Places
 
 
 def block_reference(block: nn.Module, x: Tensor, before: int, after: int) -> Tensor:
@@ -63,56 +62,3 @@ def test_the_state_grows_to_the_window_and_no_further() -> None:
     assert sizes == [1, 3, 3, 4, 4, 4]  # as many as the longest row has had
     assert state.position.tolist() == [7, 4, 5]
     assert head.state_bytes(1, 0) == 8 and head.state_bytes(1, 3) < head.state_bytes(1, 4) == head.state_bytes(1, 999)
-
-
-def make_head_with_slopes() -> nn.Module:
-    head = make_head("window", 8, {"window": 6, "layers": 2, "heads": 2, "age_slopes": True}).double().eval()
-    for slope in head.slopes:
-        nn.init.normal_(slope.slope.weight, std=3.0)
-        nn.init.normal_(slope.slope.bias, std=3.0)
-    return head.requires_grad_(False)
-
-
-@pytest.mark.parametrize("seen", [0, 1, 4, 9, 14])
-def test_age_slopes_equal_a_query_at_a_time(seen: int) -> None:
-    """Frames never use them; a query's score for a frame `age` frames ago gains its slope times the age."""
-    torch.manual_seed(0)
-    head = make_head_with_slopes()
-    x, query = torch.randn(1, seen, 8, dtype=torch.float64), torch.randn(1, 1, 8, dtype=torch.float64)
-    frames, want = x, query
-    for block, slope in zip(head.blocks, head.slopes, strict=True):
-        q, k, v = block.qkv(block.attention_norm(torch.cat([frames, want], dim=1))).chunk(3, dim=-1)
-        q, k, v = (part.unflatten(-1, (2, -1)).transpose(1, 2) for part in (q, k, v))
-        q, k = (torch.stack([rotated(part[:, :, t], t) for t in range(seen + 1)], dim=2) for part in (q, k))
-        near = slice(max(0, seen - 5), seen + 1)
-        ages = (seen - torch.arange(seen + 1))[near]
-        slopes = slope.slope(slope.norm(want))[0, 0]  # (heads,)
-        scores = (q[:, :, -1:] @ k[:, :, near].transpose(2, 3)) / 2 + slopes[:, None, None] * ages / 32
-        read = scores.softmax(-1) @ v[:, :, near]
-        want = want + block.attention_out(read.transpose(1, 2).flatten(2))
-        want = want + block.narrow(F.gelu(block.widen(block.network_norm(want))))
-        frames = block_reference(block, frames, 5, 0) if seen else frames
-    state = head.step(x, head.init_state(1))[1] if seen else head.init_state(1)
-    torch.testing.assert_close(head.ask(query, state), head.last_norm(want), rtol=1e-10, atol=1e-10)
-
-
-def test_age_slopes_in_one_pass_equal_the_pieces() -> None:
-    torch.manual_seed(0)
-    head = make_head_with_slopes()
-    past, x = torch.randn(2, 5, 8, dtype=torch.float64), torch.randn(2, 23, 8, dtype=torch.float64)
-    _, state = head.step(past, head.init_state(2))
-    rows, seen = torch.tensor([0, 0, 1, 1, 0, 1]), torch.tensor([0, 4, 9, 23, 17, 1])
-    vectors, mask = torch.randn(6, 8, dtype=torch.float64), torch.ones(2, 23, dtype=torch.bool)
-    _, _, answers = head.scan_with_queries(x, state, mask, PlacedQueries(vectors, Places(rows, seen)))
-    for vector, row, frames, answer in zip(vectors, rows, seen, answers, strict=True):
-        _, at = head.step(x, state, torch.arange(23).expand(2, -1) < frames)
-        torch.testing.assert_close(head.ask(vector.expand(2, 1, -1), at)[row, 0], answer, rtol=1e-10, atol=1e-10)
-
-
-def test_age_slopes_start_at_nothing() -> None:
-    torch.manual_seed(0)
-    head = make_head("window", 8, {"window": 6, "heads": 2, "age_slopes": True}).eval().requires_grad_(False)
-    plain = make_head("window", 8, {"window": 6, "heads": 2}).eval().requires_grad_(False)
-    plain.load_state_dict({name: part for name, part in head.state_dict().items() if not name.startswith("slopes")})
-    x, query = torch.randn(1, 9, 8), torch.randn(1, 3, 8)
-    assert torch.equal(*(one.ask(query, one.step(x, one.init_state(1))[1]) for one in (head, plain)))

@@ -13,15 +13,12 @@ from vidseq.heads.config import HeadConfig, option
 from vidseq.heads.layers.transformer import TransformerBlock, check_heads
 from vidseq.ops.banded import banded_attention
 from vidseq.ops.dense import attend_independent_queries, causal_attention
-from vidseq.ops.exported import largest
 from vidseq.ops.places import PlacedQueries
 from vidseq.ops.recent import fits_page, last_frames, latest, page_frames, with_surroundings
 from vidseq.ops.rotary import rotary_angles
 
 SEGMENT = 1024
 """Frames of a segment where no gradients are wanted."""
-AGE_UNIT = 32
-"""Frames over which a slope of one changes a score by one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +33,6 @@ class WindowConfig(HeadConfig):
     """Attention heads; dim must be a multiple of twice their number."""
     network: int = option(0, at_least=0)
     """Width of the feed-forward network on each frame; 0: four times dim."""
-    age_slopes: bool = option(False)
-    """Whether a question can prefer early or late frames: its scores gain a learned slope times a frame's age."""
 
 
 class WindowState(NamedTuple):
@@ -58,34 +53,6 @@ class WindowState(NamedTuple):
     """int64 (B,): frames so far, which is the position of the next one."""
 
 
-class AgeSlope(nn.Module):
-    """Lets a query prefer early or late frames among those that it would read.
-
-    Rotary positions can do so only by way of the frames' content, and hardly learn it: of colours that changed twice,
-    the first and the last were confused in half of the answers.
-
-    Source: Press et al., arXiv:2108.12409, which give each attention head a fixed slope. Here: the query decides, its
-    slope may rise with age, and it begins at zero.
-
-    Args:
-        dim: width D of a query.
-        heads: attention heads.
-    """
-
-    def __init__(self, dim: int, heads: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(dim)
-        self.slope = nn.Linear(dim, heads)
-        nn.init.zeros_(self.slope.weight)
-        nn.init.zeros_(self.slope.bias)
-
-    def forward(self, queries: Tensor, ages: Tensor) -> Tensor:
-        """What queries (B, Q, D) add to the scores of frames of these ages, (N,) or (B, Q, N): (B, heads, Q, N)."""
-        slopes = self.slope(self.norm(queries)).transpose(1, 2)
-        shared = ages if ages.ndim == 1 else ages[:, None]
-        return slopes[..., None] * (shared / AGE_UNIT)
-
-
 class Window(TemporalHead):
     """A transformer whose frames attend to the latest W frames.
 
@@ -103,7 +70,6 @@ class Window(TemporalHead):
     """
 
     name = "window"
-    exportable = True
     Config = WindowConfig
     supports_noncausal = True
     fixed_context = True
@@ -117,7 +83,6 @@ class Window(TemporalHead):
         blocks = (TransformerBlock(dim, heads, config.dropout, network) for _ in range(config.layers))
         self.blocks = cast("list[TransformerBlock]", nn.ModuleList(blocks))
         self.last_norm = nn.LayerNorm(config.dim)
-        self.slopes = nn.ModuleList(AgeSlope(dim, heads) for _ in range(config.layers * config.age_slopes))
         self._width, self._past = config.dim // config.heads, config.window - 1
 
     @property
@@ -133,11 +98,6 @@ class Window(TemporalHead):
     def init_state(self, batch_size: int) -> WindowState:
         """Makes an empty past."""
         return self._state_after(batch_size, 0)
-
-    def fixed_state(self, frames: int) -> WindowState:
-        """Makes a past of full length that holds no frame; see `TemporalHead.fixed_state`."""
-        state = self._state_after(1, self._past)
-        return state._replace(position=torch.zeros_like(state.position))
 
     def _state_after(self, batch_size: int, frames: int) -> WindowState:
         config, weight = self.config, self.last_norm.weight
@@ -171,13 +131,11 @@ class Window(TemporalHead):
         angles = self._angles(asked.positions(state.position, num_frames))
         visible, x, kept = asked.visible(valid, num_frames, self._past), asked.behind(x), []
         for index, block in enumerate(self.blocks):
-            vectors = asked.split(x, dim=1)[1]
             q, k, v = block.project(x, angles, [(old_k[:, index], old_v[:, index]) for old_k, old_v in past])
             (q, asked_q), (k, asked_k), (v, asked_v) = map(asked.split, (q, k, v))
             read = self._attend(q, k, v, valid)
             if asked.width:
-                added = self._age_scores(index, vectors, asked.ages(valid.shape[1], num_frames))
-                own = attend_independent_queries(asked_q, asked_k, asked_v, [(k, v)], visible, added)
+                own = attend_independent_queries(asked_q, asked_k, asked_v, [(k, v)], visible)
                 read = torch.cat([read, own], dim=2)
             x = block.finish(x, read)
             kept.append([(k, v)])
@@ -198,7 +156,7 @@ class Window(TemporalHead):
             new = (torch.stack([parts[-1][:, :, -mask.shape[1] :] for parts in kind], dim=1) for kind in zip(*layers))
             page_k, page_v = (torch.cat([*both], dim=3) for both in zip((state.page_keys, state.page_values), new))
             return WindowState(state.keys, state.values, page_k, page_v, position)
-        size = min(self._past, largest(position, self._past))
+        size = min(self._past, int(position.max())) if len(position) else 0
         new_k, new_v = (
             torch.stack([latest(parts, mask, size, dim=2) for parts in kind], dim=1) for kind in zip(*layers)
         )
@@ -220,16 +178,10 @@ class Window(TemporalHead):
     def attend_queries(self, queries: Tensor, state: WindowState) -> Tensor:
         """Answers queries from the window without copies of the state; see `TemporalHead.attend_queries`."""
         x, angles, (past, valid) = queries, self._angles(state.position[:, None]), self._visible_past(state)
-        ages = torch.arange(valid.shape[1], 0, -1, device=x.device)
         for index, block in enumerate(self.blocks):
             layer_past = [(keys[:, index], values[:, index]) for keys, values in past]
-            added = self._age_scores(index, x, ages)
-            x = block.finish(x, attend_independent_queries(*block.project(x, angles), layer_past, valid, added))
+            x = block.finish(x, attend_independent_queries(*block.project(x, angles), layer_past, valid))
         return self.last_norm(x)
-
-    def _age_scores(self, layer: int, queries: Tensor, ages: Tensor) -> Tensor | None:
-        """What a layer adds to the queries' scores for frames of these ages; None: nothing."""
-        return self.slopes[layer](queries, ages) if self.config.age_slopes else None
 
     def forward_noncausal(self, x: Tensor, mask: Tensor) -> Tensor:
         """Reads whole videos; see `TemporalHead.forward_noncausal`."""

@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vidseq.ops.exported import all_true
-
 BLOCK = 512
 """Queries of a block, which bounds the mask of a long chunk."""
 
@@ -28,7 +26,7 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, valid: Tensor) -> Tensor:
         (B, H, T, d), zero for a query that may see no key.
     """
     num_queries, past = q.shape[2], k.shape[2] - q.shape[2]
-    whole = all_true(valid)
+    whole = bool(valid.all())
     if whole and past == 0:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
     if whole and num_queries == 1:
@@ -45,12 +43,7 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, valid: Tensor) -> Tensor:
 
 
 def attend_independent_queries(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    past: Sequence[tuple[Tensor, Tensor]],
-    valid: Tensor,
-    added: Tensor | None = None,
+    q: Tensor, k: Tensor, v: Tensor, past: Sequence[tuple[Tensor, Tensor]], valid: Tensor
 ) -> Tensor:
     """Softmax attention of every query to the past and to its own key; queries do not see each other.
 
@@ -60,16 +53,13 @@ def attend_independent_queries(
         v: their own values, like `q`.
         past: keys and values that all queries see, each (B, H, N, d), in parts, which may be separate tensors.
         valid: bool (B, N of all parts), or (B, Q, N) for each query; False for keys that must not be seen.
-        added: added to the scores of the past, (B, H, Q, N); None: nothing.
 
     Returns:
         (B, H, Q, d).
     """
     q = q * q.shape[-1] ** -0.5
     scores = torch.cat([*(q @ keys.transpose(2, 3) for keys, _ in past), (q * k).sum(dim=-1, keepdim=True)], dim=-1)
-    if added is not None:
-        scores = scores + F.pad(added, (0, 1))
-    if not all_true(valid):
+    if not bool(valid.all()):
         seen = F.pad(valid, (0, 1), value=True)
         scores = scores.masked_fill(~(seen[:, None, None] if seen.ndim == 2 else seen[:, None]), -torch.inf)
     *weights, own = scores.softmax(dim=-1).split([*(keys.shape[2] for keys, _ in past), 1], dim=-1)

@@ -11,8 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vidseq.ops.exported import all_true, is_exporting
-
 
 class Places(NamedTuple):
     """Places in streams, each behind a number of a row's new frames."""
@@ -33,8 +31,6 @@ class Places(NamedTuple):
 
         Places before the first frame belong to the part that starts at 0.
         """
-        if is_exporting():  # a step has one part
-            return self, torch.arange(len(self.rows), device=self.rows.device)
         inside = (self.seen > (start or -1)) & (self.seen <= stop)
         index = inside.nonzero()[:, 0]
         return Places(self.rows[index], self.seen[index] - start), index
@@ -61,7 +57,7 @@ class Places(NamedTuple):
         if values.shape[1] == 0:
             return before.index_select(0, self.rows)
         picked = values.flatten(0, 1).index_select(0, self.rows * values.shape[1] + (self.seen - 1).clamp(min=0))
-        if all_true(self.seen > 0):
+        if bool((self.seen > 0).all()):
             return picked
         first = (self.seen == 0).view(-1, *[1] * (picked.ndim - 1))
         return torch.where(first, before.index_select(0, self.rows).to(picked.dtype), picked)
@@ -102,10 +98,6 @@ class PlacedQueries(NamedTuple):
     def by_row(self, num_rows: int) -> "RowQueries":
         """Puts the queries of each row beside one another; short rows are filled up by zeros that see no frame."""
         rows, seen = self.places
-        if not len(rows):
-            return RowQueries(
-                self.vectors.new_zeros(num_rows, 0, self.vectors.shape[1]), seen.expand(num_rows, 0), rows
-            )
         slots, width = side_by_side(rows, num_rows)
         shape = (num_rows, width)
         return RowQueries(spread(self.vectors, slots, shape), spread(seen, slots, shape), slots)
@@ -177,10 +169,6 @@ class RowQueries(NamedTuple):
         frame, seen = torch.arange(-past, num_frames, device=in_past.device), self.seen[..., None]
         visible = (frame < seen) & F.pad(in_past, (0, num_frames), value=True)[:, None]
         return visible if reach is None else visible & (frame >= seen - reach)
-
-    def ages(self, num_past: int, num_frames: int) -> Tensor:
-        """How many frames before each query the past and the new frames stand, int64 (B, Q, N + T)."""
-        return self.seen[..., None] - torch.arange(-num_past, num_frames, device=self.seen.device)
 
     def flatten(self, answers: Tensor) -> Tensor:
         """Puts answers (B, Q, D) into the order in which the queries were given, (N, D)."""
