@@ -92,6 +92,7 @@ def test_the_shipped_models_stream_1000_frames(name: str, tmp_path: Path, monkey
     assert export_onnx(name, tmp_path / "out", picture=(320, 240)).difference < 1e-4
 
 
+@pytest.mark.slow
 def test_a_command_writes_files_that_answer_without_vidseq(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
