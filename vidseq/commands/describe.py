@@ -51,7 +51,7 @@ def describe_installation() -> str:
     """Versions, the device that "auto" takes, and what can be named on the command line."""
     from vidseq.device import choose_device
     from vidseq.exporters import EXPORTERS
-    from vidseq.features import BACKBONES
+    from vidseq.features import backbone_names
     from vidseq.heads import HEADS
     from vidseq.importers import IMPORTERS
     from vidseq.tasks import TASKS
@@ -64,7 +64,7 @@ def describe_installation() -> str:
         device=choose_device(),
         heads=", ".join(HEADS),
         tasks=", ".join(TASKS),
-        backbones=", ".join(BACKBONES),
+        backbones=", ".join(backbone_names()),
         layouts=", ".join(IMPORTERS),
         exports=", ".join(EXPORTERS),
         models=", ".join(pretrained_models()),

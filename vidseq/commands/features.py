@@ -17,8 +17,8 @@ DEFAULT_FPS = "4"
 
 @option_groups(
     {
-        "Backbone": "backbone weights engine precision pooling tokens layer pca projection resize input_size device "
-        "batch_size threads"
+        "Backbone": "backbone weights engine precision pooling tokens layer pca projection resize input_size window "
+        "device batch_size threads"
     }
 )
 def features(

@@ -120,6 +120,72 @@ def export(
     print(made.summary())
 
 
+@option_groups({"Output": "out scores top", "Input": "weights device batch_size fps limit skip_bad"})
+def label(
+    source: Path,
+    *,
+    labels: str,
+    backbone: str,
+    smooth: float = 2.0,
+    out: Path | None = None,
+    scores: Path | None = None,
+    top: int = 5,
+    weights: str = "pretrained",
+    device: str = "auto",
+    batch_size: int = 8,
+    fps: str = "4",
+    limit: int | None = None,
+    skip_bad: bool = False,
+) -> None:
+    """Labels a video by texts, without training (zero-shot).
+
+    An image-text model compares each sampled picture with each text. It sees one picture at a time and was never
+    trained for these labels: look at some results before you rely on them.
+
+    Args:
+        source: video file.
+        labels: texts with commas between, such as "a child paints, a child reads"; one of them fits each moment.
+        backbone: image-text model such as CLIP or SigLIP, hf:NAME; an id on the hub or a folder.
+        smooth: seconds over which scores are averaged.
+        out: .jsonl, .csv or .srt file; if left out, a table on a terminal, else a JSON object a line.
+        scores: CSV file with the score of each text at each sample.
+        top: number of labels to rank.
+        weights: folder of the model, if it is not found by its name.
+        device: where to compute: auto, cpu, cuda or mps.
+        batch_size: images at a time.
+        fps: frames a second to sample.
+        limit: only the first N seconds.
+        skip_bad: go on without damaged frames.
+    """
+    with collection_paused():
+        from vidseq.data.dataset import refuse_table
+        from vidseq.features.backbone_config import BackboneConfig
+        from vidseq.features.image_text import ImageTextModel
+        from vidseq.inference.labels_by_text import label_by_text, parse_labels
+        from vidseq.inference.predictions import formatter, to_json, write_predictions
+        from vidseq.inference.terminal import TerminalTable
+        from vidseq.video.folder import plain_name
+
+    texts = parse_labels(labels)
+    if out is not None:
+        formatter(out)
+    if scores is not None:
+        refuse_table(scores, "--scores")
+    if not source.is_file():
+        raise FileNotFoundError(f"label expects a video file, got nothing at '{source}'. Check the path.")
+    model = ImageTextModel(backbone, texts, BackboneConfig(weights=weights, device=device, batch_size=batch_size))
+    found = label_by_text(source, model, texts, fps=fps, smooth_seconds=smooth, limit_seconds=limit, skip_bad=skip_bad)
+    rows = found.rows(plain_name(source.stem), top)
+    if scores is not None:
+        found.write_scores(scores)
+    if out is not None:
+        write_predictions(rows, out)
+        return
+    form = TerminalTable(sys.stdout, with_truth=False) if sys.stdout.isatty() else to_json
+    for row in rows:
+        print(form(row))
+
+
 def info(path: Path | None = None) -> None:
     """Describes a video, data set, model or run; without a path, this installation.
 

@@ -5,11 +5,14 @@ from .external import external_fingerprint as external_fingerprint
 from .external import import_features as import_features
 from .extract import extract_features as extract_features
 from .fingerprint import Fingerprint as Fingerprint
+from .image_network import image_network as image_network
 from .pca import fit_projection as fit_projection
 from .projected import ProjectedBackbone as ProjectedBackbone
 from .projection import FeatureProjection as FeatureProjection
 from .rebuild import backbone_like as backbone_like
+from .registry import BACKBONE_KINDS as BACKBONE_KINDS
 from .registry import BACKBONES as BACKBONES
+from .registry import backbone_names as backbone_names
 from .registry import build_backbone as build_backbone
 from .registry import make_backbone as make_backbone
 from .report import ExtractReport as ExtractReport

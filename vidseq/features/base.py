@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from vidseq.errors import UserError
 from vidseq.features.backbone_config import BackboneConfig
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.video.resizing import Size
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Backbone(abc.ABC):
-    """A per-frame network, which turns each image into a vector, or into a vector a token, independently of others."""
+    """Turns each image, or each window of images, into a vector, or into a vector a token, independently of others."""
 
     name: str
     """Its name on the command line and in fingerprints."""
@@ -27,6 +28,8 @@ class Backbone(abc.ABC):
     """The size of its input images, and which part of a frame they show."""
     batch_size: int
     """The fastest number of images per call."""
+    window: int = 1
+    """Samples that it reads at each sample: that sample and those just before it (`PastWindows`)."""
     side_by_side: int = 1
     """The number of calls, each from its own thread, that run at the same time."""
 
@@ -35,7 +38,7 @@ class Backbone(abc.ABC):
         """Turns images into features.
 
         Args:
-            images: uint8 RGB (N, H, W, 3); any N.
+            images: uint8 RGB (N, H, W, 3), or (N, window, H, W, 3) with a window above 1; any N.
 
         Returns:
             float32 (N, D), or (N, tokens, D) with tokens.
@@ -71,3 +74,11 @@ class BackboneEntry(Protocol):
         Raises:
             UserError: an option is invalid, or the weights cannot be found or downloaded.
         """
+
+
+def no_window(name: str) -> UserError:
+    """The error for a window of a backbone that sees one picture at a time."""
+    return UserError(
+        f"window expects a clip encoder, such as VideoMAE or V-JEPA 2, got {name}, which sees one picture at a time. "
+        "Leave it out."
+    )

@@ -1,5 +1,6 @@
 """Per-frame CNNs: a network cut off before its classifier, on an engine."""
 
+import dataclasses
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,15 +13,15 @@ from torch import Tensor, nn
 
 from vidseq.errors import UserError
 from vidseq.features.backbone_config import BackboneConfig
-from vidseq.features.base import Backbone
+from vidseq.features.base import Backbone, no_window
 from vidseq.features.engines import ENGINES, choose_engine
 from vidseq.features.fingerprint import Fingerprint, rational
 from vidseq.features.layers import cut_after, stride_of
+from vidseq.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from vidseq.features.weights import load_weights, weights_hash
 from vidseq.video.resizing import Size
 
-IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
-IMAGENET_STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
+CNN_PIXELS = 224
 
 
 def no_norm(network: nn.Module) -> nn.Module:
@@ -48,6 +49,8 @@ class Cnn:
     """Cuts out what the network does to pooled features before it classifies them."""
     classifier: str = "fc."
     """Start of the names of the classifier's weights."""
+    pixels: int = CNN_PIXELS
+    """Side of the square that it was trained on."""
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
 
@@ -102,6 +105,10 @@ class CnnBackbone(Backbone):
     def __init__(self, cnn: Cnn, config: BackboneConfig) -> None:
         if config.batch_size < 1:
             raise UserError(f"Backbone expects batch_size of at least 1, got {config.batch_size}.")
+        if config.window is not None:
+            raise no_window(cnn.name)
+        config = _without_auto(config, cnn.pixels)
+        assert config.input_size is not None
         self.size = Size(config.input_size, config.resize)  # type: ignore[arg-type]
         grid = _grid(config)
         engine = choose_engine(config.engine, config.device)
@@ -152,6 +159,16 @@ class CnnBackbone(Backbone):
         )
 
 
+def _without_auto(config: BackboneConfig, pixels: int) -> BackboneConfig:
+    """Says what is left to the backbone: the mean of the middle square of the pixels that it was trained on."""
+    return dataclasses.replace(
+        config,
+        pooling="mean" if config.pooling == "auto" else config.pooling,
+        resize="crop" if config.resize == "auto" else config.resize,
+        input_size=pixels if config.input_size is None else config.input_size,
+    )
+
+
 def make_network(cnn: Cnn, weights: str) -> tuple[nn.Module, str]:
     """Makes the whole network, classifier included, in evaluation mode.
 
@@ -182,7 +199,7 @@ def _cut(cnn: Cnn, network: nn.Module, layer: str) -> tuple[nn.Module, int, nn.M
 
 def _grid(config: BackboneConfig) -> tuple[int, int]:
     """Reads the rows and columns of the grid that features are averaged over; "mean" is one cell."""
-    pooling, input_size = config.pooling, config.input_size
+    pooling, input_size = config.pooling, config.input_size or CNN_PIXELS
     if pooling == "mean":
         if config.tokens:
             raise UserError(

@@ -35,7 +35,8 @@ class Engine(abc.ABC):
     """Runs a network on images.
 
     Args:
-        network: maps uint8 images (N, H, W, 3) to float32 features, (N, D) or (N, tokens, D).
+        network: maps uint8 images (N, H, W, 3), or clips (N, W, H, W, 3), to float32 features, (N, D) or
+            (N, tokens, D).
         config: precision, batch size, threads, and the device for engines that have a choice.
     """
 
@@ -72,7 +73,9 @@ class TorchEngine(Engine):
     def __init__(self, network: nn.Module, config: BackboneConfig) -> None:
         super().__init__(network, config)
         self.device = choose_device(config.device)
-        self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(self.device)
+        if not any(weight.ndim > 4 for weight in self.network.parameters()):  # those of clips have no such layout
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if config.threads is not None:
             self.limit_threads(config.threads)
 

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from vidseq.features.fingerprint import rational
 from vidseq.features.origin import file_state, is_replaced
 from vidseq.features.report import ExtractReport, Outcome
 from vidseq.features.store import FeatureStore
+from vidseq.features.windows import PastWindows
 from vidseq.processes import run_jobs
 from vidseq.progress import progress
 from vidseq.video.reader import Frames, VideoReader
@@ -184,9 +185,10 @@ class Extractor:
             VideoReader(path, size=self.backbone.size, decoder=self.decoder, skip_bad=self.skip_bad) as reader,
         ):
             duration = reader.info.duration_seconds
+            windows = PastWindows(self.backbone.window)
             for frames in reader.sample(self.fps, chunk=self.backbone.batch_size):
                 fraction = float(frames.pts_seconds[-1]) / duration if len(frames) else 0.0
-                yield _Read(video, frames, min(1.0, fraction))
+                yield _Read(video, replace(frames, images=windows.add(frames.images)), min(1.0, fraction))
             info = reader.info  # only now: a decoder that gave up has been replaced
             source: dict[str, object] = {
                 "file": path.name,

@@ -14,7 +14,10 @@ from vidseq.video.sampling import exact_rate
 FEATURES_VERSION = 1
 
 #: Fields that fingerprints did not have at first; they enter the hash of a name where they differ from the default.
-ADDED_FIELDS = frozenset({"tokens", "layer", "projection"})
+ADDED_FIELDS = frozenset({"tokens", "layer", "projection", "preprocessing", "window"})
+
+#: Letters of a backbone's name in that of a folder; a longer one, such as a path, keeps its end.
+MAX_NAME = 100
 
 MAX_FPS = 10_000
 """Largest sampling rate, because the times of a video's samples must fit into memory."""
@@ -30,9 +33,10 @@ class Fingerprint:
     input_size: int
     """Side of the square input of the CNN; 0 for external features."""
     resize: str
-    """"crop": the centre square; "whole": the whole picture in its aspect ratio; "external": by other software."""
+    """"crop": the centre square; "stretch": all of it as a square; "whole": the whole picture in its aspect ratio;
+    "external": by other software."""
     pooling: str = "mean"
-    """"mean", or rows x columns such as "2x3"."""
+    """"mean", rows x columns such as "2x3", "own" (what the network itself pools) or "cls" (its first token)."""
     fps: str
     """Samples per second, as an exact rational such as "4" or "30000/1001"."""
     precision: str = "float32"
@@ -44,9 +48,13 @@ class Fingerprint:
     tokens: int = 0
     """Tokens N of a sample, such as the cells of a grid; 0: one vector, no token axis."""
     layer: str = "last"
-    """The feature map that is pooled: "last", or an earlier one such as "stride16"."""
+    """The feature map that is pooled: "last", an earlier one such as "stride16", or a module's name."""
     projection: str = ""
     """Short SHA-256 of the file of the projection (PCA) of each cell; "": none."""
+    preprocessing: str = ""
+    """How pictures are scaled and normalised where the model's own config says it; "": as the named CNN does."""
+    window: int = 1
+    """Samples that were read for each sample, up to it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fps", str(rational(self.fps)))
@@ -62,11 +70,12 @@ class Fingerprint:
         hashed = {name: value for name, value in values.items() if name not in added or value != added[name]}
         digest = hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:8]
         parts = [
-            self.backbone,
+            self.backbone if len(self.backbone) <= MAX_NAME else self.backbone[-MAX_NAME:],
             f"{self.input_size}{self.resize}",
             self.layer if "layer" in hashed else "",
             self.pooling,
             f"{self.tokens}tokens" if self.tokens else "",
+            f"{self.window}window" if self.window > 1 else "",
             f"pca{self.projection}" if self.projection else "",
             f"{self.fps.replace('/', 'over')}fps",
             self.precision,

@@ -118,11 +118,19 @@ def _features(
     try:
         with VideoReader(path, size=backbone.size, decoder=decoder, skip_bad=True) as reader:
             times = sample_times(reader.info.duration_seconds, fps)
-            drawn = np.sort(generator.permutation(times)[:num])
-            images = reader.frames_at(drawn).images
+            drawn = np.searchsorted(times, np.sort(generator.permutation(times)[:num]))
+            images = _with_past(reader, times, drawn, backbone.window)
     except (UserError, OSError):
         return []
     return _batches(images, backbone)
+
+
+def _with_past(reader: VideoReader, times: np.ndarray, drawn: np.ndarray, window: int) -> np.ndarray:
+    """The samples of some indices, as the backbone reads them: each alone, or with those before it."""
+    back = np.arange(window)[::-1]
+    read = np.maximum(0, drawn[:, None] - back)
+    images = reader.frames_at(times[read.ravel()]).images
+    return images if window == 1 else images.reshape(len(drawn), window, *images.shape[1:])
 
 
 def _batches(images: np.ndarray, backbone: Backbone) -> Iterator[np.ndarray]:

@@ -32,7 +32,7 @@ class ProjectedBackbone(Backbone):
             )
         self.backbone, self.projection = backbone, projection
         self.name, self.dim, self.tokens = backbone.name, projection.dim, backbone.tokens
-        self.size, self.batch_size = backbone.size, backbone.batch_size
+        self.size, self.batch_size, self.window = backbone.size, backbone.batch_size, backbone.window
         self._components = torch.from_numpy(projection.components.astype(np.float32))
         self._offset = torch.from_numpy((projection.mean @ projection.components).astype(np.float32))
 

@@ -5,7 +5,7 @@ from vidseq.features.base import Backbone
 from vidseq.features.fingerprint import Fingerprint
 from vidseq.features.projected import ProjectedBackbone
 from vidseq.features.projection import FeatureProjection
-from vidseq.features.registry import BACKBONES, build_backbone
+from vidseq.features.registry import BACKBONE_KINDS, BACKBONES, build_backbone
 
 
 def backbone_like(
@@ -33,7 +33,7 @@ def backbone_like(
         ModelError: the features are of no known CNN.
         FingerprintError: the weights or the projection differ from those of the fingerprint.
     """
-    if wanted is None or wanted.backbone not in BACKBONES:
+    if wanted is None or not _is_known(wanted.backbone):
         name = "unknown features" if wanted is None else f"features '{wanted.backbone}'"
         raise ModelError(
             f"Predicting on a video expects a model trained on a CNN's features, got one trained on {name}. "
@@ -53,6 +53,7 @@ def backbone_like(
         layer=wanted.layer,
         resize=wanted.resize,
         input_size=wanted.input_size,
+        window=wanted.window if wanted.window > 1 else None,
         device=device,
         threads=threads,
         **options,
@@ -60,3 +61,8 @@ def backbone_like(
     made = backbone if projection is None else ProjectedBackbone(backbone, projection)
     wanted.check(made.fingerprint(wanted.fps, decoder=wanted.decoder))
     return made
+
+
+def _is_known(name: str) -> bool:
+    kind, colon, _ = name.partition(":")
+    return name in BACKBONES or (bool(colon) and kind in BACKBONE_KINDS)

@@ -1,14 +1,47 @@
 """Every backbone by its name. A new backbone is one entry in a file of its own, imported and listed here."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from vidseq.errors import unknown_name
+from vidseq.errors import UserError, unknown_name
 from vidseq.features.backbone_config import BackboneConfig
 from vidseq.features.base import Backbone, BackboneEntry
-from vidseq.features.efficientnet_lite import EFFICIENTNET_LITE0
+from vidseq.features.efficientnet_lite import EFFICIENTNET_LITE0, EFFICIENTNET_LITE2
+from vidseq.features.hf_models import HfModel
+from vidseq.features.timm_models import TimmModel
 from vidseq.features.torchvision_cnns import TORCHVISION_CNNS
+from vidseq.features.torchvision_models import TorchvisionModel
 
-BACKBONES: dict[str, BackboneEntry] = {entry.name: entry for entry in (EFFICIENTNET_LITE0, *TORCHVISION_CNNS)}
+BACKBONES: dict[str, BackboneEntry] = {
+    entry.name: entry for entry in (EFFICIENTNET_LITE0, EFFICIENTNET_LITE2, *TORCHVISION_CNNS)
+}
+#: The open kinds, which have any model of a library as "library:name"; its packages are imported when one is made.
+BACKBONE_KINDS: dict[str, Callable[[str], BackboneEntry]] = {
+    "torchvision": TorchvisionModel,
+    "timm": TimmModel,
+    "hf": HfModel,
+}
+
+
+def find_backbone(name: str) -> BackboneEntry:
+    """Finds a backbone by its name, or by the name of a model of an open kind.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name in BACKBONES:
+        return BACKBONES[name]
+    kind, colon, model = name.partition(":")
+    if colon and kind in BACKBONE_KINDS:
+        if not model:
+            raise UserError(f"Backbone '{name}' expects the name of a model behind '{kind}:', got none. Add it.")
+        return BACKBONE_KINDS[kind](name)
+    raise unknown_name("backbone", name, backbone_names())
+
+
+def backbone_names() -> list[str]:
+    """Every name, and the form of those of each open kind."""
+    return [*BACKBONES, *(f"{kind}:NAME" for kind in BACKBONE_KINDS)]
 
 
 def make_backbone(config: BackboneConfig) -> Backbone:
@@ -18,9 +51,7 @@ def make_backbone(config: BackboneConfig) -> Backbone:
         UserError: the name or an option is unknown, or the weights cannot be found or downloaded.
         FileNotFoundError: the weights file does not exist.
     """
-    if config.backbone not in BACKBONES:
-        raise unknown_name("backbone", config.backbone, BACKBONES)
-    return BACKBONES[config.backbone].build(config)
+    return find_backbone(config.backbone).build(config)
 
 
 def build_backbone(
@@ -33,7 +64,8 @@ def build_backbone(
     tokens: bool = BackboneConfig.tokens,
     layer: str = BackboneConfig.layer,
     resize: str = BackboneConfig.resize,
-    input_size: int = BackboneConfig.input_size,
+    input_size: int | None = BackboneConfig.input_size,
+    window: int | None = BackboneConfig.window,
     device: str = BackboneConfig.device,
     batch_size: int = BackboneConfig.batch_size,
     threads: int | None = BackboneConfig.threads,
@@ -55,6 +87,7 @@ def build_backbone(
             layer=layer,
             resize=resize,
             input_size=input_size,
+            window=window,
             device=device,
             batch_size=batch_size,
             threads=threads,

@@ -2,9 +2,11 @@
 
 import hashlib
 import pickle
+import re
 import urllib.error
 import urllib.request
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -21,15 +23,23 @@ DOWNLOAD_TIMEOUT_SECONDS = 15
 DOWNLOAD_CHUNK_BYTES = 1 << 18
 #: The keys under which training scripts nest the weights.
 WRAPPERS = ("state_dict", "model", "model_state", "net")
+Weights = dict[str, Tensor]
 
 
-def load_weights(module: nn.Module, path: Path | str, *, optional: str) -> None:
+def load_weights(
+    module: nn.Module,
+    path: Path | str,
+    *,
+    optional: str | tuple[str, ...],
+    translate: Callable[[Weights], Weights] | None = None,
+) -> None:
     """Loads weights from a file into a network. No code of the file runs.
 
     Args:
         module: the network.
         path: a `.safetensors` file, or a state dict as `torch.save` writes it.
-        optional: start of the names of the classifier, which may be missing or of another size.
+        optional: start of the names of the classifier, which may be missing or of another size; or several.
+        translate: turns weights of other software into those of the network; asked where the names differ.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -38,6 +48,8 @@ def load_weights(module: nn.Module, path: Path | str, *, optional: str) -> None:
     path = Path(path)
     weights = _read_weights(path)
     own = module.state_dict()
+    if translate is not None and weights.keys() - own.keys():
+        weights = _translated(weights, translate)
     weights = {
         name: value for name, value in weights.items() if not name.startswith(optional) or _fits(own, name, value)
     }
@@ -66,7 +78,7 @@ def cached_or_downloaded(url: str, backbone: str) -> Path:
     """Finds the weights of a URL in torch's cache, or downloads them.
 
     Args:
-        url: the address; the file name ends in the start of the file's SHA-256, as torchvision's do.
+        url: the address; a file name that ends in the start of the file's SHA-256, as torchvision's do, is checked.
         backbone: the name of the backbone, for messages.
 
     Returns:
@@ -102,12 +114,12 @@ def _download(url: str, path: Path) -> None:
             file.write(chunk)
             bar.update(len(chunk))
         file.flush()
-        wanted = path.stem.rsplit("-", 1)[-1]
+        wanted = path.stem.rsplit("-", 1)[-1] if re.search(r"-[0-9a-f]{8,}$", path.stem) else ""
         if not weights_hash(temporary).startswith(wanted):
             raise UserError(f"Download of {url} expects a SHA-256 that starts with {wanted}, got another. Try again.")
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
+def _read_weights(path: Path) -> Weights:
     if not path.is_file():
         raise FileNotFoundError(f"Weights expect a .pth or .safetensors file, got {path}, which does not exist.")
     try:
@@ -132,6 +144,14 @@ def _load_pickled_tensors(path: Path) -> object:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are about pickle protocols; an unreadable file raises anyway
         return torch.load(path, "cpu", weights_only=True)
+
+
+def _translated(weights: Weights, translate: Callable[[Weights], Weights]) -> Weights:
+    """Weights in other names, or as they are where those of another network cannot be translated."""
+    try:
+        return translate(dict(weights))
+    except (KeyError, RuntimeError, ValueError, AttributeError, IndexError, TypeError):
+        return weights
 
 
 def _fits(own: dict[str, Tensor], name: str, value: Tensor) -> bool:

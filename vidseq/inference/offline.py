@@ -12,6 +12,7 @@ from vidseq.data.visible import Past, count_visible, past_of
 from vidseq.errors import UserError
 from vidseq.features.base import Backbone
 from vidseq.features.store import VideoFeatures
+from vidseq.features.windows import PastWindows
 from vidseq.inference.predictions import Prediction
 from vidseq.inference.predictor import Predictor
 from vidseq.inference.request import PredictionRequest
@@ -45,12 +46,13 @@ def video_features(
         the features, float16 as they are stored, and when what was read ends, in seconds.
     """
     parts, times, pictures = [], [], []
+    windows = PastWindows(backbone.window)
     with watched(), VideoReader(path, size=backbone.size, decoder=decoder, skip_bad=skip_bad) as reader:
         end = min(reader.info.duration_seconds, limit_seconds or math.inf)
         total = math.ceil(end * Fraction(fps))
         with progress(total=total, what=f"Reading {Path(path).name}", unit="frame") as bar:
             for frames in reader.sample(Fraction(fps), end=end, chunk=backbone.batch_size):
-                parts.append(backbone(frames.images).astype(np.float16))
+                parts.append(backbone(windows.add(frames.images)).astype(np.float16))
                 times.append(frames.pts_seconds)
                 pictures.append(frames.picture_seconds)
                 bar.update(len(frames))

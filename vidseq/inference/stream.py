@@ -13,6 +13,7 @@ from vidseq.data.schema import NEXT_ACTION, QUESTION, Query
 from vidseq.data.visible import is_visible
 from vidseq.errors import UserError
 from vidseq.features.base import Backbone
+from vidseq.features.windows import PastWindows
 from vidseq.language.question import pad_tokens
 from vidseq.model import VideoReasoner
 from vidseq.segmentation.live_segments import ClosedSegment
@@ -71,6 +72,7 @@ class Stream:
         self._sampler = None if backbone is None else _Sampler(self._check_backbone(backbone))
         if sampled:
             self._sampler = None
+        self._windows = PastWindows(1 if backbone is None else backbone.window)
         self._image: np.ndarray | None = None
         self._image_features = np.zeros(0, np.float16)
 
@@ -258,6 +260,9 @@ class Stream:
             return
         assert self.backbone is not None
         small = [self._resized(image) for image in images]
+        if self.backbone.window > 1:  # a picture that is held is another window each time
+            self._read(self.backbone(self._windows.add(np.stack(small))).astype(np.float16), times)
+            return
         held = [_equal(before, image) for before, image in zip([self._image, *small[:-1]], small)]
         fresh = [image for image, is_held in zip(small, held) if not is_held]
         # The store keeps float16; what the model sees here must be what it was trained on.

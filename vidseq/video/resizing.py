@@ -7,7 +7,8 @@ import numpy as np
 
 from vidseq.errors import UserError
 
-Policy = Literal["crop", "whole"]
+Policy = Literal["crop", "stretch", "whole"]
+Interpolation = Literal["bilinear", "bicubic"]
 CROP_MARGIN = 256 / 224  # the shorter side before cropping, as a multiple of the crop; the usual value for ImageNet
 SIDE_STEP = 32  # CNNs halve the size five times
 MAX_ASPECT = 64  # of a frame; what is longer is cut or squeezed, or a frame of one row would fill gigabytes
@@ -21,51 +22,61 @@ class Size:
     Attributes:
         pixels: side S of the square that the CNN was trained on.
         resize: "crop" scales the shorter side to S * 256 / 224 (rounded down) and cuts out the middle S x S, as
-            torchvision does: the ends of wide frames are lost. "whole" keeps the whole frame: the area is about S x S,
-            the sides are multiples of 32, and their ratio is nearest to that of the frame. The frame is scaled to fit
-            inside, and its outermost pixels fill the remaining rows or columns.
+            torchvision does: the ends of wide frames are lost. "stretch" scales both sides to S: shapes change, and
+            nothing is lost. "whole" keeps the whole frame: the area is about S x S, the sides are multiples of 32, and
+            their ratio is nearest to that of the frame. The frame is scaled to fit inside, and its outermost pixels
+            fill the remaining rows or columns.
+        scaled: side before the middle is cut out, of the shorter side ("crop") or of both ("stretch"); None: as said.
+        interpolation: how pixels are scaled.
     """
 
     pixels: int = 224
     resize: Policy = "crop"
+    scaled: int | None = None
+    interpolation: Interpolation = "bilinear"
 
     def __post_init__(self) -> None:
         if self.resize not in get_args(Policy):
-            raise UserError(f"Size expects resize {' or '.join(get_args(Policy))}, got '{self.resize}'.")
+            raise UserError(f"Size expects resize crop, stretch or whole, got '{self.resize}'.")
         if self.pixels < SIDE_STEP:
             raise UserError(f"Size expects at least {SIDE_STEP} pixels, got {self.pixels}.")
 
     def output(self, height: int, width: int) -> tuple[int, int]:
         """Returns the height and width of a resized frame, given its own height and width."""
-        if self.resize == "crop":
+        if self.resize != "whole":
             return self.pixels, self.pixels
         return _whole_sides(height, width, self.pixels)
 
 
 def resize(images: np.ndarray, size: Size) -> np.ndarray:
-    """Scales frames by area-aware (antialiased) linear interpolation, on 8-bit values.
+    """Scales frames by area-aware (antialiased) interpolation, on 8-bit values.
 
     Args:
         images: uint8 (N, H, W, 3).
         size: the new size, and the part of a frame to keep.
 
     Returns:
-        uint8 (N, h, w, 3) with (h, w) = `size.output(H, W)`; within one level of Pillow's BILINEAR.
+        uint8 (N, h, w, 3) with (h, w) = `size.output(H, W)`; within one level of Pillow's BILINEAR or BICUBIC.
     """
     if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
         raise UserError(f"resize expects uint8 images (N, H, W, 3), got {images.dtype} {images.shape}.")
-    target_height, target_width = size.output(*images.shape[1:3])
-    if size.resize == "crop":
-        images = _middle(images)
-        height, width = images.shape[1:3]
-        scaled = scale(images, *_crop_scale(height, width, size.pixels))
-        top = round((scaled.shape[1] - target_height) / 2)
-        left = round((scaled.shape[2] - target_width) / 2)
-        return np.ascontiguousarray(scaled[:, top : top + target_height, left : left + target_width])
-    return fit(images, target_height, target_width)
+    height, width = size.output(*images.shape[1:3])
+    if size.resize == "whole":
+        return fit(images, height, width, interpolation=size.interpolation)
+    images = _middle(images) if size.resize == "crop" else images
+    scaled = scale(images, *_sides_before_cut(size, *images.shape[1:3]), size.interpolation)
+    top, left = round((scaled.shape[1] - height) / 2), round((scaled.shape[2] - width) / 2)
+    return np.ascontiguousarray(scaled[:, top : top + height, left : left + width])
 
 
-def fit(images: np.ndarray, height: int, width: int, *, shape: tuple[int, int] | None = None) -> np.ndarray:
+def fit(
+    images: np.ndarray,
+    height: int,
+    width: int,
+    *,
+    shape: tuple[int, int] | None = None,
+    interpolation: Interpolation = "bilinear",
+) -> np.ndarray:
     """Scales frames to fit inside a height and width; their outermost pixels fill the remaining rows or columns.
 
     Args:
@@ -73,6 +84,7 @@ def fit(images: np.ndarray, height: int, width: int, *, shape: tuple[int, int] |
         height: of the result.
         width: of the result.
         shape: height and width that give the shape to keep; None: H and W.
+        interpolation: how pixels are scaled.
 
     Returns:
         uint8 (N, height, width, 3).
@@ -80,7 +92,7 @@ def fit(images: np.ndarray, height: int, width: int, *, shape: tuple[int, int] |
     own_height, own_width = shape or images.shape[1:3]
     factor = min(height / own_height, width / own_width)
     sides = max(1, min(height, round(own_height * factor))), max(1, min(width, round(own_width * factor)))
-    scaled = scale(images, *sides)
+    scaled = scale(images, *sides, interpolation)
     rows, columns = height - sides[0], width - sides[1]
     if not rows and not columns:
         return np.ascontiguousarray(scaled)
@@ -96,9 +108,12 @@ def _middle(images: np.ndarray) -> np.ndarray:
     return images[:, top : height - top, left : width - left]
 
 
-def _crop_scale(height: int, width: int, pixels: int) -> tuple[int, int]:
-    """Returns height and width before the crop; the longer side is rounded down, as torchvision does."""
-    shorter = int(pixels * CROP_MARGIN)
+def _sides_before_cut(size: Size, height: int, width: int) -> tuple[int, int]:
+    """Returns height and width before the middle is cut out; a longer side is rounded down, as torchvision does."""
+    if size.resize == "stretch":
+        side = size.scaled or size.pixels
+        return side, side
+    shorter = size.scaled or int(size.pixels * CROP_MARGIN)
     if height <= width:
         return shorter, int(shorter * width / height)
     return int(shorter * height / width), shorter
@@ -122,7 +137,7 @@ def _whole_sides(height: int, width: int, pixels: int) -> tuple[int, int]:
     return min(sorted(choices), key=cost)
 
 
-def scale(images: np.ndarray, height: int, width: int) -> np.ndarray:
+def scale(images: np.ndarray, height: int, width: int, interpolation: Interpolation = "bilinear") -> np.ndarray:
     """Scales frames, uint8 (N, H, W, 3), to a height and width, whatever their shape."""
     if images.shape[1:3] == (height, width):
         return images
@@ -130,6 +145,6 @@ def scale(images: np.ndarray, height: int, width: int) -> np.ndarray:
 
     channels_last = torch.from_numpy(images).permute(0, 3, 1, 2)
     scaled = torch.nn.functional.interpolate(
-        channels_last, size=(height, width), mode="bilinear", antialias=True, align_corners=False
+        channels_last, size=(height, width), mode=interpolation, antialias=True, align_corners=False
     )
     return scaled.permute(0, 2, 3, 1).numpy()
