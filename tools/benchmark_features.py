@@ -26,7 +26,7 @@ import torch
 
 from vidseq.features import BackboneConfig, FeatureStore, extract_features, make_backbone
 from vidseq.processes import all_values, run_jobs
-from vidseq.video import Size, VideoReader, VideoWriter, exact_rate, probe, resize, sample_times
+from vidseq.video import VideoReader, VideoWriter, exact_rate, probe, resize, sample_times
 
 HEIGHT, WIDTH, FPS = 720, 1280, 30
 WARM_UP_SECONDS, COPIES = 0.5, 4
@@ -70,7 +70,7 @@ def decode(job: Job) -> Timing:
 
 def decode_and_resize(job: Job) -> Timing:
     """Decodes the sampled frames at the input size of the CNN."""
-    return _timed_sampling(VideoReader(job.path, size=Size(job.config.input_size)), job)
+    return _timed_sampling(VideoReader(job.path, size=make_backbone(job.config).size), job)
 
 
 def cnn(job: Job) -> Timing:
@@ -104,7 +104,7 @@ def plain_loop(job: Job) -> Timing:
 def vidseq_features(job: Job) -> Timing:
     """Runs `vidseq features` on several copies in order; the time includes the start of workers, not compilation."""
     backbone = make_backbone(job.config)
-    backbone(np.zeros((job.config.batch_size, job.config.input_size, job.config.input_size, 3), np.uint8))
+    backbone(np.zeros((job.config.batch_size, *backbone.size.output(HEIGHT, WIDTH), 3), np.uint8))
     with tempfile.TemporaryDirectory() as folder:
         store = FeatureStore.create_in(folder, backbone.fingerprint(job.fps))
         videos = [(f"copy{index}", job.path) for index in range(job.copies)]

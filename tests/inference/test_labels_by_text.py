@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from vidseq.cli import main
+from vidseq.data.schema import FRAME_LABEL
 from vidseq.errors import UserError
 from vidseq.features.backbone_config import BackboneConfig
 from vidseq.features.hf_files import quiet
@@ -82,7 +83,7 @@ def test_the_command_writes_rows_and_scores(clip, video, tmp_path, capsys):
     numbers = np.array(scores[1:], float)
     assert np.allclose(numbers[:, 1:].sum(1), 1, atol=1e-3)
     assert rows[0]["time"] == 0 and rows[-1]["end"] == pytest.approx(4)
-    assert {row["kind"] for row in rows} == {"frame_label"} and {row["video"] for row in rows} == {"clip"}
+    assert {row["kind"] for row in rows} == {FRAME_LABEL} and {row["video"] for row in rows} == {"clip"}
     for row in rows:
         inside = (numbers[:, 0] >= row["time"]) & (numbers[:, 0] < row["end"])
         assert row["probability"] == pytest.approx(numbers[inside, 1 + LABELS.index(row["answer"])].mean(), abs=1e-3)

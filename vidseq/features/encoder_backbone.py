@@ -67,7 +67,7 @@ class EncoderBackbone(Backbone):
         self.size, self.window = encoder.preprocessing.size(config), encoder.window
         self.weights, self.preprocessing = encoder.weights, encoder.preprocessing.describe(self.size)
         network = _readout(entry.name, encoder, config, self.size)
-        self.reading = network.reading
+        self.choice = network.choice
         shape = _try(network, self.size)
         self.tokens, self.dim = (shape[1], shape[2]) if len(shape) == 3 else (None, shape[1])
         self.engine = ENGINES[engine](network, config)
@@ -100,13 +100,13 @@ class EncoderBackbone(Backbone):
             weights=self.weights,
             input_size=self.size.pixels,
             resize=self.size.resize,
-            pooling=self.reading.pooling,
+            pooling=self.choice.pooling,
             fps=str(rational(fps)),
             precision=self.config.precision,
             engine=self.engine.name,
             decoder=decoder,
             tokens=self.tokens or 0,
-            layer=self.reading.layer,
+            layer=self.choice.layer,
             preprocessing=self.preprocessing,
             window=self.window,
         )

@@ -75,7 +75,7 @@ class TorchEngine(Engine):
         self.device = choose_device(config.device)
         self.network.to(self.device)
         if not any(weight.ndim > 4 for weight in self.network.parameters()):  # those of clips have no such layout
-            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.network.to(memory_format=torch.channels_last)
         if config.threads is not None:
             self.limit_threads(config.threads)
 

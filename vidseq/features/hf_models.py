@@ -90,7 +90,7 @@ def read_processor(name: str, processor: Any) -> Preprocessing:
         pixels = _get(cut, "height") or _get(cut, "shortest_edge")
     if not pixels or _get(size, "width") not in (None, _get(size, "height")):
         raise UserError(
-            f"Backbone '{name}' expects a processor that makes squares of pictures, got {dict(size)}. Use another."
+            f"Backbone '{name}' expects a processor that makes squares of pictures, got {size}. Use another."
         )
     factor = processor.rescale_factor if getattr(processor, "do_rescale", True) else 1.0
     normalises = getattr(processor, "do_normalize", True)

@@ -44,7 +44,7 @@ def find_on_hub(
         ) from error
     if not _has_all(folder, wanted):
         names = " and ".join(" or ".join(group) for group in wanted)
-        raise UserError(f"Backbone '{backbone}' expects {names} of '{model}' on the hub, got no such files. {way_out}")
+        raise UserError(f"Backbone '{backbone}' expects {names} of '{model}', got no such files. {way_out}")
     return folder
 
 

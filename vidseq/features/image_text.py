@@ -90,8 +90,9 @@ class _Opened(EncoderEntry):
 def _encode_texts(name: str, network: Any, tokenizer: Any, texts: Sequence[str]) -> Tensor:
     """The texts as vectors of length 1, (texts, D)."""
     most = network.config.text_config.max_position_embeddings
-    for text in texts:
-        length = len(tokenizer(text)["input_ids"])
+    with quiet():
+        lengths = [len(tokenizer(text)["input_ids"]) for text in texts]
+    for text, length in zip(texts, lengths):
         if length > most:
             raise UserError(f"labels expect at most {most} tokens of {name}, got {length} in '{text}'. Shorten it.")
     # SigLIP was trained on texts of one length, and CLIP does not look behind a text's end

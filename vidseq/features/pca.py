@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vidseq.errors import DataError, UserError
+from vidseq.errors import DataError, UserError, VideoError
 from vidseq.features.base import Backbone
 from vidseq.features.fingerprint import rational
 from vidseq.features.projection import FeatureProjection
@@ -130,6 +130,8 @@ def _with_past(reader: VideoReader, times: np.ndarray, drawn: np.ndarray, window
     back = np.arange(window)[::-1]
     read = np.maximum(0, drawn[:, None] - back)
     images = reader.frames_at(times[read.ravel()]).images
+    if len(images) != read.size and window > 1:
+        raise VideoError("Windows expect each of their pictures, got fewer: some are damaged.")
     return images if window == 1 else images.reshape(len(drawn), window, *images.shape[1:])
 
 

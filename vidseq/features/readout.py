@@ -22,7 +22,7 @@ _EXAMPLES = 3
 
 
 @dataclass(frozen=True)
-class Reading:
+class Choice:
     """Which features are read."""
 
     layer: str
@@ -59,22 +59,22 @@ class Readout(nn.Module):
         found = self._encode(self.blank(pixels, pixels))
         states = found.states
         self.channels_last = states is not None and _has_channels_last(states)
-        self.reading = self._choose(config, found, pixels)
+        self.choice = self._choose(config, found, pixels)
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
-        found, reading = self._encode(images), self.reading
-        if reading.pooling == "own":
+        found, choice = self._encode(images), self.choice
+        if choice.pooling == "own":
             assert found.pooled is not None
             return found.pooled
         assert found.states is not None
-        if reading.pooling == "cls":
+        if choice.pooling == "cls":
             return found.states[:, 0]
         cells = self._cells(found.states, images.shape[-3], images.shape[-2])
-        if reading.grid is None:
+        if choice.grid is None:
             return cells.mean(dim=(-2, -1))
-        pooled = nn.functional.adaptive_avg_pool2d(cells, reading.grid).permute(0, 2, 3, 1)
-        return pooled.flatten(1, 2) if reading.tokens else pooled.flatten(1)
+        pooled = nn.functional.adaptive_avg_pool2d(cells, choice.grid).permute(0, 2, 3, 1)
+        return pooled.flatten(1, 2) if choice.tokens else pooled.flatten(1)
 
     def blank(self, height: int, width: int) -> Tensor:
         """A black picture, or a window of them, as one input."""
@@ -111,7 +111,7 @@ class Readout(nn.Module):
             )
         return (math.isqrt(num_tokens),) * 2
 
-    def _choose(self, config: BackboneConfig, found: Encoding, pixels: int) -> Reading:
+    def _choose(self, config: BackboneConfig, found: Encoding, pixels: int) -> Choice:
         """Says what "auto" means, and refuses what the network has not."""
         if config.tokens and config.pooling in POOLINGS:
             raise UserError(
@@ -126,10 +126,10 @@ class Readout(nn.Module):
                 f"pooling 'own' expects a network that pools its last states, got {self._where(config)}. Use 'mean'."
             )
         if pooling == "own":
-            return Reading(config.layer, pooling, None, False)
+            return Choice(config.layer, pooling, None, False)
         return self._choose_of_states(config, pooling, found.states, pixels)
 
-    def _choose_of_states(self, config: BackboneConfig, pooling: str, states: Tensor | None, pixels: int) -> Reading:
+    def _choose_of_states(self, config: BackboneConfig, pooling: str, states: Tensor | None, pixels: int) -> Choice:
         if states is None:
             raise UserError(
                 f"pooling '{pooling}' expects states with places in the picture, got none of {self._where(config)}. "
@@ -139,14 +139,14 @@ class Readout(nn.Module):
         if pooling == "cls" and (states.ndim != 3 or states.shape[1] == rows * columns):
             raise UserError(f"pooling 'cls' expects a network with a class token, got {self.name}. Use 'mean'.")
         if pooling in POOLINGS:
-            return Reading(config.layer, pooling, None, False)
+            return Choice(config.layer, pooling, None, False)
         grid = (rows, columns) if pooling == "auto" else parse_grid(pooling)
         if grid[0] > rows or grid[1] > columns:
             raise UserError(
                 f"pooling expects at most {rows}x{columns}, the patches of {self._where(config)} at input_size "
                 f"{pixels}, got {pooling!r}. Use fewer, or larger images."
             )
-        return Reading(config.layer, f"{grid[0]}x{grid[1]}", grid, config.tokens)
+        return Choice(config.layer, f"{grid[0]}x{grid[1]}", grid, config.tokens)
 
     def _where(self, config: BackboneConfig) -> str:
         return self.name if config.layer == "last" else f"layer '{config.layer}' of {self.name}"
