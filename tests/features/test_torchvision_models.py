@@ -12,7 +12,7 @@ from torch import nn
 
 from vidseq.errors import UserError
 from vidseq.features.encoder import with_seed_0
-from vidseq.features.image_network import ImageNetwork, image_network
+from vidseq.features.network_entry import ImageNetwork, image_network
 from vidseq.features.rebuild import backbone_like
 from vidseq.features.registry import BACKBONES, build_backbone
 
@@ -44,8 +44,10 @@ class Swap(nn.Module):
 def test_features_are_what_the_model_classifies(squares):
     network = with_seed_0(lambda: torchvision.models.get_model("shufflenet_v2_x0_5"))
     backbone = build_backbone(NAME, **SMALL)
-    made = network.fc(torch.from_numpy(backbone(squares)))
-    torch.testing.assert_close(made, network(normalised(squares)), rtol=1e-3, atol=1e-5)
+    seen = []
+    network.fc.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].numpy()))
+    network(normalised(squares))
+    np.testing.assert_allclose(backbone(squares), seen[0], rtol=1e-3, atol=1e-3 * np.abs(seen[0]).max())
     wanted = backbone.fingerprint(4)
     assert (wanted.pooling, wanted.layer, wanted.resize, wanted.weights) == ("own", "last", "crop", "random-seed0")
     assert (
@@ -58,7 +60,9 @@ def test_a_named_layer_is_what_its_module_makes(squares):
     x = network.stage2(network.maxpool(network.conv1(normalised(squares))))
     cells = build_backbone(NAME, **SMALL, layer="stage2", tokens=True)
     assert cells.tokens == 64 and cells.fingerprint(4).pooling == "8x8" and cells.fingerprint(4).layer == "stage2"
-    np.testing.assert_allclose(cells(squares), x.flatten(2).transpose(1, 2).numpy(), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        cells(squares), x.flatten(2).transpose(1, 2).numpy(), rtol=1e-3, atol=1e-3 * float(x.abs().max())
+    )
     mean = build_backbone(NAME, **SMALL, layer="stage2")
     np.testing.assert_allclose(mean(squares), x.mean((2, 3)).numpy(), rtol=1e-3, atol=1e-4)
     grid = build_backbone(NAME, **SMALL, layer="stage2", pooling="2x4")
@@ -87,7 +91,8 @@ def test_weights_of_a_file(tmp_path, squares):
         network.conv5[1].weight.add_(1)
     torch.save(network.state_dict(), tmp_path / "mine.pth")
     mine = build_backbone(NAME, **{**SMALL, "weights": tmp_path / "mine.pth"})
-    assert np.abs(mine(squares) - build_backbone(NAME, **SMALL)(squares)).max() > 0.1
+    random = build_backbone(NAME, **SMALL)(squares)
+    assert np.abs(mine(squares) - random).max() > np.abs(random).max() / 2
     assert len(mine.fingerprint(4).weights) == 12
     with pytest.raises(
         UserError, match=r"expects to belong to this network, but .* lacks .* Check the backbone's name"
@@ -121,7 +126,7 @@ def test_a_function_is_a_backbone(monkeypatch):
         ),
         ("torchvision:", {}, r"Backbone 'torchvision:' expects the name of a model behind 'torchvision:', got none"),
         ("torch:resnet18", {}, r"Unknown backbone 'torch:resnet18'.* torchvision:NAME"),
-        (NAME, {"layer": "stage22"}, r"Unknown layer 'stage22' of .*Did you mean 'stage2'\? Known are last and"),
+        (NAME, {"layer": "stage22"}, r"Unknown layer 'stage22' of .*Did you mean 'stage2.*Known are last and"),
         (
             NAME,
             {"layer": "fc", "pooling": "mean"},

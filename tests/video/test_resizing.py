@@ -22,8 +22,17 @@ def textured(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def with_pillow(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+def with_pillow(
+    image: np.ndarray, height: int, width: int, how: Image.Resampling = Image.Resampling.BILINEAR
+) -> np.ndarray:
+    return np.asarray(Image.fromarray(image).resize((width, height), how))
+
+
+def test_stretched_and_bicubic_is_pillows() -> None:
+    image = textured(90, 150)
+    ours = resize(image[None], Size(64, "stretch", 80, "bicubic"))[0]
+    pillow = with_pillow(image, 80, 80, Image.Resampling.BICUBIC)[8:72, 8:72]
+    assert ours.shape == (64, 64, 3) and np.abs(ours.astype(int) - pillow).max() <= 2
 
 
 @pytest.mark.parametrize(("height", "width"), [(720, 1280), (480, 640), (640, 360), (97, 161), (100, 100), (256, 256)])
@@ -98,7 +107,7 @@ def test_many_frames_are_as_one() -> None:
 
 
 def test_misuse() -> None:
-    with pytest.raises(UserError, match=r"expects resize crop or whole, got 'squash'"):
+    with pytest.raises(UserError, match=r"expects resize crop, stretch or whole, got 'squash'"):
         Size(224, "squash")  # type: ignore[arg-type]
     with pytest.raises(UserError, match=r"at least 32 pixels, got 8"):
         Size(8)

@@ -5,7 +5,7 @@ from .external import external_fingerprint as external_fingerprint
 from .external import import_features as import_features
 from .extract import extract_features as extract_features
 from .fingerprint import Fingerprint as Fingerprint
-from .image_network import image_network as image_network
+from .network_entry import image_network as image_network
 from .pca import fit_projection as fit_projection
 from .projected import ProjectedBackbone as ProjectedBackbone
 from .projection import FeatureProjection as FeatureProjection

@@ -70,6 +70,8 @@ class Readout(nn.Module):
         assert found.states is not None
         if choice.pooling == "cls":
             return found.states[:, 0]
+        if choice.grid is None and found.states.ndim == 3 and self.patch is None:
+            return found.states.mean(dim=1)
         cells = self._cells(found.states, images.shape[-3], images.shape[-2])
         if choice.grid is None:
             return cells.mean(dim=(-2, -1))
@@ -109,7 +111,12 @@ class Readout(nn.Module):
                 f"resize 'whole' expects a network whose tokens have a known patch size, got {self.name}. "
                 "Use resize crop or stretch."
             )
-        return (math.isqrt(num_tokens),) * 2
+        side = math.isqrt(num_tokens)
+        if self.patch is None and side**2 != num_tokens:
+            raise UserError(
+                f"A grid expects tokens that make a square, got {num_tokens} of {self.name}. Use pooling mean."
+            )
+        return side, side
 
     def _choose(self, config: BackboneConfig, found: Encoding, pixels: int) -> Choice:
         """Says what "auto" means, and refuses what the network has not."""
@@ -135,6 +142,8 @@ class Readout(nn.Module):
                 f"pooling '{pooling}' expects states with places in the picture, got none of {self._where(config)}. "
                 "Use pooling own, or another layer."
             )
+        if pooling == "mean":
+            return Choice(config.layer, pooling, None, False)
         rows, columns = self._cells(states, pixels, pixels).shape[-2:]
         if pooling == "cls" and (states.ndim != 3 or states.shape[1] == rows * columns):
             raise UserError(f"pooling 'cls' expects a network with a class token, got {self.name}. Use 'mean'.")
