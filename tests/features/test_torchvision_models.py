@@ -100,13 +100,6 @@ def test_weights_of_a_file(tmp_path, squares):
         build_backbone("torchvision:resnet18", **{**SMALL, "weights": tmp_path / "mine.pth"})
 
 
-def test_openvino_agrees(squares):
-    options = {**SMALL, "layer": "stage4", "tokens": True}
-    expected = build_backbone(NAME, **options)(squares)
-    made = build_backbone(NAME, **{**options, "engine": "openvino"})(squares)
-    np.testing.assert_allclose(made, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
-
-
 def test_a_function_is_a_backbone(monkeypatch):
     monkeypatch.setitem(BACKBONES, "rows", rows)
     assert isinstance(rows, ImageNetwork)
