@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from email.message import Message
 from email.parser import Parser
@@ -14,20 +15,61 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel built from a copy of the sources, so that the build leaves nothing behind here."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    files = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split("\n")
-    for name in filter(None, files):
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((ROOT / name).read_bytes())
-    options = ["--no-deps", "--no-build-isolation", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([sys.executable, "-m", "pip", "wheel", ".", *options, "-w", out], cwd=source, check=True)
+#: Builds with what is installed, and says nothing.
+OPTIONS = ("--no-deps", "--no-build-isolation", "--quiet", "--disable-pip-version-check")
+
+
+def own_files() -> list[str]:
+    """The files of the repository, those that are not committed yet, too."""
+    command = ["git", "ls-files", "-co", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    return [name for name in listed if name and (ROOT / name).is_file()]
+
+
+def build_wheel(source: Path, out: Path) -> Path:
+    subprocess.run([sys.executable, "-m", "pip", "wheel", ".", *OPTIONS, "-w", out], cwd=source, check=True)
     return next(out.glob("vidseq-*.whl"))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the sources, so that a build leaves nothing behind here."""
+    folder = tmp_path_factory.mktemp("source")
+    for name in own_files():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((ROOT / name).read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sdist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A source distribution, unpacked."""
+    out = tmp_path_factory.mktemp("sdist")
+    code = "import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, out], cwd=source, check=True, capture_output=True)
+    with tarfile.open(next(out.glob("vidseq-*.tar.gz"))) as archive:
+        archive.extractall(out, filter="data")
+    return next(path for path in out.iterdir() if path.is_dir())
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel built from the source distribution, as an installer does that finds no wheel."""
+    return build_wheel(sdist, tmp_path_factory.mktemp("wheel"))
+
+
+def test_a_source_distribution_holds_the_library_its_licence_and_how_it_is_built(sdist: Path) -> None:
+    inside = {path.relative_to(sdist).as_posix() for path in sdist.rglob("*") if path.is_file()}
+    wanted = {name for name in own_files() if name.startswith("vidseq/")}
+    assert wanted | {"LICENSE", "README.md", "setup.cfg", "pyproject.toml", "PKG-INFO"} <= inside
+    assert {name for name in inside if name.startswith("vidseq/")} == wanted
+
+
+@pytest.mark.slow
+def test_the_sources_give_the_same_wheel(source: Path, wheel: Path, tmp_path: Path) -> None:
+    first, second = zipfile.ZipFile(build_wheel(source, tmp_path)), zipfile.ZipFile(wheel)
+    assert sorted(first.namelist()) == sorted(second.namelist())
+    assert all(first.read(name) == second.read(name) for name in first.namelist())
 
 
 def test_every_module_is_in_the_wheel_and_nothing_else(wheel: Path) -> None:
@@ -89,7 +131,7 @@ def test_decord_is_required_only_where_it_has_a_wheel(
 
 
 def test_developer_tools_come_only_with_extras(metadata: Message) -> None:
-    extras = {"docs", "test", "dev", "retrieval", "lmdb", "backbones", "onnx"}
+    extras = {"docs", "test", "dev", "retrieval", "lmdb", "hub", "wandb", "mlflow", "trackio"}
     assert set(metadata.get_all("Provides-Extra", [])) == extras
     tools = {"pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "transformers", "performer-pytorch", "sphinx"}
     assert not requirements(metadata) & tools

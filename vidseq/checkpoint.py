@@ -119,7 +119,7 @@ def find_checkpoint(folder: Path | str) -> Path:
             near = nearest(str(folder), pretrained_models())
             raise ModelError(
                 f"A model expects a folder or one of the shipped {', '.join(pretrained_models())}, got nothing at "
-                f"'{folder}'.{near} Train one with `vidseq train`."
+                f"'{folder}'.{near} Train one with `vidseq train`, or fetch one with `vidseq hub pull`."
             )
         folder = shipped
     if not folder.is_dir():

@@ -19,7 +19,7 @@ import yaml
 from cyclopts import App, CycloptsError, Parameter
 
 from vidseq import __version__
-from vidseq.commands import data, evaluation, features, prediction, training
+from vidseq.commands import data, evaluation, features, hub, prediction, training
 from vidseq.commands.help_page import COMMON, HelpPage
 from vidseq.commands.messages import is_lack_of_memory, message
 from vidseq.commands.options import Command
@@ -51,6 +51,10 @@ COMMANDS: dict[str, Callable[..., int | None] | str] = {
     "export": prediction.export,
     "label": prediction.label,
     "info": prediction.info,
+    "hub": "Shares models on the Hugging Face hub.",
+    "hub push": hub.push,
+    "hub card": hub.card,
+    "hub pull": hub.pull,
 }
 
 #: The signals that stopped this process.

@@ -47,3 +47,17 @@ def _several(kind: str) -> str:
     thing, of, whole = kind.partition(" of ")
     thing = re.sub(r"(?<![aeou])y$", "ie", thing)
     return f"{thing}{'es' if thing.endswith(('ch', 'sh', 's', 'x')) else 's'}{of}{whole}"
+
+
+def missing_package(who: str, package: str, extra: str) -> UserError:
+    """Makes the error for a package that comes with an extra of vidseq.
+
+    Args:
+        who: what needs it, such as "A hub".
+        package: name of the package.
+        extra: name of the extra.
+
+    Returns:
+        the error, for the caller to raise.
+    """
+    return UserError(f"{who} expects the package {package}, got none. Run `pip install 'vidseq[{extra}]'`.")

@@ -8,6 +8,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from vidseq.training.config import TrainConfig
 from vidseq.training.log import TrainingLog
 from vidseq.training.run_folder import RunFolder
 
@@ -20,24 +21,23 @@ class Terminal(io.StringIO):
 
 
 def test_an_epoch_is_in_the_table_and_in_tensorboard_at_once(tmp_path: Path) -> None:
-    log = TrainingLog(RunFolder(tmp_path), total_steps=6, steps_done=0)
-    log.add_epoch(ROW)  # not closed: a killed run leaves as much
+    log = TrainingLog(RunFolder(tmp_path), TrainConfig(), total_steps=6, steps_done=0)
+    log.add_epoch(ROW)  # not ended: a killed run leaves as much
     with (tmp_path / "metrics.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert {name: float(value) for name, value in row.items()} == ROW
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     scalars = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
     assert scalars == {"lr": [(3, 0.25)], "train_loss": [(3, 1.5)], "val_question_loss": [(3, 2.5)]}
-    log.close()
+    log.__exit__(None, None, None)
 
 
 def test_a_terminal_shows_steps_and_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    log = TrainingLog(RunFolder(tmp_path), total_steps=6, steps_done=4)
-    log.add_step(torch.tensor(0.12345))
-    log._bar.refresh()
-    log.close()
+    with TrainingLog(RunFolder(tmp_path), TrainConfig(), total_steps=6, steps_done=4) as log:
+        log.add_step(torch.tensor(0.12345))
+        log._bar.refresh()
     assert "train:" in terminal.getvalue()
     assert "5/6" in terminal.getvalue()
     assert "loss=0.123" in terminal.getvalue()

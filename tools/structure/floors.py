@@ -30,7 +30,7 @@ LAYERS: Sequence[Set[str]] = [
     {"evaluation"},
     {"analysis"},
     {"context", "explain", "forecasting", "probing"},
-    {"comparison", "audit"},
+    {"comparison", "audit", "hub"},
     {"commands"},
     {"cli"},
     {"__main__"},

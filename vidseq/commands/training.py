@@ -14,8 +14,8 @@ CLIPS = "clips_per_video queries_per_clip drawn_questions full_context context_s
 HARDWARE = "device devices precision"
 RARE = (
     "start frozen token_dim place_dim standing_questions glances look_dropout context_warmup max_steps warmup "
-    "weight_decay gradient_clip "
-    "feature_dropout feature_noise feature_drift drift_seconds level_videos frames_per_step word_dropout strategy"
+    "weight_decay gradient_clip feature_dropout feature_noise feature_drift drift_seconds level_videos "
+    "frames_per_step word_dropout strategy logger"
 )
 
 

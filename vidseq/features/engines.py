@@ -4,6 +4,7 @@ import abc
 import contextlib
 import functools
 import importlib
+import importlib.util
 import io
 import sys
 import threading
@@ -199,17 +200,20 @@ ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (TorchEngi
 
 
 def choose_engine(name: str, device: str) -> str:
-    """Resolves the engine "auto": OpenVINO if the device is a CPU, else torch.
+    """Resolves the engine "auto": OpenVINO if it is installed and the device is a CPU, else torch.
 
     Raises:
-        UserError: the engine is unknown, or is OpenVINO for a device other than a CPU.
+        UserError: the engine is unknown, or is OpenVINO for a device other than a CPU, or where it is not installed.
     """
     if name not in (*ENGINES, "auto"):
         raise unknown_name("engine", name, (*ENGINES, "auto"))
     on_cpu = choose_device(device).type == "cpu"
     if name == "openvino" and not on_cpu and device != "auto":
         raise UserError(f"Engine openvino expects device cpu, got {device}. Use engine torch there.")
-    return name if name != "auto" else "openvino" if on_cpu else "torch"
+    installed = importlib.util.find_spec("openvino") is not None
+    if name == "openvino" and not installed:
+        raise UserError("Engine openvino expects the package openvino, got none. Install it, or use engine torch.")
+    return name if name != "auto" else "openvino" if on_cpu and installed else "torch"
 
 
 def _converted(network: nn.Module, shape: tuple[int, ...]) -> object:
@@ -254,5 +258,9 @@ def _import_openvino() -> types.ModuleType:
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     try:
         return importlib.import_module("openvino")
+    except (ImportError, OSError) as error:
+        reason = " ".join(str(error).split())
+        fix = "Install it again, or remove it: torch then runs the CNN."
+        raise UserError(f"Engine openvino expects a package that loads, got a failure ({reason}). {fix}") from None
     finally:
         del sys.modules["openvino_telemetry"]

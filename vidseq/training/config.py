@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from vidseq.data.words import comma_words
-from vidseq.errors import UserError
+from vidseq.errors import UserError, unknown_name
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
 MONITORS = ("accuracy", "loss")
 #: Those of Fabric's strategies that keep the whole model in each process.
 STRATEGIES = ("auto", "ddp", "ddp_spawn", "ddp_fork", "ddp_notebook")
+#: Where metrics can go by a short name.
+LOGGERS = ("tensorboard", "csv", "wandb", "mlflow", "trackio")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +151,10 @@ class TrainConfig:
     """How processes are started: auto (by spawning), ddp, ddp_spawn, ddp_fork, ddp_notebook.
 
     These are names of Lightning Fabric's strategies."""
+    logger: str = "tensorboard"
+    """Where metrics go besides metrics.csv, such as tensorboard,wandb; csv: nowhere else.
+
+    There are tensorboard, wandb, mlflow, trackio, and module:Class for any logger of Lightning Fabric."""
 
     def __post_init__(self) -> None:
         self._check("dim", self.dim is None or (self.dim >= 2 and self.dim % 2 == 0), "an even width of at least 2")
@@ -180,6 +186,9 @@ class TrainConfig:
             self._check(name, 0 <= getattr(self, name) <= 1, "a share from 0 to 1")
         self._check("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
         self._check("strategy", self.strategy in STRATEGIES, f"one of {', '.join(STRATEGIES)}")
+        for name in self.loggers:
+            if name not in LOGGERS and ":" not in name:
+                raise unknown_name("logger", name, LOGGERS)
         self._check("monitor", self.monitor in MONITORS, f"one of {', '.join(MONITORS)}")
 
     @property
@@ -193,6 +202,11 @@ class TrainConfig:
     def frozen_parts(self) -> tuple[str, ...]:
         """The parts that stay as they are."""
         return comma_words(self.frozen or "")
+
+    @property
+    def loggers(self) -> tuple[str, ...]:
+        """The names of the loggers, each once."""
+        return tuple(dict.fromkeys(comma_words(self.logger)))
 
     @property
     def fixed_context(self) -> bool:

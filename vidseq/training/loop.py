@@ -75,8 +75,8 @@ class TrainingLoop:
         with contextlib.ExitStack() as stack:
             stack.enter_context(deterministic_algorithms(self.fabric.device))
             if self.fabric.is_global_zero:
-                self.log = TrainingLog(self.folder, self.schedule.total_steps, self.state.steps_done)
-                stack.callback(self.log.close)
+                steps = self.schedule.total_steps, self.state.steps_done
+                self.log = stack.enter_context(TrainingLog(self.folder, self.config, *steps))
                 if not self.folder.progress_file.exists():
                     self.save(best=False)  # a run that stops in its first epoch can be resumed, too
             while not self.schedule.is_finished(self.state):

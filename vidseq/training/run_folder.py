@@ -19,12 +19,12 @@ from vidseq.checkpoint import save_model
 from vidseq.claims import refuse_difference
 from vidseq.data.format import INFO_FILE
 from vidseq.errors import ModelError, UserError
-from vidseq.files import atomic_write, remove_leftovers
+from vidseq.files import atomic_write, parse_json, remove_leftovers
 from vidseq.model import VideoReasoner
 from vidseq.training.config import TrainConfig
 
-#: Options that may change when a run is resumed: they say where it trains, not what it learns.
-FREE_TO_CHANGE = ("device", "strategy", "precision")
+#: Options that may change when a run is resumed: they say where it trains and is logged, not what it learns.
+FREE_TO_CHANGE = ("device", "strategy", "precision", "logger")
 #: What explains options, and is none.
 EXPLAINED = "derived"
 
@@ -39,7 +39,7 @@ class RunFolder:
     """The files of a run.
 
     ```
-    config.yaml  env.json  metrics.csv  calibration.csv  overfitting.csv  decodings.csv
+    config.yaml  env.json  metrics.csv  calibration.csv  overfitting.csv  decodings.csv  logged_runs.json
     tensorboard/
     checkpoints/{best,last}/model.safetensors config.json
     checkpoints/last/training.pt          weights, optimizer and counts, to resume; tensors and plain values only
@@ -67,6 +67,17 @@ class RunFolder:
     def tensorboard(self) -> Path:
         """The folder of TensorBoard's files."""
         return self.path / "tensorboard"
+
+    @property
+    def logged_runs_file(self) -> Path:
+        """What other packages' loggers know the run by."""
+        return self.path / "logged_runs.json"
+
+    def logged_runs(self) -> dict[str, str]:
+        """By package, what it knows the run by; {} if none does."""
+        if not self.logged_runs_file.is_file():
+            return {}
+        return dict(parse_json(self.logged_runs_file.read_text(encoding="utf-8")))
 
     @property
     def metrics_file(self) -> Path:

@@ -26,6 +26,7 @@ from vidseq.training.clips import ClipDataset, make_clip_dataset
 from vidseq.training.config import TrainConfig
 from vidseq.training.decoding_choice import choose_decodings
 from vidseq.training.fabric import make_fabric
+from vidseq.training.loggers import check_loggers
 from vidseq.training.loop import NonFiniteLossError, TrainingLoop
 from vidseq.training.optimizer import make_optimizer
 from vidseq.training.overfitting import compare_splits, read_fits
@@ -71,11 +72,12 @@ def fit(
 
     Raises:
         UserError: unknown names, options that do not fit, a folder that holds another run, a loss that is not finite,
-            a question that is asked twice of a video at one time.
+            a question that is asked twice of a video at one time, a logger whose package is missing.
         DataError: the data set has nothing to learn, or features are missing.
         ModelError: the run to resume is damaged, or is of another version.
     """
     refuse_repeated_questions(dataset.queries, "Training")
+    check_loggers(config.loggers)
     fabric = make_fabric(config, choose_device(config.device))
     folder = RunFolder(Path(out))
     derived = derive(dataset, store, config)
