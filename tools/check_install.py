@@ -73,7 +73,7 @@ class Platform:
 
 PLATFORMS: Mapping[str, Platform] = {
     "linux": Platform("Linux x86-64, glibc 2.28", _glibc(28, "x86_64"), "linux", "Linux", "x86_64"),
-    "linux_arm": Platform("Linux aarch64, glibc 2.31", _glibc(31, "aarch64"), "linux", "Linux", "aarch64"),
+    "linux_arm": Platform("Linux aarch64, glibc 2.28", _glibc(28, "aarch64"), "linux", "Linux", "aarch64"),
     "macos": Platform("macOS 14, arm64", ("macosx_14_0_arm64",), "darwin", "Darwin", "arm64"),
     "windows": Platform("Windows, x86-64", ("win_amd64",), "win32", "Windows", "AMD64", "nt"),
 }
@@ -123,6 +123,13 @@ def missing(platform: Platform, python: str, wanted: Sequence[str]) -> list[str]
         found.append(canonicalize_name(name[1]))
         if len([line for line in rest if canonicalize_name(Requirement(line).name) != found[-1]]) == len(rest):
             return found  # a dependency's dependency: which one needs it, pip's own lines say
+
+
+def _checked(platform: Platform, python: str, wanted: Sequence[str]) -> list[str]:
+    """What is missing, also said at once."""
+    found = missing(platform, python, wanted)
+    print(f"{platform.title}, Python {python}: {', '.join(found) or 'all there'}", file=sys.stderr)
+    return found
 
 
 def _resolve(platform: Platform, python: str, wanted: Sequence[str]) -> str | None:
@@ -189,7 +196,7 @@ def check(
     wanted = requirements([extra for extra in extras.split(",") if extra])
     places = [(PLATFORMS[name], python) for name in platforms.split(",") for python in pythons.split(",")]
     with ThreadPoolExecutor(jobs) as pool:
-        found = list(pool.map(lambda place: missing(*place, wanted), places))
+        found = list(pool.map(lambda place: _checked(*place, wanted), places))
     cells = {(platform.title, python): gone for (platform, python), gone in zip(places, found, strict=True)}
     print(table(cells, markdown=markdown))
     return 1 if any(found) else 0

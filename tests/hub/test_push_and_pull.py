@@ -71,7 +71,7 @@ def test_what_was_pushed_is_pulled(hub: Hub, trained: Any, place: Path, capsys: 
 
 def test_each_push_is_one_commit_without_old_files(pushed: Hub, trained: Any) -> None:
     repository = pushed.repositories[NAME]
-    repository.files |= {"old_segmenter.safetensors": b"", "notes.txt": b"mine"}
+    repository.files.update({"old_segmenter.safetensors": b"", "notes.txt": b"mine"})
     push_model(trained.run, NAME, Card(licence="mit"))
     assert len(repository.commits) == 3
     assert "notes.txt" in files_of(pushed) and "old_segmenter.safetensors" not in files_of(pushed)

@@ -37,8 +37,8 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("platform", "python", "gone"),
     [
-        ("linux", "3.12", []),
         ("macos", "3.12", ["native"]),
+        pytest.param("linux", "3.12", [], marks=pytest.mark.slow),
         pytest.param("linux_arm", "3.14", ["native", "only-new"], marks=pytest.mark.slow),
         pytest.param("linux", "3.14", ["native"], marks=pytest.mark.slow),
         pytest.param("windows", "3.12", [], marks=pytest.mark.slow),

@@ -3,6 +3,7 @@
 `metrics.csv` is a part of every run and needs no logger. Other packages are imported when a run asks for them.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import inspect
@@ -206,7 +207,8 @@ def open_loggers(folder: RunFolder, config: TrainConfig) -> dict[str, Logger]:
         try:
             opened[name] = _opener(name)(folder)
             if name != "tensorboard":
-                opened[name].log_hyperparams(dataclasses.asdict(config))
+                with contextlib.suppress(NotImplementedError):  # some log numbers alone
+                    opened[name].log_hyperparams(dataclasses.asdict(config))
         except UserError:
             raise
         except Exception as error:
