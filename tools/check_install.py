@@ -146,7 +146,7 @@ def _resolve(platform: Platform, python: str, wanted: Sequence[str]) -> str | No
             _check_markers(json.loads(report.read_text(encoding="utf-8"))["environment"], markers)
             return None
     lines = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
-    return next((line for line in lines if MISSING.search(line)), (lines or done.stderr.splitlines() or ["?"])[-1])
+    return next((line for line in lines if MISSING.search(line)), (lines or ["pip failed"])[0])
 
 
 def _check_markers(used: Mapping[str, str], wanted: Mapping[str, str]) -> None:
@@ -196,7 +196,7 @@ def check(
     wanted = requirements([extra for extra in extras.split(",") if extra])
     places = [(PLATFORMS[name], python) for name in platforms.split(",") for python in pythons.split(",")]
     with ThreadPoolExecutor(jobs) as pool:
-        found = list(pool.map(lambda place: _checked(*place, wanted), places))
+        found = list(pool.map(lambda place: _checked(place[0], place[1], wanted), places))
     cells = {(platform.title, python): gone for (platform, python), gone in zip(places, found, strict=True)}
     print(table(cells, markdown=markdown))
     return 1 if any(found) else 0

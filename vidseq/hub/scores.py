@@ -52,7 +52,8 @@ def read_scores(folder: Path, run: str) -> list[Score]:
         raise UserError(
             f"A card expects an evaluation, got none in '{folder}'. Make one with `vidseq evaluate --out`."
         )
-    found, runs = [], set[str]()
+    found: list[Score] = []
+    runs: set[str] = set()
     dataset = split = "evaluation"
     if (folder / ROWS_FILE).is_file():
         rows = read_rows(folder / ROWS_FILE)

@@ -159,7 +159,7 @@ class MlflowLogger(RunLogger):
     def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
         """Adds the training options; MLflow keeps those of the start."""
         known = self._client.get_run(self._run).data.params
-        for name, value in dict(params).items():  # type: ignore[arg-type]
+        for name, value in dict(params).items():
             if name not in known:
                 self._client.log_param(self._run, name, value)
 
