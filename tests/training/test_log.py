@@ -46,7 +46,7 @@ def test_a_terminal_shows_steps_and_loss(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_full_disk_is_one_error_that_names_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log = TrainingLog(RunFolder(tmp_path / "run"), total_steps=6, steps_done=0)
+    log = TrainingLog(RunFolder(tmp_path / "run"), TrainConfig(), total_steps=6, steps_done=0)
 
     def fill(*args: object) -> None:
         raise OSError(28, "No space left on device")
@@ -56,5 +56,5 @@ def test_a_full_disk_is_one_error_that_names_the_run(
     with pytest.raises(OSError, match="No space left") as caught:
         log.add_epoch(ROW)
     assert caught.value.filename == str(tmp_path / "run")
-    log.close()
+    log.__exit__(None, None, None)
     assert "Traceback" not in capsys.readouterr().err and threading.excepthook != hook

@@ -66,7 +66,7 @@ class TrainingLog:
             self._with_each(lambda logger: logger.finalize("success" if kind is None else "failed"))
 
     def _with_each(self, act: Callable[[Logger], Any]) -> None:
-        """Lets each logger act; one that fails is left out from then on, but a disk that is full ends training, too."""
+        """Lets each logger act; one that fails is left out from then on; a full disk ends training, too."""
         for name, logger in list(self._loggers.items()):
             try:
                 act(logger)

@@ -8,16 +8,18 @@ import dataclasses
 import importlib
 import inspect
 import json
+import threading
 import types
 import uuid
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lightning_fabric.loggers import Logger, TensorBoardLogger
+from lightning_fabric.loggers import Logger
+from torch.utils.tensorboard import SummaryWriter
 
 from vidseq.errors import UserError, missing_package
-from vidseq.files import atomic_write
+from vidseq.files import NOT_WRITABLE, atomic_write
 from vidseq.training.config import LOGGERS, TrainConfig
 from vidseq.training.run_folder import RunFolder
 
@@ -206,12 +208,13 @@ def open_loggers(folder: RunFolder, config: TrainConfig) -> dict[str, Logger]:
             continue
         try:
             opened[name] = _opener(name)(folder)
-            if name != "tensorboard":
-                with contextlib.suppress(NotImplementedError):  # some log numbers alone
-                    opened[name].log_hyperparams(dataclasses.asdict(config))
+            with contextlib.suppress(NotImplementedError):  # some log numbers alone
+                opened[name].log_hyperparams(dataclasses.asdict(config))
         except UserError:
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in NOT_WRITABLE:
+                raise
             raise UserError(
                 f"Logger '{name}' does not start: {one_line(error)}. Use another with --logger."
             ) from error
@@ -225,7 +228,7 @@ def one_line(error: Exception) -> str:
 
 def _opener(name: str) -> Callable[[RunFolder], Logger]:
     if name == "tensorboard":
-        return lambda folder: TensorBoardLogger(folder.path, name=folder.tensorboard.name, version="")
+        return TensorBoard
     if name in PACKAGES:
         return lambda folder: PACKAGES[name](_package(name), folder)
     return lambda folder: _made(_own_class(name), folder)
