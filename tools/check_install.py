@@ -38,6 +38,8 @@ markers.default_environment = lambda: {**own(), **wanted}
 from pip._internal.cli.main import main
 sys.exit(main(sys.argv[2:]))
 """
+#: How often pip is asked about one machine.
+MOST_TRIES = 4
 #: How pip names a requirement that no wheel of the index satisfies.
 MISSING = re.compile(r"No matching distribution found for ([\w.-]+)")
 
@@ -133,12 +135,24 @@ def _checked(platform: Platform, python: str, wanted: Sequence[str]) -> list[str
 
 
 def _resolve(platform: Platform, python: str, wanted: Sequence[str]) -> str | None:
-    """Asks pip; returns what it complains of, or None."""
+    """Asks pip until it says the same twice, since a connection that fails looks like a missing wheel."""
+    said: list[str] = []
+    while len(said) < MOST_TRIES:
+        problem = _ask_pip(platform, python, wanted)
+        if problem is None or problem in said:
+            return problem
+        said.append(problem)
+    return f"pip says something else each time: {said[-1]}"
+
+
+def _ask_pip(platform: Platform, python: str, wanted: Sequence[str]) -> str | None:
+    """What pip complains of, a line; None: it found everything."""
     markers = platform.markers(python)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-c", PIP, json.dumps(markers), "install", "--dry-run", "--ignore-installed"]
         command += ["--only-binary=:all:", "--use-feature=fast-deps", "--quiet", "--disable-pip-version-check"]
+        command += ["--retries", "10", "--timeout", "60"]
         command += ["--python-version", python, "--target", folder, "--report", str(report)]
         command += [word for tag in platform.tags for word in ("--platform", tag)]
         done = subprocess.run([*command, *wanted], capture_output=True, text=True)

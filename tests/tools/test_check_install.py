@@ -34,20 +34,31 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"PIP_{name}", value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("platform", "python", "gone"),
     [
         ("macos", "3.12", ["native"]),
-        pytest.param("linux", "3.12", [], marks=pytest.mark.slow),
-        pytest.param("linux_arm", "3.14", ["native", "only-new"], marks=pytest.mark.slow),
-        pytest.param("linux", "3.14", ["native"], marks=pytest.mark.slow),
-        pytest.param("windows", "3.12", [], marks=pytest.mark.slow),
+        ("linux", "3.12", []),
+        ("linux_arm", "3.14", ["native", "only-new"]),
+        ("linux", "3.14", ["native"]),
+        ("windows", "3.12", []),
     ],
 )
 @pytest.mark.usefixtures("index")
 def test_what_is_missing_is_named(platform: str, python: str, gone: list[str]) -> None:
     wanted = ["base>=1", "native>=1", "never; sys_platform == 'plan9'"]
     assert missing(PLATFORMS[platform], python, wanted) == gone
+
+
+def test_what_pip_says_once_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = iter(
+        ["no connection", "No matching distribution found for a", "No matching distribution found for a", None]
+    )
+    monkeypatch.setattr(check_install, "_ask_pip", lambda *_: next(said))
+    assert missing(PLATFORMS["linux"], "3.12", ["a", "b"]) == ["a"]
+    said = iter("pqrs")
+    assert missing(PLATFORMS["linux"], "3.12", ["a"]) == ["pip says something else each time: s"]
 
 
 def test_markers_that_pip_did_not_use_are_refused() -> None:
