@@ -121,7 +121,7 @@ def test_a_logger_that_does_not_start_is_one_line(
     world: World, tmp_path: Path, notes: type[Notes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notes, "fails_at", "start")
-    with pytest.raises(UserError, match=r"'own_notes:Notes' does not start: the server is gone\. Use another"):
+    with pytest.raises(UserError, match=r"'own_notes:Notes' does not start: the server is gone\. Name another"):
         fit(*world, config("own_notes:Notes"), tmp_path / "run")
 
 

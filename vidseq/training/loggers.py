@@ -215,9 +215,7 @@ def open_loggers(folder: RunFolder, config: TrainConfig) -> dict[str, Logger]:
         except Exception as error:
             if isinstance(error, OSError) and error.errno in NOT_WRITABLE:
                 raise
-            raise UserError(
-                f"Logger '{name}' does not start: {one_line(error)}. Use another with --logger."
-            ) from error
+            raise UserError(f"Logger '{name}' does not start: {one_line(error)}. Name another.") from error
     return opened
 
 
