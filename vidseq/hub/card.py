@@ -67,18 +67,18 @@ def model_card(run: Path | str, name: str, card: Card = PLAIN) -> str:
         "\n".join(f"* {title}: {text}" for title, text in _facts(root, config, card)),
         *_score_text(scores),
         "## Use",
-        f"```console\nvidseq hub pull OWNER/{name}\nvidseq info {name}\nvidseq predict clip.mp4 --model {name}\n```",
+        f"`vidseq hub pull OWNER/{name}`, then `vidseq info {name}` and `vidseq predict clip.mp4 --model {name}`.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def train_command(training: Mapping[str, Any]) -> str:
-    """Writes the command that trains a model again; options with default values and loggers are left out.
+def train_options(training: Mapping[str, Any]) -> str:
+    """Writes the options that train a model again; those with default values and loggers are left out.
 
     Args:
         training: the options of a run, as its config.yaml has them.
     """
-    words = ["vidseq", "train", "--data", "DATA", "--out", "RUN"]
+    words: list[str] = []
     usual = dataclasses.asdict(TrainConfig())
     for option, value in training.items():
         if option in usual and option != "logger" and value != usual[option]:
@@ -125,7 +125,7 @@ def _facts(root: Path, config: ModelConfig, card: Card) -> Iterator[tuple[str, s
     )
     yield "Data", _data_text(written, card.data)
     if training:
-        yield "Command", f"`{train_command(training)}`"
+        yield "Command", f"`vidseq train --data DATA --out RUN {train_options(training)}`"
     yield "Licence of the weights", card.licence or "not stated"
     fingerprint = config.fingerprint
     yield (
