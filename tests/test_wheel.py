@@ -89,7 +89,7 @@ def test_decord_is_required_only_where_it_has_a_wheel(
 
 
 def test_developer_tools_come_only_with_extras(metadata: Message) -> None:
-    extras = {"docs", "test", "dev", "retrieval", "lmdb", "backbones", "onnx"}
+    extras = {"docs", "test", "dev", "retrieval", "lmdb", "backbones", "onnx", "app"}
     assert set(metadata.get_all("Provides-Extra", [])) == extras
     tools = {"pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "transformers", "performer-pytorch", "sphinx"}
     assert not requirements(metadata) & tools
