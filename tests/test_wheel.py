@@ -131,7 +131,20 @@ def test_decord_and_openvino_are_required_only_where_they_have_wheels(
 
 
 def test_developer_tools_come_only_with_extras(metadata: Message) -> None:
-    extras = {"docs", "test", "dev", "retrieval", "lmdb", "backbones", "onnx", "hub", "wandb", "mlflow", "trackio"}
+    extras = {
+        "docs",
+        "test",
+        "dev",
+        "retrieval",
+        "lmdb",
+        "backbones",
+        "onnx",
+        "hub",
+        "wandb",
+        "mlflow",
+        "trackio",
+        "app",
+    }
     assert set(metadata.get_all("Provides-Extra", [])) == extras
     tools = {"pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "transformers", "performer-pytorch", "sphinx"}
     assert not requirements(metadata) & tools

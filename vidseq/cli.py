@@ -19,6 +19,7 @@ import yaml
 from cyclopts import App, CycloptsError, Parameter
 
 from vidseq import __version__
+from vidseq.commands import app as serving
 from vidseq.commands import data, evaluation, features, hub, prediction, training
 from vidseq.commands.help_page import COMMON, HelpPage
 from vidseq.commands.messages import is_lack_of_memory, message
@@ -50,6 +51,7 @@ COMMANDS: dict[str, Callable[..., int | None] | str] = {
     "predict": prediction.predict,
     "export": prediction.export,
     "label": prediction.label,
+    "app": serving.app,
     "info": prediction.info,
     "hub": "Shares models on the Hugging Face hub.",
     "hub push": hub.push,

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,12 @@ from typing import Any
 DRIVER = shutil.which("chromedriver")
 CHROME = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 #: The codes of keys without a letter.
-KEYS = {"Left": "\ue012", "Right": "\ue014", "Home": "\ue011", "End": "\ue010", "Shift": "\ue008"}
+KEYS = {
+    "Left": "\ue012", "Right": "\ue014", "Home": "\ue011", "End": "\ue010", "Shift": "\ue008", "Enter": "\ue007",
+    "Escape": "\ue00c",
+}  # fmt: skip
+#: Seconds after which what is waited for will hardly come; a busy machine is slow.
+PATIENCE = 120
 
 
 class Browser:
@@ -26,6 +31,30 @@ class Browser:
     def open(self, page: Path, fragment: str = "") -> None:
         self._post("url", {"url": "about:blank"})
         self._post("url", {"url": page.resolve().as_uri() + fragment})
+
+    def open_address(self, address: str) -> None:
+        self._post("url", {"url": "about:blank"})
+        self._post("url", {"url": address})
+
+    def wait(self, script: str, *arguments: object) -> Any:
+        """Waits until a script returns something true, and returns that."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            found = self.run(script, *arguments)
+            if found:
+                return found
+            time.sleep(0.05)
+        raise TimeoutError(f"{script}: {self.log()}")
+
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Puts a file into an input, as a user does."""
+        (element,) = self._post("element", {"using": "css selector", "value": selector}).values()
+        self._post(f"element/{element}/value", {"text": str(path)})
+
+    def type(self, text: str) -> None:
+        """Presses the keys of a text."""
+        strokes = [{"type": kind, "value": letter} for letter in text for kind in ("keyDown", "keyUp")]
+        self._post("actions", {"actions": [{"type": "key", "id": "keys", "actions": strokes}]})
 
     def run(self, script: str, *arguments: object) -> Any:
         return self._post("execute/sync", {"script": script, "args": list(arguments)})
@@ -61,18 +90,20 @@ class Browser:
 
 
 @contextmanager
-def browser(width: int = 1400, height: int = 900, *, phone: bool = False, dark: bool = False) -> Iterator[Browser]:
+def browser(
+    width: int = 1400, height: int = 900, *, phone: bool = False, dark: bool = False, options: Sequence[str] = ()
+) -> Iterator[Browser]:
     """Starts a browser, and ends it after the block."""
     assert DRIVER and CHROME
-    arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={width},{height}"]
+    arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={width},{height}", *options]
     arguments += ["--blink-settings=preferredColorScheme=0"] if dark else []
-    options: dict[str, object] = {"binary": CHROME, "args": arguments}
+    chrome: dict[str, object] = {"binary": CHROME, "args": arguments}
     if phone:
-        options["mobileEmulation"] = {"deviceMetrics": {"width": width, "height": height, "pixelRatio": 2}}
+        chrome["mobileEmulation"] = {"deviceMetrics": {"width": width, "height": height, "pixelRatio": 2}}
     process = subprocess.Popen([DRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         address = f"http://127.0.0.1:{_port(process)}"
-        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        wanted = {"browserName": "chrome", "goog:chromeOptions": chrome, "goog:loggingPrefs": {"browser": "ALL"}}
         session = _call(f"{address}/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
         yield Browser(address, session)
         urllib.request.urlopen(

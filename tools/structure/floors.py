@@ -31,6 +31,7 @@ LAYERS: Sequence[Set[str]] = [
     {"analysis"},
     {"context", "explain", "forecasting", "probing"},
     {"comparison", "audit", "hub"},
+    {"app"},
     {"commands"},
     {"cli"},
     {"__main__"},

@@ -1,7 +1,7 @@
 """Predicts on a video file: extracts its features first, then answers all queries at once."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from vidseq.inference.request import PredictionRequest
 from vidseq.model import VideoReasoner
 from vidseq.progress import progress
 from vidseq.tasks import DenseTask, QueryTask, of_family
-from vidseq.video.reader import VideoReader
+from vidseq.video.reader import Frames, VideoReader
 from vidseq.watch import watched
 
 
@@ -31,6 +31,7 @@ def video_features(
     decoder: str = "auto",
     limit_seconds: float | None = None,
     skip_bad: bool = False,
+    seen: Callable[[Frames, int], None] | None = None,
 ) -> tuple[VideoFeatures, float]:
     """Reads a video through a CNN.
 
@@ -41,6 +42,8 @@ def video_features(
         decoder: as the model's features were decoded.
         limit_seconds: only the first so many seconds.
         skip_bad: leave damaged frames out.
+        seen: called with each batch of samples that was read, and how many samples there are in all; what it raises
+            ends the reading.
 
     Returns:
         the features, float16 as they are stored, and when what was read ends, in seconds.
@@ -56,6 +59,8 @@ def video_features(
                 times.append(frames.pts_seconds)
                 pictures.append(frames.picture_seconds)
                 bar.update(len(frames))
+                if seen is not None:
+                    seen(frames, total)
     if not parts:
         raise UserError(f"{path} expects at least one frame that can be read, got none.")
     return VideoFeatures(*map(np.concatenate, (parts, times, pictures))), end

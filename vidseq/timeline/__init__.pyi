@@ -6,4 +6,5 @@ from .content import Timeline as Timeline
 from .content import TimelineQuery as TimelineQuery
 from .content import TimelineVideo as TimelineVideo
 from .figure import timeline_figure as timeline_figure
+from .page import timeline_json as timeline_json
 from .page import timeline_page as timeline_page

@@ -62,7 +62,7 @@ def render_timeline(timeline: Timeline, folder: Path) -> str:
         legend=legend[:MAX_LEGEND],
         num_hidden=len(legend) - len(legend[:MAX_LEGEND]),
         videos=[(video.name, _facts(video)) for video in timeline.videos],
-        data=htmlsafe_json_dumps(_as_json(timeline, labels, folder), dumps=_compact),
+        data=htmlsafe_json_dumps(timeline_json(timeline, folder), dumps=_compact),
     )
 
 
@@ -82,7 +82,17 @@ def _facts(video: TimelineVideo) -> str:
     return " · ".join([clock(video.duration, 0.1), count(bars, "segment"), count(len(video.queries), "query")])
 
 
-def _as_json(timeline: Timeline, labels: Sequence[str], folder: Path) -> dict[str, Any]:
+def timeline_json(timeline: Timeline, folder: Path) -> dict[str, Any]:
+    """What the page's script draws, as values of JSON.
+
+    Args:
+        timeline: what to show.
+        folder: links to video files are relative to it.
+
+    Returns:
+        "labels", "styles" (colour, hatch, whether its text is dark) in the same order, and "videos".
+    """
+    labels = timeline.all_labels
     index_of = {label: index for index, label in enumerate(labels)}
     styles = [label_style(index) for index in range(len(labels))]
     return {
