@@ -21,8 +21,9 @@ import torch
 
 from vidseq.features import Backbone, build_backbone
 
-TINY, BASE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}, {}
-SMALL = {"hidden_size": 384, "num_attention_heads": 6}
+TINY: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+BASE: dict[str, Any] = {}
+SMALL: dict[str, Any] = {"hidden_size": 384, "num_attention_heads": 6}
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def write_model(model: str, options: dict[str, Any], folder: Path) -> None:
 
     square = {"height": 224, "width": 224}
     sides = {name: options.get("image_size", 224) for name in square}
-    cut = {"size": {"shortest_edge": sides["height"]}, "crop_size": sides}
+    cut: dict[str, Any] = {"size": {"shortest_edge": sides["height"]}, "crop_size": sides}
     makers: dict[str, Callable[[], tuple[Any, Any]]] = {
         "dinov2": lambda: (transformers.Dinov2Config(**options), transformers.BitImageProcessor(**cut)),
         "clip": lambda: (transformers.CLIPVisionConfig(**options), transformers.CLIPImageProcessor(**cut)),

@@ -36,6 +36,7 @@ def sampled(video: str, seconds: float) -> Iterator[np.ndarray]:
     with av.open(video) as container:
         first, taken, rate = None, 0, container.streams.video[0].average_rate or 1
         for shown, after in itertools.pairwise(itertools.chain(container.decode(video=0), [None])):
+            assert shown is not None, "only what comes after the last is None"
             first = shown.time if first is None else first
             while taken * seconds < (after.time if after else shown.time + 1 / rate) - first - 5e-4:
                 yield shown.to_ndarray(format="rgb24")
