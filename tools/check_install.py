@@ -39,7 +39,7 @@ from pip._internal.cli.main import main
 sys.exit(main(sys.argv[2:]))
 """
 #: How often pip is asked about one machine.
-MOST_TRIES = 4
+MAX_TRIES = 4
 #: How pip names a requirement that no wheel of the index satisfies.
 MISSING = re.compile(r"No matching distribution found for ([\w.-]+)")
 
@@ -137,7 +137,7 @@ def _checked(platform: Platform, python: str, wanted: Sequence[str]) -> list[str
 def _resolve(platform: Platform, python: str, wanted: Sequence[str]) -> str | None:
     """Asks pip until it says the same twice, since a connection that fails looks like a missing wheel."""
     said: list[str] = []
-    while len(said) < MOST_TRIES:
+    while len(said) < MAX_TRIES:
         problem = _ask_pip(platform, python, wanted)
         if problem is None or problem in said:
             return problem

@@ -48,6 +48,7 @@ def test_a_package_that_does_not_load_is_one_clear_line(tmp_path: Path, monkeypa
     assert OpenVinoEngine.name == choose_engine("auto", "cpu")
 
 
+@pytest.mark.slow
 def test_nothing_imports_openvino_before_it_is_needed() -> None:
     code = (
         "import sys; sys.modules['openvino'] = None\n"
