@@ -2,7 +2,7 @@
 
 Command:   python recipes/classroom_pretrained.py --out runs/pretrained
            python recipes/classroom_pretrained.py --out runs/further --further true --world.train_videos 560
-Cost:      within 3 hours on 2 CPU cores, drawing and features included; an interrupted run resumes.
+Cost:      about 3 hours on 2 CPU cores by the cost of its stages; an interrupted run resumes.
 Expected:  two folders below `OUT/models`, each with weights, config and a card that states
            what the model was trained on and its accuracy on fresh classrooms; copy them to `vidseq/pretrained`.
 
@@ -70,10 +70,10 @@ TRAINING = ResolvedConfig(
     precision="auto",
     patience=None,
 )
-#: Reasoning: many classrooms, each seen a few times.
+#: Reasoning: many classrooms, each seen a dozen times; answers that join several moments are learnt last.
 REASONING = dataclasses.replace(
     TRAINING,
-    epochs=8,
+    epochs=12,
     batch_size=16,
     lr=1.5e-3,
     dropout=0.1,
