@@ -143,7 +143,8 @@ def test_every_family_is_asked_and_little_is_unknown() -> None:
         assert own.count(UNKNOWN) < 0.55 * len(own), family
 
 
-@pytest.mark.parametrize(("family", "wanted"), [("who", 0.2), ("color_then", 0.2), ("hidden", 0.2), ("who_did", 0.2)])
+# Of who did something, answers that a lone name gives are kept less often, so that more of the rest are unknown.
+@pytest.mark.parametrize(("family", "wanted"), [("who", 0.2), ("color_then", 0.2), ("hidden", 0.2), ("who_did", 0.3)])
 def test_time_does_not_reveal_that_there_is_no_answer(family: str, wanted: float) -> None:
     """Early most things have not happened yet, and late most have: neither may be learnt from the time."""
     sampler, rng, answers = (
@@ -153,8 +154,8 @@ def test_time_does_not_reveal_that_there_is_no_answer(family: str, wanted: float
     )
     for early, span in ((True, (8.0, 14.0)), (False, (26.0, 36.0))):
         moments = [(f"train_{k % 150:05d}", rng.uniform(*span)) for k in range(600)]
-        asked = [query.answer for video, time in moments for query in sampler.draw(video, time, 1, rng)]
-        answers[early] = np.isin(asked, NOTHING).mean()
+        asked = [query for video, time in moments for query in sampler.draw(video, time, 1, rng)]
+        answers[early] = np.isin([query.answer for query in asked if query.family == family], NOTHING).mean()
     assert abs(answers[True] - answers[False]) < 0.18, answers
     assert abs(answers[True] - wanted) < 0.18, answers
 

@@ -208,6 +208,8 @@ KNOW_THE_TOLERANCE = {
     "vidseq/inference/stream.py": "takes a sample of the picture on screen",
     "vidseq/training/clips.py": "draws times of queries that see a given sample",
     "vidseq/explain/run.py": "finds a query by its time",
+    "vidseq/app/pictures.py": "shows the picture on screen",
+    "vidseq/inference/labels_by_text.py": "smooths the scores of samples near one another",
 }
 #: Comparisons of samples with a query's time, and searches among samples, which are for the rule alone.
 COMPARED = re.compile(r"pts_seconds\S* [<>]=? (\w+\.)?time\b|\btime [<>]=? \S*pts_seconds")

@@ -124,7 +124,10 @@ def bad_row(layout: str, folder: Path, message: str, like: Path) -> ConversionRe
 @pytest.mark.parametrize("layout", BOTH)
 def test_a_video_that_the_data_set_lacks_is_a_bad_row(layout: str, data: Dataset, tmp_path: Path) -> None:
     export_dataset(data, layout, tmp_path / "files")
-    renamed = [replace(video, video=video.video.replace("küche", "Stube")) for video in VIDEOS]
+    renamed = [
+        replace(video, video=video.video.replace("küche", "Stube"), path=video.path and video.path.replace("b.", "c."))
+        for video in VIDEOS
+    ]
     write_dataset(tmp_path / "other", replace(data.info, labels={}), renamed)
     message = r"expects a video of the data set 'kitchen', got 'k.*che 2'\."
     bad_row(layout, tmp_path, message, like=tmp_path / "other")

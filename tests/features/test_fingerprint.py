@@ -24,6 +24,8 @@ OTHER = {
     "tokens": 49,
     "layer": "stride16",
     "projection": "0123456789ab",
+    "preprocessing": "fedcba987654",
+    "window": 16,
 }
 #: As written before fingerprints had tokens, layer and projection, and the folder that it named.
 OLD_JSON = (
