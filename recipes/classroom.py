@@ -1,7 +1,7 @@
 """Runs the demo: shipped models answer questions about new classrooms, then small heads learn from scratch.
 
 Command:   python recipes/classroom.py --out demo
-Cost:      15 minutes of CPU time, eight to ten minutes on 2 CPU cores; an interrupted run resumes.
+Cost:      27 minutes of CPU time on two hyperthreads of one core; an interrupted run resumes.
 Expected:  a new video with the answers of a shipped model drawn on it, wrong ones beside the right ones; tables of
            accuracy by question family for the shipped models and for conv, lstm, memory and window trained from
            scratch (the numbers are in `recipes/README.md`); a report of who forgets when.
