@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from app.client import Client, serving
 from app.world import jpeg, make_state, write_video, write_world
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vidseq.app.site import STATIC
@@ -207,6 +207,7 @@ def test_hostile_names_are_only_shown(name: str, title: str, client: Client, sta
 
 
 @given(st.text())
+@example("0\xa00")
 def test_titles_are_one_short_line_without_folders(name: str) -> None:
     title = clean_title(name)
     assert 0 < len(title) <= 80 and title.isprintable() and not set(title) & set("/\\")
