@@ -108,7 +108,7 @@ def open_upload(path: Path, name: str, rate: Fraction, limit_seconds: float) -> 
 
 
 def clean_title(name: str) -> str:
-    """The last part of a file's name, without letters that do not show or that turn others around; spaces are plain."""
+    """The last part of a file's name, without letters that do not show or turn others around; spaces are plain."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     kinds = ((letter, unicodedata.category(letter)[0]) for letter in last)
     shown = "".join(" " if kind == "Z" else letter for letter, kind in kinds if kind != "C").strip()
