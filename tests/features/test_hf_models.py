@@ -1,6 +1,7 @@
 """Image encoders of transformers, as tiny random models that are saved to a folder."""
 
 import json
+import re
 import shutil
 import sys
 
@@ -168,7 +169,8 @@ def test_bad_folders(transformers, dino, vit, tmp_path):
         shutil.copytree(of, tmp_path / "bad")
         change(tmp_path / "bad")
 
-    refused(r"expects the id of a model or a folder, got '/tmp/nothing'\. Name a folder", name="/tmp/nothing")
+    nothing = tmp_path / "nothing"
+    refused(rf"expects the id of a model or a folder, got '{re.escape(str(nothing))}'\. Name a folder", name=nothing)
     refused(r"expect a folder as save_pretrained writes it, got none, which is not there", name=dino, weights="none")
     broken(lambda folder: (folder / "config.json").unlink())
     refused(r"expects config.json in .*bad, got none")

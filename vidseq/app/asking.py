@@ -1,7 +1,6 @@
 """Addresses that ask models about a video: answers, answers from less of the past, and what decided."""
 
 import dataclasses
-import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from vidseq.app.answers import Asked, Reply, ask, context_lengths, count_seen, read_asked, unknown_words
+from vidseq.app.bodies import read_json
 from vidseq.app.evidence import find_evidence
 from vidseq.app.models import AppModel
 from vidseq.app.state import AppState
@@ -19,8 +19,6 @@ from vidseq.app.videos import AppVideo
 from vidseq.app.wanted import Check, LeftError, run_while_wanted
 from vidseq.errors import UserError
 
-#: The most bytes of what a page asks.
-_MAX_BYTES = 10_000
 #: Contexts that are asked before others get their turn.
 _AT_ONCE = 4
 
@@ -33,23 +31,6 @@ def ask_routes(state: AppState) -> list[Route]:
         Route("/api/videos/{video}/contexts", asking.contexts, methods=["POST"]),
         Route("/api/videos/{video}/evidence", asking.evidence, methods=["POST"]),
     ]
-
-
-async def read_body(request: Request) -> object:
-    """What a page sent as JSON.
-
-    Raises:
-        UserError: it is none, or too much.
-    """
-    content = b""
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > _MAX_BYTES:
-            raise UserError(f"Asking expects at most {_MAX_BYTES} bytes, got more.")
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        raise UserError("Asking expects JSON, got something else.") from None
 
 
 def answered(model: AppModel, asked: Asked, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -91,7 +72,7 @@ class _Asking:
         self, request: Request, work: Callable[[AppModel, AppVideo, Asked, Check], dict[str, Any]]
     ) -> Response:
         video = self._state.video(request)
-        body = await read_body(request)
+        body = await read_json(request)
         asked = read_asked(body, video.end)
         names = body.get("models") if isinstance(body, dict) else None
         if names is not None and not isinstance(names, list):

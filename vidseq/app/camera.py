@@ -10,13 +10,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from vidseq.app.answers import Asked, read_asked
-from vidseq.app.asking import answered, read_body, reply_json
+from vidseq.app.asking import answered, reply_json
+from vidseq.app.bodies import read_bytes, read_json
 from vidseq.app.live import LiveView
 from vidseq.app.models import AppModel
 from vidseq.app.pictures import from_jpeg
 from vidseq.app.showing import seconds_of
 from vidseq.app.state import AppState
-from vidseq.errors import UserError
 
 #: The most bytes of a picture.
 _MAX_BYTES = 4_000_000
@@ -53,18 +53,15 @@ class _Camera:
 
     async def push(self, request: Request) -> Response:
         """Takes a picture; answers with what models say of it."""
-        live, seconds, content = self._live(request), seconds_of(request), b""
-        async for chunk in request.stream():
-            content += chunk
-            if len(content) > _MAX_BYTES:
-                raise UserError(f"A picture expects at most {_MAX_BYTES} bytes, got more.")
+        live, seconds = self._live(request), seconds_of(request)
+        content = await read_bytes(request, _MAX_BYTES, "A picture")
         image = await run_in_threadpool(from_jpeg, content)
         said = await run_in_threadpool(live.push, image, seconds)
         return JSONResponse({"said": said, "seconds": live.seconds})
 
     async def answers(self, request: Request) -> Response:
         """The answer of each model at the newest picture."""
-        live, body = self._live(request), await read_body(request)
+        live, body = self._live(request), await read_json(request)
         time = live.seconds
         asked = read_asked({**body, "time": time} if isinstance(body, dict) else body, time)
 

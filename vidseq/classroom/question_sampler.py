@@ -258,8 +258,10 @@ def _answer(moment: Moment, family: str, question: Question) -> str | None:
 def _is_only_one(moment: Moment, question: Question, found: str) -> bool:
     """Whether the first and the last are the same, and on view no more."""
     other = dataclasses.replace(question, which="last" if question.which == "first" else "first")
+    if _ideal_answer(moment.record, moment, other) != found:
+        return False
     now = moment.record.window(moment.time - NOW_SECONDS, moment.time)
-    return _ideal_answer(moment.record, moment, other) == found and _ideal_answer(now, moment, question) == UNKNOWN
+    return _ideal_answer(now, moment, question) == UNKNOWN
 
 
 def _ideal_answer(record: Record, moment: Moment, question: Question) -> str:

@@ -4,18 +4,16 @@ import dataclasses
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from vidseq.errors import UserError
 from vidseq.features.backbone_config import BackboneConfig
-from vidseq.features.base import Backbone, no_window
+from vidseq.features.base import no_window
+from vidseq.features.engine_backbone import EngineBackbone
 from vidseq.features.engines import ENGINES, choose_engine
-from vidseq.features.fingerprint import Fingerprint, rational
 from vidseq.features.layers import cut_after, stride_of
 from vidseq.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from vidseq.features.weights import load_weights, weights_hash
@@ -91,7 +89,7 @@ class FeatureNetwork(nn.Module):
         return cells.flatten(1, 2) if self.tokens else cells.flatten(1)
 
 
-class CnnBackbone(Backbone):
+class CnnBackbone(EngineBackbone):
     """A CNN on an engine. Copies and other processes make it anew.
 
     Args:
@@ -113,7 +111,7 @@ class CnnBackbone(Backbone):
         grid = _grid(config)
         engine = choose_engine(config.engine, config.device)
         network, self.weights = make_network(cnn, config.weights)
-        self.cnn, self.config = cnn, config
+        self.cnn, self.config, self.pooling, self.layer = cnn, config, config.pooling, config.layer
         layers, channels, norm = _cut(cnn, network, config.layer)
         self.name, self.batch_size, cells = cnn.name, config.batch_size, grid[0] * grid[1]
         self.tokens, self.dim = (cells, channels) if config.tokens else (None, channels * cells)
@@ -122,41 +120,9 @@ class CnnBackbone(Backbone):
     def __reduce__(self) -> tuple[type["CnnBackbone"], tuple[Cnn, BackboneConfig]]:
         return CnnBackbone, (self.cnn, self.config)
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Turns uint8 RGB images (N, H, W, 3) into float32 features (N, D), or (N, tokens, D) with tokens."""
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-            raise UserError(f"Backbone expects uint8 images (N, H, W, 3), got {images.dtype} {images.shape}.")
-        axes = (self.dim,) if self.tokens is None else (self.tokens, self.dim)
-        return self.engine(images) if len(images) else np.zeros((0, *axes), np.float32)
-
     def torch_network(self) -> nn.Module:
         """The network that the engine runs; see `Backbone.torch_network`."""
         return self.engine.network
-
-    @property
-    def side_by_side(self) -> int:  # type: ignore[override]
-        """The number of calls, from as many threads, that it serves at the same time."""
-        return self.engine.side_by_side
-
-    def limit_threads(self, threads: int) -> None:
-        """Limits the CPU threads that it uses from now on."""
-        self.engine.limit_threads(threads)
-
-    def fingerprint(self, fps: Fraction | float | str, decoder: str = "auto") -> Fingerprint:
-        """Returns the fingerprint of features that it makes of frames sampled at `fps`."""
-        return Fingerprint(
-            backbone=self.name,
-            weights=self.weights,
-            input_size=self.size.pixels,
-            resize=self.size.resize,
-            pooling=self.config.pooling,
-            fps=str(rational(fps)),
-            precision=self.config.precision,
-            engine=self.engine.name,
-            decoder=decoder,
-            tokens=self.tokens or 0,
-            layer=self.config.layer,
-        )
 
 
 def _without_auto(config: BackboneConfig, pixels: int) -> BackboneConfig:

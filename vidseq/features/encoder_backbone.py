@@ -2,17 +2,15 @@
 
 import abc
 from dataclasses import dataclass
-from fractions import Fraction
 
-import numpy as np
 import torch
 
 from vidseq.errors import UserError
 from vidseq.features.backbone_config import BackboneConfig
-from vidseq.features.base import Backbone, no_window
+from vidseq.features.base import no_window
 from vidseq.features.encoder import Encoder
+from vidseq.features.engine_backbone import EngineBackbone
 from vidseq.features.engines import ENGINES, choose_engine
-from vidseq.features.fingerprint import Fingerprint, rational
 from vidseq.features.readout import Readout
 from vidseq.video.resizing import Size
 
@@ -41,7 +39,7 @@ class EncoderEntry(abc.ABC):
         return EncoderBackbone(self, config)
 
 
-class EncoderBackbone(Backbone):
+class EncoderBackbone(EngineBackbone):
     """An encoder on an engine. Copies and other processes make it anew.
 
     Engine "auto" is torch, which runs every network; openvino is faster on CPUs for those that it can convert.
@@ -67,49 +65,13 @@ class EncoderBackbone(Backbone):
         self.size, self.window = encoder.preprocessing.size(config), encoder.window
         self.weights, self.preprocessing = encoder.weights, encoder.preprocessing.describe(self.size)
         network = _readout(entry.name, encoder, config, self.size)
-        self.choice = network.choice
+        self.pooling, self.layer = network.choice.pooling, network.choice.layer
         shape = _try(network, self.size)
         self.tokens, self.dim = (shape[1], shape[2]) if len(shape) == 3 else (None, shape[1])
         self.engine = ENGINES[engine](network, config)
 
     def __reduce__(self) -> tuple[type["EncoderBackbone"], tuple[EncoderEntry, BackboneConfig]]:
         return EncoderBackbone, (self.entry, self.config)
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Turns uint8 RGB images into float32 features (N, D), or (N, tokens, D) with tokens; see the base class."""
-        window = (self.window,) if self.window > 1 else ()
-        if images.dtype != np.uint8 or images.shape[1:-3] != window or images.ndim < 4 or images.shape[-1] != 3:
-            wanted = f"windows (N, {self.window}, H, W, 3)" if window else "images (N, H, W, 3)"
-            raise UserError(f"Backbone expects uint8 {wanted}, got {images.dtype} {images.shape}.")
-        axes = (self.dim,) if self.tokens is None else (self.tokens, self.dim)
-        return self.engine(images) if len(images) else np.zeros((0, *axes), np.float32)
-
-    @property
-    def side_by_side(self) -> int:  # type: ignore[override]
-        """The number of calls, from as many threads, that it serves at the same time."""
-        return self.engine.side_by_side
-
-    def limit_threads(self, threads: int) -> None:
-        """Limits the CPU threads that it uses from now on."""
-        self.engine.limit_threads(threads)
-
-    def fingerprint(self, fps: Fraction | float | str, decoder: str = "auto") -> Fingerprint:
-        """Returns the fingerprint of features that it makes of frames sampled at `fps`."""
-        return Fingerprint(
-            backbone=self.name,
-            weights=self.weights,
-            input_size=self.size.pixels,
-            resize=self.size.resize,
-            pooling=self.choice.pooling,
-            fps=str(rational(fps)),
-            precision=self.config.precision,
-            engine=self.engine.name,
-            decoder=decoder,
-            tokens=self.tokens or 0,
-            layer=self.choice.layer,
-            preprocessing=self.preprocessing,
-            window=self.window,
-        )
 
 
 def _readout(name: str, encoder: Encoder, config: BackboneConfig, size: Size) -> Readout:
